@@ -1,0 +1,209 @@
+//! What the mock upstream answers: five behaviours, chosen by the model's name. The upstream sends them, the load
+//! generator knows from here how long an answer must be. Nothing here looks at a request beyond the model's name.
+
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+/// How the upstream answers a chat call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Behaviour {
+    /// One JSON answer of about 1 KB, with usage.
+    Whole,
+    /// 68 events and `[DONE]`, as fast as it can, each flushed as a chunk of its own.
+    Burst,
+    /// Four events and `[DONE]` in a burst: a stream whose start is timed, cheap enough for 500 a second.
+    Short,
+    /// 64 events 3 ms apart, then `[DONE]`.
+    Paced,
+    /// One event, then nothing until the client leaves.
+    Hold,
+}
+
+/// The end of a chat stream.
+pub const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// The distance between two events of [`Behaviour::Paced`].
+const PACE: Duration = Duration::from_millis(3);
+
+impl Behaviour {
+    const ALL: [Self; 5] = [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold];
+
+    /// The model's name that asks for it.
+    pub fn model(self) -> &'static str {
+        match self {
+            Self::Whole => "bench-whole",
+            Self::Burst => "bench-burst",
+            Self::Short => "bench-short",
+            Self::Paced => "bench-paced",
+            Self::Hold => "bench-hold",
+        }
+    }
+
+    /// The behaviour a request's first bytes ask for: the name is searched, nothing is parsed.
+    pub fn asked_for_in(head: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|behaviour| {
+            let name = behaviour.model().as_bytes();
+            head.windows(name.len()).any(|window| window == name)
+        })
+    }
+
+    /// True if the answer is a stream of events.
+    pub fn streams(self) -> bool {
+        self != Self::Whole
+    }
+
+    /// The answer's content type.
+    pub fn content_type(self) -> &'static str {
+        if self.streams() { "text/event-stream" } else { "application/json" }
+    }
+
+    /// Bytes of the whole answer.
+    pub fn length(self) -> usize {
+        self.pieces().iter().map(Bytes::len).sum()
+    }
+
+    /// The answer's body.
+    pub fn answer(self) -> Answer {
+        Answer {
+            pieces: self.pieces(),
+            next: 0,
+            flush: false,
+            holds: self == Self::Hold,
+            pace: (self == Self::Paced).then(|| Box::pin(tokio::time::sleep(PACE))),
+        }
+    }
+
+    fn pieces(self) -> Arc<[Bytes]> {
+        static WHOLE: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| Arc::new([whole()]));
+        static BURST: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(68));
+        static SHORT: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(4));
+        static PACED: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(64));
+        static HOLD: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| Arc::new([event(r#"{"content":"wait"}"#, "null", "")]));
+        match self {
+            Self::Whole => WHOLE.clone(),
+            Self::Burst => BURST.clone(),
+            Self::Short => SHORT.clone(),
+            Self::Paced => PACED.clone(),
+            Self::Hold => HOLD.clone(),
+        }
+    }
+}
+
+const USAGE: &str = r#""usage":{"prompt_tokens":211,"completion_tokens":146,"total_tokens":357,"prompt_tokens_details":{"cached_tokens":128}}"#;
+
+fn whole() -> Bytes {
+    let text = "The floor is what any proxy on this machine pays. ".repeat(13);
+    Bytes::from(format!(
+        r#"{{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench-whole","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null}},"logprobs":null,"finish_reason":"stop"}}],{USAGE}}}"#
+    ))
+}
+
+/// `count` chat chunks (the last two carry the finish reason and the usage) and the end of the stream.
+fn events(count: usize) -> Arc<[Bytes]> {
+    let words = (2..count).map(|n| event(&format!(r#"{{"content":" word{n}"}}"#), "null", ""));
+    let finish = event("{}", r#""stop""#, "");
+    let usage = event("{}", "null", &format!(",{USAGE}"));
+    words.chain([finish, usage, Bytes::from_static(DONE)]).collect()
+}
+
+fn event(delta: &str, finish: &str, more: &str) -> Bytes {
+    Bytes::from(format!(
+        "data: {{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"bench\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}]{more}}}\n\n"
+    ))
+}
+
+/// A body that hands out its pieces one by one and lets the connection flush each before the next.
+pub struct Answer {
+    pieces: Arc<[Bytes]>,
+    next: usize,
+    /// A piece was handed out and has to leave before the next one.
+    flush: bool,
+    holds: bool,
+    pace: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(piece) = self.pieces.get(self.next).cloned() else {
+            return if self.holds { Poll::Pending } else { Poll::Ready(None) };
+        };
+        if let Some(sleep) = &mut self.pace {
+            std::task::ready!(sleep.as_mut().poll(cx));
+            // From the due time, not from now: a late event does not delay those after it.
+            let due: Instant = sleep.deadline() + PACE;
+            sleep.as_mut().reset(due);
+        } else if std::mem::take(&mut self.flush) {
+            // hyper writes out what it has when a body has nothing to give.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.next += 1;
+        self.flush = true;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.holds && self.next == self.pieces.len()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // A stream's length is not told, as with real providers: it goes out chunked.
+        match self.pieces.as_ref() {
+            [only] if !self.holds => SizeHint::with_exact(only.len() as u64),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[test]
+    fn the_model_name_chooses_the_behaviour_with_or_without_a_provider() {
+        let asked = |body: &[u8]| Behaviour::asked_for_in(body);
+        assert_eq!(asked(br#"{"model":"bench-paced","#), Some(Behaviour::Paced));
+        assert_eq!(asked(br#"{"model":"openai:bench-whole","#), Some(Behaviour::Whole));
+        assert_eq!(asked(br#"{"model":"gpt-5","#), None);
+    }
+
+    #[test]
+    fn the_whole_answer_is_json_of_about_a_kilobyte() {
+        let body = whole();
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(value["usage"]["total_tokens"], 357);
+        assert!((900..1200).contains(&body.len()), "{}", body.len());
+    }
+
+    #[test]
+    fn every_event_but_the_last_is_json_and_the_last_is_done() {
+        for (behaviour, count) in [(Behaviour::Burst, 68), (Behaviour::Short, 4), (Behaviour::Paced, 64)] {
+            let pieces = behaviour.pieces();
+            let (last, events) = pieces.split_last().unwrap();
+            assert_eq!(last, DONE);
+            assert_eq!(events.len(), count);
+            for event in events {
+                let text = event.strip_prefix(b"data: ").unwrap();
+                serde_json::from_slice::<serde_json::Value>(text).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_collected_answer_is_as_long_as_promised() {
+        for behaviour in [Behaviour::Whole, Behaviour::Burst, Behaviour::Short] {
+            let body = behaviour.answer().collect().await.unwrap().to_bytes();
+            assert_eq!(body.len(), behaviour.length());
+        }
+    }
+}

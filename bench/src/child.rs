@@ -1,0 +1,206 @@
+//! The processes `run` starts: the upstream, the floor and the gateway. A child is killed when its value is
+//! dropped; the rig's own two also end when their standard input closes, so that none outlives the rig.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+/// What the rig's own children print, followed by their address, when they accept connections.
+pub const READY: &str = "ready ";
+
+/// How often a starting gateway is asked for its health.
+const POLL: Duration = Duration::from_micros(500);
+/// How long a gateway may take to be healthy: its first start compiles the built-in components.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running process.
+pub struct Child {
+    process: std::process::Child,
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+impl Child {
+    /// The mock upstream; with `ca`, over TLS, its authority written there.
+    pub fn upstream(ca: Option<&Path>) -> Result<Self> {
+        let mut command = own("upstream")?;
+        if let Some(ca) = ca {
+            command.arg("--ca").arg(ca);
+        }
+        Self::when_ready(command, "upstream")
+    }
+
+    /// The floor before `upstream`; with `ca`, over TLS.
+    pub fn floor(upstream: SocketAddr, ca: Option<&Path>) -> Result<Self> {
+        Self::when_ready(floor_command(upstream, ca)?, "floor")
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn when_ready(mut command: Command, name: &str) -> Result<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn().with_context(|| format!("start the {name}"))?;
+        let mut line = String::new();
+        if let Some(stdout) = process.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let Some(addr) = line.strip_prefix(READY) else {
+            let _ = process.kill();
+            bail!("the {name} ended before it was ready: {}", process.wait()?);
+        };
+        let addr = addr.trim().parse();
+        Ok(Self { process, addr: addr.with_context(|| format!("the {name}'s ready line: {line}"))? })
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How to start the gateway, again and again with the same home, so that its cache stays warm.
+pub struct Gateway {
+    program: Program,
+    upstream: SocketAddr,
+    ca: Option<PathBuf>,
+    home: TempDir,
+}
+
+/// What stands where the gateway belongs.
+#[derive(Clone)]
+pub enum Program {
+    /// The `bitrouter` binary.
+    Bitrouter(PathBuf),
+    /// The floor once more: its ratios to the floor show the rig's own noise.
+    Floor,
+}
+
+impl Gateway {
+    /// A gateway before `upstream`, with a home of its own; with `ca`, over TLS.
+    pub fn new(program: Program, upstream: SocketAddr, ca: Option<&Path>) -> Result<Self> {
+        Ok(Self { program, upstream, ca: ca.map(Path::to_owned), home: TempDir::with_prefix("bitrouter-bench-")? })
+    }
+
+    /// The provider's prefix that the gateway's model addresses need.
+    pub fn model_prefix(&self) -> &'static str {
+        match self.program {
+            Program::Bitrouter(_) => "openai:",
+            Program::Floor => "",
+        }
+    }
+
+    /// What is started.
+    pub fn program(&self) -> Program {
+        self.program.clone()
+    }
+
+    /// Starts it and waits for the first 200 on `/health`; the time counts from before the process exists.
+    pub fn start(&self) -> Result<(Child, Duration)> {
+        let addr = free_address()?;
+        let mut command = self.command(addr)?;
+        let log = std::fs::File::create(self.log())?;
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        let begin = Instant::now();
+        let process = command.spawn().context("start the gateway")?;
+        let mut child = Child { process, addr };
+        loop {
+            if healthy(addr) {
+                return Ok((child, begin.elapsed()));
+            }
+            if let Some(status) = child.process.try_wait()? {
+                bail!("the gateway ended ({status}) before it was healthy.\n{}", self.last_words());
+            }
+            if begin.elapsed() > START_LIMIT {
+                let limit = START_LIMIT.as_secs();
+                bail!("no 200 on http://{addr}/health within {limit} s.\n{}", self.last_words());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// The end of what it wrote to standard error, for error messages.
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read(self.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        let shown = lines[lines.len().saturating_sub(20)..].join("\n");
+        format!("The gateway's standard error ends:\n{shown}")
+    }
+
+    fn command(&self, addr: SocketAddr) -> Result<Command> {
+        let Program::Bitrouter(binary) = &self.program else {
+            let mut command = floor_command(self.upstream, self.ca.as_deref())?;
+            command.arg("--listen").arg(addr.to_string());
+            return Ok(command);
+        };
+        let config = self.home.path().join("bitrouter.yaml");
+        let scheme = if self.ca.is_some() { "https" } else { "http" };
+        std::fs::write(
+            &config,
+            format!(
+                "server: {{ listen: \"{addr}\" }}\nproviders: {{ openai: {{ api_base: \"{scheme}://{}/v1\" }} }}\n",
+                self.upstream
+            ),
+        )?;
+        let mut command = Command::new(binary);
+        command
+            .arg("serve")
+            .arg("-c")
+            .arg(&config)
+            .env("OPENAI_API_KEY", "bench-key")
+            .env("BITROUTER_HOME", self.home.path())
+            .env("RUST_LOG", "info");
+        if let Some(ca) = &self.ca {
+            command.env("SSL_CERT_FILE", ca);
+        }
+        Ok(command)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.path().join("stderr.log")
+    }
+}
+
+fn floor_command(upstream: SocketAddr, ca: Option<&Path>) -> Result<Command> {
+    let mut command = own("floor")?;
+    command.arg("--upstream").arg(upstream.to_string());
+    if let Some(ca) = ca {
+        command.arg("--ca").arg(ca);
+    }
+    Ok(command)
+}
+
+fn own(subcommand: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(subcommand).arg("--until-stdin-closes").stdin(Stdio::piped());
+    Ok(command)
+}
+
+/// An address nobody listens on now. The gateway takes its port from a file, so it has to be known before.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// One `GET /health` on a connection of its own; anything but a 200 is "not yet".
+fn healthy(addr: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(addr)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let request = format!("GET /health HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status == *b"HTTP/1.1 200")
+    };
+    ask().unwrap_or(false)
+}

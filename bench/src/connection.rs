@@ -1,0 +1,146 @@
+//! One client connection and one exchange on it: send a chat call, read the answer to its end, time both.
+//! Used by the load generator. An answer that is not what the mock upstream sends is an error with its first
+//! text, never a fast result.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response, StatusCode, Uri, header};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::answers::{Behaviour, DONE};
+
+/// Where requests go: by plain HTTP/1.1, or by TLS with HTTP/2 where `tls` is given.
+#[derive(Clone)]
+pub struct Target {
+    /// The address, on loopback.
+    pub addr: SocketAddr,
+    /// Set to measure a TLS upstream directly.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+/// A request that is sent again and again.
+#[derive(Clone)]
+pub struct Call {
+    /// The JSON body.
+    pub body: Bytes,
+    /// What the upstream will answer.
+    pub behaviour: Behaviour,
+}
+
+/// When an answer's body began and ended.
+pub struct Timing {
+    /// The first byte of the body.
+    pub first: Instant,
+    /// The last.
+    pub end: Instant,
+}
+
+/// An open connection.
+pub struct Connection {
+    sender: Sender,
+    uri: Uri,
+    host: header::HeaderValue,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Connection {
+    /// Connects, with TCP_NODELAY.
+    pub async fn open(target: &Target) -> Result<Self> {
+        let Target { addr, tls } = target;
+        let stream = TcpStream::connect(addr).await.with_context(|| format!("connect to {addr}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, uri) = match tls {
+            None => {
+                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+                tokio::spawn(connection);
+                (Sender::Http1(sender), "/v1/chat/completions".to_owned())
+            }
+            Some(config) => {
+                let stream = TlsConnector::from(config.clone())
+                    .connect(ServerName::from(addr.ip()), stream)
+                    .await
+                    .with_context(|| format!("TLS handshake with {addr}"))?;
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+                tokio::spawn(connection);
+                let uri = format!("https://{addr}/v1/chat/completions");
+                (Sender::Http2(sender), uri)
+            }
+        };
+        Ok(Self { sender, uri: uri.parse()?, host: addr.to_string().parse()? })
+    }
+
+    /// Sends the call and reads the answer to its end.
+    pub async fn exchange(&mut self, call: &Call) -> Result<Timing> {
+        let mut response = self.send(call).await?;
+        let mut first = None;
+        let mut length = 0;
+        let mut tail = Bytes::new();
+        let mut text = Vec::new();
+        while let Some(frame) = response.body_mut().frame().await {
+            let Ok(data) = frame.context("read the answer's body")?.into_data() else {
+                continue;
+            };
+            if data.is_empty() {
+                continue;
+            }
+            first.get_or_insert_with(Instant::now);
+            length += data.len();
+            if text.len() < SHOWN {
+                text.extend_from_slice(&data[..data.len().min(SHOWN - text.len())]);
+            }
+            tail = data;
+        }
+        let end = Instant::now();
+
+        let status = response.status();
+        let text = String::from_utf8_lossy(&text);
+        if status != StatusCode::OK {
+            bail!("answered {status}: {text}");
+        }
+        let expected = call.behaviour.length();
+        if length < expected {
+            bail!("answered {length} bytes where the upstream sends {expected}: {text}");
+        }
+        // A piece that begins inside `[DONE]` cannot be told here; its length was right.
+        if call.behaviour.streams() && tail.len() >= DONE.len() && !tail.ends_with(DONE) {
+            bail!("the stream does not end with [DONE]: {text}");
+        }
+        Ok(Timing { first: first.unwrap_or(end), end })
+    }
+
+    async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
+        let mut request = Request::post(self.uri.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(call.body.clone()))?;
+        let response = match &mut self.sender {
+            Sender::Http1(sender) => {
+                request.headers_mut().insert(header::HOST, self.host.clone());
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        };
+        response.context("send a request")
+    }
+}
+
+/// How much of a wrong answer is shown.
+const SHOWN: usize = 600;

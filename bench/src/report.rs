@@ -1,0 +1,182 @@
+//! The measured rows as a Markdown table and as JSON. Called by `run`; formats, and judges against the targets.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::statistics::{Spread, paired};
+use crate::table::Section;
+
+/// What a row's figure is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// gateway / floor, round by round.
+    RatioToFloor,
+    /// gateway − direct, round by round.
+    AddedToDirect,
+    /// The gateway's figure itself.
+    Itself,
+}
+
+/// One measured row: a figure for each round and each way that was measured.
+pub struct Row {
+    /// Its part of the table.
+    pub section: Section,
+    /// What it is called.
+    pub title: String,
+    /// The figures' unit.
+    pub unit: &'static str,
+    /// How it is judged.
+    pub comparison: Comparison,
+    /// The most that was promised; `None` where nothing was.
+    pub target: Option<f64>,
+    /// Without anything in between.
+    pub direct: Vec<f64>,
+    /// Through the floor.
+    pub floor: Vec<f64>,
+    /// Through the gateway.
+    pub gateway: Vec<f64>,
+}
+
+impl Row {
+    /// The figure that is held against the target; `None` if it could not be measured here.
+    pub fn compared(&self) -> Option<Spread> {
+        match self.comparison {
+            Comparison::RatioToFloor => paired(&self.gateway, &self.floor, |g, f| g / f),
+            Comparison::AddedToDirect => paired(&self.gateway, &self.direct, |g, d| g - d),
+            Comparison::Itself => Spread::of(&self.gateway),
+        }
+    }
+
+    /// Whether the target is met; `None` without a target or a figure.
+    pub fn met(&self) -> Option<bool> {
+        Some(self.compared()?.median <= self.target?)
+    }
+
+    fn markdown(&self) -> String {
+        let median = |figures: &[f64]| match Spread::of(figures) {
+            Some(spread) => figure(spread.median),
+            None => "—".to_owned(),
+        };
+        let (before, after) = match self.comparison {
+            Comparison::RatioToFloor => ("", " ×".to_owned()),
+            Comparison::AddedToDirect => ("+", format!(" {}", self.unit)),
+            Comparison::Itself => ("", format!(" {}", self.unit)),
+        };
+        let compared = match self.compared() {
+            Some(Spread { median, min, max }) => {
+                format!("{before}{}{after} ({}–{})", figure(median), figure(min), figure(max))
+            }
+            None => "not measured".to_owned(),
+        };
+        let target = match self.target {
+            Some(target) => format!("≤ {before}{target}{after}"),
+            None => "—".to_owned(),
+        };
+        let met = match self.met() {
+            Some(true) => "✓",
+            Some(false) => "✗",
+            None => "—",
+        };
+        format!(
+            "| {}, {} | {} | {} | {} | {compared} | {target} | {met} |",
+            self.title,
+            self.unit,
+            median(&self.direct),
+            median(&self.floor),
+            median(&self.gateway),
+        )
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "section": self.section,
+            "title": self.title,
+            "unit": self.unit,
+            "direct": self.direct,
+            "floor": self.floor,
+            "gateway": self.gateway,
+            "compared": self.compared(),
+            "target": self.target,
+            "met": self.met(),
+        })
+    }
+}
+
+/// All rows over one kind of upstream.
+pub struct Report {
+    /// How the upstream was reached.
+    pub upstream: String,
+    /// In the order they were measured.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// The table, with a heading.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("### Upstream over {}\n\n", self.upstream);
+        text += "| row | direct | floor | gateway | compared: median (min–max) | target | met |\n";
+        text += "|---|---|---|---|---|---|---|\n";
+        for row in &self.rows {
+            writeln!(text, "{}", row.markdown()).expect("writing to a string cannot fail");
+        }
+        text
+    }
+
+    /// Every round's figures.
+    pub fn json(&self) -> Value {
+        let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
+        json!({ "upstream": self.upstream, "rows": rows })
+    }
+}
+
+/// About three digits: more would be noise.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(comparison: Comparison, target: Option<f64>, unit: &'static str) -> Row {
+        Row {
+            section: Section::Whole,
+            title: "1 KB chat call".to_owned(),
+            unit,
+            comparison,
+            target,
+            direct: vec![0.2, 0.25, 0.2],
+            floor: vec![30.0, 40.0, 35.0],
+            gateway: vec![60.0, 60.0, 63.0],
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_judged_by_the_median_of_its_pairs() {
+        let row = row(Comparison::RatioToFloor, Some(1.8), "µs");
+        assert_eq!(row.compared().unwrap().median, 1.8);
+        assert_eq!(row.met(), Some(true));
+        assert_eq!(row.markdown(), "| 1 KB chat call, µs | 0.20 | 35.0 | 60.0 | 1.80 × (1.50–2.00) | ≤ 1.8 × | ✓ |");
+    }
+
+    #[test]
+    fn a_missed_target_is_shown_as_missed() {
+        let row = row(Comparison::AddedToDirect, Some(0.3), "ms");
+        assert_eq!(row.met(), Some(false));
+        assert!(row.markdown().ends_with("| ≤ +0.3 ms | ✗ |"));
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_never_a_pass() {
+        let mut row = row(Comparison::RatioToFloor, Some(2.0), "µs");
+        row.floor.clear();
+        row.gateway.clear();
+        assert_eq!(row.met(), None);
+        assert!(row.markdown().contains("| not measured |"));
+    }
+}

@@ -1,0 +1,350 @@
+//! The whole table in one run: starts the upstream, the floor and the gateway, drives them in turn, round by round,
+//! and hands the rows to the report. What is compared is always measured in the same run, alternating, so that a
+//! machine that slows down or has neighbours changes both sides of a ratio.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
+
+use crate::accounting::{cpu_time, resident};
+use crate::answers::Behaviour;
+use crate::bodies::{self, Kind};
+use crate::child::{Child, Gateway, Program};
+use crate::connection::{Call, Target};
+use crate::load::{Fleet, Outcome, Until};
+use crate::report::{Comparison, Report, Row};
+use crate::table::{self, CpuRow, OpenRow, Section};
+use crate::tls;
+
+/// A pause before and after a measured section, in which what belongs to the section before is finished.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Options of the `run` command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The bitrouter binary.
+    #[arg(long, value_name = "PATH", required_unless_present = "gateway_as_floor")]
+    gateway: Option<PathBuf>,
+    /// Put a second floor where the gateway belongs, to see the rig's own noise.
+    #[arg(long, hide = true, conflicts_with = "gateway")]
+    gateway_as_floor: bool,
+    /// How often each row is measured, floor and gateway in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Two short rounds: to see that it works, not to quote.
+    #[arg(long)]
+    quick: bool,
+    /// Measure these parts only.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    only: Vec<Section>,
+    /// Reach the upstream these ways.
+    #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "plain,tls")]
+    upstream: Vec<Way>,
+    /// Also write every round's figures here.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Give up after this many minutes.
+    #[arg(long, default_value_t = 30)]
+    pub minutes: u64,
+}
+
+/// How the upstream is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Way {
+    /// HTTP/1.1 without TLS.
+    Plain,
+    /// TLS with HTTP/2.
+    Tls,
+}
+
+impl Options {
+    fn rounds(&self) -> u32 {
+        if self.quick { 2 } else { self.rounds }
+    }
+
+    fn requests(&self, full: u64) -> u64 {
+        if self.quick { full / 5 } else { full }
+    }
+
+    fn wants(&self, section: Section) -> bool {
+        self.only.is_empty() || self.only.contains(&section)
+    }
+
+    fn program(&self) -> Result<Program> {
+        match &self.gateway {
+            Some(path) if path.is_file() => Ok(Program::Bitrouter(path.clone())),
+            Some(path) => bail!("{}: no such file. Build it first: cargo build --release -p bitrouter", path.display()),
+            None => Ok(Program::Floor),
+        }
+    }
+}
+
+/// Measures, prints the tables, and writes the JSON.
+pub async fn run(options: &Options) -> Result<()> {
+    let program = options.program()?;
+    let cores = std::thread::available_parallelism()?;
+    println!(
+        "{} on {} cores of {}, {} rounds, {} connections in the closed loop.\n",
+        match &program {
+            Program::Bitrouter(path) => path.display().to_string(),
+            Program::Floor => "The floor in the gateway's place".to_owned(),
+        },
+        cores,
+        std::env::consts::OS,
+        options.rounds(),
+        table::CONNECTIONS,
+    );
+    let mut reports = Vec::new();
+    for &way in &options.upstream {
+        let stage = Stage::set(way, program.clone()).await?;
+        let report =
+            stage.measure(options).await.map_err(|error| anyhow!("{error:#}\n{}", stage.gateway_files.last_words()))?;
+        println!("{}", report.markdown());
+        reports.push(report.json());
+    }
+    if let Some(path) = &options.json {
+        let text = serde_json::to_string_pretty(&reports)?;
+        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Everything that runs while the rows over one kind of upstream are measured.
+struct Stage {
+    way: Way,
+    upstream: Child,
+    floor: Child,
+    gateway: Child,
+    gateway_files: Gateway,
+    direct_tls: Option<Arc<rustls::ClientConfig>>,
+    /// Holds the certificate authority; removed with the stage.
+    _files: TempDir,
+}
+
+/// What stands between the load and the upstream.
+#[derive(Clone, Copy, Debug)]
+enum Through {
+    Direct,
+    Floor,
+    Gateway,
+}
+
+impl Stage {
+    async fn set(way: Way, program: Program) -> Result<Self> {
+        let files = TempDir::with_prefix("bitrouter-bench-")?;
+        let ca = (way == Way::Tls).then(|| files.path().join("ca.pem"));
+        let ca: Option<&Path> = ca.as_deref();
+        let upstream = Child::upstream(ca)?;
+        let floor = Child::floor(upstream.addr, ca)?;
+        let gateway_files = Gateway::new(program, upstream.addr, ca)?;
+        let (gateway, _) = gateway_files.start()?;
+        let direct_tls = ca.map(direct_tls).transpose()?;
+        Ok(Self { way, upstream, floor, gateway, gateway_files, direct_tls, _files: files })
+    }
+
+    async fn measure(&self, options: &Options) -> Result<Report> {
+        let mut rows = Vec::new();
+        if options.wants(Section::Memory) {
+            self.warm_up().await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            rows.push(self.memory("resident memory, idle", Some(table::MEMORY_TARGET)));
+        }
+        for row in table::CPU.iter().filter(|row| options.wants(row.section)) {
+            eprintln!("{}: {}", self.name(), row.title);
+            rows.push(self.cpu_row(row, options).await.context(row.title)?);
+        }
+        for row in table::OPEN.iter().filter(|row| options.wants(row.section)) {
+            eprintln!("{}: {}", self.name(), row.title);
+            rows.extend(self.open_row(row, options).await.context(row.title)?);
+        }
+        if options.wants(Section::Memory) && rows.len() > 1 {
+            rows.push(self.memory("resident memory, after this load", None));
+        }
+        // The start does not depend on the upstream: once is enough.
+        if options.wants(Section::Start) && self.way == Way::Plain {
+            eprintln!("{}: start", self.name());
+            rows.push(self.start_row().await?);
+        }
+        Ok(Report { upstream: self.name().to_owned(), rows })
+    }
+
+    fn name(&self) -> &'static str {
+        match self.way {
+            Way::Plain => "plain HTTP/1.1",
+            Way::Tls => "TLS and HTTP/2",
+        }
+    }
+
+    /// Targets are promised over a plain upstream; over TLS the figures are told as they come.
+    fn target(&self, target: f64) -> Option<f64> {
+        (self.way == Way::Plain).then_some(target)
+    }
+
+    fn address(&self, path: Through) -> SocketAddr {
+        match path {
+            Through::Direct => self.upstream.addr,
+            Through::Floor => self.floor.addr,
+            Through::Gateway => self.gateway.addr,
+        }
+    }
+
+    async fn fleet(&self, path: Through, body: Kind, behaviour: Behaviour, size: usize) -> Result<Fleet> {
+        let (prefix, tls) = match path {
+            Through::Direct => ("", self.direct_tls.clone()),
+            Through::Floor => ("", None),
+            Through::Gateway => (self.gateway_files.model_prefix(), None),
+        };
+        let target = Target { addr: self.address(path), tls };
+        let mut fleet = Fleet::open(&target, call(prefix, body, behaviour), size).await?;
+        // Every connection and what is behind it is used before anything counts.
+        fleet.closed(Until::Requests(4 * size as u64)).await.with_context(|| format!("{path:?}, warm-up"))?;
+        Ok(fleet)
+    }
+
+    /// One call each, so that what is loaded by the first request is loaded.
+    async fn warm_up(&self) -> Result<()> {
+        for path in [Through::Floor, Through::Gateway] {
+            self.fleet(path, Kind::Small, Behaviour::Whole, 1).await?;
+        }
+        Ok(())
+    }
+
+    async fn cpu_row(&self, row: &CpuRow, options: &Options) -> Result<Row> {
+        let open = |path| self.fleet(path, row.body, row.behaviour, table::CONNECTIONS);
+        let mut sides = [
+            (open(Through::Floor).await?, self.floor.pid(), Vec::new()),
+            (open(Through::Gateway).await?, self.gateway.pid(), Vec::new()),
+        ];
+        let requests = options.requests(row.requests);
+        for round in 1..=options.rounds() {
+            for (fleet, pid, figures) in &mut sides {
+                let cpu = cpu_a_request(fleet, *pid, requests).await.with_context(|| format!("round {round}"))?;
+                figures.extend(cpu.map(|cpu| cpu.as_secs_f64() * 1e6));
+            }
+        }
+        let [(_, _, floor), (_, _, gateway)] = sides;
+        Ok(Row {
+            section: row.section,
+            title: format!("CPU, {}", row.title),
+            unit: "µs",
+            comparison: Comparison::RatioToFloor,
+            target: self.target(row.target),
+            direct: Vec::new(),
+            floor,
+            gateway,
+        })
+    }
+
+    async fn open_row(&self, row: &OpenRow, options: &Options) -> Result<Vec<Row>> {
+        let open = |path| self.fleet(path, Kind::Small, row.behaviour, table::OPEN_CONNECTIONS);
+        let mut sides = [
+            (open(Through::Direct).await?, Vec::new()),
+            (open(Through::Floor).await?, Vec::new()),
+            (open(Through::Gateway).await?, Vec::new()),
+        ];
+        let span = if options.quick { table::OPEN_SPAN / 4 } else { table::OPEN_SPAN };
+        for round in 1..=options.rounds() {
+            for (fleet, outcomes) in &mut sides {
+                tokio::time::sleep(SETTLE).await;
+                let outcome = fleet.open_loop(table::RATE, span).await.with_context(|| format!("round {round}"))?;
+                outcomes.push(outcome);
+            }
+        }
+        let [direct, floor, gateway] = sides.map(|(_, outcomes)| outcomes);
+        let rows = table::QUANTILES.map(|(name, quantile, target)| {
+            let figures = |outcomes: &[Outcome]| -> Vec<f64> {
+                outcomes
+                    .iter()
+                    .map(|outcome| {
+                        let histogram = if row.first_byte { &outcome.first } else { &outcome.whole };
+                        histogram.value_at_quantile(quantile) as f64 / 1e6
+                    })
+                    .collect()
+            };
+            Row {
+                section: row.section,
+                title: format!("{}, {name}", row.title),
+                unit: "ms",
+                comparison: Comparison::AddedToDirect,
+                target: self.target(target),
+                direct: figures(&direct),
+                floor: figures(&floor),
+                gateway: figures(&gateway),
+            }
+        });
+        Ok(rows.into())
+    }
+
+    fn memory(&self, title: &str, target: Option<f64>) -> Row {
+        let megabytes =
+            |child: &Child| resident(child.pid()).map(|bytes| bytes as f64 / f64::from(1 << 20)).into_iter().collect();
+        Row {
+            section: Section::Memory,
+            title: title.to_owned(),
+            unit: "MB",
+            comparison: Comparison::Itself,
+            target: target.and_then(|target| self.target(target)),
+            direct: Vec::new(),
+            floor: megabytes(&self.floor),
+            gateway: megabytes(&self.gateway),
+        }
+    }
+
+    /// Starts both again and again, in turn. The gateway has a home of its own here, which one start and one call
+    /// fill with what later starts find in the cache.
+    async fn start_row(&self) -> Result<Row> {
+        let program = self.gateway_files.program();
+        let floor_files = Gateway::new(Program::Floor, self.upstream.addr, None)?;
+        let gateway_files = Gateway::new(program, self.upstream.addr, None)?;
+        for files in [&floor_files, &gateway_files] {
+            let (child, _) = files.start()?;
+            let target = Target { addr: child.addr, tls: None };
+            let call = call(files.model_prefix(), Kind::Small, Behaviour::Whole);
+            let mut fleet = Fleet::open(&target, call, 1).await?;
+            fleet.closed(Until::Requests(1)).await?;
+        }
+        let (mut floor, mut gateway) = (Vec::new(), Vec::new());
+        for _ in 0..table::STARTS {
+            for (files, figures) in [(&floor_files, &mut floor), (&gateway_files, &mut gateway)] {
+                let (_child, took) = files.start()?;
+                figures.push(took.as_secs_f64() * 1e3);
+            }
+        }
+        Ok(Row {
+            section: Section::Start,
+            title: "start to the first 200 on /health, warm cache".to_owned(),
+            unit: "ms",
+            comparison: Comparison::Itself,
+            target: self.target(table::START_TARGET),
+            direct: Vec::new(),
+            floor,
+            gateway,
+        })
+    }
+}
+
+fn call(prefix: &str, body: Kind, behaviour: Behaviour) -> Call {
+    let model = format!("{prefix}{}", behaviour.model());
+    Call { body: bodies::chat(body, &model, behaviour.streams()).into(), behaviour }
+}
+
+fn direct_tls(ca: &Path) -> Result<Arc<rustls::ClientConfig>> {
+    let mut config = tls::client(ca)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What the process with this id spends on one of `requests`; `None` where the system does not tell.
+pub async fn cpu_a_request(fleet: &mut Fleet, pid: u32, requests: u64) -> Result<Option<Duration>> {
+    tokio::time::sleep(SETTLE).await;
+    let before = cpu_time(pid);
+    let outcome = fleet.closed(Until::Requests(requests)).await?;
+    tokio::time::sleep(SETTLE).await;
+    let after = cpu_time(pid);
+    let count = u32::try_from(outcome.requests).map_err(|_| anyhow!("too many requests"))?;
+    Ok(before.zip(after).map(|(b, a)| a.saturating_sub(b) / count))
+}

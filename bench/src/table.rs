@@ -1,0 +1,138 @@
+//! The rows of the table: what is asked, how often, and what was promised for it. Data only; `run` measures it.
+
+use std::time::Duration;
+
+use crate::answers::Behaviour;
+use crate::bodies::Kind;
+
+/// A part of the table, as `--only` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Section {
+    /// CPU of a 1 KB call, answered whole.
+    Whole,
+    /// CPU of a 1 MB call of prose.
+    Prose,
+    /// CPU of a 1 MB call of code full of escapes.
+    Code,
+    /// CPU of a stream that comes in one burst.
+    Burst,
+    /// CPU of a stream whose events are 3 ms apart.
+    Paced,
+    /// Added latency of a whole answer, open loop.
+    OpenWhole,
+    /// Added latency of a stream's first byte, open loop.
+    OpenFirst,
+    /// Resident memory.
+    Memory,
+    /// Time to the first answer.
+    Start,
+}
+
+/// A row whose figure is CPU time a request, as a ratio to the floor's.
+pub struct CpuRow {
+    /// Its name for `--only`.
+    pub section: Section,
+    /// What it is called in the table.
+    pub title: &'static str,
+    /// What is sent.
+    pub body: Kind,
+    /// What is answered.
+    pub behaviour: Behaviour,
+    /// Requests of one round.
+    pub requests: u64,
+    /// The ratio promised.
+    pub target: f64,
+}
+
+/// Connections of a closed loop.
+pub const CONNECTIONS: usize = 16;
+
+/// The CPU rows.
+pub const CPU: [CpuRow; 5] = [
+    CpuRow {
+        section: Section::Whole,
+        title: "1 KB chat call, whole",
+        body: Kind::Small,
+        behaviour: Behaviour::Whole,
+        requests: 10_000,
+        target: 2.0,
+    },
+    CpuRow {
+        section: Section::Prose,
+        title: "1 MB of prose, whole",
+        body: Kind::Prose,
+        behaviour: Behaviour::Whole,
+        requests: 500,
+        target: 1.8,
+    },
+    CpuRow {
+        section: Section::Code,
+        title: "1 MB of code full of escapes, whole",
+        body: Kind::Code,
+        behaviour: Behaviour::Whole,
+        requests: 500,
+        target: 2.5,
+    },
+    CpuRow {
+        section: Section::Burst,
+        title: "1 KB, 68 events in one burst",
+        body: Kind::Small,
+        behaviour: Behaviour::Burst,
+        requests: 1_000,
+        target: 0.35,
+    },
+    CpuRow {
+        section: Section::Paced,
+        title: "1 KB, 64 events 3 ms apart",
+        body: Kind::Small,
+        behaviour: Behaviour::Paced,
+        requests: 240,
+        target: 1.15,
+    },
+];
+
+/// A row whose figure is latency added to a direct call, at a fixed rate.
+pub struct OpenRow {
+    /// Its name for `--only`.
+    pub section: Section,
+    /// What it is called in the table.
+    pub title: &'static str,
+    /// What is answered.
+    pub behaviour: Behaviour,
+    /// True: to the first byte of the body; false: to its end.
+    pub first_byte: bool,
+}
+
+/// The open-loop rows.
+pub const OPEN: [OpenRow; 2] = [
+    OpenRow {
+        section: Section::OpenWhole,
+        title: "500/s, whole answer",
+        behaviour: Behaviour::Whole,
+        first_byte: false,
+    },
+    OpenRow {
+        section: Section::OpenFirst,
+        title: "500/s, first byte of a stream",
+        behaviour: Behaviour::Short,
+        first_byte: true,
+    },
+];
+
+/// Requests a second of the open loop.
+pub const RATE: u32 = 500;
+/// Connections that wait for a due request: enough for a stall of 60 ms.
+pub const OPEN_CONNECTIONS: usize = 32;
+/// One round of the open loop.
+pub const OPEN_SPAN: Duration = Duration::from_secs(4);
+
+/// A quantile of the open loop and the milliseconds it may be above a direct call's.
+pub const QUANTILES: [(&str, f64, f64); 2] = [("p50", 0.5, 0.3), ("p99", 0.99, 1.5)];
+
+/// Megabytes (2^20 bytes) an idle gateway may keep resident.
+pub const MEMORY_TARGET: f64 = 60.0;
+/// Milliseconds from the start of the process to the first 200, with a warm cache.
+pub const START_TARGET: f64 = 50.0;
+/// How often the start is timed.
+pub const STARTS: usize = 10;

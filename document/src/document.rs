@@ -1,0 +1,164 @@
+//! The document as the rest of BitRouter sees it: what `lib.rs` describes, one method for each thing that can be done.
+//! The host calls it while routing and on behalf of guests; the SDK's test kit calls it natively. It does no work itself.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::{
+    Edit, Error, Kind, Output, Table,
+    pointer::Pointer,
+    text::Text,
+    tree::{Node, Tree},
+};
+
+/// The JSON object that is the body of one call.
+///
+/// Pointers are RFC 6901; the empty one is the whole body. Reading beyond what the body holds is no error. A clone
+/// shares the body's bytes and what is known of them, and is edited on its own.
+#[derive(Clone, Debug)]
+pub struct Document {
+    tree: Tree,
+}
+
+impl Document {
+    /// Indexes the top level of a body.
+    ///
+    /// # Errors
+    ///
+    /// The body is not one JSON object with balanced brackets and distinct keys, or passes a limit. What the top
+    /// level's values hold is not looked at.
+    pub fn parse(body: impl Into<Bytes>) -> Result<Self, Error> {
+        Ok(Self { tree: Tree::parse(Text::new(body.into())?)? })
+    }
+
+    /// What the value is; none where there is no such value.
+    ///
+    /// # Errors
+    ///
+    /// As for all reading methods: the pointer is malformed, an object on the way has duplicate keys, or what is read
+    /// is not valid JSON or UTF-8.
+    pub fn kind(&mut self, pointer: &str) -> Result<Option<Kind>, Error> {
+        match self.find(pointer)? {
+            Some(node) => self.tree.kind(node).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Bytes of the value's text, without the white space around it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Document::kind`].
+    pub fn size(&mut self, pointer: &str) -> Result<Option<u32>, Error> {
+        Ok(self.find(pointer)?.map(|node| self.tree.size(node)))
+    }
+
+    /// The value's JSON text. Scalars are checked to be valid JSON, containers only to be UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// See [`Document::kind`]; [`Error::TooBig`] if the text has more than `max_bytes` bytes.
+    pub fn get(&mut self, pointer: &str, max_bytes: u32) -> Result<Option<Cow<'_, str>>, Error> {
+        let Some(node) = self.find(pointer)? else {
+            return Ok(None);
+        };
+        match self.tree.size(node) {
+            size if size > max_bytes => Err(Error::TooBig { size }),
+            _ => self.tree.read(node).map(Some),
+        }
+    }
+
+    /// The names of an object's members, decoded, in their order; none for anything else.
+    ///
+    /// # Errors
+    ///
+    /// See [`Document::kind`].
+    pub fn keys(&mut self, pointer: &str) -> Result<Vec<Cow<'_, str>>, Error> {
+        self.tree.keys(Pointer::parse(pointer)?)
+    }
+
+    /// The named members of every item of an array: a row for each item, a cell for each field. The empty name is the
+    /// item itself; names are not pointers. Empty where the pointer names no array.
+    ///
+    /// # Errors
+    ///
+    /// See [`Document::kind`].
+    pub fn select(&mut self, array: &str, fields: &[&str], max_bytes: u32) -> Result<Table<'_>, Error> {
+        self.tree.select(Pointer::parse(array)?, fields, max_bytes)
+    }
+
+    /// Applies all edits in their order, or none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`], which says which edit failed and why.
+    pub fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
+        self.tree.patch(edits)
+    }
+
+    /// The string that a top-level member holds, decoded; none if there is no such member.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`] if it is not a string; see [`Document::kind`].
+    pub fn string(&self, name: &str) -> Result<Option<Cow<'_, str>>, Error> {
+        let Some(node) = self.member(name) else {
+            return Ok(None);
+        };
+        match self.tree.string(node)? {
+            Some(string) => Ok(Some(string)),
+            None => Err(self.wrong_kind(name, node, Kind::String)),
+        }
+    }
+
+    /// The boolean that a top-level member holds; none if there is no such member.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`] if it is not a boolean; see [`Document::kind`].
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Error> {
+        let Some(node) = self.member(name) else {
+            return Ok(None);
+        };
+        match (self.tree.kind(node)?, self.tree.read(node)?.as_ref()) {
+            (Kind::Boolean, text) => Ok(Some(text == "true")),
+            _ => Err(self.wrong_kind(name, node, Kind::Boolean)),
+        }
+    }
+
+    /// Sets a top-level member to a string.
+    ///
+    /// # Errors
+    ///
+    /// A limit is passed.
+    pub fn set_string(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let path = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let value = serde_json::Value::from(value).to_string();
+        self.patch(&[Edit::Add { path: &path, value: &value }])
+    }
+
+    /// The document as text: byte for byte what came in, but for the edits.
+    pub fn output(&self) -> Output {
+        self.tree.output()
+    }
+
+    fn find(&mut self, pointer: &str) -> Result<Option<Node>, Error> {
+        Ok(self.tree.find(Pointer::parse(pointer)?)?.map(|at| self.tree.node(at)))
+    }
+
+    fn member(&self, name: &str) -> Option<Node> {
+        let Node::Container(root) = self.tree.root else {
+            return None;
+        };
+        let index = self.tree.position(root, name)?;
+        Some(self.tree.members(root)[index].value)
+    }
+
+    fn wrong_kind(&self, name: &str, node: Node, expected: Kind) -> Error {
+        match self.tree.kind(node) {
+            Ok(found) => Error::WrongKind { pointer: format!("/{name}"), expected, found },
+            Err(error) => error,
+        }
+    }
+}

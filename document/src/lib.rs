@@ -1,0 +1,54 @@
+//! The JSON body of an LLM API call, kept as the bytes that came.
+//!
+//! A coding agent's request has 100 KB to several MB, and a gateway changes a few words of it. So nothing is parsed into
+//! values: one pass marks quotes and brackets and indexes the top level, deeper levels are indexed when something asks
+//! for them, and edits are spliced in on the way out. A read or an edit costs what it touches. Bytes that no edit
+//! touches leave as they came, white space and unknown members included; so does invalid JSON in a value that nobody
+//! reads. Duplicate keys in an object that is read or edited are an error, since two parsers would disagree on it.
+//!
+//! There is no I/O in here, nothing async and no `unsafe`. The host reads `model` and `stream` for routing, and lends a
+//! [`Document`] to provider components as the resource of the same name.
+//!
+//! ```
+//! use bitrouter_document::{Cell, Document, Edit};
+//!
+//! let body = r#"{"model": "gpt-5", "input": [{"role": "system", "content": "Be brief."}]}"#;
+//! let mut document = Document::parse(body)?;
+//! assert_eq!(document.string("model")?.as_deref(), Some("gpt-5"));
+//!
+//! let table = document.select("/input", &["role", "id"], 64)?;
+//! assert_eq!(table.rows().next(), Some([Cell::Value(r#""system""#.into()), Cell::Absent].as_slice()));
+//!
+//! document.patch(&[
+//!     Edit::Replace { path: "/input/0/role", value: r#""developer""# },
+//!     Edit::Add { path: "/store", value: "false" },
+//! ])?;
+//! let shaped = r#"{"model": "gpt-5", "input": [{"role": "developer", "content": "Be brief."}],"store":false}"#;
+//! assert_eq!(document.output().into_bytes(), shaped);
+//! # Ok::<(), bitrouter_document::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod change;
+mod document;
+mod error;
+mod index;
+mod kind;
+pub mod limits;
+mod output;
+mod patch;
+mod pointer;
+mod read;
+mod scan;
+mod select;
+mod text;
+mod tree;
+
+pub use self::{
+    document::Document,
+    error::{Error, Place},
+    kind::Kind,
+    output::Output,
+    patch::Edit,
+    select::{Cell, Table},
+};

@@ -1,0 +1,254 @@
+//! RFC 6902 without `test`: edits in order, all or none.
+//! `document` calls it for guests and for the host's own changes. New values are checked, old ones are left alone.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use crate::{
+    Error, Kind,
+    pointer::{self, Pointer},
+    text::Span,
+    tree::{At, Node, Slot, Tree},
+};
+
+const ABSENT: &str = "there is no such value";
+
+/// One edit. Paths are JSON pointers, values are JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// Sets a member, or inserts before an index; `-` as the index appends.
+    Add {
+        /// Where it goes.
+        path: &'a str,
+        /// The new value.
+        value: &'a str,
+    },
+    /// Removes a value that must be there.
+    Remove {
+        /// Where it is.
+        path: &'a str,
+    },
+    /// Replaces a value that must be there.
+    Replace {
+        /// Where it is.
+        path: &'a str,
+        /// The new value.
+        value: &'a str,
+    },
+    /// Takes a value out of `source` and adds it at `target`.
+    Move {
+        /// Where the value is.
+        source: &'a str,
+        /// Where it goes.
+        target: &'a str,
+    },
+    /// Adds the value at `source` a second time at `target`.
+    Copy {
+        /// Where the value is.
+        source: &'a str,
+        /// Where it goes too.
+        target: &'a str,
+    },
+}
+
+impl Edit<'_> {
+    /// The name that RFC 6902 has for it.
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add",
+            Self::Remove { .. } => "remove",
+            Self::Replace { .. } => "replace",
+            Self::Move { .. } => "move",
+            Self::Copy { .. } => "copy",
+        }
+    }
+}
+
+impl Tree {
+    /// Applies all edits or none.
+    pub(crate) fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
+        let before = self.text.state();
+        for (index, edit) in edits.iter().enumerate() {
+            if let Err(cause) = self.apply(edit) {
+                self.take_back();
+                self.text.roll_back(before);
+                return Err(Error::Edit { index, operation: edit.operation(), cause: Box::new(cause) });
+            }
+        }
+        self.keep();
+        Ok(())
+    }
+
+    fn apply(&mut self, edit: &Edit<'_>) -> Result<(), Error> {
+        match *edit {
+            Edit::Add { path, value } => {
+                let path = Pointer::parse(path)?;
+                let value = checked(path, value)?;
+                self.add(path, value)
+            }
+            Edit::Remove { path } => self.take(Pointer::parse(path)?).map(|_| ()),
+            Edit::Replace { path, value } => {
+                let path = Pointer::parse(path)?;
+                let value = checked(path, value)?;
+                self.replace(path, value)
+            }
+            Edit::Move { source, target } => {
+                let (source, target) = (Pointer::parse(source)?, Pointer::parse(target)?);
+                if source.as_str() == target.as_str() {
+                    return self.existing(source).map(|_| ());
+                }
+                if source.holds(target) {
+                    return Err(fault(target, "a value cannot be moved into itself"));
+                }
+                let value = self.take(source)?;
+                self.add(target, New::Node(value))
+            }
+            Edit::Copy { source, target } => {
+                let (source, target) = (Pointer::parse(source)?, Pointer::parse(target)?);
+                let value = self.existing(source)?;
+                let value = self.duplicate(value)?;
+                self.add(target, New::Node(value))
+            }
+        }
+    }
+
+    fn existing(&mut self, path: Pointer<'_>) -> Result<Node, Error> {
+        let at = self.find(path)?.ok_or_else(|| fault(path, ABSENT))?;
+        Ok(self.node(at))
+    }
+
+    /// A second node for a value: its text, which is written now if the value was edited.
+    fn duplicate(&mut self, value: Node) -> Result<Node, Error> {
+        let size = self.size(value) as usize;
+        if let Some(span) = self.own_text(value) {
+            self.text.spend(size)?;
+            return Ok(Node::Text(self.text.trimmed(span)));
+        }
+        let pieces = self.pieces(value);
+        let mut written = Vec::with_capacity(pieces.len);
+        pieces.spans.iter().for_each(|&span| written.extend_from_slice(self.text.bytes(span)));
+        let span = self.text.add(&written)?;
+        Ok(Node::Text(self.text.trimmed(span)))
+    }
+
+    /// Sets a member or inserts an item.
+    fn add(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        let Some((id, token)) = self.holder(path)? else {
+            return self.set_root(path, value);
+        };
+        if self.container(id).kind == Kind::Object {
+            if let Some(index) = self.position(id, &token) {
+                return self.set_value(At::Slot(id, index), value);
+            }
+            let key = [serde_json::Value::from(&*token).to_string().as_str(), ":"].concat();
+            self.containers[id as usize].escaped |= key.contains('\\');
+            let prefix = self.text.add(key.as_bytes())?;
+            let value = self.written(value)?;
+            return self.insert(id, self.members(id).len(), Slot { prefix, value });
+        }
+        let end = self.members(id).len();
+        let index = if token == "-" { Some(end) } else { pointer::index(&token).filter(|&index| index <= end) };
+        let index = index.ok_or_else(|| fault(path, "an array takes an index up to its length, or -"))?;
+        let value = self.written(value)?;
+        self.insert(id, index, Slot { prefix: Span::default(), value })
+    }
+
+    fn replace(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        let Some((id, token)) = self.holder(path)? else {
+            return self.set_root(path, value);
+        };
+        let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
+        self.set_value(At::Slot(id, index), value)
+    }
+
+    /// Takes a value out of the container that holds it.
+    fn take(&mut self, path: Pointer<'_>) -> Result<Node, Error> {
+        let holder = self.holder(path)?;
+        let (id, token) = holder.ok_or_else(|| fault(path, "the whole body cannot be taken away"))?;
+        let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
+        Ok(match self.remove(id, index).value {
+            // The white space around it was laid out for the place that it leaves.
+            Node::Text(span) => Node::Text(self.text.trimmed(span)),
+            container => container,
+        })
+    }
+
+    /// The container of the value that a path names, and the path's last token; none for the whole body. The container
+    /// and all that hold it are marked as edited.
+    fn holder<'p>(&mut self, path: Pointer<'p>) -> Result<Option<(u32, Cow<'p, str>)>, Error> {
+        let Some((parent, token)) = path.parent() else {
+            return Ok(None);
+        };
+        let at = self.walk(parent, Self::mark_edited)?;
+        let at = at.ok_or_else(|| fault(path, "there is no object or array that could hold it"))?;
+        let id = self.open(at, || parent.as_str().to_owned())?;
+        let id = id.ok_or_else(|| fault(path, "what should hold it is neither an object nor an array"))?;
+        self.mark_edited(id);
+        Ok(Some((id, token)))
+    }
+
+    /// Puts a value in another's place, between the white space that was around it.
+    fn set_value(&mut self, at: At, value: New<'_>) -> Result<(), Error> {
+        let outer = match self.node(at) {
+            Node::Text(span) => span,
+            Node::Container(id) => self.container(id).text,
+        };
+        let inner = self.text.trimmed(outer);
+        let node = match value {
+            New::Text(value) if inner != outer => {
+                let before = self.text.bytes(Span { start: outer.start, end: inner.start });
+                let behind = self.text.bytes(Span { start: inner.end, end: outer.end });
+                let padded = [before, value.as_bytes(), behind].concat();
+                Node::Text(self.text.add(&padded)?)
+            }
+            value => self.written(value)?,
+        };
+        self.set(at, node);
+        Ok(())
+    }
+
+    /// Replaces the whole body, which stays an object.
+    fn set_root(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        let node = self.written(value)?;
+        let found = self.kind(node)?;
+        if found != Kind::Object {
+            let reason = format!("it is of kind {found}; the body must stay an object");
+            return Err(Error::NewValue { pointer: path.as_str().to_owned(), reason });
+        }
+        let node = match node {
+            Node::Text(span) => self.open_root(span, true)?,
+            container => container,
+        };
+        self.set(At::Root, node);
+        Ok(())
+    }
+
+    fn written(&mut self, value: New<'_>) -> Result<Node, Error> {
+        match value {
+            New::Text(value) => self.text.add(value.as_bytes()).map(Node::Text),
+            New::Node(node) => Ok(node),
+        }
+    }
+}
+
+/// A value on its way into the document.
+#[derive(Clone, Copy)]
+enum New<'a> {
+    /// Valid JSON without white space around it.
+    Text(&'a str),
+    /// A value of the document.
+    Node(Node),
+}
+
+/// The new value of an edit, if it is JSON.
+fn checked<'a>(path: Pointer<'_>, value: &'a str) -> Result<New<'a>, Error> {
+    match serde_json::from_str::<IgnoredAny>(value) {
+        Ok(_) => Ok(New::Text(value.trim_ascii())),
+        Err(error) => Err(Error::NewValue { pointer: path.as_str().to_owned(), reason: error.to_string() }),
+    }
+}
+
+fn fault(path: Pointer<'_>, reason: &'static str) -> Error {
+    Error::Pointer { pointer: path.as_str().to_owned(), reason }
+}

@@ -1,0 +1,33 @@
+# The verbs of `cargo xtask`, for those who type `just`. `just` alone lists them.
+
+[private]
+default:
+    @just --list --unsorted
+
+# Build everything and run the gateway
+serve *ARGS:
+    cargo xtask serve {{ARGS}}
+
+# Build everything and run all tests
+test *ARGS:
+    cargo xtask test {{ARGS}}
+
+# Build the components into target/components
+guests:
+    cargo xtask guests
+
+# Build everything and install the gateway
+install *ARGS:
+    cargo xtask install {{ARGS}}
+
+# Measure the gateway
+bench *ARGS:
+    cargo xtask bench {{ARGS}}
+
+# Run the tests that need real clients
+e2e:
+    cargo xtask e2e
+
+# Check format, lints, docs and dependencies
+lint:
+    cargo xtask lint

@@ -1,0 +1,68 @@
+//! What a provider reads of a call and of an answer. Providers call it; nothing in here allocates beyond what it
+//! returns.
+
+use crate::{Account, Answer, Call, Field, Json};
+
+impl Field {
+    /// A header or query parameter; header names are lower case.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+impl Call {
+    /// The framing that a provider with HTTP streams answers in: `sse` where the client asked for a stream, else `json`.
+    pub fn framing(&self) -> &'static str {
+        if self.streaming { "sse" } else { "json" }
+    }
+
+    /// A setting of the provider that is a text, from `providers.<id>.settings` of the configuration.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings().get(name)?.text().map(Into::into)
+    }
+
+    /// All settings, as a JSON object.
+    pub fn settings(&self) -> Json<'_> {
+        Json::parse(&self.settings)
+    }
+
+    /// True if the configuration gives this provider no settings, which is the common case and worth asking first.
+    pub fn has_no_settings(&self) -> bool {
+        self.settings.len() <= 2
+    }
+
+    /// A client's header that `forward` of the description names.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value(&self.headers, name)
+    }
+
+    /// A claim of the account that `claims` of the description names.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.account.as_ref()?.claim(name)
+    }
+}
+
+impl Account {
+    /// A claim that `claims` of the description names, if the credential has it.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        value(&self.claims, name)
+    }
+}
+
+impl Answer {
+    /// A header of the answer; the name is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value(&self.headers, name)
+    }
+
+    /// The body as JSON; every look-up in a body that is none, or that was cut off before the value's end, finds
+    /// nothing.
+    pub fn json(&self) -> Json<'_> {
+        Json::parse(&self.body)
+    }
+}
+
+/// The value of the first field of this name.
+pub(crate) fn value<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
+    fields.iter().find(|field| field.name == name).map(|field| field.value.as_str())
+}

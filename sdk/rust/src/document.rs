@@ -1,0 +1,127 @@
+//! The body of a call as a provider sees it. In a guest it wraps the handle that the host lends; natively, with the
+//! feature `test-kit`, it wraps the host's own implementation, so that a test runs what production runs.
+
+use crate::{Blob, Cell, Edit, Kind, ReadError};
+
+/// The call's body.
+pub enum Payload<'a> {
+    /// A JSON object.
+    Json(Document<'a>),
+    /// Anything else (multipart audio and images): its bytes are never seen.
+    Opaque(Blob),
+    /// The call has no body.
+    None,
+}
+
+impl<'a> Payload<'a> {
+    /// The JSON body, if it is one.
+    pub fn document(&self) -> Option<&Document<'a>> {
+        match self {
+            Self::Json(document) => Some(document),
+            Self::Opaque(_) | Self::None => None,
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+type Inner = crate::bindings::bitrouter::provider::host::Document;
+#[cfg(all(not(target_arch = "wasm32"), feature = "test-kit"))]
+type Inner = crate::golden::Lent;
+#[cfg(all(not(target_arch = "wasm32"), not(feature = "test-kit")))]
+type Inner = absent::Document;
+
+/// The JSON body of one call. Its bytes stay in the host; a read costs as much as it selects. Pointers are RFC 6901, the
+/// empty one is the whole body. Reading beyond what the body holds is no error: it answers `None`, or nothing.
+pub struct Document<'a>(&'a Inner);
+
+impl<'a> Document<'a> {
+    /// Wraps what the host lends for one hook.
+    #[cfg(any(target_arch = "wasm32", feature = "test-kit"))]
+    pub(crate) fn lent(inner: &'a Inner) -> Self {
+        Self(inner)
+    }
+
+    /// What the value is; none where there is no such value.
+    ///
+    /// # Errors
+    /// [`ReadError::Invalid`] for a malformed pointer or body, here and below.
+    pub fn kind(&self, pointer: &str) -> Result<Option<Kind>, ReadError> {
+        self.0.kind(pointer)
+    }
+
+    /// The size of the value's text in bytes.
+    ///
+    /// # Errors
+    /// As [`kind`](Self::kind).
+    pub fn size(&self, pointer: &str) -> Result<Option<u32>, ReadError> {
+        self.0.size(pointer)
+    }
+
+    /// The value's JSON text, of at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    /// As [`kind`](Self::kind), and [`ReadError::TooBig`] with the value's size.
+    pub fn get(&self, pointer: &str, max_bytes: u32) -> Result<Option<String>, ReadError> {
+        self.0.get(pointer, max_bytes)
+    }
+
+    /// The names of an object's members, in their order; empty for anything else.
+    ///
+    /// # Errors
+    /// As [`kind`](Self::kind).
+    pub fn keys(&self, pointer: &str) -> Result<Vec<String>, ReadError> {
+        self.0.keys(pointer)
+    }
+
+    /// The named members of every item of an array: one row an item, one cell a field, both in order. The empty field
+    /// name is the item itself. Empty where the pointer names no array.
+    ///
+    /// # Errors
+    /// As [`kind`](Self::kind). A value over `max_bytes` is no error, it is [`Cell::Big`].
+    pub fn select(&self, array: &str, fields: &[&str], max_bytes: u32) -> Result<Vec<Vec<Cell>>, ReadError> {
+        let fields: Vec<String> = fields.iter().map(|field| (*field).into()).collect();
+        self.0.select(array, &fields, max_bytes)
+    }
+
+    /// Applies all edits in their order, or none of them.
+    ///
+    /// # Errors
+    /// Which edit failed, and why.
+    pub fn patch(&self, edits: &[Edit]) -> Result<(), String> {
+        self.0.patch(edits)
+    }
+}
+
+/// Natively and without the feature `test-kit` there is no document at all.
+#[cfg(all(not(target_arch = "wasm32"), not(feature = "test-kit")))]
+mod absent {
+    use crate::{Cell, Edit, Kind, ReadError};
+
+    pub enum Document {}
+
+    impl Document {
+        pub fn kind(&self, _: &str) -> Result<Option<Kind>, ReadError> {
+            match *self {}
+        }
+
+        pub fn size(&self, _: &str) -> Result<Option<u32>, ReadError> {
+            match *self {}
+        }
+
+        pub fn get(&self, _: &str, _: u32) -> Result<Option<String>, ReadError> {
+            match *self {}
+        }
+
+        pub fn keys(&self, _: &str) -> Result<Vec<String>, ReadError> {
+            match *self {}
+        }
+
+        pub fn select(&self, _: &str, _: &[String], _: u32) -> Result<Vec<Vec<Cell>>, ReadError> {
+            match *self {}
+        }
+
+        pub fn patch(&self, _: &[Edit]) -> Result<(), String> {
+            match *self {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Writes what a hook returned as a text that a person can review. `case` calls it; it must leave nothing out.
+
+use serde_json::Value;
+
+use super::diff;
+use crate::{Body, Delivery, Exchange, Failure, Field, Request, Window};
+
+/// What happened in one case.
+#[derive(Default)]
+pub(super) struct Transcript(Vec<String>);
+
+impl Transcript {
+    pub(super) fn ask(&mut self, exchange: &Exchange) {
+        self.0.push("ask".into());
+        self.request(&exchange.request);
+        self.0.push(format!("memo: {}", bytes(&exchange.memo)));
+        self.0.push(String::new());
+    }
+
+    pub(super) fn send(&mut self, request: &Request) {
+        self.0.push("send".into());
+        self.request(request);
+    }
+
+    pub(super) fn fail(&mut self, failed: &Failure) {
+        self.0.push("fail".into());
+        self.0.push(failure(failed).trim_end().into());
+    }
+
+    /// What the edits did to the body.
+    pub(super) fn body(&mut self, before: &str, after: &str) -> Result<(), String> {
+        self.0.push(String::new());
+        if before == after {
+            self.0.push("the body goes up as it came".into());
+            return Ok(());
+        }
+        self.0.push("the body's changes".into());
+        self.0.extend(diff::lines(&pretty(before)?, &pretty(after)?));
+        Ok(())
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.0.join("\n") + "\n"
+    }
+
+    fn request(&mut self, request: &Request) {
+        self.0.push(format!("{} {} {}", request.method, request.origin, request.path));
+        self.0.extend(request.query.iter().map(|field| format!("? {}", line(field))));
+        self.0.extend(request.headers.iter().map(line));
+        self.0.push(String::new());
+        self.0.push(match &request.body {
+            Body::Forward => "body: forward".into(),
+            Body::Json(text) => format!("body: json\n{}", pretty(text).unwrap_or_else(|_| text.clone())),
+            Body::Form(fields) => format!("body: form\n{}", fields.iter().map(line).collect::<Vec<_>>().join("\n")),
+            Body::Empty => "body: empty".into(),
+        });
+        self.0.push(format!("framing: {}", request.framing));
+        self.0.push(match &request.delivery {
+            Delivery::Pass => "delivery: pass".into(),
+            Delivery::Fold => "delivery: fold".into(),
+            Delivery::Rewrite(framing) => format!("delivery: rewrite to {framing}"),
+        });
+        if !request.memo.is_empty() {
+            self.0.push(format!("memo: {}", bytes(&request.memo)));
+        }
+    }
+}
+
+pub(super) fn failure(failure: &Failure) -> String {
+    let Failure { kind, scope, message, code, retry_after_ms, resets_at } = failure;
+    let mut lines = vec![format!("{kind}, concerning the {scope}"), format!("message: {message}")];
+    lines.extend(code.as_ref().map(|code| format!("code: {code}")));
+    lines.extend(retry_after_ms.map(|wait| format!("retry after: {wait} ms")));
+    lines.extend(resets_at.map(|at| format!("resets at: {at}")));
+    lines.join("\n") + "\n"
+}
+
+pub(super) fn windows(windows: &[Window]) -> String {
+    let line = |window: &Window| {
+        let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } = window;
+        let mut parts = vec![format!("{name}:")];
+        parts.extend(used_percent.map(|used| format!("{used} % used")));
+        parts.extend(limit.map(|limit| format!("limit {limit}")));
+        parts.extend(remaining.map(|remaining| format!("remaining {remaining}")));
+        parts.extend(length_seconds.map(|length| format!("length {length} s")));
+        parts.extend(resets_at.map(|at| format!("resets at {at}")));
+        parts.extend(resets_in_seconds.map(|wait| format!("resets in {wait} s")));
+        parts.join(" ")
+    };
+    if windows.is_empty() {
+        "no window\n".into()
+    } else {
+        windows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
+    }
+}
+
+pub(super) fn pretty(json: &str) -> Result<String, String> {
+    let value: Value = serde_json::from_str(json).map_err(|error| format!("not JSON ({error}): {json}"))?;
+    serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
+}
+
+fn line(field: &Field) -> String {
+    format!("{}: {}", field.name, field.value)
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,44 @@
+//! Passes Chat Completions, Responses and Messages through without a credential. Tests point its origin at a mock
+//! upstream; without that it leads to the discard port, where nobody answers.
+
+use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+
+/// The provider.
+pub struct Echo;
+
+export!(Echo);
+
+impl Provider for Echo {
+    fn describe() -> String {
+        r#"{
+            "id": "echo",
+            "name": "Echo",
+            "version": "0.1.0",
+            "origins": { "api": "http://127.0.0.1:9/v1" },
+            "serves": {
+                "generate": ["chat-completions", "responses", "messages"],
+                "embeddings": ["openai"],
+                "audio/transcriptions": ["openai"]
+            },
+            "models": [{ "id": "echo-1" }],
+            "forward": ["x-echo-*"],
+            "observe": { "headers": ["x-ratelimit-*"] },
+            "billing": "free"
+        }"#
+        .into()
+    }
+
+    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
+        let path = match (call.operation.as_str(), call.dialect.as_str()) {
+            ("generate", "responses") => "/responses",
+            ("generate", "messages") => "/messages",
+            ("generate", _) => "/chat/completions",
+            ("embeddings", _) => "/embeddings",
+            ("audio/transcriptions", _) => {
+                return Ok(Request::post("api", "/audio/transcriptions").framing("raw").pass());
+            }
+            _ => return Err(Failure::unsupported("echo does not serve this operation")),
+        };
+        Ok(Request::post("api", path).framing(call.framing()).pass())
+    }
+}

@@ -1,0 +1,176 @@
+//! Misbehaves in the hook and in the way that the call's model names. It declares no credential, so it is served without
+//! a grant, like anything a user drops into the folder. `ok` behaves.
+
+use std::hint::black_box;
+
+use bitrouter_provider::{
+    Answer, Call, Edit, Failure, Field, Level, Payload, Provider, Request, Step, Trouble, Window, export, log, scope,
+};
+
+/// The provider.
+pub struct Hostile;
+
+export!(Hostile);
+
+impl Provider for Hostile {
+    fn describe() -> String {
+        r#"{
+            "id": "hostile",
+            "name": "Hostile",
+            "version": "0.1.0",
+            "origins": { "api": "http://127.0.0.1:9/v1" },
+            "serves": { "generate": ["chat-completions"] },
+            "models": [{ "id": "ok" }],
+            "observe": { "headers": ["x-hostile-*"], "events": ["hostile"] },
+            "side_requests": { "models": { "kind": "models", "path": "/models" } },
+            "billing": "free"
+        }"#
+        .into()
+    }
+
+    fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        let plain =
+            || Request::post("api", "/chat/completions").framing(call.framing()).memo(call.model.clone().into());
+        Ok(match call.model.as_str() {
+            "loop" => spin(),
+            "grow" => grow(),
+            "recurse" => plain().header("x-depth", recurse(1).to_string()).pass(),
+            "trap-prepare" => trap(),
+            "huge-list" => huge_list(plain()).pass(),
+            "huge-string" => plain().header("x-huge", "a".repeat(64 << 20)).pass(),
+            "huge-memo" => plain().memo(vec![7; 1 << 20]).pass(),
+            "set-authorization" => plain().header("authorization", "Bearer of-the-component").pass(),
+            "set-host" => plain().header("host", "elsewhere.example").pass(),
+            "set-length" => plain().header("content-length", "3").pass(),
+            "upper-case" => plain().header("Authorization", "Bearer of-the-component").pass(),
+            "crlf" => plain().header("x-a", "b\r\nauthorization: Bearer of-the-component").pass(),
+            "crlf-name" => plain().header("x-a\r\nx-b", "c").pass(),
+            "crlf-query" => plain().query("a\r\nb", "c d&e=f").pass(),
+            "bad-method" => Request::new("CONNECT", "api", "/x", bitrouter_provider::Body::Empty).pass(),
+            "bad-origin" => Request::post("https://elsewhere.example", "/").pass(),
+            "bad-path" => Request::post("api", "/../x").pass(),
+            "bad-path-encoded" => Request::post("api", "/%2e%2e/x").pass(),
+            "bad-path-host" => Request::post("api", "@elsewhere.example/x").pass(),
+            "bad-path-query" => Request::post("api", "/x?a=b#c").pass(),
+            "bad-framing" => plain().framing("smoke-signals").pass(),
+            "bad-delivery" => plain().rewrite("smoke-signals"),
+            "no-rewriter" => plain().rewrite("sse"),
+            "log-flood" => {
+                for _ in 0..100_000 {
+                    log(Level::Error, "flood");
+                }
+                plain().pass()
+            }
+            "log-huge" => {
+                log(Level::Error, &"a".repeat(16 << 20));
+                log(Level::Error, "two\nlines\u{1b}[31m");
+                plain().pass()
+            }
+            "select-bomb" => select_bomb(body),
+            "patch-bad" => {
+                patch(body, &[Edit::add("/user", "\"kept?\""), Edit::remove("/not/there")])?;
+                plain().pass()
+            }
+            "patch-json" => {
+                patch(body, &[Edit::add("/user", "\"a\",\"model\":\"b\"")])?;
+                plain().pass()
+            }
+            "ask-once" | "ask-forever" => Request::get("api", "/ask").ask(b"1".to_vec()),
+            _ => plain().pass(),
+        })
+    }
+
+    fn resume(call: &Call, _body: &Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+        if call.model == "ask-forever" {
+            return Ok(Request::get("api", "/ask").ask([memo, b"1".to_vec()].concat()));
+        }
+        let request = Request::post("api", "/chat/completions").framing(call.framing());
+        Ok(request.header("x-asked", answer.status.to_string()).header("x-answer", answer.body.trim()).pass())
+    }
+
+    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Failure {
+        match memo.as_slice() {
+            b"trap-explain" => trap(),
+            b"loop-explain" => spin(),
+            b"bad-kind" => Failure::new("no-such-kind", "no-such-scope", "two\r\nlines").code("x".repeat(1 << 20)),
+            b"retry-forever" => {
+                let mut failure = Failure::new("rate-limited", scope::PROVIDER, "come back at the end of time");
+                failure.retry_after_ms = Some(u64::MAX);
+                failure.resets_at = Some(u64::MAX);
+                failure
+            }
+            _ => bitrouter_provider::explain(trouble),
+        }
+    }
+
+    fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
+        match page.body.trim() {
+            "trap" => trap(),
+            "not-json" => Ok("{\"models\":".into()),
+            _ => Ok("{\"models\":[{\"id\":\"from-interpret\"}]}".into()),
+        }
+    }
+
+    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
+        if headers.iter().any(|header| header.value == "trap-quota") {
+            trap();
+        }
+        let used = headers.iter().any(|header| header.value == "not-a-number").then_some(f64::NAN);
+        vec![Window {
+            name: "hostile\r\n".into(),
+            used_percent: used,
+            limit: Some(0),
+            remaining: Some(u64::MAX),
+            length_seconds: Some(u64::MAX),
+            resets_at: None,
+            resets_in_seconds: Some(u64::MAX),
+        }]
+    }
+}
+
+fn trap() -> ! {
+    panic!("as asked")
+}
+
+fn spin() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+/// Takes memory until there is none, and then traps.
+fn grow() -> ! {
+    let mut taken = Vec::new();
+    loop {
+        taken.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+/// Uses up the stack: the host's limit or the guest's own stops it.
+#[expect(unconditional_recursion, reason = "it is what the test asks for")]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    recurse(frame[3] + 1) + frame[7]
+}
+
+/// A request of a million headers.
+fn huge_list(mut request: Request) -> Request {
+    request.headers = vec![Field::new("x-h", "v"); 1 << 20];
+    request
+}
+
+/// Asks for all there is, again and again.
+fn select_bomb(body: &Payload<'_>) -> ! {
+    let fields = ["", "role", "content", "no-such-field"].repeat(64);
+    loop {
+        if let Some(document) = body.document() {
+            let _ = black_box(document.select("/messages", &fields, u32::MAX));
+            let _ = black_box(document.get("", u32::MAX));
+        }
+    }
+}
+
+fn patch(body: &Payload<'_>, edits: &[Edit]) -> Result<(), Failure> {
+    let document = body.document().ok_or_else(|| Failure::invalid("there is no body to patch"))?;
+    document.patch(edits).map_err(Failure::invalid)
+}

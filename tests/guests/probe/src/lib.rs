@@ -1,0 +1,116 @@
+//! Uses every hook, with a credential. The canary test plants a secret where the credential comes from, makes an upstream
+//! echo it everywhere, and scans what this guest ever had in its memory. It copies what it is shown, so that a secret
+//! that reached it once would be found.
+
+use bitrouter_provider::{
+    Answer, Call, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Trouble, Window, explain,
+    export, log, quote, rate_limits,
+};
+
+/// The provider.
+pub struct Probe;
+
+export!(Probe);
+
+/// The most that is read of the body.
+const MOST: u32 = 64 * 1024;
+
+impl Provider for Probe {
+    fn describe() -> String {
+        r#"{
+            "id": "probe",
+            "name": "Probe",
+            "version": "0.1.0",
+            "origins": { "api": "http://127.0.0.1:9/v1" },
+            "auth": [{
+                "method": "api-key",
+                "env": ["PROBE_API_KEY"],
+                "attach": [
+                    { "header": "authorization", "format": "Bearer {}" },
+                    { "header": "x-probe-key" },
+                    { "query": "key" }
+                ]
+            }],
+            "serves": { "generate": ["chat-completions"] },
+            "models": [{ "id": "probe-1" }],
+            "forward": ["x-probe-*"],
+            "claims": ["plan"],
+            "observe": { "headers": ["x-ratelimit-*", "x-probe-*"], "events": ["probe.limits"] },
+            "side_requests": { "models": { "kind": "models", "path": "/models" } }
+        }"#
+        .into()
+    }
+
+    /// Asks first, with all that it can see as the memo.
+    fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        let mut seen = seen(call);
+        if let Some(document) = body.document() {
+            let text = document.get("", MOST).ok().flatten().unwrap_or_default();
+            seen.push_str(&text);
+            let _ = document.select("/messages", &["role", "content"], MOST);
+            let _ = document.keys("");
+        }
+        log(Level::Info, &seen);
+        Ok(Request::get("api", "/token").ask(seen.into_bytes()))
+    }
+
+    fn resume(call: &Call, _body: &Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+        log(Level::Info, &answer.body);
+        let memo = [memo, answer.body.into_bytes()].concat();
+        let memo = memo.into_iter().take(MOST as usize).collect();
+        let request = Request::post("api", "/chat/completions").framing(call.framing()).memo(memo);
+        Ok(if call.streaming { request.rewrite("sse") } else { request.pass() })
+    }
+
+    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
+        if let Trouble::Answer(answer) = trouble {
+            log(Level::Warn, &joined(&answer.headers));
+        }
+        explain(trouble)
+    }
+
+    fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
+        log(Level::Info, &page.body);
+        Ok(["{\"models\":[{\"id\":", &quote("probe-2"), "}]}"].concat())
+    }
+
+    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
+        log(Level::Info, &joined(headers));
+        log(Level::Info, event.unwrap_or_default());
+        rate_limits(headers)
+    }
+
+    fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
+        Some(Box::new(Keeper { kept: vec![seen(&call), String::from_utf8_lossy(&memo).into_owned()] }))
+    }
+}
+
+/// Passes events on, and keeps them.
+struct Keeper {
+    kept: Vec<String>,
+}
+
+impl Rewriter for Keeper {
+    fn push(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+        self.kept.extend(events.iter().map(|event| event.data.clone()));
+        Ok(events)
+    }
+
+    fn finish(&mut self) -> Result<Vec<Event>, Failure> {
+        log(Level::Info, &self.kept.concat());
+        Ok(Vec::new())
+    }
+}
+
+/// All that a call shows, in one text.
+fn seen(call: &Call) -> String {
+    let account = call.account.as_ref().map(|account| [account.label.as_str(), &joined(&account.claims)].concat());
+    [&call.model, &call.settings, &joined(&call.headers), &joined(&call.query), &account.unwrap_or_default()]
+        .map(String::as_str)
+        .join("\n")
+}
+
+fn joined(fields: &[Field]) -> String {
+    let lines: Vec<String> = fields.iter().map(|field| [field.name.as_str(), &field.value].join(": ")).collect();
+    lines.join("\n")
+}
