@@ -32,6 +32,11 @@ impl Document {
         Ok(Self { tree: Tree::parse(Text::new(body.into())?)? })
     }
 
+    /// Bytes of the body as it came.
+    pub fn body_len(&self) -> usize {
+        self.tree.text.body().len()
+    }
+
     /// What the value is; none where there is no such value.
     ///
     /// # Errors

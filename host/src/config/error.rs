@@ -1,0 +1,274 @@
+//! What can be wrong with a config, each with its sentence.
+//!
+//! `load` and `trust` return a [`ConfigError`]; the CLI prints it as it is. A sentence names the key and the next step,
+//! and never shows the value of a key that holds a secret.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::Place;
+use crate::credential::origin::OriginError;
+
+/// Why there is no config.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// `-c`, or `config trust`, named a file that is not there.
+    #[error("{}: there is no such file: check the path", file.display())]
+    Missing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file is there and cannot be read.
+    #[error("{}: it cannot be read ({reason}): check who may read it", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The file is far larger than any config.
+    #[error("{}: it is larger than {max} bytes, so it is no config: check the path", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// The most that is read, in bytes.
+        max: u64,
+    },
+    /// The file is not UTF-8.
+    #[error("{}: it is not UTF-8 text: save it as such", file.display())]
+    NotText {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file was read, and these are its problems: at least one, in the order of the file.
+    #[error("{}", lines(file, problems))]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Its problems.
+        problems: Vec<Problem>,
+    },
+    /// A flag of the command line that stands for a key was refused as the key would be.
+    #[error(transparent)]
+    Flag(Fault),
+    /// Neither a home folder nor a variable says where things are kept.
+    #[error("no home folder was found to keep config and data in: set BITROUTER_HOME to a folder")]
+    NoFolder,
+    /// `BITROUTER_HOME` is relative.
+    #[error("BITROUTER_HOME is `{}`, which depends on where you stand: set it to an absolute path", home.display())]
+    HomeNotAbsolute {
+        /// What it is set to.
+        home: PathBuf,
+    },
+    /// The list of trusted configs is not what we wrote. It is left as it is.
+    #[error("{}: the list of trusted configs cannot be understood ({reason}): it was left as it is. Repair it or move it away, then trust your configs again", list.display())]
+    TrustListCorrupt {
+        /// The list.
+        list: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The list of trusted configs cannot be read.
+    #[error("{}: the list of trusted configs cannot be read ({reason}): check who may read it", list.display())]
+    TrustListUnreadable {
+        /// The list.
+        list: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The list of trusted configs cannot be written.
+    #[error("{}: the list of trusted configs cannot be written ({reason}): check the folder's owner and its free space", list.display())]
+    TrustListUnwritable {
+        /// The list.
+        list: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A path that JSON cannot hold.
+    #[error("{}: its path is not UTF-8, so it cannot be recorded as trusted: move it, or name it with -c", file.display())]
+    PathNotText {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+fn lines(file: &Path, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| problem.line(file)).collect();
+    lines.join("\n")
+}
+
+/// What is wrong, and where.
+#[derive(Debug)]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub fault: Fault,
+}
+
+impl Problem {
+    /// `file:line:column: sentence`, as compilers and editors have it.
+    pub fn line(&self, file: &Path) -> String {
+        let Place { line, column } = self.place;
+        let line = format!("{}:{line}:{column}: {}", file.display(), self.fault);
+        // A key is somebody else's text: it may hold what a terminal obeys.
+        let obeyed = |letter: char| letter.is_control() && letter != '\n';
+        line.replace(obeyed, "\u{fffd}")
+    }
+}
+
+/// What can be wrong at a place of the file. `key` is the key's whole path.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the sentence above each variant says it")]
+pub enum Fault {
+    #[error("this is not YAML: {0}")]
+    Yaml(String),
+    #[error("the key `{0}` is here for the second time: keep one of them")]
+    DuplicateKey(String),
+    #[error("a second document begins here: a config is one document")]
+    SeveralDocuments,
+    #[error("the file is too deep or too large to be a config: take out what repeats itself")]
+    TooComplex,
+    #[error("unknown key `{key}`: {}", unknown(near, takes))]
+    UnknownKey { key: String, near: Option<String>, takes: Vec<&'static str> },
+    #[error("`{key}` is not there yet: {what}")]
+    NotYet { key: String, what: &'static str },
+    #[error("`{key}` takes {takes}")]
+    WrongType { key: String, takes: String },
+    #[error("`{key}` has no value: give it one, or take the line out")]
+    NoValue { key: String },
+    #[error(
+        "`{id}` is not a provider's id: an id is made of a-z, 0-9 and `-`, begins with a letter and has at most 32 characters"
+    )]
+    ProviderId { id: String },
+    #[error("unknown provider `{id}`: {}", unknown_provider(near))]
+    UnknownProvider { id: String, near: Option<String> },
+    #[error("`{key}` must be between {min} and {max}: {why}")]
+    OutOfBounds { key: String, min: u64, max: u64, why: &'static str },
+    #[error("`{key}` takes a number of bytes, or a number with B, KB, MB, GB, KiB, MiB or GiB, such as `64MiB`")]
+    Size { key: String },
+    #[error("`{key}` has fewer than {min} characters, which can be guessed. Make one with: openssl rand -hex 24")]
+    ShortKey { key: String, min: usize },
+    #[error("`{key}` holds white space or a character that no HTTP header may hold: check what was pasted")]
+    SecretCharacter { key: String },
+    #[error("`{key}`: `{text}` is not an address with a port: write one such as `127.0.0.1:4356` or `[::1]:4356`")]
+    Listen { key: String, text: String },
+    #[error("`{key}` is an empty list: name an address, or take the line out")]
+    NowhereToListen { key: String },
+    #[error(
+        "`{key}`: {address} can be reached from other machines, so clients need a key. Add:\n\n  server:\n    keys:\n      - \"…\"   # what this prints: openssl rand -hex 24\n"
+    )]
+    OpenDoor { key: String, address: String },
+    #[error("`{key}`: {reason}")]
+    Origin { key: String, reason: OriginError },
+    #[error("`{key}` and `origins.api` differ: `api_base` is short for `origins.api`, so keep one of them")]
+    OriginsDiffer { key: String },
+    #[error(
+        "`{key}`: `{text}` is not a web page's origin: write `scheme://host` or `scheme://host:port`, such as `https://chat.example.com`"
+    )]
+    AllowedOrigin { key: String, text: String },
+    #[error("`{key}` begins with `~`, which is not expanded: write ${{HOME}} instead")]
+    Tilde { key: String },
+    #[error(
+        "`{key}` needs the environment variable {variable}, which is not set: set it, or write ${{{variable}:-…}} with a default"
+    )]
+    Unset { key: String, variable: String },
+    #[error("`{key}` needs the environment variable {variable}, which is not UTF-8 text: set it to text")]
+    VariableNotText { key: String, variable: String },
+    #[error("`{key}` has a `${{` that is no ${{NAME}} or ${{NAME:-default}}: write $${{ for a plain one")]
+    NotAVariable { key: String },
+    #[error("`{key}`: a config from the working directory may not {guarded} until you accept it{}. Read it, then run: bitrouter config trust {}", again(*changed), shell_word(file))]
+    Untrusted { key: String, guarded: Guarded, changed: bool, file: PathBuf },
+}
+
+impl Fault {
+    /// Whether the file could not even be parsed.
+    pub(super) fn is_of_yaml(&self) -> bool {
+        matches!(self, Fault::Yaml(_) | Fault::DuplicateKey(_) | Fault::SeveralDocuments | Fault::TooComplex)
+    }
+}
+
+/// What an untrusted config may not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// `api_base` and `origins`.
+    Origins,
+    /// `plugins.dir`.
+    PluginDir,
+    /// `${VAR}`.
+    Environment,
+    /// `server.listen` beyond this machine: the keys that guard it would be somebody else's.
+    Listen,
+    /// `server.allowed_origins`: a web page could spend the user's plan.
+    AllowedOrigins,
+}
+
+impl fmt::Display for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarded::Origins => "say where keys are sent",
+            Guarded::PluginDir => "name a folder of plugins",
+            Guarded::Environment => "read environment variables",
+            Guarded::Listen => "open the gateway to other machines",
+            Guarded::AllowedOrigins => "let web pages in",
+        })
+    }
+}
+
+/// What is worth saying, but stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Warning {
+    /// A config holds keys in plain text and other users may read it.
+    #[error("{}: it holds keys, and other users of this machine can read it. Run: chmod 600 {}", file.display(), shell_word(file))]
+    ReadableByOthers {
+        /// The config.
+        file: PathBuf,
+    },
+    /// The working directory's config is used, and the user's own is not read at all.
+    #[error("{} is used, so {} is not read. To use that one, run with: -c {}", used.display(), unread.display(), shell_word(unread))]
+    Shadowed {
+        /// The one in the working directory.
+        used: PathBuf,
+        /// The user's own.
+        unread: PathBuf,
+    },
+}
+
+fn unknown(near: &Option<String>, takes: &[&str]) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("what can stand here is {}", takes.join(", ")),
+    }
+}
+
+fn unknown_provider(near: &Option<String>) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "put its .wasm file into the plugin folder, or take the block out".to_owned(),
+    }
+}
+
+fn again(changed: bool) -> &'static str {
+    if changed { " again: it has changed since" } else { "" }
+}
+
+/// A path as a POSIX shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:,=".contains(&byte));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_command_is_quoted_when_a_shell_would_split_it() {
+        assert_eq!(shell_word(Path::new("/a/b.yaml")), "/a/b.yaml");
+        assert_eq!(shell_word(Path::new("/it's/b c")), r"'/it'\''s/b c'");
+    }
+}

@@ -1,0 +1,368 @@
+//! The table of keys: each key of `bitrouter.yaml`, what it takes, what it is without, and what it does.
+//!
+//! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
+//! in docs/configuration.md all come from here. A key that is not in this table does not exist.
+
+/// One key.
+pub(super) struct Key {
+    /// Where it stands: `server.listen`. A segment in angle brackets stands for any name.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What holds without it, as it would be written; empty where that is nothing.
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Whether it works.
+    pub state: State,
+}
+
+/// Whether a key works already.
+#[derive(Clone, Copy)]
+pub(super) enum State {
+    /// It does, and this is the value it sets.
+    Landed(Field),
+    /// It does not: what it will do.
+    NotYet(&'static str),
+}
+
+/// The values that a config can set. The reader has one arm for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Listen,
+    Keys,
+    AllowedOrigins,
+    BodyLimit,
+    PluginDir,
+    Budget,
+    Memory,
+    ApiKey,
+    ApiBase,
+    Origins,
+    Enabled,
+    Priority,
+    Connect,
+    FirstByte,
+    Idle,
+    Total,
+    Settings,
+    CredentialStore,
+}
+
+/// What a key takes.
+pub(super) enum Kind {
+    Bool,
+    /// A whole number within bounds; `why` says where the bounds come from.
+    Integer {
+        min: u64,
+        max: u64,
+        why: &'static str,
+    },
+    /// Bytes: a number, or one with a unit.
+    Size {
+        min: u64,
+        max: u64,
+        why: &'static str,
+    },
+    /// A text that must not be shown.
+    Secret,
+    /// A list of those.
+    Secrets,
+    /// A text, or a list of texts.
+    Texts(&'static str),
+    /// An absolute URL.
+    Url,
+    /// URLs by name.
+    Urls,
+    /// A folder.
+    Folder,
+    /// One of some words, and words that are not there yet with what they will do.
+    Choice {
+        now: &'static [&'static str],
+        later: &'static [(&'static str, &'static str)],
+    },
+    /// Anything; for keys that are handed on or not there yet.
+    Open,
+}
+
+const TIMEOUT: Kind =
+    Kind::Integer { min: 1, max: 86_400_000, why: "a request that takes longer than a day is a lost one" };
+
+/// Every key, in the order of the documentation.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        path: "server.listen",
+        kind: Kind::Texts("an address with a port, such as `127.0.0.1:4356`"),
+        default: "[\"127.0.0.1:4356\", \"[::1]:4356\"]",
+        doc: "Where the gateway listens: one address with a port, or a list. Beyond this machine only with `server.keys`.",
+        state: State::Landed(Field::Listen),
+    },
+    Key {
+        path: "server.keys",
+        kind: Kind::Secrets,
+        default: "[]",
+        doc: "The keys that clients must send, as `Authorization: Bearer` or `x-api-key`; at least 16 characters each. Without any, every program on this machine may ask.",
+        state: State::Landed(Field::Keys),
+    },
+    Key {
+        path: "server.allowed_origins",
+        kind: Kind::Texts("the origin of a web page, such as `https://chat.example.com`"),
+        default: "[]",
+        doc: "The web pages that may call the gateway from a browser, each as `scheme://host[:port]`. All others are refused.",
+        state: State::Landed(Field::AllowedOrigins),
+    },
+    Key {
+        path: "server.body_limit",
+        kind: Kind::Size { min: 1024, max: 1024 * 1024 * 1024, why: "a body is kept in memory while its request runs" },
+        default: "64MiB",
+        doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
+        state: State::Landed(Field::BodyLimit),
+    },
+    Key {
+        path: "plugins.dir",
+        kind: Kind::Folder,
+        default: "",
+        doc: "The folder whose `.wasm` files are loaded, instead of `plugins` in the data folder. A relative path starts at the config's folder.",
+        state: State::Landed(Field::PluginDir),
+    },
+    Key {
+        path: "plugins.budget_ms",
+        kind: Kind::Integer {
+            min: 1,
+            max: 1000,
+            why: "the clock ticks once a millisecond, and a hook that computes for longer than a second holds up other requests",
+        },
+        default: "20",
+        doc: "How long one hook of a component may compute, in milliseconds of CPU.",
+        state: State::Landed(Field::Budget),
+    },
+    Key {
+        path: "plugins.memory_mb",
+        kind: Kind::Integer {
+            min: 1,
+            max: 1024,
+            why: "every request under way may hold this much, and a component needs one to start",
+        },
+        default: "64",
+        doc: "How much memory one instance of a component may hold, in MiB.",
+        state: State::Landed(Field::Memory),
+    },
+    Key {
+        path: "providers.<id>.api_key",
+        kind: Kind::Secret,
+        default: "",
+        doc: "The provider's API key. It wins over the environment and over a stored one.",
+        state: State::Landed(Field::ApiKey),
+    },
+    Key {
+        path: "providers.<id>.api_base",
+        kind: Kind::Url,
+        default: "",
+        doc: "Short for `origins: {api: URL}`.",
+        state: State::Landed(Field::ApiBase),
+    },
+    Key {
+        path: "providers.<id>.origins",
+        kind: Kind::Urls,
+        default: "{}",
+        doc: "Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this machine. A stored credential does not follow: it stays with the origins it was obtained for.",
+        state: State::Landed(Field::Origins),
+    },
+    Key {
+        path: "providers.<id>.enabled",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "`false` takes the provider out of routing.",
+        state: State::Landed(Field::Enabled),
+    },
+    Key {
+        path: "providers.<id>.priority",
+        kind: Kind::Integer { min: 0, max: 1_000_000, why: "it only orders providers" },
+        default: "100",
+        doc: "Which provider answers a model that several serve: the lower first, then by name.",
+        state: State::Landed(Field::Priority),
+    },
+    Key {
+        path: "providers.<id>.timeouts.connect_ms",
+        kind: TIMEOUT,
+        default: "10000",
+        doc: "How long a connection may take to open, TLS included.",
+        state: State::Landed(Field::Connect),
+    },
+    Key {
+        path: "providers.<id>.timeouts.first_byte_ms",
+        kind: TIMEOUT,
+        default: "600000",
+        doc: "How long the first byte of the answer may take. An answer that is not streamed comes when the model is done.",
+        state: State::Landed(Field::FirstByte),
+    },
+    Key {
+        path: "providers.<id>.timeouts.idle_ms",
+        kind: TIMEOUT,
+        default: "300000",
+        doc: "How long a stream may stay silent.",
+        state: State::Landed(Field::Idle),
+    },
+    Key {
+        path: "providers.<id>.timeouts.total_ms",
+        kind: TIMEOUT,
+        default: "",
+        doc: "How long the whole answer may take; unlimited without it.",
+        state: State::Landed(Field::Total),
+    },
+    Key {
+        path: "providers.<id>.settings",
+        kind: Kind::Open,
+        default: "{}",
+        doc: "The component's own settings. The component reads them, so no secret belongs here.",
+        state: State::Landed(Field::Settings),
+    },
+    Key {
+        path: "providers.<id>.accounts",
+        kind: Kind::Open,
+        default: "",
+        doc: "How several accounts of a provider share the work.",
+        state: State::NotYet(
+            "it will choose between `failover`, `balance` and `sticky`; today accounts fail over in the order of their labels",
+        ),
+    },
+    Key {
+        path: "providers.<id>.auth",
+        kind: Kind::Open,
+        default: "",
+        doc: "Which way of paying is used.",
+        state: State::NotYet(
+            "it will choose between a provider's ways of paying; today a subscription is used before a key that is paid by the token",
+        ),
+    },
+    Key {
+        path: "models",
+        kind: Kind::Open,
+        default: "",
+        doc: "Names of your own for ordered lists of addresses.",
+        state: State::NotYet(
+            "it will give names to ordered lists of addresses; today a request can carry such a list in its field `models`",
+        ),
+    },
+    Key {
+        path: "strict",
+        kind: Kind::Open,
+        default: "",
+        doc: "Whether a field that cannot be passed on refuses the request.",
+        state: State::NotYet(
+            "it will refuse a request with a field that its target cannot take; today the answer's header `x-bitrouter-dropped` names such fields",
+        ),
+    },
+    Key {
+        path: "hedge_after_ms",
+        kind: Kind::Open,
+        default: "",
+        doc: "When a second target is asked in parallel.",
+        state: State::NotYet(
+            "it will ask a second target when the first is slow to begin; today the second is asked when the first has failed",
+        ),
+    },
+    Key {
+        path: "credentials.store",
+        kind: Kind::Choice {
+            now: &["file"],
+            later: &[(
+                "keyring",
+                "it will keep tokens in the system's keyring; today they are in a file that only you can read",
+            )],
+        },
+        default: "file",
+        doc: "Where tokens are kept: `file`, readable by you alone.",
+        state: State::Landed(Field::CredentialStore),
+    },
+];
+
+/// The blocks that keys stand in, and what they are about.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("server", "The door: where the gateway listens and who may ask."),
+    ("plugins", "The components: where they are and what they may use."),
+    ("providers", "The providers, by id. None is needed: a login or an API key in the environment is enough."),
+    ("providers.<id>", "One provider."),
+    ("providers.<id>.timeouts", "How long the provider may take."),
+    ("credentials", "Where tokens are kept."),
+];
+
+/// What stands under a section.
+pub(super) enum Child {
+    Section,
+    Key(&'static Key),
+}
+
+/// The child `name` of a section; `""` is the top. The name of a section of any name is its pattern.
+pub(super) fn child(section: &str, name: &str) -> Option<Child> {
+    let path = join(section, name);
+    if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+        return Some(Child::Key(key));
+    }
+    SECTIONS.iter().any(|(section, _)| *section == path).then_some(Child::Section)
+}
+
+/// The names that may stand in a section, in the table's order.
+pub(super) fn names(section: &str) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    let paths = KEYS.iter().map(|key| key.path);
+    for path in paths.filter_map(|path| below(section, path)) {
+        let name = path.split('.').next().unwrap_or(path);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The segment that stands for any name in a section, such as `<id>`.
+pub(super) fn wildcard(section: &str) -> Option<&'static str> {
+    names(section).into_iter().find(|name| name.starts_with('<'))
+}
+
+/// The one place where a key of this name belongs, for who wrote it in another.
+pub(super) fn elsewhere(name: &str) -> Option<&'static str> {
+    KEYS.iter().map(|key| key.path).find(|path| path.rsplit('.').next() == Some(name))
+}
+
+/// A path with one more segment.
+pub(super) fn join(section: &str, name: &str) -> String {
+    match section {
+        "" => name.to_owned(),
+        section => format!("{section}.{name}"),
+    }
+}
+
+fn below(section: &str, path: &'static str) -> Option<&'static str> {
+    match section {
+        "" => Some(path),
+        section => path.strip_prefix(section)?.strip_prefix('.'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_stands_once_and_in_a_section_of_the_table() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..at].iter().all(|other| other.path != key.path), "{} is twice in the table", key.path);
+            if let Some((section, _)) = key.path.rsplit_once('.') {
+                assert!(SECTIONS.iter().any(|(name, _)| *name == section), "{section} is no section");
+            }
+        }
+    }
+
+    #[test]
+    fn a_child_is_a_section_or_a_key() {
+        assert!(matches!(child("", "server"), Some(Child::Section)));
+        assert!(matches!(child("server", "listen"), Some(Child::Key(key)) if key.path == "server.listen"));
+        assert!(matches!(child("", "models"), Some(Child::Key(_))));
+        assert!(child("", "listen").is_none());
+        assert_eq!(wildcard("providers"), Some("<id>"));
+        assert_eq!(wildcard("server"), None);
+        assert_eq!(names("plugins"), ["dir", "budget_ms", "memory_mb"]);
+        assert_eq!(elsewhere("listen"), Some("server.listen"));
+    }
+}

@@ -1,0 +1,268 @@
+//! One key's value into its place in the typed config.
+//!
+//! The reader's walk calls [`Reader::set`] for each key that the table has landed. What is refused comes back with its
+//! place; nothing here ends the walk.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::keys::{self, Field, Kind};
+use super::read::Reader;
+use super::tree::{Node, Value};
+use super::typed::Provider;
+use super::{Fault, Guarded, Place, allowed_origin, value};
+use crate::credential::Origin;
+
+/// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
+const MIN_KEY: usize = 16;
+
+/// A key with its value, ready to be set.
+pub(super) struct Entry<'a> {
+    /// The key's whole path, with the provider's id in it.
+    pub path: &'a str,
+    /// The provider's id, for keys below `providers`.
+    pub id: &'a str,
+    pub kind: &'static Kind,
+    /// Where the key stands.
+    pub place: Place,
+    pub node: &'a Node,
+}
+
+pub(super) type Placed<T> = Result<T, (Place, Fault)>;
+
+impl Reader<'_> {
+    /// One arm for each value that a config can set.
+    pub(super) fn set(&mut self, field: Field, entry: &Entry<'_>) -> Placed<()> {
+        match field {
+            Field::Listen => self.listen(entry)?,
+            Field::Keys => self.keys(entry)?,
+            Field::AllowedOrigins => self.allowed_origins(entry)?,
+            Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
+            Field::PluginDir => self.plugin_dir(entry)?,
+            Field::Budget => self.config.plugins.budget = self.millis(entry)?,
+            Field::Memory => self.config.plugins.memory = self.integer(entry)? * 1024 * 1024,
+            Field::ApiKey => {
+                let secret = self.secret(entry, entry.node)?;
+                self.provider(entry).api_key = Some(secret);
+            }
+            Field::ApiBase => self.api_base(entry)?,
+            Field::Origins => self.origins(entry)?,
+            Field::Enabled => {
+                let enabled = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
+                self.provider(entry).enabled = enabled;
+            }
+            Field::Priority => {
+                let priority = self.integer(entry)?;
+                self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
+            }
+            Field::Connect => self.provider(entry).timeouts.connect = self.millis(entry)?,
+            Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
+            Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
+            Field::Total => self.provider(entry).timeouts.total = Some(self.millis(entry)?),
+            Field::Settings => self.settings(entry)?,
+            Field::CredentialStore => self.choice(entry)?,
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let mut addresses = Vec::new();
+        for item in items(entry.node) {
+            let text = self.text(entry, item)?;
+            let Some(found) = value::listen(&text) else {
+                return Err((item.place, Fault::Listen { key: entry.path.to_owned(), text }));
+            };
+            if let Some(open) = found.iter().find(|address| !address.ip().is_loopback()) {
+                // The keys that guard it would stand in the same file.
+                self.guard.check(entry.path, Guarded::Listen).map_err(|fault| (item.place, fault))?;
+                self.open.get_or_insert((item.place, *open));
+            }
+            addresses.extend(found);
+        }
+        if addresses.is_empty() {
+            return Err((entry.place, Fault::NowhereToListen { key: entry.path.to_owned() }));
+        }
+        self.config.server.listen = addresses;
+        self.config.server.listen_named = true;
+        Ok(())
+    }
+
+    fn keys(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let Value::List(items) = &entry.node.value else {
+            return Err((entry.node.place, wrong_type(entry, "a list of keys, each on a line of its own after `- `")));
+        };
+        for item in items {
+            // A key with a problem is reported as such, not as a missing one.
+            self.keys_written = true;
+            let key = self.secret(entry, item)?;
+            self.config.server.keys.push(key);
+        }
+        Ok(())
+    }
+
+    fn allowed_origins(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let items = items(entry.node);
+        if !items.is_empty() {
+            self.guard.check(entry.path, Guarded::AllowedOrigins).map_err(|fault| (entry.place, fault))?;
+        }
+        for item in items {
+            let text = self.text(entry, item)?;
+            match allowed_origin::parse(&text) {
+                Some(origin) => self.config.server.allowed_origins.push(origin),
+                None => {
+                    return Err((item.place, Fault::AllowedOrigin { key: entry.path.to_owned(), text }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plugin_dir(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        self.guard.check(entry.path, Guarded::PluginDir).map_err(|fault| (entry.place, fault))?;
+        let text = self.text(entry, entry.node)?;
+        if text == "~" || text.starts_with("~/") {
+            return Err((entry.node.place, Fault::Tilde { key: entry.path.to_owned() }));
+        }
+        let folder = self.guard.file.parent().unwrap_or(Path::new("."));
+        self.config.plugins.dir = folder.join(text);
+        Ok(())
+    }
+
+    fn api_base(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        self.guard.check(entry.path, Guarded::Origins).map_err(|fault| (entry.place, fault))?;
+        let origin = self.origin(entry, entry.path, entry.node)?;
+        self.put_origin(entry, "api", origin)
+    }
+
+    fn origins(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let Value::Map(pairs) = &entry.node.value else {
+            return Err((
+                entry.node.place,
+                wrong_type(entry, "URLs by name, such as `api: https://api.example.com/v1`"),
+            ));
+        };
+        if !pairs.is_empty() {
+            self.guard.check(entry.path, Guarded::Origins).map_err(|fault| (entry.place, fault))?;
+        }
+        for (name, node) in pairs {
+            let origin = self.origin(entry, &keys::join(entry.path, &name.text), node)?;
+            self.put_origin(entry, &name.text, origin)?;
+        }
+        Ok(())
+    }
+
+    /// `api_base` and `origins.api` come in the order of the file: the second must say what the first did.
+    fn put_origin(&mut self, entry: &Entry<'_>, name: &str, origin: Origin) -> Placed<()> {
+        let origins = &mut self.provider(entry).origins;
+        match origins.get(name) {
+            Some(other) if *other != origin => {
+                let base = entry.path.rsplit_once('.').map_or("", |(block, _)| block);
+                Err((entry.place, Fault::OriginsDiffer { key: keys::join(base, "api_base") }))
+            }
+            _ => {
+                origins.insert(name.to_owned(), origin);
+                Ok(())
+            }
+        }
+    }
+
+    fn origin(&self, entry: &Entry<'_>, key: &str, node: &Node) -> Placed<Origin> {
+        let text = self.text(entry, node)?;
+        text.parse().map_err(|reason| (node.place, Fault::Origin { key: key.to_owned(), reason }))
+    }
+
+    fn settings(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        match self.expander.json(entry.path, entry.node)? {
+            serde_json::Value::Object(settings) => {
+                self.provider(entry).settings = settings;
+                Ok(())
+            }
+            _ => Err((entry.node.place, wrong_type(entry, "keys of the component's own"))),
+        }
+    }
+
+    /// The only choice so far is `credentials.store`, whose one word is also the default.
+    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let Kind::Choice { now, later } = entry.kind else {
+            return Ok(());
+        };
+        let text = self.text(entry, entry.node)?;
+        if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
+            return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
+        }
+        match now.contains(&text.as_str()) {
+            true => Ok(()),
+            false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
+        }
+    }
+
+    fn secret(&mut self, entry: &Entry<'_>, node: &Node) -> Placed<SecretString> {
+        let placed = |fault| (node.place, fault);
+        let key = || entry.path.to_owned();
+        let text = self.expander.text(entry.path, node, takes(entry.kind)).map_err(placed)?;
+        // It becomes part of a header: RFC 9110, section 5.5, without the spaces nobody has in a key.
+        if !text.text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(placed(Fault::SecretCharacter { key: key() }));
+        }
+        if matches!(entry.kind, Kind::Secrets) && text.text.len() < MIN_KEY {
+            return Err(placed(Fault::ShortKey { key: key(), min: MIN_KEY }));
+        }
+        self.literal_secret |= !text.expanded;
+        Ok(SecretString::from(text.text))
+    }
+
+    fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
+        let text = self.expander.text(entry.path, node, takes(entry.kind));
+        text.map(|text| text.text).map_err(|fault| (node.place, fault))
+    }
+
+    fn integer(&self, entry: &Entry<'_>) -> Placed<u64> {
+        let number = self.expander.integer(entry.path, entry.node, bounds(entry.kind));
+        number.map_err(|fault| (entry.node.place, fault))
+    }
+
+    fn millis(&self, entry: &Entry<'_>) -> Placed<Duration> {
+        self.integer(entry).map(Duration::from_millis)
+    }
+
+    fn size(&self, entry: &Entry<'_>) -> Placed<u64> {
+        let bytes = self.expander.size(entry.path, entry.node, bounds(entry.kind));
+        bytes.map_err(|fault| (entry.node.place, fault))
+    }
+
+    fn provider(&mut self, entry: &Entry<'_>) -> &mut Provider {
+        self.config.providers.entry(entry.id.to_owned()).or_default()
+    }
+}
+
+/// A list's items; one value is a list of one.
+fn items(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
+fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
+    Fault::WrongType { key: entry.path.to_owned(), takes: takes.to_owned() }
+}
+
+fn takes(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Secret | Kind::Secrets => "text: put the key in quotes",
+        Kind::Texts(what) => what,
+        Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
+        Kind::Folder => "the path of a folder",
+        Kind::Choice { .. } => "a word",
+        Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
+    }
+}
+
+fn bounds(kind: &Kind) -> (u64, u64, &'static str) {
+    match kind {
+        Kind::Integer { min, max, why } | Kind::Size { min, max, why } => (*min, *max, why),
+        _ => (0, u64::MAX, ""),
+    }
+}

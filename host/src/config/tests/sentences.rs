@@ -1,0 +1,165 @@
+//! Every sentence about a place of the file.
+
+use super::super::keys::{KEYS, State};
+use super::super::*;
+use super::{Machine, config, problems};
+
+#[test]
+fn each_problem_has_its_sentence_and_place() {
+    for (text, wanted) in [
+        ("servr: {}\n", "1:1: unknown key `servr`: did you mean `server`?"),
+        ("server:\n  lisen: x\n", "2:3: unknown key `server.lisen`: did you mean `listen`?"),
+        ("body_limit: 1\n", "1:1: unknown key `body_limit`: did you mean `server.body_limit`?"),
+        ("plugins: {zzz: 1}\n", "1:11: unknown key `plugins.zzz`: what can stand here is dir, budget_ms, memory_mb"),
+        (
+            "- a\n",
+            "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, credentials",
+        ),
+        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit"),
+        ("server:\n  listen:\n", "2:3: `server.listen` has no value: give it one, or take the line out"),
+        ("server: {listen: 4356}\n", "1:18: `server.listen` takes an address with a port, such as `127.0.0.1:4356`"),
+        (
+            "server: {listen: localhost}\n",
+            "1:18: `server.listen`: `localhost` is not an address with a port: write one such as `127.0.0.1:4356` or `[::1]:4356`",
+        ),
+        ("server: {listen: []}\n", "1:10: `server.listen` is an empty list: name an address, or take the line out"),
+        (
+            "server:\n  listen: [127.0.0.1:1, '[::]:4356']\n",
+            "2:25: `server.listen`: [::]:4356 can be reached from other machines, so clients need a key. Add:\n\n  server:\n    keys:\n      - \"…\"   # what this prints: openssl rand -hex 24",
+        ),
+        (
+            "server: {listen: '0.0.0.0:1', keys: [short]}\n",
+            "1:38: `server.keys` has fewer than 16 characters, which can be guessed. Make one with: openssl rand -hex 24",
+        ),
+        ("server: {keys: abc}\n", "1:16: `server.keys` takes a list of keys, each on a line of its own after `- `"),
+        ("server: {keys: [1234567890123456]}\n", "1:17: `server.keys` takes text: put the key in quotes"),
+        (
+            "server: {allowed_origins: '*'}\n",
+            "1:27: `server.allowed_origins`: `*` is not a web page's origin: write `scheme://host` or `scheme://host:port`, such as `https://chat.example.com`",
+        ),
+        (
+            "server: {body_limit: 64M}\n",
+            "1:22: `server.body_limit` takes a number of bytes, or a number with B, KB, MB, GB, KiB, MiB or GiB, such as `64MiB`",
+        ),
+        (
+            "server: {body_limit: 2GiB}\n",
+            "1:22: `server.body_limit` must be between 1024 and 1073741824: a body is kept in memory while its request runs",
+        ),
+        (
+            "plugins: {memory_mb: 0}\n",
+            "1:22: `plugins.memory_mb` must be between 1 and 1024: every request under way may hold this much, and a component needs one to start",
+        ),
+        ("plugins: {budget_ms: fast}\n", "1:22: `plugins.budget_ms` takes a whole number"),
+        ("plugins: {budget_ms: '20'}\n", "1:22: `plugins.budget_ms` takes a whole number"),
+        ("plugins: {budget_ms: '${WORD}'}\n", "1:22: `plugins.budget_ms` takes a whole number"),
+        ("plugins: {dir: ~/x}\n", "1:16: `plugins.dir` begins with `~`, which is not expanded: write ${HOME} instead"),
+        (
+            "providers: {OpenAI: {}}\n",
+            "1:13: `OpenAI` is not a provider's id: an id is made of a-z, 0-9 and `-`, begins with a letter and has at most 32 characters",
+        ),
+        ("providers: {a: {enabled: no}}\n", "1:26: `providers.a.enabled` takes `true` or `false`"),
+        (
+            "providers: {a: {priority: -1}}\n",
+            "1:27: `providers.a.priority` must be between 0 and 1000000: it only orders providers",
+        ),
+        (
+            "providers: {a: {api_key: ''}}\n",
+            "1:26: `providers.a.api_key` has no value: give it one, or take the line out",
+        ),
+        (
+            "providers: {a: {api_key: \"sk-secret\\r\\nx: y\"}}\n",
+            "1:26: `providers.a.api_key` holds white space or a character that no HTTP header may hold: check what was pasted",
+        ),
+        (
+            "providers: {a: {api_base: 'https://a', origins: {api: 'https://b'}}}\n",
+            "1:40: `providers.a.api_base` and `origins.api` differ: `api_base` is short for `origins.api`, so keep one of them",
+        ),
+        ("providers: {a: {settings: [1]}}\n", "1:27: `providers.a.settings` takes keys of the component's own"),
+        (
+            "providers: {a: {api_key: '${NOPE}'}}\n",
+            "1:26: `providers.a.api_key` needs the environment variable NOPE, which is not set: set it, or write ${NOPE:-…} with a default",
+        ),
+        (
+            "providers: {a: {api_key: '${EMPTY}'}}\n",
+            "1:26: `providers.a.api_key` has no value: give it one, or take the line out",
+        ),
+        (
+            "providers: {a: {api_key: '${NO PE}'}}\n",
+            "1:26: `providers.a.api_key` has a `${` that is no ${NAME} or ${NAME:-default}: write $${ for a plain one",
+        ),
+        (
+            "models: {fast: [a]}\n",
+            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request can carry such a list in its field `models`",
+        ),
+        (
+            "credentials: {store: keyring}\n",
+            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in a file that only you can read",
+        ),
+        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
+    ] {
+        assert_eq!(problems(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn an_origin_that_is_none_is_refused_with_its_own_reason() {
+    for (text, place) in [
+        ("providers: {a: {api_base: 'http://example.com'}}\n", "1:27: `providers.a.api_base`"),
+        ("providers: {a: {origins: {api: 'https://me:secret@a'}}}\n", "1:32: `providers.a.origins.api`"),
+        ("providers: {a: {origins: {api: 'https://a?key=secret'}}}\n", "1:32: `providers.a.origins.api`"),
+    ] {
+        let refused = problems(text);
+        assert!(refused[0].starts_with(&format!("{place}: the address `")), "{refused:?}");
+        assert!(!refused[0].contains("secret"), "{refused:?}");
+    }
+}
+
+#[test]
+fn every_announced_key_is_refused_with_what_it_will_do() {
+    for key in KEYS {
+        let State::NotYet(what) = key.state else {
+            continue;
+        };
+        let path = key.path.replace("<id>", "openai");
+        let mut text = String::new();
+        for (depth, segment) in path.split('.').enumerate() {
+            text += &format!("\n{}{segment}:", "  ".repeat(depth));
+        }
+        let refused = problems(&format!("{text} 1\n"));
+        assert_eq!(refused.len(), 1, "{path}");
+        assert!(refused[0].ends_with(&format!("`{path}` is not there yet: {what}")), "{}", refused[0]);
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let machine = Machine::new().home("strict: true\nplugins:\n  budget_ms: 0\nservr:\n");
+    let lines = check(&machine.options(), &|_| None);
+    let starts: Vec<bool> = ["1:1: `strict`", "3:14: `plugins.budget_ms`", "4:1: unknown key `servr`"]
+        .iter()
+        .zip(&lines)
+        .map(|(start, line)| line.starts_with(&format!("{}:{start}", machine.home_file().display())))
+        .collect();
+    assert_eq!(starts, [true, true, true], "{lines:#?}");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn the_listen_flag_obeys_the_rule_of_the_key() {
+    let mut config = config("");
+    let refused = config.listen_on("0.0.0.0:80").unwrap_err().to_string();
+    assert!(refused.starts_with("`--listen`: 0.0.0.0:80 can be reached from other machines"), "{refused}");
+    let refused = config.listen_on("80").unwrap_err().to_string();
+    assert!(refused.starts_with("`--listen`: `80` is not an address with a port"), "{refused}");
+    config.server.keys.push("0123456789abcdef".into());
+    config.listen_on("0.0.0.0:80").unwrap();
+    assert_eq!(config.server.listen, ["0.0.0.0:80".parse().unwrap()]);
+    assert!(config.server.listen_named);
+}
+
+#[test]
+fn a_config_cannot_write_to_the_terminal_through_an_error() {
+    let refused = problems("\"\\e[2Jx\": 1\n");
+    assert!(refused[0].starts_with("1:1: unknown key `\u{fffd}[2Jx`"), "{refused:?}");
+}

@@ -1,0 +1,156 @@
+//! The config as the other rooms read it: plain typed values, every default filled in.
+//!
+//! `Debug` shows no secret. Nothing here knows of YAML.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{ConfigError, Fault, Paths, Place, value};
+use crate::credential::Origin;
+
+/// The port when none is configured.
+const PORT: u16 = 4356;
+
+/// Everything that `bitrouter.yaml` can say today.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The door.
+    pub server: Server,
+    /// The components.
+    pub plugins: Plugins,
+    /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
+    pub providers: BTreeMap<String, Provider>,
+    /// What holds for a provider without a block.
+    no_block: Provider,
+}
+
+/// Where the gateway listens and who may ask.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The addresses to listen on, at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Whether the config named them. One of the two defaults may fail where a machine has no IPv6; a named one may not.
+    pub listen_named: bool,
+    /// The keys that clients must send; none means that every program on this machine may ask.
+    pub keys: Vec<SecretString>,
+    /// The browser origins that may ask, as `scheme://host[:port]` in lower case, as an `Origin` header has them.
+    pub allowed_origins: Vec<String>,
+    /// The largest request body after decompression, in bytes.
+    pub body_limit: u64,
+}
+
+/// Where the components are and what they may use.
+#[derive(Clone, Debug)]
+pub struct Plugins {
+    /// The folder of `.wasm` files, absolute.
+    pub dir: PathBuf,
+    /// CPU time that one hook may take.
+    pub budget: Duration,
+    /// Memory that one instance may hold, in bytes.
+    pub memory: u64,
+}
+
+/// One block under `providers:`.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Where the block stands in the file; 0:0 for a provider without one.
+    pub place: Place,
+    /// The API key, account label `config`.
+    pub api_key: Option<SecretString>,
+    /// Origins that replace the component's own, by name; `api_base` is here as `api`.
+    pub origins: BTreeMap<String, Origin>,
+    /// Whether routing may use it.
+    pub enabled: bool,
+    /// Lower first.
+    pub priority: u32,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// The component's own settings, which it reads.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection, TLS included.
+    pub connect: Duration,
+    /// From the request sent to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two reads of an answer.
+    pub idle: Duration,
+    /// For the whole answer.
+    pub total: Option<Duration>,
+}
+
+impl Config {
+    /// What holds without any file.
+    pub fn defaults(paths: &Paths) -> Self {
+        Config {
+            server: Server {
+                listen: vec![
+                    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
+                    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), PORT),
+                ],
+                listen_named: false,
+                keys: Vec::new(),
+                allowed_origins: Vec::new(),
+                body_limit: 64 * 1024 * 1024,
+            },
+            plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
+            providers: BTreeMap::new(),
+            no_block: Provider::default(),
+        }
+    }
+
+    /// What `--listen` says, in place of `server.listen`, under the same rule: beyond this machine only with keys.
+    pub fn listen_on(&mut self, text: &str) -> Result<(), ConfigError> {
+        let key = "--listen".to_owned();
+        let Some(addresses) = value::listen(text) else {
+            let text = text.to_owned();
+            return Err(ConfigError::Flag(Fault::Listen { key, text }));
+        };
+        let open = addresses.iter().find(|address| !address.ip().is_loopback());
+        if let Some(open) = open.filter(|_| self.server.keys.is_empty()) {
+            let address = open.to_string();
+            return Err(ConfigError::Flag(Fault::OpenDoor { key, address }));
+        }
+        self.server.listen = addresses;
+        self.server.listen_named = true;
+        Ok(())
+    }
+
+    /// What holds for a provider, with or without a block of its own.
+    pub fn provider(&self, id: &str) -> &Provider {
+        self.providers.get(id).unwrap_or(&self.no_block)
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Provider {
+            place: Place::default(),
+            api_key: None,
+            origins: BTreeMap::new(),
+            enabled: true,
+            priority: 100,
+            timeouts: Timeouts::default(),
+            settings: serde_json::Map::new(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(10),
+            // What the vendors' own SDKs wait by default.
+            first_byte: Duration::from_secs(600),
+            idle: Duration::from_secs(300),
+            total: None,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The accounts of one provider: finds its credentials and puts them in order.
+//!
+//! Made once for each provider and config; route asks it on every request. A key in the config comes before one in the
+//! environment before what is stored. A credential that is there and cannot be used is an error, never passed over for
+//! another that someone else may pay for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::Origin;
+use super::attach::AttachError;
+use super::source::{Credential, Parts, Source};
+use super::store::{Store, StoreError};
+use super::token_file::{Entry, Kind, StoredKey, TokenFile};
+use crate::plugin::description::Auth;
+
+/// The label of a key in the config.
+pub const CONFIG_LABEL: &str = "config";
+/// The label of a key in the environment.
+pub const ENV_LABEL: &str = "env";
+/// The label of a login that was given none.
+pub const DEFAULT_LABEL: &str = "default";
+
+/// Why there is no credential, or not this one.
+#[derive(Clone, Debug, Error)]
+pub enum AccountError {
+    /// The provider has no account at all.
+    #[error("{provider}: no credential. Set {}providers.{provider}.api_key in bitrouter.yaml", Either(.env))]
+    NoCredential {
+        /// The provider's id.
+        provider: String,
+        /// The environment variables that may hold one.
+        env: Vec<String>,
+    },
+    /// The provider has accounts, none under this label.
+    #[error("{provider}: no account has the label `{label}`. There {}", Known(.known))]
+    UnknownLabel {
+        /// The provider's id.
+        provider: String,
+        /// The label that was asked for.
+        label: String,
+        /// The labels that there are.
+        known: Vec<String>,
+    },
+    /// The credential is there, and cannot be used.
+    #[error("{provider}@{label}: {holder} {why}")]
+    Refused {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What holds it.
+        holder: String,
+        /// Why.
+        why: AttachError,
+    },
+    /// The stored credential is of a kind that this version does not use.
+    #[error(
+        "{provider}@{label}: this version cannot use a stored credential of the kind `{kind}`. Update BitRouter, or choose another account"
+    )]
+    UnknownKind {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// The kind's name.
+        kind: String,
+    },
+    /// The stored credentials cannot be read.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+/// What was found for a provider, in the order in which it is used.
+#[derive(Debug, Default)]
+pub struct Listing {
+    found: Vec<Result<Arc<Credential>, AccountError>>,
+}
+
+impl Listing {
+    /// The credentials that can be used, the first to be used first.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.found.iter().filter_map(|found| found.as_ref().ok())
+    }
+
+    /// What is there and cannot be used, for `status` and the log.
+    pub fn faults(&self) -> impl Iterator<Item = &AccountError> {
+        self.found.iter().filter_map(|found| found.as_ref().err())
+    }
+}
+
+/// The accounts of one provider.
+#[derive(Debug)]
+pub struct Accounts {
+    provider: String,
+    auth: Vec<Auth>,
+    /// Of the config and the environment, which are read once.
+    fixed: Vec<Result<Arc<Credential>, AccountError>>,
+    store: Arc<Store>,
+    last: Mutex<Last>,
+}
+
+/// What the store held when the listing was made.
+#[derive(Debug, Default)]
+struct Last {
+    stored: Option<Stored>,
+    listing: Arc<Listing>,
+}
+
+type Stored = Result<Arc<TokenFile>, Arc<StoreError>>;
+
+impl Accounts {
+    /// The accounts of a provider. Its `auth` is from its description; `accepted` are its origins as the binary, the
+    /// trust file or a trusted config accepted them, by name: keys of the config and the environment are bound to those
+    /// that `auth` names. What is stored is bound to what was recorded with it, whatever is said here. `env` reads the
+    /// process's environment as it was at the start; an empty variable counts as not set.
+    pub fn for_provider(
+        provider: &str,
+        auth: &[Auth],
+        accepted: &BTreeMap<String, Origin>,
+        config_key: Option<&SecretString>,
+        env: &dyn Fn(&str) -> Option<String>,
+        store: Arc<Store>,
+    ) -> Self {
+        let fixed = |auth: &Auth, label: &str, source: Source, secret: &SecretString| {
+            let bound_to = auth.origins().iter().filter_map(|name| accepted.get(name)).cloned().collect();
+            make(Parts { provider, label, source, secret, bound_to, rules: auth.attach(), claims: &[] })
+        };
+        let from_config = auth.first().zip(config_key);
+        let from_config = from_config.map(|(auth, key)| fixed(auth, CONFIG_LABEL, Source::Config, key));
+        let set = |variable: &String| env(variable).filter(|value| !value.is_empty()).map(SecretString::from);
+        let mut variables = auth.iter().flat_map(|auth| auth.env().iter().map(move |variable| (auth, variable)));
+        let from_env = variables.find_map(|(auth, variable)| set(variable).map(|key| (auth, variable, key)));
+        let from_env =
+            from_env.map(|(auth, variable, key)| fixed(auth, ENV_LABEL, Source::Env(variable.clone()), &key));
+        Accounts {
+            provider: provider.to_owned(),
+            auth: auth.to_vec(),
+            fixed: from_config.into_iter().chain(from_env).collect(),
+            store,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
+    pub fn needs_credential(&self) -> bool {
+        !self.auth.is_empty()
+    }
+
+    /// What is there now. A credential stays the same `Arc` for as long as its source says the same. May read the store,
+    /// which blocks briefly.
+    pub fn list(&self) -> Arc<Listing> {
+        let stored = self.store.read();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !last.stored.as_ref().is_some_and(|before| same(before, &stored)) {
+            last.listing = Arc::new(self.listing(&stored, &last.listing));
+            last.stored = Some(stored);
+        }
+        last.listing.clone()
+    }
+
+    /// The credential of the account with this label, or of the first account.
+    pub fn select(&self, label: Option<&str>) -> Result<Arc<Credential>, AccountError> {
+        let listing = self.list();
+        match label {
+            None => listing.found.first().cloned().unwrap_or_else(|| Err(self.no_credential())),
+            Some(label) => self.labelled(&listing, label),
+        }
+    }
+
+    fn labelled(&self, listing: &Listing, label: &str) -> Result<Arc<Credential>, AccountError> {
+        let found = listing.found.iter().find(|found| label_of(found) == Some(label));
+        // What cannot be read may hold the label that is asked for.
+        let unread = || listing.found.iter().find(|found| matches!(found, Err(AccountError::Store(_))));
+        if let Some(found) = found.or_else(unread) {
+            return found.clone();
+        }
+        let known: Vec<String> = listing.found.iter().filter_map(label_of).map(str::to_owned).collect();
+        if known.is_empty() {
+            return Err(self.no_credential());
+        }
+        Err(AccountError::UnknownLabel { provider: self.provider.clone(), label: label.to_owned(), known })
+    }
+
+    fn listing(&self, stored: &Stored, before: &Listing) -> Listing {
+        let mut found = self.fixed.clone();
+        match (stored, self.auth.first()) {
+            (Err(error), Some(_)) => found.push(Err(error.clone().into())),
+            (Ok(file), Some(auth)) => found.extend(self.stored(file, auth, before)),
+            (_, None) => {}
+        }
+        Listing { found }
+    }
+
+    fn stored(&self, file: &TokenFile, auth: &Auth, before: &Listing) -> Vec<Result<Arc<Credential>, AccountError>> {
+        let mut entries: Vec<&Entry> = file.entries.iter().filter(|entry| entry.provider == self.provider).collect();
+        entries.sort_by_key(|entry| order(entry));
+        let credential = |entry: &Entry| match &entry.kind {
+            Kind::ApiKey(key) => self.stored_key(&entry.label, key, auth, before),
+            Kind::Other(kind) => Err(AccountError::UnknownKind {
+                provider: self.provider.clone(),
+                label: entry.label.clone(),
+                kind: kind.clone(),
+            }),
+        };
+        entries.into_iter().map(credential).collect()
+    }
+
+    fn stored_key(
+        &self,
+        label: &str,
+        key: &StoredKey,
+        auth: &Auth,
+        before: &Listing,
+    ) -> Result<Arc<Credential>, AccountError> {
+        let parts = Parts {
+            provider: &self.provider,
+            label,
+            source: Source::Store,
+            secret: &key.key,
+            bound_to: key.origins.iter().map(|(_, origin)| origin.clone()).collect(),
+            rules: auth.attach(),
+            claims: &key.claims,
+        };
+        match before.accounts().find(|credential| credential.is_of(&parts)) {
+            Some(credential) => Ok(credential.clone()),
+            None => make(parts),
+        }
+    }
+
+    fn no_credential(&self) -> AccountError {
+        let env = self.auth.iter().flat_map(Auth::env).cloned().collect();
+        AccountError::NoCredential { provider: self.provider.clone(), env }
+    }
+}
+
+/// `default` first, then by login time, those without one last; what cannot be used by its kind after all others.
+fn order(entry: &Entry) -> (bool, bool, bool, Option<&str>) {
+    let unusable = matches!(entry.kind, Kind::Other(_));
+    (unusable, entry.label != DEFAULT_LABEL, entry.created_at.is_none(), entry.created_at.as_deref())
+}
+
+fn make(parts: Parts<'_>) -> Result<Arc<Credential>, AccountError> {
+    let (provider, label) = (parts.provider.to_owned(), parts.label.to_owned());
+    let holder = match &parts.source {
+        Source::Config => format!("`providers.{provider}.api_key` in bitrouter.yaml"),
+        Source::Env(variable) => format!("the environment variable {variable}"),
+        Source::Store => "the stored key".to_owned(),
+    };
+    Credential::new(parts).map(Arc::new).map_err(|why| AccountError::Refused { provider, label, holder, why })
+}
+
+fn label_of(found: &Result<Arc<Credential>, AccountError>) -> Option<&str> {
+    match found {
+        Ok(credential) => Some(&credential.label),
+        Err(AccountError::Refused { label, .. } | AccountError::UnknownKind { label, .. }) => Some(label),
+        Err(_) => None,
+    }
+}
+
+fn same(before: &Stored, now: &Stored) -> bool {
+    match (before, now) {
+        (Ok(before), Ok(now)) => Arc::ptr_eq(before, now),
+        (Err(before), Err(now)) => Arc::ptr_eq(before, now),
+        _ => false,
+    }
+}
+
+struct Either<'e>(&'e [String]);
+
+impl fmt::Display for Either<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            variables => write!(f, "{}, or ", variables.join(" or ")),
+        }
+    }
+}
+
+struct Known<'k>(&'k [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one] => write!(f, "is only `{one}`"),
+            labels => write!(f, "are: {}", labels.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Which credential is found, in which order, bound to what, and what is said when there is none.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::super::binding;
+use super::*;
+use crate::plugin::description::{ApiKey, Attach, Place};
+
+const ADDRESS: &str = "https://api.openai.com/v1";
+
+struct World {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    store: Arc<Store>,
+    auth: Vec<Auth>,
+    config: Option<SecretString>,
+    env: BTreeMap<String, String>,
+    address: &'static str,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("oauth-tokens.json");
+        let bearer = Attach { place: Place::Header("authorization".into()), format: "Bearer {}".into(), claim: None };
+        let key = ApiKey {
+            env: vec!["OPENAI_API_KEY".into(), "OPENAI_KEY".into()],
+            create_url: None,
+            attach: vec![bearer],
+            origins: vec!["api".into(), "not-there".into()],
+        };
+        World {
+            store: Arc::new(Store::always_looking(&path)),
+            _folder: folder,
+            path,
+            auth: vec![Auth::ApiKey(key)],
+            config: None,
+            env: BTreeMap::new(),
+            address: ADDRESS,
+        }
+    }
+
+    fn config(mut self, key: &str) -> Self {
+        self.config = Some(key.into());
+        self
+    }
+
+    fn env(mut self, variable: &str, value: &str) -> Self {
+        self.env.insert(variable.into(), value.into());
+        self
+    }
+
+    fn stored(self, entries: &[Value]) -> Self {
+        let new = self.path.with_extension("new");
+        fs::write(&new, json!({ "version": 1, "credentials": entries }).to_string()).unwrap();
+        fs::rename(&new, &self.path).unwrap();
+        self
+    }
+
+    fn accounts(&self) -> Accounts {
+        let accepted =
+            ["api", "auth"].map(|name| (name.to_owned(), format!("{}/{name}", self.address).parse().unwrap()));
+        let env = |variable: &str| self.env.get(variable).cloned();
+        let accepted = accepted.into_iter().collect();
+        Accounts::for_provider("openai", &self.auth, &accepted, self.config.as_ref(), &env, self.store.clone())
+    }
+}
+
+fn entry(label: &str, created_at: &str) -> Value {
+    json!({
+        "provider": "openai", "label": label, "kind": "api-key", "created_at": created_at,
+        "origins": { "api": "https://stored.example" }, "secret": { "key": format!("sk-canary-{label}") },
+    })
+}
+
+fn labels(accounts: &Accounts) -> Vec<String> {
+    accounts.list().accounts().map(|credential| credential.label.clone()).collect()
+}
+
+fn sent(credential: &Credential) -> String {
+    let mut headers = http::HeaderMap::new();
+    credential.attach.apply(&mut headers, &mut Vec::new());
+    headers["authorization"].to_str().unwrap().to_owned()
+}
+
+fn error(accounts: &Accounts, label: Option<&str>) -> String {
+    accounts.select(label).expect_err("no credential").to_string()
+}
+
+#[test]
+fn config_comes_before_environment_before_store() {
+    let world = World::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").stored(&[
+        entry("new", "2026-03-01T00:00:00Z"),
+        entry("old", "2026-01-01T00:00:00Z"),
+        entry("default", "2026-09-01T00:00:00Z"),
+    ]);
+    let accounts = world.accounts();
+    assert_eq!(labels(&accounts), ["config", "env", "default", "old", "new"]);
+    assert_eq!(sent(&accounts.select(None).unwrap()), "Bearer sk-config-1");
+    assert_eq!(sent(&accounts.select(Some("env")).unwrap()), "Bearer sk-env-1");
+    assert_eq!(sent(&accounts.select(Some("old")).unwrap()), "Bearer sk-canary-old");
+}
+
+#[test]
+fn the_first_variable_that_is_set_wins_and_an_empty_one_is_not_set() {
+    let world = World::new().env("OPENAI_API_KEY", "").env("OPENAI_KEY", "sk-second-1");
+    let credential = world.accounts().select(None).unwrap();
+    assert_eq!(sent(&credential), "Bearer sk-second-1");
+    assert_eq!(credential.source, Source::Env("OPENAI_KEY".into()));
+    let both = World::new().env("OPENAI_API_KEY", "sk-first-1").env("OPENAI_KEY", "sk-second-1").accounts();
+    assert_eq!(labels(&both), ["env"]);
+    assert_eq!(sent(&both.select(None).unwrap()), "Bearer sk-first-1");
+}
+
+#[test]
+fn keys_of_config_and_environment_are_bound_to_the_accepted_origins_that_auth_names() {
+    let accounts = World::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").accounts();
+    for label in ["config", "env"] {
+        let credential = accounts.select(Some(label)).unwrap();
+        assert_eq!(credential.bound_to, [format!("{ADDRESS}/api").parse().unwrap()]);
+    }
+}
+
+#[test]
+fn a_stored_key_stays_bound_to_what_was_recorded_whatever_is_accepted_now() {
+    let mut world = World::new().stored(&[entry("default", "2026-01-01T00:00:00Z")]);
+    world.address = "https://evil.example";
+    let credential = world.accounts().select(None).unwrap();
+    assert!(binding::check(&credential, &"https://stored.example/v1".parse().unwrap()).is_ok());
+    assert!(binding::check(&credential, &"https://evil.example/api".parse().unwrap()).is_err());
+}
+
+#[test]
+fn a_login_is_found_and_a_logout_holds_at_once() {
+    let world = World::new();
+    let accounts = world.accounts();
+    assert!(accounts.select(None).is_err());
+    let world = world.stored(&[entry("work", "2026-01-01T00:00:00Z")]);
+    assert_eq!(accounts.select(None).unwrap().label, "work");
+    let _world = world.stored(&[]);
+    assert!(accounts.select(Some("work")).is_err());
+}
+
+#[test]
+fn a_credential_is_made_anew_only_when_its_own_source_changes() {
+    let world = World::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("a", "1"), entry("b", "2")]);
+    let accounts = world.accounts();
+    let before = ["env", "a", "b"].map(|label| accounts.select(Some(label)).unwrap());
+    let mut changed = entry("b", "2");
+    changed["secret"]["key"] = json!("sk-other-key");
+    let _world = world.stored(&[entry("a", "1"), changed, entry("c", "3")]);
+    let after = ["env", "a", "b"].map(|label| accounts.select(Some(label)).unwrap());
+    let kept: Vec<bool> = before.iter().zip(&after).map(|(before, after)| Arc::ptr_eq(before, after)).collect();
+    assert_eq!(kept, [true, true, false]);
+    assert_eq!(sent(&after[2]), "Bearer sk-other-key");
+}
+
+#[test]
+fn no_credential_is_said_with_what_to_set() {
+    let accounts = World::new().accounts();
+    let text = "openai: no credential. Set OPENAI_API_KEY or OPENAI_KEY, or providers.openai.api_key in bitrouter.yaml";
+    assert_eq!(error(&accounts, None), text);
+    assert_eq!(error(&accounts, Some("work")), text);
+    let one = AccountError::NoCredential { provider: "openai".into(), env: vec!["OPENAI_API_KEY".into()] };
+    assert_eq!(
+        one.to_string(),
+        "openai: no credential. Set OPENAI_API_KEY, or providers.openai.api_key in bitrouter.yaml"
+    );
+    let none = AccountError::NoCredential { provider: "p".into(), env: vec![] };
+    assert_eq!(none.to_string(), "p: no credential. Set providers.p.api_key in bitrouter.yaml");
+}
+
+#[test]
+fn an_unknown_label_is_said_with_those_that_exist() {
+    let world = World::new().env("OPENAI_API_KEY", "sk-env-1");
+    assert_eq!(error(&world.accounts(), Some("work")), "openai: no account has the label `work`. There is only `env`");
+    let world = world.stored(&[entry("default", "1"), entry("home", "2")]);
+    assert_eq!(
+        error(&world.accounts(), Some("work")),
+        "openai: no account has the label `work`. There are: env, default, home"
+    );
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_said_and_not_passed_over() {
+    let world = World::new().config("sk-canary\n").env("OPENAI_API_KEY", "sk-env-1");
+    let accounts = world.accounts();
+    assert_eq!(
+        error(&accounts, None),
+        "openai@config: `providers.openai.api_key` in bitrouter.yaml begins or ends with white space (a line break?): \
+         take that out"
+    );
+    assert_eq!(labels(&accounts), ["env"]);
+    assert_eq!(accounts.list().faults().count(), 1);
+    assert!(accounts.select(Some("env")).is_ok());
+    let empty = error(&World::new().config("").accounts(), None);
+    assert!(empty.contains("is empty"), "{empty}");
+    let env = error(&World::new().env("OPENAI_KEY", "a\u{7}b").accounts(), None);
+    assert!(env.contains("the environment variable OPENAI_KEY holds a line break"), "{env}");
+}
+
+#[test]
+fn a_stored_login_of_another_kind_is_skipped_with_its_label_known() {
+    let oauth =
+        json!({ "provider": "openai", "label": "default", "kind": "oauth", "secret": { "refresh": "sk-canary" } });
+    let world = World::new().stored(&[oauth, entry("work", "2026-01-01T00:00:00Z")]);
+    let accounts = world.accounts();
+    assert_eq!(accounts.select(None).unwrap().label, "work");
+    let error = error(&accounts, Some("default"));
+    assert!(error.contains("openai@default") && error.contains("`oauth`"), "{error}");
+}
+
+#[test]
+fn a_broken_store_is_an_error_only_where_it_is_needed() {
+    let world = World::new().env("OPENAI_API_KEY", "sk-env-1");
+    fs::write(&world.path, "{").unwrap();
+    let accounts = world.accounts();
+    assert_eq!(accounts.select(None).unwrap().label, "env");
+    assert!(error(&accounts, Some("work")).contains("oauth-tokens.json"));
+}
+
+#[test]
+fn other_providers_credentials_are_not_seen() {
+    let mut other = entry("default", "1");
+    other["provider"] = json!("openai-codex");
+    let world = World::new().stored(&[other, entry("work", "2")]);
+    assert_eq!(labels(&world.accounts()), ["work"]);
+}
+
+#[test]
+fn a_provider_without_auth_has_no_accounts() {
+    let mut world = World::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("default", "1")]);
+    world.auth.clear();
+    let accounts = world.accounts();
+    assert!(!accounts.needs_credential());
+    assert!(labels(&accounts).is_empty());
+}
+
+#[test]
+fn each_credential_scrubs_its_own_secret() {
+    let credential = World::new().config("sk-canary-config").accounts().select(None).unwrap();
+    assert_eq!(credential.scrubber.scrub_text("no key sk-canary-config!"), "no key [secret]!");
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let world = World::new().config("sk-canary-config").env("OPENAI_API_KEY", "sk-canary-env\n");
+    let world = world.stored(&[entry("default", "1")]);
+    let accounts = world.accounts();
+    let debug = format!("{:?} {:?} {:?}", accounts.list(), accounts.select(None), accounts);
+    assert!(debug.contains("default") && !debug.contains("canary"), "{debug}");
+}

@@ -1,0 +1,25 @@
+//! Credentials: where they come from, where they may go, how they are attached, and how their echo is taken out.
+//!
+//! Route asks for a provider's accounts, upstream attaches the chosen one after the component has returned. A secret
+//! leaves this room only inside a request to an origin that its owner agreed to, and never by `Debug`, error or log.
+
+pub mod accounts;
+pub mod attach;
+pub mod binding;
+pub mod header;
+pub mod origin;
+mod path;
+pub mod scrub;
+pub mod source;
+pub mod store;
+pub mod token_file;
+
+pub use accounts::{AccountError, Accounts, Listing};
+pub use attach::{AttachError, Attachment};
+pub use binding::BindingError;
+pub use header::{Forward, HeaderError, Reserved, answer_headers};
+pub use origin::{JoinError, Origin, OriginError};
+pub use path::PathError;
+pub use scrub::{ScrubStream, Scrubber};
+pub use source::{Credential, Source};
+pub use store::{Store, StoreError};

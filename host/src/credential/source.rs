@@ -1,0 +1,92 @@
+//! One credential, ready for use: where it came from, where it may go, and what it adds to a request.
+//!
+//! Accounts makes it, once for as long as its source stays the same; route, plugin and upstream share it. Its secret is
+//! never shown: `Debug` has the label and the addresses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::attach::{AttachError, Attachment};
+use super::{Origin, Scrubber};
+use crate::plugin::description::Attach;
+
+/// Where a credential came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `providers.<id>.api_key` in the config.
+    Config,
+    /// This environment variable.
+    Env(String),
+    /// The store.
+    Store,
+}
+
+/// A credential of one account.
+pub struct Credential {
+    /// The provider's id.
+    pub provider: String,
+    /// The account's label: `config`, `env`, or as it is stored.
+    pub label: String,
+    /// Where it came from.
+    pub source: Source,
+    /// The origins that it may go to: those that its owner agreed to.
+    pub bound_to: Vec<Origin>,
+    /// What it adds to a request.
+    pub attach: Attachment,
+    /// Finds its secret in what comes back.
+    pub scrubber: Arc<Scrubber>,
+    /// What is known of the account, none of it secret.
+    pub claims: Vec<(String, String)>,
+    secret: SecretString,
+}
+
+/// What a credential is made from.
+pub(super) struct Parts<'p> {
+    pub provider: &'p str,
+    pub label: &'p str,
+    pub source: Source,
+    pub secret: &'p SecretString,
+    pub bound_to: Vec<Origin>,
+    pub rules: &'p [Attach],
+    pub claims: &'p [(String, String)],
+}
+
+impl Credential {
+    /// Checks the secret and prepares all that a request needs of it.
+    pub(super) fn new(parts: Parts<'_>) -> Result<Self, AttachError> {
+        Ok(Credential {
+            attach: Attachment::new(parts.rules, parts.secret, parts.claims)?,
+            scrubber: Arc::new(Scrubber::new([parts.secret.expose_secret()])),
+            provider: parts.provider.to_owned(),
+            label: parts.label.to_owned(),
+            source: parts.source,
+            bound_to: parts.bound_to,
+            claims: parts.claims.to_vec(),
+            secret: parts.secret.clone(),
+        })
+    }
+
+    /// Whether a credential made from these parts would be this one, so that it can stay. The rules are not looked at:
+    /// they are the same for as long as the description is.
+    pub(super) fn is_of(&self, parts: &Parts<'_>) -> bool {
+        self.provider == parts.provider
+            && self.label == parts.label
+            && self.source == parts.source
+            && self.bound_to == parts.bound_to
+            && self.claims == parts.claims
+            && self.secret.expose_secret() == parts.secret.expose_secret()
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("provider", &self.provider)
+            .field("label", &self.label)
+            .field("source", &self.source)
+            .field("bound_to", &self.bound_to)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,294 @@
+//! The stored credentials: reads `oauth-tokens.json` and notices when it changes.
+//!
+//! Accounts asks on every request, so a login is found and a logout holds without a restart. A file that cannot be read
+//! is an error and stays as it is: this never writes.
+
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use secrecy::zeroize::Zeroizing;
+use thiserror::Error;
+
+use super::token_file::{Fault, TokenFile};
+
+/// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
+/// looking costs a busy gateway nothing.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Why the stored credentials cannot be read.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file could not be opened or read.
+    #[error("{path}: cannot be read ({error}). Check that it belongs to you: `ls -l {path}`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {fault}. Nothing was changed: correct it, or move it away and log in again", path = path.display())]
+    Fault {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where in it.
+        fault: Fault,
+    },
+}
+
+/// The stored credentials of one data folder.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    interval: Duration,
+    last: Mutex<Option<Last>>,
+}
+
+/// What was last read, and what the file looked like then.
+#[derive(Debug)]
+struct Last {
+    looked: Instant,
+    stamp: Option<Stamp>,
+    outcome: Outcome,
+    warning: Option<String>,
+}
+
+type Outcome = Result<Arc<TokenFile>, Arc<StoreError>>;
+
+/// What changes whenever a file is replaced or written. A file replaced by renaming has another inode, one written in
+/// place another time of change.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    size: u64,
+    #[cfg(unix)]
+    inode: (u64, u64),
+    #[cfg(unix)]
+    changed: (i64, i64),
+    #[cfg(unix)]
+    mode: u32,
+}
+
+impl Store {
+    /// The credentials stored in this file, which need not exist. Nothing is read yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Store { path: path.into(), interval: INTERVAL, last: Mutex::new(None) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file holds now, or held at most a quarter of a second ago; the same `Arc` for as long as it has not
+    /// changed. No file is as good as an empty one. Blocks for a `stat`, or a read of the file where it has changed.
+    pub fn read(&self) -> Result<Arc<TokenFile>, Arc<StoreError>> {
+        self.with_last(|last| last.outcome.clone())
+    }
+
+    /// A sentence for the user if others can read the file.
+    pub fn warning(&self) -> Option<String> {
+        self.with_last(|last| last.warning.clone())
+    }
+
+    fn with_last<T>(&self, take: impl FnOnce(&Last) -> T) -> T {
+        // A thread that panicked in here left either the old value or the new one, both whole.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let fresh = match last.take() {
+            Some(known) if now.duration_since(known.looked) < self.interval => known,
+            Some(known) if self.looks_like(&known) => Last { looked: now, ..known },
+            _ => self.load(now),
+        };
+        take(last.insert(fresh))
+    }
+
+    fn looks_like(&self, known: &Last) -> bool {
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) => known.stamp == Some(stamp(&metadata)),
+            Err(error) => error.kind() == ErrorKind::NotFound && known.stamp.is_none() && known.outcome.is_ok(),
+        }
+    }
+
+    fn load(&self, now: Instant) -> Last {
+        match self.load_file() {
+            Ok((metadata, text)) => {
+                let fault = |fault| Arc::new(StoreError::Fault { path: self.path.clone(), fault });
+                let outcome = TokenFile::parse(&text).map(Arc::new).map_err(fault);
+                Last { looked: now, stamp: Some(stamp(&metadata)), outcome, warning: warning(&self.path, &metadata) }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Last { looked: now, stamp: None, outcome: Ok(Arc::default()), warning: None }
+            }
+            Err(error) => {
+                let error = StoreError::Read { path: self.path.clone(), error };
+                Last { looked: now, stamp: None, outcome: Err(Arc::new(error)), warning: None }
+            }
+        }
+    }
+
+    /// The text and what its own file looked like, by the same handle: a file put in its place meanwhile is noticed.
+    fn load_file(&self) -> std::io::Result<(Metadata, Zeroizing<String>)> {
+        let mut file = File::open(&self.path)?;
+        let metadata = file.metadata()?;
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text)?;
+        Ok((metadata, text))
+    }
+}
+
+#[cfg(unix)]
+fn stamp(metadata: &Metadata) -> Stamp {
+    use std::os::unix::fs::MetadataExt;
+    Stamp {
+        modified: metadata.modified().ok(),
+        size: metadata.len(),
+        inode: (metadata.dev(), metadata.ino()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        mode: metadata.mode(),
+    }
+}
+
+#[cfg(not(unix))]
+fn stamp(metadata: &Metadata) -> Stamp {
+    Stamp { modified: metadata.modified().ok(), size: metadata.len() }
+}
+
+#[cfg(unix)]
+fn warning(path: &Path, metadata: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = metadata.mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let path = path.display();
+        format!("{path}: other users of this machine can open it (mode {mode:03o}). Run: chmod 600 {path}")
+    })
+}
+
+#[cfg(not(unix))]
+fn warning(_: &Path, _: &Metadata) -> Option<String> {
+    None
+}
+
+#[cfg(test)]
+impl Store {
+    /// A store that looks at its file every time.
+    pub(super) fn always_looking(path: impl Into<PathBuf>) -> Self {
+        Store { interval: Duration::ZERO, ..Store::new(path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn text(labels: &[&str]) -> String {
+        let entry = |label: &&str| {
+            serde_json::json!({
+                "provider": "openai", "label": label, "kind": "api-key",
+                "origins": { "api": "https://api.example" }, "secret": { "key": format!("sk-canary-{label}") },
+            })
+        };
+        serde_json::json!({ "version": 1, "credentials": labels.iter().map(entry).collect::<Vec<_>>() }).to_string()
+    }
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("oauth-tokens.json");
+        (folder, path)
+    }
+
+    fn labels(store: &Store) -> Vec<String> {
+        store.read().unwrap().entries.iter().map(|entry| entry.label.clone()).collect()
+    }
+
+    #[test]
+    fn no_file_is_as_good_as_an_empty_one() {
+        let (_folder, path) = folder();
+        let store = Store::always_looking(&path);
+        assert!(labels(&store).is_empty());
+        assert_eq!(store.warning(), None);
+    }
+
+    #[test]
+    fn a_login_is_found_and_a_logout_holds_without_a_restart() {
+        let (_folder, path) = folder();
+        let store = Store::always_looking(&path);
+        for expected in [&["default"][..], &["default", "work"], &["home"], &[]] {
+            let new = path.with_extension("new");
+            fs::write(&new, text(expected)).unwrap();
+            fs::rename(&new, &path).unwrap();
+            assert_eq!(labels(&store), expected);
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(labels(&store).is_empty());
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_read_again() {
+        let (_folder, path) = folder();
+        fs::write(&path, text(&["default"])).unwrap();
+        for path in [path.clone(), path.with_extension("none")] {
+            let store = Store::always_looking(&path);
+            assert!(Arc::ptr_eq(&store.read().unwrap(), &store.read().unwrap()));
+        }
+    }
+
+    #[test]
+    fn within_the_interval_the_file_is_not_looked_at() {
+        let (_folder, path) = folder();
+        fs::write(&path, text(&["default"])).unwrap();
+        let store = Store { interval: Duration::from_secs(3600), ..Store::new(&path) };
+        let first = store.read().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &store.read().unwrap()));
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_that_names_it_and_is_left_alone() {
+        let (_folder, path) = folder();
+        let broken = text(&["default"]).replace("\"label\"", "\"lable\"");
+        fs::write(&path, &broken).unwrap();
+        let store = Store::always_looking(&path);
+        let error = store.read().unwrap_err().to_string();
+        assert!(error.contains("oauth-tokens.json") && error.contains("`credentials[0].label`"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+        fs::write(&path, text(&["default"])).unwrap();
+        assert_eq!(labels(&store), ["default"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error() {
+        let (folder, _) = folder();
+        let error = Store::always_looking(folder.path()).read().unwrap_err();
+        assert!(matches!(&*error, StoreError::Read { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_open_to_others_is_warned_of_until_it_is_closed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, path) = folder();
+        fs::write(&path, text(&[])).unwrap();
+        let store = Store::always_looking(&path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let warning = store.warning().unwrap();
+        assert!(warning.contains("mode 640") && warning.contains("chmod 600"), "{warning}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(store.warning(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let (_folder, path) = folder();
+        fs::write(&path, text(&["default"])).unwrap();
+        let store = Store::always_looking(&path);
+        let debug = format!("{:?} {store:?}", store.read());
+        assert!(debug.contains("default") && !debug.contains("canary"), "{debug}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Everything that can go wrong with a request: one enum that knows its status and how it reads in each dialect.
+//!
+//! Every step returns it; the gateway writes it. Sentences name the thing, the place and the next step, and never hold a
+//! secret.
+
+use std::time::Duration;
+
+use bitrouter_dialect::{ApiError, ErrorKind};
+
+use crate::credential::BindingError;
+use crate::plugin::HookError;
+use crate::upstream::SendError;
+
+/// A failed request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `Host` names something that is not this gateway.
+    #[error(
+        "the Host header `{0}` is not this gateway's. Use http://127.0.0.1:PORT, http://localhost:PORT or the address it listens on"
+    )]
+    ForeignHost(String),
+    /// A web page that is not allowed asked.
+    #[error(
+        "web pages at `{0}` may not use this gateway. To allow it, add it to server.allowed_origins in bitrouter.yaml"
+    )]
+    ForeignOrigin(String),
+    /// A key is needed and none that is known came.
+    #[error("this gateway wants one of its server.keys as `Authorization: Bearer KEY` or `x-api-key: KEY`")]
+    NoKey,
+    /// The body is of a type that no endpoint takes.
+    #[error("the body's content type is {0}; this endpoint takes {1}")]
+    ContentType(String, &'static str),
+    /// The body is compressed in a way that is not known.
+    #[error("the content encoding `{0}` is not known; zstd, gzip and br are")]
+    Encoding(String),
+    /// The body cannot be decompressed.
+    #[error("the body is not valid {encoding}: {reason}")]
+    Decompress {
+        /// The encoding that the client named.
+        encoding: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The body is too large.
+    #[error("the body has more than {} MiB, decompressed; server.body_limit sets the limit", .0 >> 20)]
+    BodyLimit(usize),
+    /// The client stopped sending.
+    #[error("the body did not arrive: {0}")]
+    BodyLost(String),
+    /// The body is not what JSON allows.
+    #[error("the body is not valid JSON: {0}")]
+    Json(#[from] bitrouter_document::Error),
+    /// A form is malformed.
+    #[error("the multipart body is not valid: {0}")]
+    Multipart(String),
+    /// No model was named.
+    #[error("the body names no `model`. Use an address such as openai:gpt-5; `bitrouter models` lists them")]
+    NoModel,
+    /// `models` is not there yet.
+    #[error("`models` (a list to fall back on) is not there yet. Name one `model`")]
+    ModelsList,
+    /// The model's address names nothing.
+    #[error("{message}")]
+    Address {
+        /// The whole sentence.
+        message: String,
+    },
+    /// The provider is known but does not serve.
+    #[error("{provider}: {reason}")]
+    NotServing {
+        /// The provider's id or file.
+        provider: String,
+        /// Why.
+        reason: String,
+    },
+    /// Components are still being compiled.
+    #[error("providers are still being compiled: try again in a few seconds")]
+    Compiling,
+    /// No credential, or not the one that was named.
+    #[error("{0}")]
+    NoCredential(String),
+    /// The credential may not go there.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The provider does not do this.
+    #[error("{provider} does not serve {wanted}{}", others(.served_by))]
+    NotServed {
+        /// The provider.
+        provider: String,
+        /// The operation, and the dialect where it has one.
+        wanted: String,
+        /// The providers which do.
+        served_by: Vec<String>,
+    },
+    /// A hook failed.
+    #[error("the component `{provider}` {error}")]
+    Hook {
+        /// The provider.
+        provider: String,
+        /// What happened.
+        error: HookError,
+    },
+    /// The component refused the call.
+    #[error("{provider}: {message}")]
+    Refused {
+        /// The provider.
+        provider: String,
+        /// The failure's kind, as the contract documents it.
+        kind: String,
+        /// The component's own sentence.
+        message: String,
+    },
+    /// The component described a request that may not be sent.
+    #[error("the component `{provider}` described a request that is refused: {reason}")]
+    BadRequest {
+        /// The provider.
+        provider: String,
+        /// Why.
+        reason: String,
+    },
+    /// No answer came.
+    #[error("{provider}: {error}")]
+    Send {
+        /// The provider.
+        provider: String,
+        /// What happened.
+        error: SendError,
+    },
+    /// The upstream answered with a redirect.
+    #[error(
+        "{provider} redirects to {location}. Redirects are not followed: a credential goes only where it was accepted"
+    )]
+    Redirect {
+        /// The provider.
+        provider: String,
+        /// Where to.
+        location: String,
+    },
+    /// The answer broke off before its first byte.
+    #[error("{provider}: {reason}")]
+    Broken {
+        /// The provider.
+        provider: String,
+        /// What happened.
+        reason: String,
+    },
+    /// No such path.
+    #[error("no endpoint {0} {1}. GET /v1/models lists the models")]
+    NoEndpoint(String, String),
+    /// Something that should not happen did.
+    #[error("the gateway failed: {0}. The log has more")]
+    Internal(String),
+}
+
+fn others(served_by: &[String]) -> String {
+    match served_by {
+        [] => ", nor does any other provider that is active".into(),
+        some => format!(". These do: {}", some.join(", ")),
+    }
+}
+
+impl Error {
+    /// What kind of error it is, in the words that all dialects share.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::ForeignHost(_) | Error::ForeignOrigin(_) | Error::Binding(_) => ErrorKind::Forbidden,
+            Error::NoKey | Error::NoCredential(_) => ErrorKind::Unauthorized,
+            Error::ContentType(..) | Error::Encoding(_) => ErrorKind::UnsupportedMediaType,
+            Error::BodyLimit(_) => ErrorKind::PayloadTooLarge,
+            Error::Decompress { .. }
+            | Error::BodyLost(_)
+            | Error::Json(_)
+            | Error::Multipart(_)
+            | Error::NoModel
+            | Error::ModelsList
+            | Error::Address { .. } => ErrorKind::InvalidRequest,
+            Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
+            Error::NotServing { .. } | Error::Compiling => ErrorKind::Unavailable,
+            Error::Hook { error: HookError::Busy | HookError::Benched { .. }, .. } => ErrorKind::Unavailable,
+            Error::NotServed { .. } => ErrorKind::NotImplemented,
+            Error::Refused { kind, .. } => refusal(kind),
+            Error::Send { error: SendError::FirstByte { .. }, .. } => ErrorKind::Timeout,
+            Error::Hook { .. }
+            | Error::BadRequest { .. }
+            | Error::Send { .. }
+            | Error::Redirect { .. }
+            | Error::Broken { .. } => ErrorKind::Upstream,
+            Error::NoEndpoint(..) => ErrorKind::NotFound,
+            Error::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// When to try again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Compiling => Some(Duration::from_secs(5)),
+            Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
+            Error::Hook { error: HookError::Benched { left, .. }, .. } => Some(*left),
+            _ => None,
+        }
+    }
+
+    /// A word for programs, where there is one that says more than the kind.
+    pub fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Error::NoModel => "model_missing",
+            Error::Address { .. } => "model_not_found",
+            Error::NoCredential(_) => "credential_missing",
+            Error::Binding(_) => "origin_not_accepted",
+            Error::Redirect { .. } => "redirect_refused",
+            Error::Hook { .. } | Error::BadRequest { .. } => "component_failed",
+            _ => return None,
+        })
+    }
+
+    /// In the form that every dialect can be written from.
+    pub fn to_api(&self, request_id: &str) -> ApiError {
+        let mut error = ApiError::new(self.kind(), self.to_string());
+        error.code = self.code().map(str::to_owned);
+        error.param = matches!(self, Error::NoModel | Error::Address { .. }).then(|| "model".to_owned());
+        error.retry_after = self.retry_after().map(|after| after.as_secs().max(1));
+        error.request_id = Some(request_id.to_owned());
+        error
+    }
+}
+
+/// The contract's failure kinds in the dialects' words.
+pub fn refusal(kind: &str) -> ErrorKind {
+    match kind {
+        "rate-limited" => ErrorKind::RateLimited,
+        "usage-limit" => ErrorKind::UsageLimit,
+        "overloaded" => ErrorKind::Overloaded,
+        "unavailable" => ErrorKind::Unavailable,
+        "unauthorized" => ErrorKind::Unauthorized,
+        "forbidden" => ErrorKind::Forbidden,
+        "model-not-found" => ErrorKind::NotFound,
+        "context-exceeded" => ErrorKind::ContextWindow,
+        "content-filtered" => ErrorKind::ContentFilter,
+        "invalid-request" => ErrorKind::InvalidRequest,
+        "unsupported" => ErrorKind::NotImplemented,
+        _ => ErrorKind::Upstream,
+    }
+}

@@ -1,0 +1,200 @@
+//! The paths that clients know, and what a call is once its body has been read.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bitrouter_dialect::Dialect;
+use bitrouter_document::{Document, Kind};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde_json::json;
+
+use super::guard::{self, Guard};
+use super::{body, multipart, reply};
+use crate::app::App;
+use crate::error::Error;
+use crate::pipeline;
+use crate::telemetry::{Finished, Outcome};
+
+/// One path that takes calls.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The path.
+    pub path: &'static str,
+    /// The contract's name of the operation.
+    pub operation: &'static str,
+    /// The contract's name of the body's dialect.
+    pub dialect: &'static str,
+    /// The dialect whose events and error shapes apply.
+    pub shape: Dialect,
+    /// Whether a multipart form is taken beside JSON.
+    pub form: bool,
+}
+
+const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
+    Endpoint { path, operation, dialect, shape, form: false }
+}
+
+const fn openai(path: &'static str, operation: &'static str, form: bool) -> Endpoint {
+    Endpoint { path, operation, dialect: "openai", shape: Dialect::ChatCompletions, form }
+}
+
+static ENDPOINTS: [Endpoint; 12] = [
+    json("/v1/chat/completions", "generate", "chat-completions", Dialect::ChatCompletions),
+    json("/v1/responses", "generate", "responses", Dialect::Responses),
+    json("/v1/messages", "generate", "messages", Dialect::Messages),
+    openai("/v1/embeddings", "embeddings", false),
+    openai("/v1/completions", "completions", false),
+    openai("/v1/moderations", "moderations", false),
+    openai("/v1/images/generations", "images/generations", false),
+    openai("/v1/images/edits", "images/edits", true),
+    openai("/v1/images/variations", "images/variations", true),
+    openai("/v1/audio/speech", "audio/speech", false),
+    openai("/v1/audio/transcriptions", "audio/transcriptions", true),
+    openai("/v1/audio/translations", "audio/translations", true),
+];
+
+/// A client's call, read and checked as far as routing needs.
+pub struct Call {
+    /// Where it came in.
+    pub endpoint: &'static Endpoint,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The client's query string.
+    pub query: Option<String>,
+    /// The model's address, as the client wrote it.
+    pub address: String,
+    /// Whether the client asked for a stream.
+    pub streaming: bool,
+    /// What it sent.
+    pub body: CallBody,
+}
+
+/// A call's body.
+pub enum CallBody {
+    /// A JSON object.
+    Json(Document),
+    /// A multipart form, kept as it came.
+    Form {
+        /// With the boundary.
+        content_type: String,
+        /// All of it.
+        bytes: Bytes,
+        /// Where the model's name stands.
+        model_at: Range<usize>,
+    },
+}
+
+/// Everything that the gateway answers, behind the door's guard.
+pub fn router(app: Arc<App>) -> Router {
+    let guard = Arc::new(Guard::new(&app.config.server));
+    let mut router = Router::new()
+        .route("/", get(about))
+        .route("/health", get(health))
+        .route("/v1/models", get(models))
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown);
+    for endpoint in &ENDPOINTS {
+        let handler = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
+        router = router.route(endpoint.path, post(handler));
+    }
+    router.with_state(app).layer(axum::middleware::from_fn_with_state(guard, guard::stand))
+}
+
+/// The dialect in which an error on this path is written.
+pub(super) fn dialect_of(path: &str) -> Dialect {
+    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
+    endpoint.map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
+}
+
+/// Unique among all requests of all gateways, for practical purposes: a random start, then counting.
+pub(super) fn request_id() -> Arc<str> {
+    static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("req_{:016x}{:08x}", *START, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+}
+
+async fn about() -> String {
+    format!("BitRouter {}. Point your client at /v1.\n", env!("CARGO_PKG_VERSION"))
+}
+
+async fn health() -> Json<serde_json::Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// The models of all active providers; a name that several of them serve is listed once, for the first of them.
+async fn models(State(app): State<Arc<App>>) -> Response {
+    let mut seen = std::collections::HashSet::new();
+    let models = app.directory.settled().await.models();
+    let data: Vec<_> = models
+        .into_iter()
+        .filter(|model| seen.insert(model.id.clone()))
+        .map(|model| json!({"id": model.id, "object": "model", "created": 0, "owned_by": model.provider}))
+        .collect();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+async fn unknown(request: Request) -> Response {
+    let shown = |text: &str| text.chars().take(200).flat_map(char::escape_debug).collect();
+    let path = request.uri().path();
+    let error = Error::NoEndpoint(request.method().to_string(), shown(path));
+    reply::error(&error, dialect_of(path), &request_id())
+}
+
+async fn answer(app: Arc<App>, endpoint: &'static Endpoint, request: Request) -> Response {
+    let mut finished = Finished::start(request_id(), endpoint.dialect);
+    let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
+    match read(endpoint, request, limit).await {
+        Ok(call) => pipeline::run(&app, call, finished).await,
+        Err(error) => {
+            let response = reply::error(&error, endpoint.shape, &finished.id);
+            finished.status = response.status().as_u16();
+            finished.outcome = Outcome::Failed(error.to_string());
+            response
+        }
+    }
+}
+
+/// Reads a call's body and finds its model.
+async fn read(endpoint: &'static Endpoint, request: Request, limit: usize) -> Result<Call, Error> {
+    let (head, body) = request.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let is_form = endpoint.form && essence == "multipart/form-data";
+    if !is_json && !is_form {
+        let came = if essence.is_empty() { "not set".to_owned() } else { format!("`{}`", essence.escape_debug()) };
+        let taken = if endpoint.form { "application/json or multipart/form-data" } else { "application/json" };
+        return Err(Error::ContentType(came, taken));
+    }
+    let content_type = content_type.to_owned();
+    let bytes = body::read(&head.headers, body, limit).await?;
+    let (address, streaming, body) = if is_json { read_json(bytes)? } else { read_form(content_type, bytes)? };
+    let query = head.uri.query().map(str::to_owned);
+    Ok(Call { endpoint, headers: head.headers, query, address, streaming, body })
+}
+
+fn read_json(bytes: Bytes) -> Result<(String, bool, CallBody), Error> {
+    let mut document = Document::parse(bytes)?;
+    if document.kind("/models")?.is_some() {
+        return Err(Error::ModelsList);
+    }
+    let address = document.string("model")?.filter(|model| !model.is_empty()).ok_or(Error::NoModel)?.into_owned();
+    let streaming = match document.kind("/stream")? {
+        None | Some(Kind::Null) => false,
+        Some(_) => document.boolean("stream")?.unwrap_or(false),
+    };
+    Ok((address, streaming, CallBody::Json(document)))
+}
+
+fn read_form(content_type: String, bytes: Bytes) -> Result<(String, bool, CallBody), Error> {
+    let form = multipart::read(&content_type, &bytes)?;
+    Ok((form.model, form.streaming, CallBody::Form { content_type, bytes, model_at: form.at }))
+}

@@ -1,0 +1,15 @@
+//! The gateway step: the door. It accepts connections, refuses who may not ask, and reads bodies.
+//!
+//! `serve` starts it; what it lets in goes to the pipeline. It knows nothing of providers.
+
+mod accept;
+mod body;
+mod endpoints;
+mod guard;
+mod multipart;
+mod reply;
+
+pub use accept::{BindError, bind, serve};
+pub use endpoints::{Call, CallBody, Endpoint, router};
+pub use guard::Guard;
+pub use reply::error as error_reply;

@@ -1,0 +1,20 @@
+//! BitRouter: the LLM gateway that people trust with their accounts.
+//!
+//! A request goes through the rooms of this crate in the order in which they are named here, and its answer comes back
+//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types.
+
+#![deny(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod credential;
+pub mod error;
+pub mod gateway;
+pub mod pipeline;
+pub mod plugin;
+pub mod route;
+pub mod telemetry;
+pub mod upstream;
+
+pub use error::Error;

@@ -1,0 +1,186 @@
+//! The way back: from the provider's answer to the client's.
+
+use axum::body::Body;
+use axum::response::Response;
+use bitrouter_dialect::Framing;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{HeaderName, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::watch::Watcher;
+use super::{Received, failed, rewrite};
+use crate::credential::{ScrubStream, Scrubber, answer_headers};
+use crate::error::Error;
+use crate::plugin::contract::{self, Delivery, Field, Trouble};
+use crate::telemetry::Finished;
+use crate::upstream::Answer;
+
+/// How much of an answer `explain` and `resume` are shown.
+const SHOWN: usize = 64 << 10;
+
+/// Answers the client.
+pub(super) async fn deliver(received: Received, finished: Finished) -> Response {
+    let status = received.response.status();
+    if status.is_success() {
+        return success(received, finished).await;
+    }
+    if status.is_redirection() {
+        let location =
+            received.response.headers().get(LOCATION).map_or("?", |location| location.to_str().unwrap_or("?"));
+        let location: String = location.chars().take(200).flat_map(char::escape_debug).collect();
+        let location = match &received.scrubber {
+            Some(scrubber) => scrubber.scrub_text(&location).into_owned(),
+            None => location,
+        };
+        let error = Error::Redirect { provider: received.provider.id().to_owned(), location };
+        return failed(&error, received.endpoint.shape, finished);
+    }
+    explained(received, finished).await
+}
+
+/// A success: forwarded as it came, or through the component's rewriter.
+async fn success(received: Received, mut finished: Finished) -> Response {
+    let shape = received.endpoint.shape;
+    let provider = received.provider.id().to_owned();
+    let framing = match framing(&received) {
+        Ok(framing) => framing,
+        Err(reason) => return failed(&Error::BadRequest { provider, reason }, shape, finished),
+    };
+    let status = received.response.status();
+    let headers = client_headers(received.response.headers(), received.scrubber.as_deref(), &finished.id);
+    finished.status = status.as_u16();
+    let watcher = Watcher::new(shape, framing, finished);
+    let body = match &received.request.delivery {
+        Delivery::Pass => {
+            let deadlines = received.provider.deadlines;
+            let scrub = received.scrubber.map(ScrubStream::new);
+            let answer = Answer::new(received.response.into_body(), scrub, watcher, deadlines, received.sent);
+            match answer.begin().await {
+                Ok(body) => Body::new(body),
+                Err((broken, mut watcher)) => {
+                    let error = Error::Broken { provider, reason: broken.to_string() };
+                    let finished = std::mem::replace(watcher.finished(), Finished::start("".into(), ""));
+                    return failed(&error, shape, finished);
+                }
+            }
+        }
+        Delivery::Rewrite(_) => match rewrite::start(received, watcher).await {
+            Ok(body) => body,
+            Err((error, finished)) => return failed(&error, shape, *finished),
+        },
+        // Refused by `framing` above until it is there.
+        Delivery::Fold => Body::empty(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// How the answer is to be watched. What the contract names and this host does not do yet is refused here.
+fn framing(received: &Received) -> Result<Option<Framing>, String> {
+    let not_yet = |what: &str| Err(format!("{what} is not there yet in this version of BitRouter"));
+    match &received.request.delivery {
+        Delivery::Pass => {}
+        Delivery::Fold => return not_yet("the delivery `fold`"),
+        Delivery::Rewrite(to) if to == "sse" && received.request.framing == "sse" => {}
+        Delivery::Rewrite(to) => return not_yet(&format!("rewriting `{}` to `{to}`", received.request.framing)),
+    }
+    let content_type = received.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let json = content_type.is_some_and(|value| value.starts_with("application/json"));
+    match received.request.framing.as_str() {
+        "sse" if !json => Ok(Some(Framing::Sse)),
+        "sse" | "json" => Ok(Some(Framing::Json)),
+        "raw" => Ok(None),
+        known @ ("ndjson" | "aws-event-stream" | "websocket") => not_yet(&format!("the framing `{known}`")),
+        other => Err(format!("there is no framing `{}`", other.escape_debug())),
+    }
+}
+
+/// The headers of the answer that the client is sent.
+fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, id: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(answer.len() + 1);
+    for (name, value) in answer_headers(answer) {
+        let value = scrubber.map_or_else(|| value.clone(), |scrubber| scrubber.scrub_header(value).into_owned());
+        headers.append(name, value);
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(HeaderName::from_static("x-bitrouter-request-id"), id);
+    }
+    headers
+}
+
+/// An answer that is not a success: the component says what it means, and the client gets it as it came.
+async fn explained(received: Received, mut finished: Finished) -> Response {
+    let Received { provider, endpoint, request, scrubber, response, .. } = received;
+    let status = response.status();
+    let mut headers = client_headers(response.headers(), scrubber.as_deref(), &finished.id);
+    let (answer, body) = match answer(response, scrubber.as_deref()).await {
+        Ok(answer) => answer,
+        Err(reason) => {
+            return failed(&Error::Broken { provider: provider.id().to_owned(), reason }, endpoint.shape, finished);
+        }
+    };
+    let explained = provider.plugin.explain(&Trouble::Answer(answer), &request.memo, scrubber).await;
+    let message = match explained {
+        Ok(failure) => {
+            if let Some(after) = failure.retry_after_ms
+                && !headers.contains_key(RETRY_AFTER)
+            {
+                headers.insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1000)));
+            }
+            format!("{status}, {} of {}: {}", failure.kind, failure.scope, failure.message)
+        }
+        Err(error) => {
+            tracing::warn!(provider = provider.id(), %error, "a component could not explain a failure");
+            format!("{status}")
+        }
+    };
+    finished.status = status.as_u16();
+    finished.outcome = crate::telemetry::Outcome::Failed(message);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Reads an answer that the host needs in one piece: as a component sees it, and its bytes, both scrubbed. An error page
+/// longer than a megabyte is cut.
+pub(super) async fn answer(
+    response: http::Response<Incoming>,
+    scrubber: Option<&Scrubber>,
+) -> Result<(contract::Answer, Bytes), String> {
+    const MOST: usize = 1 << 20;
+    let (head, mut body) = response.into_parts();
+    let mut bytes = BytesMut::new();
+    let idle = std::time::Duration::from_secs(30);
+    while bytes.len() < MOST {
+        match tokio::time::timeout(idle, body.frame()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    bytes.extend_from_slice(data);
+                }
+            }
+            Ok(Some(Err(error))) => return Err(format!("the answer broke off: {error}")),
+            Err(_) => return Err(format!("the answer stalled for {} s", idle.as_secs())),
+        }
+    }
+    let bytes = bytes.freeze();
+    let bytes = scrubber.map_or(bytes.clone(), |scrubber| scrubber.scrub_bytes(bytes));
+    let headers = answer_headers(&head.headers).filter_map(|(name, value)| {
+        let value = value.to_str().ok()?;
+        let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value));
+        Some(Field { name: name.as_str().to_owned(), value: value.into_owned() })
+    });
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let answer = contract::Answer {
+        status: head.status.as_u16(),
+        headers: headers.collect(),
+        body: String::from_utf8_lossy(shown).into_owned(),
+        truncated: bytes.len() > SHOWN,
+    };
+    Ok((answer, bytes))
+}

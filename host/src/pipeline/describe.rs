@@ -1,0 +1,58 @@
+//! The call as a component sees it.
+
+use http::HeaderMap;
+
+use super::Attempt;
+use crate::gateway::Endpoint;
+use crate::plugin::contract::{Account, Call, Field};
+use crate::route::Target;
+
+/// The longest claim that a component is shown, in bytes.
+const MAX_CLAIM: usize = 256;
+
+/// Describes a call to the target's component: nothing in it is secret.
+pub(super) fn call(
+    attempt: &Attempt,
+    endpoint: &Endpoint,
+    target: &Target,
+    streaming: bool,
+    query: Option<&str>,
+    client: &HeaderMap,
+) -> Call {
+    let provider = &attempt.provider;
+    let description = &provider.plugin.description;
+    let headers = provider.forward.headers(client).filter_map(|(name, value)| {
+        Some(Field { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+    });
+    let account = attempt.credential.as_ref().map(|credential| Account {
+        label: credential.label.clone(),
+        claims: credential
+            .claims
+            .iter()
+            .filter(|(name, value)| description.claims.contains(name) && value.len() <= MAX_CLAIM)
+            .map(|(name, value)| Field { name: name.clone(), value: value.clone() })
+            .collect(),
+    });
+    let query = query.filter(|_| !description.forward_query.is_empty()).unwrap_or_default();
+    let query = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| matches(&description.forward_query, name))
+        .map(|(name, value)| Field { name: name.into_owned(), value: value.into_owned() });
+    Call {
+        operation: endpoint.operation.to_owned(),
+        dialect: endpoint.dialect.to_owned(),
+        model: target.model.clone(),
+        streaming,
+        headers: headers.collect(),
+        query: query.collect(),
+        settings: provider.settings.clone(),
+        account,
+    }
+}
+
+/// Whether one of the patterns names this: exactly, or up to a trailing `*`.
+fn matches(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
+    })
+}

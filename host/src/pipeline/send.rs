@@ -1,0 +1,145 @@
+//! From a component's description of a request to the request that is sent: checked, credentials attached last.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::Attempt;
+use crate::credential::binding;
+use crate::error::Error;
+use crate::plugin::HookBody;
+use crate::plugin::contract::{self, types::Body};
+use crate::plugin::description::Auth;
+use crate::upstream::Outgoing;
+
+/// The most headers and query parameters that a component may describe, and the bytes of all of them.
+const MAX_FIELDS: usize = 128;
+const MAX_FIELD_BYTES: usize = 64 << 10;
+/// The longest memo.
+const MAX_MEMO: usize = 64 << 10;
+
+/// The bytes of a multipart form, which no component sees.
+#[derive(Default)]
+pub(super) struct Form {
+    pub content_type: String,
+    pub pieces: Vec<Bytes>,
+}
+
+/// A body and its content type.
+pub(super) struct Content {
+    content_type: Option<HeaderValue>,
+    bytes: Outgoing,
+}
+
+/// The body that goes up.
+pub(super) fn body(request: &contract::Request, body: HookBody, form: Form) -> Content {
+    let json = HeaderValue::from_static("application/json");
+    match (&request.body, body) {
+        (Body::Forward, HookBody::Json(document)) => {
+            Content { content_type: Some(json), bytes: Outgoing::new(document.output().into_chunks()) }
+        }
+        (Body::Forward, HookBody::Opaque(_)) => {
+            Content { content_type: HeaderValue::from_str(&form.content_type).ok(), bytes: Outgoing::new(form.pieces) }
+        }
+        (Body::Json(text), _) => Content { content_type: Some(json), bytes: Bytes::from(text.clone()).into() },
+        (Body::Form(fields), _) => {
+            let pairs = fields.iter().map(|field| (&field.name, &field.value));
+            let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            Content { content_type: Some(form), bytes: Bytes::from(text).into() }
+        }
+        (Body::Empty, _) | (Body::Forward, HookBody::None) => {
+            Content { content_type: None, bytes: Outgoing::default() }
+        }
+    }
+}
+
+/// Refuses a memo that is too long.
+pub(super) fn check_memo(memo: &[u8]) -> Result<(), String> {
+    if memo.len() > MAX_MEMO { Err(format!("its memo has {} bytes; at most {MAX_MEMO}", memo.len())) } else { Ok(()) }
+}
+
+impl Attempt {
+    /// Sends a request that the component described.
+    pub(super) async fn send(&self, request: &contract::Request, body: Content) -> Result<Response<Incoming>, Error> {
+        let request = self.build(request, body)?;
+        let provider = &self.provider;
+        let answer = provider.upstream.send(request, &provider.deadlines).await;
+        answer.map_err(|error| Error::Send { provider: self.id(), error })
+    }
+
+    fn build(&self, described: &contract::Request, content: Content) -> Result<Request<Outgoing>, Error> {
+        let provider = &self.provider;
+        let refuse = |reason: String| self.bad_request(reason);
+        check_memo(&described.memo).map_err(refuse)?;
+        check_size(described).map_err(refuse)?;
+        let method = method(&described.method).map_err(refuse)?;
+        let Some(origin) = provider.origins.get(&described.origin) else {
+            return Err(refuse(format!("its description has no origin named `{}`", described.origin.escape_debug())));
+        };
+        let mut headers = self.headers(described, content.content_type).map_err(refuse)?;
+        let mut query: Vec<(String, String)> =
+            described.query.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+        if let Some(credential) = &self.credential
+            && provider.plugin.description.auth.iter().any(|auth| goes_to(auth, &described.origin))
+        {
+            binding::check(credential, origin)?;
+            credential.attach.apply(&mut headers, &mut query);
+        }
+        let uri = origin.join(&described.path, &query).map_err(|error| refuse(error.to_string()))?;
+        let mut request = Request::new(content.bytes);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    /// The client's headers that go up, then the component's own in their place, then what the host says.
+    fn headers(&self, described: &contract::Request, content_type: Option<HeaderValue>) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::with_capacity(16);
+        for (name, value) in self.provider.forward.headers(&self.headers) {
+            headers.append(name, value.clone());
+        }
+        for field in &described.headers {
+            let header = self.provider.reserved.component_header(&field.name, &field.value);
+            let (name, value) = header.map_err(|error| error.to_string())?;
+            headers.insert(name, value);
+        }
+        if let Some(content_type) = content_type {
+            headers.entry(CONTENT_TYPE).or_insert(content_type);
+        }
+        let accept = if described.framing == "sse" { "text/event-stream" } else { "*/*" };
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accept));
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("bitrouter/", env!("CARGO_PKG_VERSION"))));
+        // A compressed answer could be neither watched nor scrubbed.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Ok(headers)
+    }
+}
+
+fn goes_to(auth: &Auth, origin: &str) -> bool {
+    auth.origins().iter().any(|name| name == origin)
+}
+
+fn method(method: &str) -> Result<Method, String> {
+    match method {
+        "GET" => Ok(Method::GET),
+        "POST" => Ok(Method::POST),
+        "PUT" => Ok(Method::PUT),
+        "PATCH" => Ok(Method::PATCH),
+        "DELETE" => Ok(Method::DELETE),
+        other => Err(format!("the method `{}` is not one of GET, POST, PUT, PATCH, DELETE", other.escape_debug())),
+    }
+}
+
+fn check_size(request: &contract::Request) -> Result<(), String> {
+    let fields = || request.headers.iter().chain(&request.query);
+    let (count, bytes) = (fields().count(), fields().map(|field| field.name.len() + field.value.len()).sum::<usize>());
+    if count > MAX_FIELDS || bytes > MAX_FIELD_BYTES {
+        return Err(format!(
+            "it has {count} headers and parameters of {bytes} bytes in all; at most {MAX_FIELDS} and {MAX_FIELD_BYTES}"
+        ));
+    }
+    Ok(())
+}

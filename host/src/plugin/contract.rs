@@ -1,0 +1,93 @@
+//! The contract in Rust: bindings made from `wit/0.1.0`, and which version of it a component speaks.
+//!
+//! The version is read from the component's import and export names before anything is compiled, so that a component of
+//! another age is refused with a sentence instead of a type error.
+
+use wasmparser::{Parser, Payload};
+
+/// Made from the contract; what each item means is said there.
+#[allow(missing_docs)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit/0.1.0",
+        world: "plugin",
+        imports: { default: trappable },
+        exports: { default: async },
+        with: { "bitrouter:provider/host.document": crate::plugin::document::Body },
+    });
+}
+
+pub use bindings::bitrouter::provider::types::{
+    Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
+};
+pub use bindings::bitrouter::provider::{host as imports, types};
+pub use bindings::exports::bitrouter::provider::provider::Payload as BodyArgument;
+pub use bindings::{Plugin, PluginPre};
+
+/// The package whose `provider` interface a component exports.
+const PACKAGE: &str = "bitrouter:provider/provider@";
+/// The contract versions that this build understands, as `major.minor`.
+pub const UNDERSTOOD: &str = "0.1";
+
+/// What the names in a component say, read without compiling it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The contract version that it exports, such as `0.1.0`.
+    pub version: String,
+    /// True if it imports any WASI interface.
+    pub wasi: bool,
+}
+
+/// Why a file is not a provider component.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAProvider {
+    /// The bytes are not a component.
+    #[error("it is not a WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// It is a core module.
+    #[error("it is a core WebAssembly module, not a component. Encode it first: wasm-tools component new")]
+    CoreModule,
+    /// It exports no provider interface.
+    #[error("it is a component, but it exports no bitrouter:provider/provider interface")]
+    NoProvider,
+    /// It speaks another version.
+    #[error("it speaks version {0} of bitrouter:provider; this BitRouter understands {UNDERSTOOD}")]
+    Version(String),
+}
+
+/// Reads the outermost import and export names of a component.
+pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
+    let mut names = Names { version: String::new(), wasi: false };
+    let mut depth = 0usize;
+    let not_a_component =
+        |error: wasmparser::BinaryReaderError| NotAProvider::NotAComponent(error.message().to_owned());
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(not_a_component)? {
+            Payload::Version { encoding: wasmparser::Encoding::Module, .. } if depth == 0 => {
+                return Err(NotAProvider::CoreModule);
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let import = import.map_err(not_a_component)?;
+                    names.wasi |= import.name.name.starts_with("wasi:");
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    let export = export.map_err(not_a_component)?;
+                    if let Some(version) = export.name.name.strip_prefix(PACKAGE) {
+                        version.clone_into(&mut names.version);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    match names.version.rsplit_once('.') {
+        Some((understood, _)) if understood == UNDERSTOOD => Ok(names),
+        Some(_) => Err(NotAProvider::Version(names.version)),
+        None => Err(NotAProvider::NoProvider),
+    }
+}

@@ -1,0 +1,208 @@
+//! The one WebAssembly engine: what guests may use, how many run at once, and the clock that interrupts them.
+//!
+//! Built once at start. The pool's numbers are here and nowhere else, each with its reason.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Hooks that may run at once. A hook takes microseconds, so a slot is free again at once; the number bounds the
+/// address space that the pool reserves (slots × memory limit).
+pub const SLOTS: u32 = 256;
+/// A hook's instance touches some 10 pages; what is kept resident beyond them is never asked for again.
+const KEEP_RESIDENT: usize = 256 << 10;
+/// Guests recurse over nothing deep; a stack overflow is a trap that ends one request.
+const WASM_STACK: usize = 512 << 10;
+
+/// How much one call of a hook may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// CPU time, counted in ticks of the engine's clock.
+    pub cpu: Duration,
+    /// Linear memory in bytes.
+    pub memory: usize,
+    /// Time on the wall, waiting for a core included.
+    pub wall: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { cpu: Duration::from_millis(20), memory: 64 << 20, wall: Duration::from_secs(5) }
+    }
+}
+
+/// What the engine allows a guest, shared by the pool and by the compiler's child process: both must agree, or compiled
+/// code would not load.
+/// Threads, the component model's async and Winch are not even compiled in.
+pub fn settings() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_gc(false)
+        .wasm_exceptions(false)
+        .concurrency_support(false)
+        .gc_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(WASM_STACK + (256 << 10))
+        // A trap's message names the function; addresses of a stripped guest say nothing to anybody.
+        .generate_address_map(false)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8));
+    config
+}
+
+/// The pool that hooks run in.
+fn pool(memory: usize) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(SLOTS)
+        .total_core_instances(SLOTS * 4)
+        .max_core_instances_per_component(16)
+        .max_memories_per_component(2)
+        .max_tables_per_component(8)
+        .total_memories(SLOTS)
+        .total_tables(SLOTS * 4)
+        .total_stacks(SLOTS)
+        .total_gc_heaps(0)
+        .max_memory_size(memory)
+        .table_elements(65_536)
+        .max_core_instance_size(1 << 20)
+        .max_component_instance_size(1 << 20)
+        .max_unused_warm_slots(SLOTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// An engine with its clock. Cloning shares both.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+    clock: Arc<Clock>,
+    budget: Budget,
+}
+
+impl Runtime {
+    /// Builds the pooling engine that serves requests.
+    pub fn new(budget: Budget) -> wasmtime::Result<Self> {
+        let mut config = settings();
+        config
+            .memory_reservation(budget.memory as u64)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(budget.memory)));
+        Self::with(config, budget)
+    }
+
+    /// Builds an engine from a configuration that the caller has changed, such as one that hands out its own memory.
+    pub fn with(config: Config, budget: Budget) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&config)?;
+        Ok(Runtime { clock: Clock::start(engine.clone()), engine, budget })
+    }
+
+    /// The engine itself.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What one hook may use.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Keeps the clock ticking while the guard lives.
+    pub(super) fn ticking(&self) -> Ticking<'_> {
+        self.clock.active.fetch_add(1, Ordering::SeqCst);
+        self.clock.started.fetch_add(1, Ordering::SeqCst);
+        if self.clock.parked.load(Ordering::SeqCst) {
+            self.clock.wake();
+        }
+        Ticking { clock: &self.clock }
+    }
+
+    /// Names everything that compiled code depends on: another value means that it must be compiled again.
+    pub fn compatibility(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+/// Advances the engine's epoch once a millisecond while hooks run, and sleeps when none has run for a while.
+struct Clock {
+    active: AtomicUsize,
+    started: AtomicUsize,
+    parked: AtomicBool,
+    thread: OnceLock<std::thread::Thread>,
+}
+
+impl Clock {
+    /// Ticks without any hook before the thread sleeps: waking it costs a system call, which a busy gateway should not
+    /// pay for each request.
+    const GRACE: u32 = 64;
+
+    fn start(engine: Engine) -> Arc<Self> {
+        let clock = Arc::new(Clock {
+            active: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            parked: AtomicBool::new(false),
+            thread: OnceLock::new(),
+        });
+        let weak = Arc::downgrade(&clock);
+        let spawned = std::thread::Builder::new().name("epoch".into()).spawn(move || tick(&weak, &engine));
+        match spawned {
+            Ok(handle) => {
+                let _ = clock.thread.set(handle.thread().clone());
+            }
+            Err(error) => tracing::error!(%error, "no thread for the plugin clock: CPU budgets are not enforced"),
+        }
+        clock
+    }
+
+    fn wake(&self) {
+        if self.parked.swap(false, Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+}
+
+/// The clock's thread; it ends with the last owner of the engine.
+fn tick(clock: &Weak<Clock>, engine: &Engine) {
+    let (mut quiet, mut seen) = (0, 0);
+    while let Some(clock) = clock.upgrade() {
+        let started = clock.started.load(Ordering::SeqCst);
+        quiet = if started == seen && clock.active.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
+        seen = started;
+        if quiet < Clock::GRACE {
+            drop(clock);
+            std::thread::sleep(Duration::from_millis(1));
+            engine.increment_epoch();
+            continue;
+        }
+        clock.parked.store(true, Ordering::SeqCst);
+        // A hook that began before the flag was set did not wake anybody: look once more.
+        let unseen = clock.started.load(Ordering::SeqCst) != seen;
+        drop(clock);
+        if !unseen {
+            std::thread::park_timeout(Duration::from_secs(1));
+        }
+        quiet = 0;
+    }
+}
+
+/// While one lives, the engine's clock ticks.
+pub(super) struct Ticking<'a> {
+    clock: &'a Clock,
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.clock.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}

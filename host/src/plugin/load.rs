@@ -1,0 +1,123 @@
+//! From a component's bytes to a `Plugin`: names, machine code, description, links.
+//!
+//! The registry calls it for each component at start, off the request path.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker};
+
+use super::cache::{Cache, Digest};
+use super::compile::{CompileError, Compiler};
+use super::contract::{self, NotAProvider, PluginPre};
+use super::description::Description;
+use super::engine::{Runtime, SLOTS};
+use super::hook::{self, HookError, HookState};
+use super::validate::{self, Invalid};
+use super::{Origin, Plugin, bench::Bench};
+
+/// The longest description that is read, in bytes.
+const MAX_DESCRIPTION: usize = 1 << 20;
+
+/// Why a component does not load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is not a provider component of a version that is understood.
+    #[error(transparent)]
+    NotAProvider(#[from] NotAProvider),
+    /// It does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// It imports something that the host does not lend, or exports the wrong types.
+    #[error("it does not fit the contract: {0}")]
+    Link(String),
+    /// Its `describe` failed.
+    #[error("its describe {0}")]
+    Describe(HookError),
+    /// Its description is not one.
+    #[error("its description is not valid: {0}")]
+    Description(#[from] Invalid),
+}
+
+/// Everything that loading needs.
+#[derive(Clone)]
+pub struct Loader {
+    runtime: Runtime,
+    cache: Cache,
+    compiler: Compiler,
+    slots: Arc<Semaphore>,
+}
+
+impl Loader {
+    /// A loader that keeps compiled code in `cache`.
+    pub fn new(runtime: Runtime, cache: Cache, compiler: Compiler) -> Self {
+        Loader { runtime, cache, compiler, slots: Arc::new(Semaphore::new(SLOTS as usize)) }
+    }
+
+    /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.
+    pub async fn describe(&self, bytes: &[u8], digest: &Digest) -> Result<Description, LoadError> {
+        if let Some(known) = self.cache.description(digest).and_then(|json| validate::description(&json).ok()) {
+            return Ok(known);
+        }
+        Ok(self.load(bytes, digest.clone(), Origin::BuiltIn).await?.description)
+    }
+
+    /// Loads a component.
+    pub async fn load(&self, bytes: &[u8], digest: Digest, origin: Origin) -> Result<Plugin, LoadError> {
+        let names = contract::names(bytes)?;
+        let component = match self.cache.code(self.runtime.engine(), &digest) {
+            Some(component) => component,
+            None => self.compile(bytes, &digest).await?,
+        };
+        let pre = self.link(&component, names.wasi)?;
+        let description = match self.cache.description(&digest).and_then(|json| validate::description(&json).ok()) {
+            Some(known) => known,
+            None => self.ask(&pre, &digest, names.wasi).await?,
+        };
+        Ok(Plugin {
+            id: description.id.as_str().into(),
+            description,
+            origin,
+            digest,
+            pre,
+            runtime: self.runtime.clone(),
+            slots: Arc::clone(&self.slots),
+            bench: Bench::default(),
+            wasi: names.wasi,
+        })
+    }
+
+    async fn compile(&self, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
+        let started = std::time::Instant::now();
+        let code = self.compiler.compile(bytes, self.runtime.budget().memory).await?;
+        self.cache.keep_code(digest, &code).map_err(CompileError::Process)?;
+        tracing::info!(digest = digest.as_str(), ms = started.elapsed().as_millis(), "component compiled");
+        self.cache.code(self.runtime.engine(), digest).ok_or_else(|| {
+            CompileError::Refused("the compiled code does not load with this engine's settings".into()).into()
+        })
+    }
+
+    fn link(&self, component: &Component, wasi: bool) -> Result<PluginPre<HookState>, LoadError> {
+        let link = || {
+            let mut linker = Linker::new(self.runtime.engine());
+            contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)?;
+            if wasi {
+                wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+            }
+            PluginPre::new(linker.instantiate_pre(component)?)
+        };
+        link().map_err(|error: wasmtime::Error| LoadError::Link(error.root_cause().to_string()))
+    }
+
+    async fn ask(&self, pre: &PluginPre<HookState>, digest: &Digest, wasi: bool) -> Result<Description, LoadError> {
+        let json = hook::describe(&self.runtime, pre, wasi).await.map_err(LoadError::Describe)?;
+        if json.len() > MAX_DESCRIPTION {
+            return Err(Invalid::TooLong(json.len()).into());
+        }
+        let description = validate::description(&json)?;
+        if let Err(error) = self.cache.keep_description(digest, &json) {
+            tracing::warn!(%error, "a description was not cached: it is asked for again at the next start");
+        }
+        Ok(description)
+    }
+}

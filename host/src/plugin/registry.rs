@@ -1,0 +1,240 @@
+//! The set of providers that this gateway has: the built-in components and those of the plugin folder.
+//!
+//! Loading runs beside the gateway, so that `/health` answers at once; a request that needs a component which is still
+//! compiling waits a little. A component that cannot serve is named with its reason, and the rest serve.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::cache::Digest;
+use super::load::Loader;
+use super::trust::{Grant, Lock};
+use super::{Origin, Plugin};
+
+/// How long a request waits for a component that is still compiling.
+const LOAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Where components come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The embedded ones: name and bytes.
+    pub built_in: &'static [(&'static str, &'static [u8])],
+    /// The plugin folder; it need not exist.
+    pub folder: PathBuf,
+    /// `plugins.lock`.
+    pub lock: PathBuf,
+}
+
+/// A component that does not serve.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The file, or the built-in component's name.
+    pub file: String,
+    /// The id that it claims, where it came far enough to say so.
+    pub id: Option<String>,
+    /// Why, as a sentence with the next step.
+    pub reason: String,
+}
+
+/// The providers at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Those that serve, by id.
+    pub plugins: BTreeMap<String, Arc<Plugin>>,
+    /// Those that do not.
+    pub refused: Vec<Refused>,
+    /// How many are still being loaded.
+    pub pending: usize,
+}
+
+/// The providers, and the news of them.
+#[derive(Clone)]
+pub struct Registry {
+    current: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Registry {
+    /// Starts loading; returns at once.
+    pub fn start(loader: Loader, sources: Sources) -> Self {
+        let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
+        tokio::spawn(load_all(loader, sources, news));
+        Registry { current }
+    }
+
+    /// What is there now.
+    pub fn now(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// What is there once everything is loaded, or after 5 s whatever is there then.
+    pub async fn settled(&self) -> Arc<Snapshot> {
+        self.wait(LOAD_WAIT).await
+    }
+
+    /// What is there once everything is loaded, however long that takes: for commands, not for requests.
+    pub async fn complete(&self) -> Arc<Snapshot> {
+        self.wait(Duration::from_secs(3600)).await
+    }
+
+    async fn wait(&self, at_most: Duration) -> Arc<Snapshot> {
+        let mut current = self.current.clone();
+        let _ = tokio::time::timeout(at_most, current.wait_for(|snapshot| snapshot.pending == 0)).await;
+        self.now()
+    }
+}
+
+/// One component on its way in.
+struct Candidate {
+    file: String,
+    bytes: Vec<u8>,
+    digest: Digest,
+    origin: Origin,
+}
+
+async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snapshot>>) {
+    let mut snapshot = Snapshot::default();
+    let (lock, files) = {
+        let sources = sources.clone();
+        match tokio::task::spawn_blocking(move || (Lock::read(&sources.lock), read_folder(&sources.folder))).await {
+            Ok(read) => read,
+            Err(error) => (
+                Ok(Lock::default()),
+                vec![Err(Refused { file: "plugins".into(), id: None, reason: error.to_string() })],
+            ),
+        }
+    };
+    let lock = lock.unwrap_or_else(|error| {
+        snapshot.refused.push(Refused { file: "plugins.lock".into(), id: None, reason: error.to_string() });
+        Lock::default()
+    });
+    let mut candidates = Vec::new();
+    for file in files {
+        match file {
+            Ok(candidate) => candidates.push(candidate),
+            Err(refused) => snapshot.refused.push(refused),
+        }
+    }
+    // A file that the user accepted in a built-in provider's place comes first, so that no request sees the built-in.
+    let built_in = sources.built_in.iter().map(|(name, bytes)| Candidate {
+        file: (*name).to_owned(),
+        bytes: bytes.to_vec(),
+        digest: Digest::of(bytes),
+        origin: Origin::BuiltIn,
+    });
+    let replaces = |candidate: &Candidate| lock.plugins.iter().any(|grant| grant.sha256 == candidate.digest.as_str());
+    let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(replaces);
+    let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
+
+    snapshot.pending = queue.len();
+    for candidate in queue {
+        snapshot.pending -= 1;
+        match admit(&loader, &candidate, &lock, &sources, &snapshot).await {
+            Ok(Some(plugin)) => {
+                snapshot.plugins.insert(plugin.description.id.clone(), Arc::new(plugin));
+            }
+            Ok(None) => {}
+            Err(refused) => {
+                tracing::warn!(file = refused.file, reason = refused.reason, "component not loaded");
+                snapshot.refused.push(refused);
+            }
+        }
+        if news.send(Arc::new(snapshot.clone())).is_err() {
+            return;
+        }
+    }
+    // With nothing to load the loop above told nobody.
+    let _ = news.send(Arc::new(snapshot));
+    // Listeners live as long as the registry; so does the last value.
+}
+
+/// Loads a component if it may serve. `None`: a built-in one whose place is taken by a file that the user accepted.
+async fn admit(
+    loader: &Loader,
+    candidate: &Candidate,
+    lock: &Lock,
+    sources: &Sources,
+    so_far: &Snapshot,
+) -> Result<Option<Plugin>, Refused> {
+    let refuse =
+        |id: Option<&str>, reason: String| Refused { file: candidate.file.clone(), id: id.map(str::to_owned), reason };
+    let plugin = loader
+        .load(&candidate.bytes, candidate.digest.clone(), candidate.origin.clone())
+        .await
+        .map_err(|error| refuse(None, error.to_string()))?;
+    let description = &plugin.description;
+    let id = description.id.as_str();
+    if let Some(first) = so_far.plugins.get(id) {
+        return match (&first.origin, &candidate.origin) {
+            (Origin::File(_), Origin::BuiltIn) => Ok(None),
+            (Origin::BuiltIn, _) => {
+                Err(refuse(Some(id), not_trusted(candidate, &format!("it claims the id `{id}`, which is built in"))))
+            }
+            (Origin::File(path), _) => Err(refuse(
+                Some(id),
+                format!("it claims the id `{id}`, which {} has already. Remove one of the two", path.display()),
+            )),
+        };
+    }
+    if candidate.origin == Origin::BuiltIn {
+        return Ok(Some(plugin));
+    }
+    if lock.accepts(&Grant::of(&candidate.digest, description)) {
+        return Ok(Some(plugin));
+    }
+    let known_before = lock.plugins.iter().any(|grant| grant.id == id);
+    let claims_built_in = sources.built_in.iter().any(|(name, _)| *name == id);
+    let reason = if known_before {
+        Some(format!("`{id}` is not the build that you accepted"))
+    } else if claims_built_in {
+        Some(format!("it claims the id `{id}`, which is built in"))
+    } else if !description.auth.is_empty() {
+        let wanted: Vec<&str> = description.auth.iter().flat_map(|auth| auth.env()).map(String::as_str).collect();
+        let wanted = if wanted.is_empty() { "a credential".into() } else { wanted.join(", ") };
+        Some(format!("it asks for {wanted} to be sent to {}", description.origins["api"]))
+    } else {
+        None
+    };
+    match reason {
+        Some(why) => Err(refuse(Some(id), not_trusted(candidate, &why))),
+        None => Ok(Some(plugin)),
+    }
+}
+
+fn not_trusted(candidate: &Candidate, why: &str) -> String {
+    format!("not trusted: {why}. To accept it: bitrouter plugin trust {}", candidate.file)
+}
+
+/// Every `.wasm` file of the folder, in order of name.
+fn read_folder(folder: &Path) -> Vec<Result<Candidate, Refused>> {
+    let refuse = |file: &Path, reason: String| Refused { file: file.display().to_string(), id: None, reason };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![Err(refuse(folder, format!("the plugin folder cannot be read: {error}")))],
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => files.push(match std::fs::read(&path) {
+                Ok(bytes) => Ok(Candidate {
+                    file: path.display().to_string(),
+                    digest: Digest::of(&bytes),
+                    bytes,
+                    origin: Origin::File(path),
+                }),
+                Err(error) => Err(refuse(&path, format!("it cannot be read: {error}"))),
+            }),
+            Some("cwasm") => {
+                files.push(Err(refuse(&path, "compiled code is not accepted: put the .wasm component here".into())))
+            }
+            _ => {}
+        }
+    }
+    files
+}

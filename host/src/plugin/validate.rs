@@ -1,0 +1,120 @@
+//! Checking what `describe` returned, once, at load: everything behind this room may rely on it.
+
+use std::collections::BTreeMap;
+
+use super::description::{Attach, Description, Place};
+use crate::credential::{Forward, Origin, Reserved};
+
+/// What is wrong with a description.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// It has more bytes than anybody reads.
+    #[error("it has {0} bytes")]
+    TooLong(usize),
+    /// It is not JSON of the schema.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// One member is not what it should be.
+    #[error("{place}: {problem}")]
+    Member {
+        /// The member.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// The operations of this contract version.
+pub const OPERATIONS: [&str; 12] = [
+    "generate",
+    "count-tokens",
+    "compact",
+    "embeddings",
+    "completions",
+    "moderations",
+    "images/generations",
+    "images/edits",
+    "images/variations",
+    "audio/speech",
+    "audio/transcriptions",
+    "audio/translations",
+];
+
+/// Parses and checks a description.
+pub fn description(json: &str) -> Result<Description, Invalid> {
+    let description: Description = serde_json::from_str(json)?;
+    let fail = |place: &str, problem: String| Err(Invalid::Member { place: place.into(), problem });
+    let well_formed = |id: &str| {
+        let mut letters = id.bytes();
+        letters.next().is_some_and(|first| first.is_ascii_lowercase())
+            && id.len() <= 32
+            && letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    if !well_formed(&description.id) {
+        return fail("id", format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", description.id.escape_debug()));
+    }
+    if !description.origins.contains_key("api") {
+        return fail("origins", "there is no origin named `api`".into());
+    }
+    for (name, url) in &description.origins {
+        if let Err(error) = url.parse::<Origin>() {
+            return fail(&format!("origins.{name}"), error.to_string());
+        }
+    }
+    if description.serves.is_empty() {
+        return fail("serves", "no operation is served".into());
+    }
+    for (operation, dialects) in &description.serves {
+        let place = format!("serves.{operation}");
+        if !OPERATIONS.contains(&operation.as_str()) {
+            return fail(&place, format!("no such operation; known are {}", OPERATIONS.join(", ")));
+        }
+        if dialects.is_empty() {
+            return fail(&place, "no dialect is named".into());
+        }
+    }
+    for (index, auth) in description.auth.iter().enumerate() {
+        for name in auth.origins() {
+            if !description.origins.contains_key(name) {
+                return fail(&format!("auth.{index}.origins"), format!("there is no origin named `{name}`"));
+            }
+        }
+        for attach in auth.attach() {
+            if let Err(problem) = check_attach(attach) {
+                return fail(&format!("auth.{index}.attach"), problem);
+            }
+        }
+    }
+    if let Err(error) = Forward::new(&description.forward, Reserved::new(&description.auth)) {
+        return fail("forward", error.to_string());
+    }
+    check_sides(&description, &description.origins)?;
+    Ok(description)
+}
+
+fn check_attach(attach: &Attach) -> Result<(), String> {
+    if attach.format.matches("{}").count() != 1 {
+        return Err(format!("the format `{}` must hold {{}} once", attach.format));
+    }
+    match &attach.place {
+        Place::Header(name) => {
+            let name =
+                http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
+            const FRAMING: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+            if FRAMING.contains(&name.as_str()) { Err(format!("`{name}` frames the message")) } else { Ok(()) }
+        }
+        Place::Query(_) => Ok(()),
+    }
+}
+
+fn check_sides(description: &Description, origins: &BTreeMap<String, String>) -> Result<(), Invalid> {
+    for (name, side) in &description.side_requests {
+        if !origins.contains_key(&side.origin) {
+            return Err(Invalid::Member {
+                place: format!("side_requests.{name}.origin"),
+                problem: format!("there is no origin named `{}`", side.origin),
+            });
+        }
+    }
+    Ok(())
+}

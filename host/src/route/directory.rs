@@ -1,0 +1,138 @@
+//! The providers at one moment: the components that are loaded, each with its configuration.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+
+use super::Provider;
+use crate::config::Config;
+use crate::credential::Store;
+use crate::plugin::{Refused, Registry, Snapshot};
+use crate::upstream::Upstream;
+
+/// Turns what the registry has into providers, once for each change.
+pub struct Directory {
+    registry: Registry,
+    config: Config,
+    env: HashMap<String, String>,
+    store: Arc<Store>,
+    current: ArcSwap<Providers>,
+    /// One pool of connections for each connect timeout that the config names; most have one.
+    upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
+}
+
+/// The providers at one moment.
+#[derive(Default)]
+pub struct Providers {
+    /// By id.
+    pub by_id: BTreeMap<String, Arc<Provider>>,
+    /// Components that do not serve, and why.
+    pub refused: Vec<Refused>,
+    /// How many components are still being loaded.
+    pub pending: usize,
+    snapshot: Arc<Snapshot>,
+}
+
+/// One model of one provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelEntry {
+    /// The provider's own name of it.
+    pub id: String,
+    /// The provider's id.
+    pub provider: String,
+    /// The most tokens that a call may hold, where that is known.
+    pub context_window: Option<u64>,
+    /// What it serves; everything that the provider does where nothing is said.
+    pub operations: Vec<String>,
+}
+
+impl Directory {
+    /// The environment is copied: credentials in it are those of the start.
+    pub fn new(registry: Registry, config: Config, env: &dyn Fn(&str) -> Option<String>, store: Arc<Store>) -> Self {
+        // Which variables matter is only known when a component is loaded.
+        let env = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter_map(|name| env(&name).map(|value| (name, value)))
+            .collect();
+        Directory { registry, config, env, store, current: ArcSwap::default(), upstreams: Default::default() }
+    }
+
+    /// What is there now.
+    pub fn now(&self) -> Arc<Providers> {
+        self.of(&self.registry.now())
+    }
+
+    /// What is there once everything is loaded, or after 5 s.
+    pub async fn settled(&self) -> Arc<Providers> {
+        self.of(&self.registry.settled().await)
+    }
+
+    /// What is there once everything is loaded, however long that takes.
+    pub async fn complete(&self) -> Arc<Providers> {
+        self.of(&self.registry.complete().await)
+    }
+
+    fn of(&self, snapshot: &Arc<Snapshot>) -> Arc<Providers> {
+        let current = self.current.load();
+        if Arc::ptr_eq(&current.snapshot, snapshot) {
+            return Arc::clone(&current);
+        }
+        let provider = |id: &str, plugin| {
+            // A provider that was there already keeps its accounts and connections.
+            if let Some(known) = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin)) {
+                return Arc::clone(known);
+            }
+            let configured = self.config.provider(id);
+            let env = |name: &str| self.env.get(name).cloned();
+            let upstream = self.upstream(configured.timeouts.connect);
+            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, Arc::clone(&self.store), upstream))
+        };
+        let providers = Arc::new(Providers {
+            by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),
+            refused: snapshot.refused.clone(),
+            pending: snapshot.pending,
+            snapshot: Arc::clone(snapshot),
+        });
+        self.current.store(Arc::clone(&providers));
+        providers
+    }
+
+    fn upstream(&self, connect: Duration) -> Arc<Upstream> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(upstreams.entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
+    }
+}
+
+impl Providers {
+    /// Those that a bare name may find, in the order in which they are asked.
+    pub fn active(&self) -> Vec<&Arc<Provider>> {
+        let mut active: Vec<_> = self.by_id.values().filter(|provider| provider.is_active()).collect();
+        active.sort_by_key(|provider| (provider.priority, provider.id().to_owned()));
+        active
+    }
+
+    /// Every model that an active provider lists.
+    pub fn models(&self) -> Vec<ModelEntry> {
+        let of = |provider: &Arc<Provider>| {
+            let id = provider.id().to_owned();
+            let entry = |model: &crate::plugin::description::Model| ModelEntry {
+                id: model.id.clone(),
+                provider: id.clone(),
+                context_window: model.context_window,
+                operations: model.operations.clone(),
+            };
+            provider.plugin.description.models.iter().map(entry).collect::<Vec<_>>()
+        };
+        self.active().into_iter().flat_map(of).collect()
+    }
+
+    /// The active providers that serve an operation in a dialect.
+    pub fn serving(&self, operation: &str, dialect: &str) -> Vec<String> {
+        let serves =
+            |provider: &&Arc<Provider>| provider.plugin.dialects(operation).iter().any(|known| known == dialect);
+        self.active().into_iter().filter(serves).map(|provider| provider.id().to_owned()).collect()
+    }
+}

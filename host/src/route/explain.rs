@@ -1,0 +1,84 @@
+//! The routing decision in words, without sending anything.
+
+use serde::Serialize;
+
+use super::nearest::nearest;
+use super::{Providers, Target};
+use crate::plugin::description::Auth;
+
+/// What an address leads to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// As it was asked.
+    pub address: String,
+    /// Where requests would go, in order.
+    pub targets: Vec<ExplainedTarget>,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+    /// Why nothing serves it.
+    pub problem: Option<String>,
+}
+
+/// One target in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedTarget {
+    /// The provider's id.
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// The account's label; none if there is no credential.
+    pub account: Option<String>,
+    /// The origin that requests go to.
+    pub origin: String,
+    /// The dialects that it serves without translation.
+    pub dialects: Vec<String>,
+    /// Whether the catalogue lists the model.
+    pub known: bool,
+}
+
+impl Providers {
+    /// The decision for an address.
+    pub fn explain(&self, address: &str) -> Explanation {
+        let mut explanation =
+            Explanation { address: address.to_owned(), targets: Vec::new(), notes: Vec::new(), problem: None };
+        match self.resolve(address) {
+            Ok(target) => self.explain_target(&target, &mut explanation),
+            Err(error) => explanation.problem = Some(error.to_string()),
+        }
+        explanation
+    }
+
+    fn explain_target(&self, target: &Target, explanation: &mut Explanation) {
+        let provider = &target.provider;
+        let known = provider.lists(&target.model);
+        let mut account = None;
+        if provider.accounts.needs_credential() {
+            match provider.accounts.select(target.label.as_deref()) {
+                Ok(credential) => account = Some(credential.label.clone()),
+                Err(error) => explanation.notes.push(error.to_string()),
+            }
+        }
+        if !known {
+            explanation.notes.push(format!("`{}` is not in the catalogue: passes through", target.model));
+            let listed = provider.plugin.description.models.iter().map(|model| model.id.as_str());
+            let near = nearest(&target.model, listed, 3);
+            if !near.is_empty() {
+                explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
+            }
+        }
+        explanation.targets.push(ExplainedTarget {
+            provider: provider.id().to_owned(),
+            model: target.model.clone(),
+            account,
+            origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
+            dialects: provider.plugin.dialects("generate").to_vec(),
+            known,
+        });
+    }
+
+    /// The environment variables that would make an inactive provider active.
+    pub fn variables(&self, provider: &str) -> Vec<String> {
+        let auth = self.by_id.get(provider).map_or(&[] as &[Auth], |provider| &provider.plugin.description.auth);
+        auth.iter().flat_map(Auth::env).cloned().collect()
+    }
+}

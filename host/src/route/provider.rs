@@ -1,0 +1,137 @@
+//! One provider as routing sees it: a component together with what the user configured for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::nearest::nearest;
+use crate::config;
+use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
+use crate::plugin::Plugin;
+use crate::plugin::description::{Setting, SettingType};
+use crate::upstream::{Deadlines, Upstream};
+
+/// A component, its origins, its accounts and its limits.
+pub struct Provider {
+    /// The component.
+    pub plugin: Arc<Plugin>,
+    /// Where its requests may go, by name: the component's own origins, or those that the config put in their place.
+    pub origins: BTreeMap<String, Origin>,
+    /// Who pays.
+    pub accounts: Accounts,
+    /// Whether the config leaves it on.
+    pub enabled: bool,
+    /// Lower first.
+    pub priority: u32,
+    /// `settings` of the config as JSON text.
+    pub settings: String,
+    /// Which client headers go up.
+    pub forward: Forward,
+    /// Which headers only the host sets.
+    pub reserved: Reserved,
+    /// How long an exchange may take.
+    pub deadlines: Deadlines,
+    /// What sends its requests.
+    pub upstream: Arc<Upstream>,
+    /// Why it cannot serve, if the config is at odds with the component.
+    pub fault: Option<String>,
+}
+
+impl Provider {
+    /// Puts a component and its configuration together.
+    pub(super) fn new(
+        plugin: Arc<Plugin>,
+        configured: &config::Provider,
+        env: &dyn Fn(&str) -> Option<String>,
+        store: Arc<Store>,
+        upstream: Arc<Upstream>,
+    ) -> Self {
+        let description = &plugin.description;
+        let mut fault = check_settings(&description.settings, &configured.settings);
+        let mut origins = BTreeMap::new();
+        for (name, url) in &description.origins {
+            match url.parse::<Origin>() {
+                Ok(origin) => drop(origins.insert(name.clone(), origin)),
+                Err(error) => fault = Some(error.to_string()),
+            }
+        }
+        for (name, origin) in &configured.origins {
+            if origins.insert(name.clone(), origin.clone()).is_none() {
+                let known: Vec<&str> = description.origins.keys().map(String::as_str).collect();
+                fault = Some(format!("`origins.{name}` names no origin of this provider: it has {}", known.join(", ")));
+            }
+        }
+        let reserved = Reserved::new(&description.auth);
+        let forward = Forward::new(&description.forward, reserved.clone()).unwrap_or_else(|error| {
+            fault = Some(error.to_string());
+            Forward::default()
+        });
+        let accounts = Accounts::for_provider(
+            &description.id,
+            &description.auth,
+            &origins,
+            configured.api_key.as_ref(),
+            env,
+            store,
+        );
+        let settings = if configured.settings.is_empty() {
+            "{}".to_owned()
+        } else {
+            serde_json::Value::Object(configured.settings.clone()).to_string()
+        };
+        Provider {
+            origins,
+            accounts,
+            enabled: configured.enabled,
+            priority: configured.priority,
+            settings,
+            forward,
+            reserved,
+            deadlines: Deadlines {
+                first_byte: configured.timeouts.first_byte,
+                idle: configured.timeouts.idle,
+                total: configured.timeouts.total,
+            },
+            upstream,
+            fault,
+            plugin,
+        }
+    }
+
+    /// The provider's id.
+    pub fn id(&self) -> &str {
+        &self.plugin.id
+    }
+
+    /// Whether a bare model name may find it: it is on, sound, and has a credential or needs none.
+    pub fn is_active(&self) -> bool {
+        self.enabled
+            && self.fault.is_none()
+            && (!self.accounts.needs_credential() || self.accounts.list().accounts().next().is_some())
+    }
+
+    /// Whether its component lists this model.
+    pub fn lists(&self, model: &str) -> bool {
+        self.plugin.description.models.iter().any(|known| known.id == model)
+    }
+}
+
+/// Compares `settings` with what the component takes.
+fn check_settings(
+    taken: &BTreeMap<String, Setting>,
+    given: &serde_json::Map<String, serde_json::Value>,
+) -> Option<String> {
+    given.iter().find_map(|(name, value)| {
+        let Some(setting) = taken.get(name) else {
+            let near = nearest(name, taken.keys().map(String::as_str), 1);
+            let hint = near.first().map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            return Some(format!("`settings.{name}` is not a setting of this provider{hint}"));
+        };
+        let (fits, wanted) = match setting.kind {
+            SettingType::String => (value.is_string(), "a text"),
+            SettingType::Number => (value.is_number(), "a number"),
+            SettingType::Boolean => (value.is_boolean(), "true or false"),
+            SettingType::Json => (true, "anything"),
+        };
+        (!fits).then(|| format!("`settings.{name}` must be {wanted}"))
+    })
+}

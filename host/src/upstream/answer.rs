@@ -1,0 +1,250 @@
+//! An answer on its way back: scrubbed, watched, and several frames in one write where they are there.
+//!
+//! The pipeline wraps the upstream's body in `Answer`; the gateway's server polls it. Bytes are forwarded as they came.
+//! Dropping it, as the server does when the client goes away, ends the upstream call at once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::Deadlines;
+use crate::credential::ScrubStream;
+
+/// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
+const BURST: Duration = Duration::from_micros(300);
+/// How often a burst lets the connection's task run before what has come is written.
+const YIELDS: u8 = 2;
+/// A burst is written when this much has been gathered; larger frames are forwarded without a copy.
+const GATHER: usize = 16 << 10;
+
+/// Sees every byte that goes to the client, and how it ended.
+pub trait Watch: Send + Unpin + 'static {
+    /// Bytes that are about to be forwarded.
+    fn bytes(&mut self, bytes: &[u8]);
+    /// The answer ended: in full, or with this error. Not called when the client goes away first; then it is dropped.
+    fn end(&mut self, error: Option<&str>);
+}
+
+/// What can break an answer off.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The connection was lost.
+    #[error("the upstream's answer broke off: {0}")]
+    Lost(#[from] hyper::Error),
+    /// Nothing came for too long.
+    #[error("the upstream sent nothing for {} s", .0.as_secs())]
+    Idle(Duration),
+    /// The whole took too long.
+    #[error("the answer was not complete after {} s", .0.as_secs())]
+    Total(Duration),
+}
+
+/// The upstream's body with everything that happens to it on the way.
+pub struct Answer<W> {
+    inner: Incoming,
+    scrub: Option<ScrubStream>,
+    watch: W,
+    gathered: BytesMut,
+    /// What comes after the gathered bytes have left.
+    then: Option<Then>,
+    last: Option<Instant>,
+    yields: u8,
+    deadlines: Deadlines,
+    started: Instant,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+enum Then {
+    Frame(Bytes),
+    Broken(Broken),
+    End,
+}
+
+impl<W: Watch> Answer<W> {
+    /// Wraps a body; `started` is when the request was sent.
+    pub fn new(inner: Incoming, scrub: Option<ScrubStream>, watch: W, deadlines: Deadlines, started: Instant) -> Self {
+        Answer {
+            inner,
+            scrub,
+            watch,
+            gathered: BytesMut::new(),
+            then: None,
+            last: None,
+            yields: 0,
+            deadlines,
+            started,
+            alarm: None,
+        }
+    }
+
+    /// Waits for what comes first, so that it leaves together with the head: in one write instead of two.
+    /// What breaks before that is returned together with the watch, for there is still time to answer with an error.
+    pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
+        let expected = self.inner.size_hint().exact();
+        let mut first = match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
+            None => return Ok(AnswerBody::Whole { bytes: Bytes::new(), _watch: self.watch }),
+            Some(Ok(first)) => first,
+            Some(Err(broken)) => return Err((broken, self.watch)),
+        };
+        // A short answer of known length is sent with its length, in one piece.
+        if expected.is_some_and(|expected| expected <= GATHER as u64) {
+            while let Some(more) = std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
+                let more = match more {
+                    Ok(more) => more,
+                    Err(broken) => return Err((broken, self.watch)),
+                };
+                let mut joined = BytesMut::from(first);
+                joined.extend_from_slice(&more);
+                first = joined.freeze();
+            }
+            return Ok(AnswerBody::Whole { bytes: first, _watch: self.watch });
+        }
+        Ok(AnswerBody::Stream { first: Some(first), rest: Box::new(self) })
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(then) = &mut this.then {
+                if !this.gathered.is_empty() {
+                    return Poll::Ready(Some(Ok(this.gathered.split().freeze())));
+                }
+                return Poll::Ready(match then {
+                    Then::End => None,
+                    Then::Frame(_) | Then::Broken(_) => match this.then.take() {
+                        Some(Then::Frame(bytes)) => Some(Ok(bytes)),
+                        Some(Then::Broken(broken)) => {
+                            this.then = Some(Then::End);
+                            Some(Err(broken))
+                        }
+                        _ => None,
+                    },
+                });
+            }
+            match Pin::new(&mut this.inner).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    let bytes = match &mut this.scrub {
+                        Some(scrub) => scrub.push(bytes),
+                        None => bytes,
+                    };
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    this.watch.bytes(&bytes);
+                    let now = Instant::now();
+                    let burst = this.last.is_some_and(|last| now.duration_since(last) < BURST);
+                    this.last = Some(now);
+                    this.yields = 0;
+                    if this.gathered.is_empty() && (!burst || bytes.len() >= GATHER) {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    if bytes.len() >= GATHER {
+                        this.then = Some(Then::Frame(bytes));
+                    } else {
+                        this.gathered.extend_from_slice(&bytes);
+                        if this.gathered.len() >= GATHER {
+                            return Poll::Ready(Some(Ok(this.gathered.split().freeze())));
+                        }
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => this.broke(Broken::Lost(error)),
+                Poll::Ready(None) => {
+                    if let Some(scrub) = &mut this.scrub {
+                        let tail = scrub.finish();
+                        this.watch.bytes(&tail);
+                        this.gathered.extend_from_slice(&tail);
+                    }
+                    this.watch.end(None);
+                    this.then = Some(Then::End);
+                }
+                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
+                    Some(broken) => this.broke(broken),
+                    None => return Poll::Pending,
+                },
+                Poll::Pending if this.yields < YIELDS => {
+                    this.yields += 1;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending => return Poll::Ready(Some(Ok(this.gathered.split().freeze()))),
+            }
+        }
+    }
+
+    fn broke(&mut self, broken: Broken) {
+        self.watch.end(Some(&broken.to_string()));
+        self.then = Some(Then::Broken(broken));
+    }
+
+    /// One timer for a stream, moved only when it rings: setting it for each frame would cost more than the frame.
+    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Option<Broken> {
+        loop {
+            let idle_at = self.last.unwrap_or(self.started) + self.deadlines.idle;
+            let total_at = self.deadlines.total.map(|total| self.started + total);
+            let due = total_at.map_or(idle_at, |total| total.min(idle_at));
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
+            match alarm.as_mut().poll(context) {
+                Poll::Pending => return None,
+                Poll::Ready(()) if Instant::now() < due => alarm.as_mut().reset(due.into()),
+                Poll::Ready(()) => {
+                    return Some(match self.deadlines.total {
+                        Some(total) if total_at == Some(due) => Broken::Total(total),
+                        _ => Broken::Idle(self.deadlines.idle),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What the gateway's server sends to the client.
+pub enum AnswerBody<W> {
+    /// A short answer, complete.
+    Whole {
+        /// All of it.
+        bytes: Bytes,
+        /// Kept until the bytes have left.
+        _watch: W,
+    },
+    /// An answer that is still coming.
+    Stream {
+        /// What had come before the head was written.
+        first: Option<Bytes>,
+        /// The rest.
+        rest: Box<Answer<W>>,
+    },
+}
+
+impl<W: Watch> Body for AnswerBody<W> {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            AnswerBody::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            AnswerBody::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            AnswerBody::Stream { first, rest } => match first.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(&mut **rest).poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data))),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            AnswerBody::Stream { .. } => SizeHint::default(),
+        }
+    }
+}

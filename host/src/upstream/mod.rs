@@ -1,0 +1,14 @@
+//! The upstream step: sending a request to a provider and bringing its answer back as it comes.
+//!
+//! The pipeline hands over a finished request, credentials attached. Nothing here knows providers or models; redirects
+//! are never followed, since a credential goes only where its owner agreed.
+
+mod answer;
+mod client;
+mod connect;
+mod outgoing;
+mod tls;
+
+pub use answer::{Answer, AnswerBody, Watch};
+pub use client::{Deadlines, SendError, Upstream};
+pub use outgoing::Outgoing;
