@@ -1,5 +1,58 @@
-//! Temporary
-fn main() {
-    let out = std::env::var("OUT_DIR").unwrap();
-    std::fs::write(format!("{out}/built_in.rs"), format!("/// x\npub static BUILT_IN: &[(&str, &[u8])] = &[(\"openai\", include_bytes!(\"{}/../target/components/openai.wasm\"))];", std::env::var("CARGO_MANIFEST_DIR").unwrap())).unwrap();
+//! Puts the built-in provider components into the binary: one for each package in `plugins/`, as `cargo xtask guests`
+//! built it. It builds no component itself: that takes another target and another toolchain check.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names another folder of components than `target/components`, for packagers.
+const FOLDER_VARIABLE: &str = "BITROUTER_COMPONENTS";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed={FOLDER_VARIABLE}");
+    let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let folder = env::var_os(FOLDER_VARIABLE).map_or_else(|| workspace.join("target/components"), PathBuf::from);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+
+    let mut items = String::new();
+    let mut missing = false;
+    for name in providers(&workspace.join("plugins"))? {
+        let file = format!("{name}.wasm");
+        let component = folder.join(&file);
+        println!("cargo::rerun-if-changed={}", component.display());
+        if !component.is_file() {
+            println!("cargo::warning={} is not there", component.display());
+            missing = true;
+            continue;
+        }
+        fs::copy(&component, out.join(&file))?;
+        writeln!(items, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
+    }
+    if missing {
+        println!(
+            "cargo::error=the provider components are not built yet. Run: cargo xtask guests   \
+             (cargo xtask serve and cargo xtask test do it for you)"
+        );
+        return Ok(());
+    }
+    let table = format!("static BUILT_IN: &[(&str, &[u8])] = &[\n{items}];\n");
+    fs::write(out.join("built_in.rs"), table)?;
+    Ok(())
+}
+
+/// The names of the packages in `plugins/`, in order.
+fn providers(plugins: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    // A new provider is a new member there.
+    println!("cargo::rerun-if-changed={}", plugins.join("Cargo.toml").display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(plugins)? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?);
+        }
+    }
+    names.sort();
+    Ok(names)
 }

@@ -1,1 +1,39 @@
-fn main() {}
+//! The `bitrouter` binary: the commands of `bitrouter::cli`, and the compiler's child process.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use bitrouter::cli;
+use bitrouter::plugin::compile;
+
+// A gateway allocates on every request from several threads, where this allocator beats the system's.
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    // Not a command: the process starts itself with this verb, once for each component.
+    if args.next().is_some_and(|verb| verb == compile::VERB) {
+        return compile(args.next());
+    }
+    cli::main()
+}
+
+/// Compiles what comes on standard input. What it says on standard error, the parent shows as the reason.
+fn compile(memory: Option<OsString>) -> ExitCode {
+    let memory = memory.and_then(|memory| memory.to_str()?.parse().ok());
+    let done = match memory {
+        Some(memory) => compile::child(memory).map_err(|error| error.to_string()),
+        None => Err(format!("{} takes a number of bytes", compile::VERB)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            let _ = writeln!(std::io::stderr(), "{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -95,16 +95,14 @@ pub enum CallBody {
 /// Everything that the gateway answers, behind the door's guard.
 pub fn router(app: Arc<App>) -> Router {
     let guard = Arc::new(Guard::new(&app.config.server));
-    let mut router = Router::new()
-        .route("/", get(about))
-        .route("/health", get(health))
-        .route("/v1/models", get(models))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown);
+    let mut router =
+        Router::new().route("/", get(about)).route("/health", get(health)).route("/v1/models", get(models));
     for endpoint in &ENDPOINTS {
         let handler = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
         router = router.route(endpoint.path, post(handler));
     }
+    // The second covers only the routes that stand before it.
+    let router = router.fallback(unknown).method_not_allowed_fallback(unknown);
     router.with_state(app).layer(axum::middleware::from_fn_with_state(guard, guard::stand))
 }
 

@@ -44,12 +44,9 @@ pub(super) async fn deliver(received: Received, finished: Finished) -> Response 
 async fn success(received: Received, mut finished: Finished) -> Response {
     let shape = received.endpoint.shape;
     let provider = received.provider.id().to_owned();
-    let framing = match framing(&received) {
-        Ok(framing) => framing,
-        Err(reason) => return failed(&Error::BadRequest { provider, reason }, shape, finished),
-    };
+    let framing = framing(&received);
     let status = received.response.status();
-    let headers = client_headers(received.response.headers(), received.scrubber.as_deref(), &finished.id);
+    let headers = client_headers(received.response.headers(), received.scrubber.as_deref(), &finished);
     finished.status = status.as_u16();
     let watcher = Watcher::new(shape, framing, finished);
     let body = match &received.request.delivery {
@@ -59,10 +56,9 @@ async fn success(received: Received, mut finished: Finished) -> Response {
             let answer = Answer::new(received.response.into_body(), scrub, watcher, deadlines, received.sent);
             match answer.begin().await {
                 Ok(body) => Body::new(body),
-                Err((broken, mut watcher)) => {
+                Err((broken, watcher)) => {
                     let error = Error::Broken { provider, reason: broken.to_string() };
-                    let finished = std::mem::replace(watcher.finished(), Finished::start("".into(), ""));
-                    return failed(&error, shape, finished);
+                    return failed(&error, shape, watcher.into_finished());
                 }
             }
         }
@@ -70,7 +66,7 @@ async fn success(received: Received, mut finished: Finished) -> Response {
             Ok(body) => body,
             Err((error, finished)) => return failed(&error, shape, *finished),
         },
-        // Refused by `framing` above until it is there.
+        // Refused before the request was sent, until it is there.
         Delivery::Fold => Body::empty(),
     };
     let mut response = Response::new(body);
@@ -79,35 +75,37 @@ async fn success(received: Received, mut finished: Finished) -> Response {
     response
 }
 
-/// How the answer is to be watched. What the contract names and this host does not do yet is refused here.
-fn framing(received: &Received) -> Result<Option<Framing>, String> {
-    let not_yet = |what: &str| Err(format!("{what} is not there yet in this version of BitRouter"));
-    match &received.request.delivery {
-        Delivery::Pass => {}
-        Delivery::Fold => return not_yet("the delivery `fold`"),
-        Delivery::Rewrite(to) if to == "sse" && received.request.framing == "sse" => {}
-        Delivery::Rewrite(to) => return not_yet(&format!("rewriting `{}` to `{to}`", received.request.framing)),
-    }
+/// How the answer is to be watched; `None` for bytes without structure.
+fn framing(received: &Received) -> Option<Framing> {
     let content_type = received.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let json = content_type.is_some_and(|value| value.starts_with("application/json"));
     match received.request.framing.as_str() {
-        "sse" if !json => Ok(Some(Framing::Sse)),
-        "sse" | "json" => Ok(Some(Framing::Json)),
-        "raw" => Ok(None),
-        known @ ("ndjson" | "aws-event-stream" | "websocket") => not_yet(&format!("the framing `{known}`")),
-        other => Err(format!("there is no framing `{}`", other.escape_debug())),
+        "sse" if !json => Some(Framing::Sse),
+        "sse" | "json" => Some(Framing::Json),
+        _ => None,
     }
 }
 
 /// The headers of the answer that the client is sent.
-fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, id: &str) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(answer.len() + 1);
+fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, finished: &Finished) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(answer.len() + 4);
     for (name, value) in answer_headers(answer) {
         let value = scrubber.map_or_else(|| value.clone(), |scrubber| scrubber.scrub_header(value).into_owned());
         headers.append(name, value);
     }
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(HeaderName::from_static("x-bitrouter-request-id"), id);
+    let ours = [
+        ("x-bitrouter-request-id", &*finished.id),
+        ("x-bitrouter-provider", &*finished.provider),
+        ("x-bitrouter-account", &*finished.account),
+        ("x-bitrouter-model", finished.model.as_str()),
+    ];
+    for (name, value) in ours {
+        // A model's name may hold what no header can; it is left out then.
+        if !value.is_empty()
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
     headers
 }
@@ -116,7 +114,7 @@ fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, id: &str) -> 
 async fn explained(received: Received, mut finished: Finished) -> Response {
     let Received { provider, endpoint, request, scrubber, response, .. } = received;
     let status = response.status();
-    let mut headers = client_headers(response.headers(), scrubber.as_deref(), &finished.id);
+    let mut headers = client_headers(response.headers(), scrubber.as_deref(), &finished);
     let (answer, body) = match answer(response, scrubber.as_deref()).await {
         Ok(answer) => answer,
         Err(reason) => {

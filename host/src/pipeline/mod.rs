@@ -19,8 +19,8 @@ use crate::app::App;
 use crate::credential::{Credential, Scrubber};
 use crate::error::Error;
 use crate::gateway::{self, Call, CallBody};
-use crate::plugin::HookBody;
-use crate::plugin::contract::{self, Answer, Blob, Exchange, Step};
+use crate::plugin::contract::{self, Answer, Blob, Exchange};
+use crate::plugin::{HookBody, Prepared};
 use crate::route::{Provider, Target};
 use crate::telemetry::{Finished, Outcome};
 
@@ -49,7 +49,7 @@ struct Received {
     provider: Arc<Provider>,
     endpoint: &'static gateway::Endpoint,
     call: contract::Call,
-    request: contract::Request,
+    request: Arc<contract::Request>,
     scrubber: Option<Arc<Scrubber>>,
     response: http::Response<Incoming>,
     sent: Instant,
@@ -70,6 +70,7 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
         describe::call(&attempt, call.endpoint, &target, call.streaming, call.query.as_deref(), &attempt.headers);
     let (body, form) = hook_body(call.body, &target.model)?;
     let (request, body) = attempt.shape(&described, body).await?;
+    send::check_delivery(&request).map_err(|reason| attempt.bad_request(reason))?;
     finished.attempts += 1;
     finished.dialect_out = call.endpoint.dialect;
     let sent = Instant::now();
@@ -168,13 +169,13 @@ impl Attempt {
     }
 
     /// Runs `prepare`, and `resume` for each exchange that it asks for.
-    async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<(contract::Request, HookBody), Error> {
+    async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<(Arc<contract::Request>, HookBody), Error> {
         let plugin = &self.provider.plugin;
         let (mut step, mut body) = plugin.prepare(call, body, self.scrubber()).await;
         for _ in 0..ASKS {
             match self.step(step)? {
-                Step::Send(request) => return Ok((request, body)),
-                Step::Ask(Exchange { request, memo }) => {
+                Prepared::Send(request) => return Ok((request, body)),
+                Prepared::Ask(Exchange { request, memo }) => {
                     send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
                     let answer = self.ask(&request).await?;
                     (step, body) = plugin.resume(call, body, &memo, &answer, self.scrubber()).await;
@@ -182,12 +183,17 @@ impl Attempt {
             }
         }
         match self.step(step)? {
-            Step::Send(request) => Ok((request, body)),
-            Step::Ask(_) => Err(self.bad_request(format!("it asked for more than {ASKS} exchanges before sending"))),
+            Prepared::Send(request) => Ok((request, body)),
+            Prepared::Ask(_) => {
+                Err(self.bad_request(format!("it asked for more than {ASKS} exchanges before sending")))
+            }
         }
     }
 
-    fn step(&self, step: Result<Result<Step, contract::Failure>, crate::plugin::HookError>) -> Result<Step, Error> {
+    fn step(
+        &self,
+        step: Result<Result<Prepared, contract::Failure>, crate::plugin::HookError>,
+    ) -> Result<Prepared, Error> {
         match step {
             Ok(Ok(step)) => Ok(step),
             Ok(Err(failure)) => {

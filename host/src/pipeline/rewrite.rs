@@ -1,5 +1,7 @@
 //! An answer that goes through the component's rewriter, event by event: one call for what each read brought.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use bitrouter_dialect::{ApiError, ErrorKind, EventKind, Splitter};
 use bytes::Bytes;
@@ -10,21 +12,21 @@ use hyper::body::Incoming;
 use super::Received;
 use super::watch::Watcher;
 use crate::credential::ScrubStream;
-use crate::error::{Error, refusal};
+use crate::error::Error;
 use crate::plugin::Rewriter;
 use crate::plugin::contract::Event;
 use crate::telemetry::Finished;
 use crate::upstream::Watch;
 
 /// Starts the rewriter and returns the body that it writes.
-pub(super) async fn start(received: Received, mut watcher: Watcher) -> Result<Body, (Error, Box<Finished>)> {
-    let plugin = std::sync::Arc::clone(&received.provider.plugin);
+pub(super) async fn start(received: Received, watcher: Watcher) -> Result<Body, (Error, Box<Finished>)> {
+    let plugin = Arc::clone(&received.provider.plugin);
     let memo = &received.request.memo;
     let rewriter = match Rewriter::start(plugin, &received.call, memo, received.scrubber.clone()).await {
         Ok(rewriter) => rewriter,
         Err(error) => {
-            let finished = std::mem::replace(watcher.finished(), Finished::start("".into(), ""));
-            return Err((Error::Hook { provider: received.provider.id().to_owned(), error }, Box::new(finished)));
+            let error = Error::Hook { provider: received.provider.id().to_owned(), error };
+            return Err((error, Box::new(watcher.into_finished())));
         }
     };
     let state = Rewriting {
@@ -32,6 +34,7 @@ pub(super) async fn start(received: Received, mut watcher: Watcher) -> Result<Bo
         scrub: received.scrubber.map(ScrubStream::new),
         splitter: Splitter::default(),
         rewriter,
+        provider: Arc::clone(&received.provider.plugin.id),
         watcher,
         idle: received.provider.deadlines.idle,
         written: 0,
@@ -47,6 +50,7 @@ struct Rewriting {
     scrub: Option<ScrubStream>,
     splitter: Splitter,
     rewriter: Rewriter,
+    provider: Arc<str>,
     watcher: Watcher,
     idle: std::time::Duration,
     written: u64,
@@ -68,8 +72,18 @@ impl Rewriting {
             };
             let events = match outcome {
                 Ok(Ok(events)) => events,
-                Ok(Err(failure)) => return Some(self.fail(refusal(&failure.kind), failure.message)),
-                Err(error) => return Some(self.fail(ErrorKind::Upstream, format!("the component {error}"))),
+                Ok(Err(failure)) => {
+                    let error = Error::Refused {
+                        provider: self.provider.to_string(),
+                        kind: failure.kind,
+                        message: failure.message,
+                    };
+                    return Some(self.fail(error.kind(), error.to_string()));
+                }
+                Err(error) => {
+                    let error = Error::Hook { provider: self.provider.to_string(), error };
+                    return Some(self.fail(error.kind(), error.to_string()));
+                }
             };
             self.written += events.len() as u64;
             let bytes = frame(events);

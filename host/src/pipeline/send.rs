@@ -9,7 +9,7 @@ use super::Attempt;
 use crate::credential::binding;
 use crate::error::Error;
 use crate::plugin::HookBody;
-use crate::plugin::contract::{self, types::Body};
+use crate::plugin::contract::{self, Delivery, types::Body};
 use crate::plugin::description::Auth;
 use crate::upstream::Outgoing;
 
@@ -51,6 +51,24 @@ pub(super) fn body(request: &contract::Request, body: HookBody, form: Form) -> C
         }
         (Body::Empty, _) | (Body::Forward, HookBody::None) => {
             Content { content_type: None, bytes: Outgoing::default() }
+        }
+    }
+}
+
+/// Refuses what the contract names and this host does not do yet, before anything is sent.
+pub(super) fn check_delivery(request: &contract::Request) -> Result<(), String> {
+    let not_yet = |what: String| Err(format!("{what} is not there yet in this version of BitRouter"));
+    match request.framing.as_str() {
+        "sse" | "json" | "raw" => {}
+        known @ ("ndjson" | "aws-event-stream" | "websocket") => return not_yet(format!("the framing `{known}`")),
+        other => return Err(format!("there is no framing `{}`", other.escape_debug())),
+    }
+    match &request.delivery {
+        Delivery::Pass => Ok(()),
+        Delivery::Fold => not_yet("the delivery `fold`".into()),
+        Delivery::Rewrite(to) if to == "sse" && request.framing == "sse" => Ok(()),
+        Delivery::Rewrite(to) => {
+            not_yet(format!("rewriting `{}` to `{}`", request.framing.escape_debug(), to.escape_debug()))
         }
     }
 }

@@ -31,8 +31,8 @@ impl Watcher {
     }
 
     /// The record, for an answer that ends otherwise.
-    pub(super) fn finished(&mut self) -> &mut Finished {
-        &mut self.finished
+    pub(super) fn into_finished(self) -> Finished {
+        self.finished
     }
 }
 

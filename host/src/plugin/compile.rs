@@ -93,7 +93,8 @@ pub fn child(memory: u64) -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdin().lock().take(MAX_COMPONENT as u64 + 1).read_to_end(&mut component)?;
     let mut config = super::engine::settings();
     config.memory_reservation(memory);
-    let code = wasmtime::Engine::new(&config)?.precompile_component(&component)?;
+    let code =
+        wasmtime::Engine::new(&config)?.precompile_component(&component).map_err(|error| format!("{error:#}"))?;
     std::io::stdout().lock().write_all(&code)?;
     Ok(())
 }

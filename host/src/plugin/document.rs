@@ -20,6 +20,7 @@ impl HookState {
         &mut self,
         read: impl FnOnce(&mut Document) -> Result<T, DocumentError>,
     ) -> wasmtime::Result<Result<T, ReadError>> {
+        self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
         Ok(read(document).map_err(|error| match error {
             DocumentError::TooBig { size, .. } => ReadError::TooBig(size),
@@ -34,6 +35,7 @@ impl HookState {
 
 impl imports::Host for HookState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.untouched = false;
         self.log_lines += 1;
         if self.log_lines > LOG_LINES {
             return Ok(());
@@ -114,6 +116,7 @@ impl imports::HostDocument for HookState {
                 GuestEdit::Copy(pair) => Edit::Copy { source: &pair.source, target: &pair.target },
             })
             .collect();
+        self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
         Ok(document.patch(&edits).map_err(|error| error.to_string()))
     }

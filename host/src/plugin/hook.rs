@@ -12,7 +12,9 @@ use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use super::Plugin;
-use super::contract::{Answer, Blob, BodyArgument, Call, Failure, Field, PluginPre, Step, Trouble, Window};
+use super::contract::{
+    Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, PluginPre, Request, Step, Trouble, Window,
+};
 use super::engine::{Budget, Runtime};
 use super::wasi::Inert;
 use crate::credential::Scrubber;
@@ -25,6 +27,8 @@ pub struct HookState {
     pub(super) body_error: Option<DocumentError>,
     pub(super) scrubber: Option<Arc<Scrubber>>,
     pub(super) log_lines: u32,
+    /// True while the hook has neither looked at the document nor logged: its answer follows from the arguments alone.
+    pub(super) untouched: bool,
     pub(super) wasi: Option<Box<Inert>>,
     memory: usize,
     refused_memory: bool,
@@ -53,6 +57,23 @@ pub enum HookBody {
     /// None at all.
     #[default]
     None,
+}
+
+/// A step whose request may be shared with the memory of earlier answers.
+pub enum Prepared {
+    /// Send this.
+    Send(Arc<Request>),
+    /// Make this exchange, then resume.
+    Ask(Exchange),
+}
+
+impl From<Step> for Prepared {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Send(request) => Prepared::Send(Arc::new(request)),
+            Step::Ask(exchange) => Prepared::Ask(exchange),
+        }
+    }
 }
 
 /// Why a hook gave no answer. None of these is the upstream's doing.
@@ -104,11 +125,26 @@ impl Plugin {
         call: &Call,
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
-    ) -> (Result<Result<Step, Failure>, HookError>, HookBody) {
-        self.shape(body, scrubber, async |guest, store, body| {
-            guest.bitrouter_provider_provider().call_prepare(store, call, &body).await
-        })
-        .await
+    ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
+        if let Some(request) = self.remembered.get(call, &body) {
+            return (Ok(Ok(Prepared::Send(request))), body);
+        }
+        let (answer, body) = self
+            .shape(body, scrubber, async |guest, store, body| {
+                let step = guest.bitrouter_provider_provider().call_prepare(&mut *store, call, &body).await?;
+                Ok((step, store.data().untouched && store.data().wasi.is_none()))
+            })
+            .await;
+        let answer = answer.map(|(step, pure)| {
+            step.map(|step| match Prepared::from(step) {
+                Prepared::Send(request) if pure => {
+                    self.remembered.keep(call, &body, &request);
+                    Prepared::Send(request)
+                }
+                step => step,
+            })
+        });
+        (answer, body)
     }
 
     /// Goes on after an `ask`.
@@ -119,11 +155,13 @@ impl Plugin {
         memo: &[u8],
         answer: &Answer,
         scrubber: Option<Arc<Scrubber>>,
-    ) -> (Result<Result<Step, Failure>, HookError>, HookBody) {
-        self.shape(body, scrubber, async |guest, store, body| {
-            guest.bitrouter_provider_provider().call_resume(store, call, &body, memo, answer).await
-        })
-        .await
+    ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
+        let (answer, body) = self
+            .shape(body, scrubber, async |guest, store, body| {
+                guest.bitrouter_provider_provider().call_resume(store, call, &body, memo, answer).await
+            })
+            .await;
+        (answer.map(|step| step.map(Prepared::from)), body)
     }
 
     /// Says what a failure means.
@@ -253,6 +291,7 @@ impl HookState {
             body_error: None,
             scrubber,
             log_lines: 0,
+            untouched: true,
             memory: budget.memory,
             refused_memory: false,
             ticks_left: ticks(budget),

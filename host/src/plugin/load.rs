@@ -13,6 +13,7 @@ use super::contract::{self, NotAProvider, PluginPre};
 use super::description::Description;
 use super::engine::{Runtime, SLOTS};
 use super::hook::{self, HookError, HookState};
+use super::remember::Remembered;
 use super::validate::{self, Invalid};
 use super::{Origin, Plugin, bench::Bench};
 
@@ -83,6 +84,7 @@ impl Loader {
             runtime: self.runtime.clone(),
             slots: Arc::clone(&self.slots),
             bench: Bench::default(),
+            remembered: Remembered::default(),
             wasi: names.wasi,
         })
     }

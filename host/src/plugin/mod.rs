@@ -13,6 +13,7 @@ mod engine;
 mod hook;
 mod load;
 mod registry;
+mod remember;
 mod rewriter;
 pub mod trust;
 mod validate;
@@ -26,7 +27,7 @@ use tokio::sync::Semaphore;
 pub use cache::{Cache, Digest};
 pub use description::Description;
 pub use engine::{Budget, Runtime, SLOTS, settings};
-pub use hook::{HookBody, HookError, HookState};
+pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
@@ -45,6 +46,7 @@ pub struct Plugin {
     runtime: Runtime,
     slots: Arc<Semaphore>,
     bench: bench::Bench,
+    remembered: remember::Remembered,
     wasi: bool,
 }
 

@@ -38,10 +38,10 @@ pub enum Broken {
     #[error("the upstream's answer broke off: {0}")]
     Lost(#[from] hyper::Error),
     /// Nothing came for too long.
-    #[error("the upstream sent nothing for {} s", .0.as_secs())]
+    #[error("the upstream sent nothing for {} s", .0.as_secs_f32())]
     Idle(Duration),
     /// The whole took too long.
-    #[error("the answer was not complete after {} s", .0.as_secs())]
+    #[error("the answer was not complete after {} s", .0.as_secs_f32())]
     Total(Duration),
 }
 

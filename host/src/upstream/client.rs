@@ -53,7 +53,7 @@ pub enum SendError {
         reason: String,
     },
     /// The first byte did not come in time.
-    #[error("{origin} did not begin to answer within {} s", .after.as_secs())]
+    #[error("{origin} did not begin to answer within {} s", .after.as_secs_f32())]
     FirstByte {
         /// Host and port.
         origin: String,

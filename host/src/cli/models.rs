@@ -1,0 +1,101 @@
+//! `bitrouter models`: what can be asked for by name.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::print::{self, Table};
+use super::providers::Row;
+use super::setup::Setup;
+use super::{Components, Global, Outcome};
+use crate::route::nearest::nearest;
+use crate::route::{ModelEntry, Providers};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A model that is not listed can still be asked for as PROVIDER:MODEL.
+
+Examples:
+  bitrouter models
+  bitrouter models --provider openai --json")]
+pub(super) struct Models {
+    /// Only the models of this provider
+    #[arg(long, value_name = "ID")]
+    provider: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    components: Components,
+}
+
+impl Models {
+    pub(super) fn run(self, global: &Global) -> Outcome {
+        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let providers = setup.providers()?;
+        let mut models = providers.models();
+        if let Some(id) = &self.provider {
+            check(id, &providers)?;
+            models.retain(|model| model.provider == *id);
+        } else if providers.active().is_empty() {
+            print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+        }
+        match self.json {
+            true => print::json(&models)?,
+            false if models.is_empty() => {}
+            false => print::answer(&table(&models))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Refuses an id that lists nothing, and says why.
+fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
+    let Some(provider) = providers.by_id.get(id) else {
+        let refused = providers.refused.iter().find(|refused| refused.id.as_deref() == Some(id));
+        if let Some(refused) = refused {
+            return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
+        }
+        let known = || providers.by_id.keys().map(String::as_str);
+        let near = match nearest(id, known(), 1).first() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        return Err(format!("there is no provider `{}`: {near}", print::printable(id)).into());
+    };
+    match Row::of(provider).reason {
+        Some(reason) => Err(format!("{id} is not active: {reason}").into()),
+        None => Ok(()),
+    }
+}
+
+fn table(models: &[ModelEntry]) -> String {
+    let mut table = Table::new(&["address", "context", "operations"]);
+    for model in models {
+        let address = format!("{}:{}", model.provider, model.id);
+        let context = model.context_window.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string());
+        let operations = if model.operations.is_empty() { "all".to_owned() } else { model.operations.join(", ") };
+        table.row([&address, &context, &operations]);
+    }
+    table.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_shown_as_the_address_that_asks_for_it() {
+        let model = |id: &str, context_window, operations: &[&str]| ModelEntry {
+            id: id.into(),
+            provider: "openai".into(),
+            context_window,
+            operations: operations.iter().map(|&name| name.to_owned()).collect(),
+        };
+        assert_eq!(
+            table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),
+            "ADDRESS       CONTEXT  OPERATIONS\nopenai:gpt-5  400000   generate\nopenai:x      -        all\n"
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! `bitrouter providers`: what is ready, what is missing, and who pays.
+//!
+//! `serve` shows the same at its start.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::print::{self, Table};
+use super::setup::Setup;
+use super::{Components, Global, Outcome};
+use crate::credential::AccountError;
+use crate::plugin::description::Auth;
+use crate::plugin::{Origin, Refused};
+use crate::route::{Provider, Providers};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A provider is active when it is switched on and has a credential, or needs none.
+
+Examples:
+  bitrouter providers
+  bitrouter providers --json")]
+pub(super) struct ListProviders {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    components: Components,
+}
+
+/// One provider as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub id: String,
+    pub name: String,
+    pub state: State,
+    /// Why it is not active, and the next step.
+    pub reason: Option<String>,
+    /// The labels of its accounts, the first to be used first.
+    pub accounts: Vec<String>,
+    /// Credentials that are there and cannot be used, and why.
+    pub unusable: Vec<String>,
+    pub priority: u32,
+    pub origins: BTreeMap<String, String>,
+    pub version: String,
+    /// The file, or nothing for one that is built in.
+    pub file: Option<String>,
+}
+
+/// Whether routing may use a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum State {
+    Active,
+    NoCredential,
+    /// Its config is at odds with it.
+    Misconfigured,
+    Disabled,
+}
+
+impl State {
+    fn text(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::NoCredential => "no credential",
+            State::Misconfigured => "misconfigured",
+            State::Disabled => "disabled",
+        }
+    }
+}
+
+/// A component that does not serve, as it is shown.
+#[derive(Serialize)]
+pub(super) struct RefusedRow<'a> {
+    pub file: &'a str,
+    pub id: Option<&'a str>,
+    pub reason: &'a str,
+}
+
+impl<'a> RefusedRow<'a> {
+    pub(super) fn all(providers: &'a Providers) -> Vec<Self> {
+        let row = |Refused { file, id, reason }: &'a Refused| RefusedRow { file, id: id.as_deref(), reason };
+        providers.refused.iter().map(row).collect()
+    }
+}
+
+impl Row {
+    pub(super) fn of(provider: &Provider) -> Self {
+        let id = provider.id().to_owned();
+        let description = &provider.plugin.description;
+        let (state, reason) = state(provider, &id);
+        let listing = provider.accounts.list();
+        Row {
+            state,
+            reason,
+            name: description.name.clone(),
+            accounts: listing.accounts().map(|account| account.label.to_string()).collect(),
+            unusable: listing.faults().map(|fault| without_id(fault, &id)).collect(),
+            priority: provider.priority,
+            origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
+            version: description.version.clone(),
+            file: match &provider.plugin.origin {
+                Origin::BuiltIn => None,
+                Origin::File(path) => Some(path.display().to_string()),
+            },
+            id,
+        }
+    }
+
+    pub(super) fn all(providers: &Providers) -> Vec<Self> {
+        providers.by_id.values().map(|provider| Row::of(provider)).collect()
+    }
+
+    pub(super) fn source(&self) -> &str {
+        self.file.as_deref().unwrap_or("built in")
+    }
+}
+
+fn state(provider: &Provider, id: &str) -> (State, Option<String>) {
+    if !provider.enabled {
+        return (State::Disabled, Some(format!("providers.{id}.enabled is false in bitrouter.yaml")));
+    }
+    if let Some(fault) = &provider.fault {
+        return (State::Misconfigured, Some(format!("providers.{id} in bitrouter.yaml: {fault}")));
+    }
+    if provider.is_active() {
+        return (State::Active, None);
+    }
+    let reason = match provider.accounts.select(None) {
+        Err(error @ AccountError::NoCredential { .. }) => {
+            let made_at =
+                provider.plugin.description.auth.iter().find_map(|Auth::ApiKey(key)| key.create_url.as_deref());
+            let made_at = made_at.map_or_else(String::new, |page| format!(". Keys are made at {page}"));
+            without_id(&error, id) + &made_at
+        }
+        Err(error) => without_id(&error, id),
+        Ok(_) => "it is not active".to_owned(),
+    };
+    (State::NoCredential, Some(reason))
+}
+
+/// The sentence without the id in front, which is in a column of its own.
+fn without_id(error: &AccountError, id: &str) -> String {
+    let sentence = error.to_string();
+    sentence.strip_prefix(&format!("{id}: ")).unwrap_or(&sentence).to_owned()
+}
+
+impl ListProviders {
+    pub(super) fn run(self, global: &Global) -> Outcome {
+        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let providers = setup.providers()?;
+        let (rows, refused) = (Row::all(&providers), RefusedRow::all(&providers));
+        match self.json {
+            true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
+            false => print::answer(&(table(&rows) + &missing(&rows) + &not_loaded(&refused)))?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let head = ["id", "name", "state", "accounts", "priority", "origin", "version", "from"];
+    let mut table = Table::new(&head);
+    for row in rows {
+        let origin = row.origins.get("api").map_or("-", String::as_str);
+        table.row([
+            &row.id,
+            &row.name,
+            row.state.text(),
+            &print::list(&row.accounts),
+            &row.priority.to_string(),
+            origin,
+            &row.version,
+            row.source(),
+        ]);
+    }
+    table.text()
+}
+
+/// What keeps providers and accounts from being used; nothing where all are.
+pub(super) fn missing(rows: &[Row]) -> String {
+    let mut table = Table::indented();
+    let mut any = false;
+    for row in rows {
+        for why in row.reason.iter().chain(row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref())) {
+            table.row([&row.id, why]);
+            any = true;
+        }
+    }
+    if any { format!("\nnot used:\n{}", table.text()) } else { String::new() }
+}
+
+/// The components that do not serve; nothing where all do.
+pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
+    if refused.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::indented();
+    refused.iter().for_each(|row| table.row([row.file, row.reason]));
+    format!("\nnot loaded:\n{}", table.text())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn row(id: &str, state: State, reason: Option<&str>, accounts: &[&str]) -> Row {
+        Row {
+            id: id.into(),
+            name: id.to_uppercase(),
+            state,
+            reason: reason.map(str::to_owned),
+            accounts: accounts.iter().map(|&label| label.to_owned()).collect(),
+            unusable: Vec::new(),
+            priority: 100,
+            origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
+            version: "1.2.0".into(),
+            file: None,
+        }
+    }
+
+    #[test]
+    fn a_provider_is_one_line() {
+        let rows = [row("echo", State::Active, None, &[]), row("openai", State::Active, None, &["config", "work"])];
+        assert_eq!(
+            table(&rows),
+            "\
+ID      NAME    STATE   ACCOUNTS      PRIORITY  ORIGIN                  VERSION  FROM
+echo    ECHO    active  -             100       https://echo.example    1.2.0    built in
+openai  OPENAI  active  config, work  100       https://openai.example  1.2.0    built in
+"
+        );
+        assert_eq!(missing(&rows), "");
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once_with_its_next_step() {
+        let mut idle = row("openai", State::NoCredential, Some("no credential. Set OPENAI_API_KEY"), &[]);
+        idle.unusable = vec!["no credential. Set OPENAI_API_KEY".into(), "the stored key is empty".into()];
+        assert_eq!(
+            missing(&[idle]),
+            "\nnot used:\n  openai  no credential. Set OPENAI_API_KEY\n  openai  the stored key is empty\n"
+        );
+    }
+
+    #[test]
+    fn a_refused_component_is_shown_with_its_reason() {
+        let refused = RefusedRow { file: "/p/x.wasm", id: Some("x"), reason: "not trusted" };
+        assert_eq!(not_loaded(&[refused]), "\nnot loaded:\n  /p/x.wasm  not trusted\n");
+        assert_eq!(not_loaded(&[]), "");
+    }
+}

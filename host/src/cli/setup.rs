@@ -1,0 +1,127 @@
+//! What a command starts from: the config, the folders, and the providers once they are loaded.
+//!
+//! Every command but `completions` calls it. It prints warnings and a line of progress, nothing else.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::{Global, print};
+use crate::app::App;
+use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
+use crate::route::Providers;
+
+/// From here on a person wonders what takes so long.
+const PROGRESS_AFTER: Duration = Duration::from_millis(300);
+
+/// The config and the folders.
+pub(super) struct Setup {
+    /// The config, with the flags of the command line applied.
+    pub loaded: Loaded,
+    /// The folders of this user.
+    pub paths: Paths,
+}
+
+impl Setup {
+    /// Finds and reads the config.
+    pub(super) fn load(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        let options = load_options(global)?;
+        let mut loaded = config::load(&options, &|name| std::env::var_os(name)).map_err(headed)?;
+        if let Some(folder) = plugins {
+            loaded.config.plugins.dir = options.working_dir.join(folder);
+        }
+        Ok(Setup { loaded, paths: options.paths })
+    }
+
+    /// The same, with its warnings on standard error.
+    pub(super) fn load_aloud(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        let setup = Self::load(global, plugins)?;
+        setup.loaded.warnings.iter().for_each(|warning| print::note(&format!("warning: {warning}")));
+        Ok(setup)
+    }
+
+    /// Starts the parts of the gateway. Must be called inside a runtime.
+    pub(super) fn start(&self) -> Result<Arc<App>, Box<dyn Error>> {
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(App::start(self.loaded.config.clone(), &self.paths, &env)?)
+    }
+
+    /// The providers, once every component is loaded.
+    pub(super) fn providers(&self) -> Result<Arc<Providers>, Box<dyn Error>> {
+        runtime()?.block_on(async {
+            let app = self.start()?;
+            let loading = || {
+                let count = app.directory.now().pending.max(1);
+                format!("compiling {count} component{}…", if count == 1 { "" } else { "s" })
+            };
+            Ok(with_progress(app.directory.complete(), loading).await)
+        })
+    }
+}
+
+/// Where this process looks for its config.
+pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Box<dyn Error>> {
+    let working_dir =
+        std::env::current_dir().map_err(|error| format!("the working directory cannot be used: {error}"))?;
+    let paths = Paths::find(&|name| std::env::var_os(name))?;
+    Ok(LoadOptions { file: global.config.clone(), working_dir, paths })
+}
+
+/// A runtime. Only commands that wait for something build one: it starts a thread for each core.
+pub(super) fn runtime() -> Result<Runtime, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| format!("no threads can be started: {error}").into())
+}
+
+/// What only the components know to be wrong with the config, each as a sentence with its place: blocks for providers
+/// that are not there, and what a provider does not take. A refused component is there.
+pub(super) fn provider_problems(loaded: &Loaded, providers: &Providers) -> Vec<String> {
+    let Some(file) = loaded.source.path() else {
+        return Vec::new();
+    };
+    let refused = providers.refused.iter().filter_map(|refused| refused.id.as_deref());
+    let known: Vec<&str> = providers.by_id.keys().map(String::as_str).chain(refused).collect();
+    let mut problems = match loaded.check_providers(&known) {
+        Err(ConfigError::Invalid { problems, .. }) => problems.iter().map(|problem| problem.line(file)).collect(),
+        Err(other) => vec![other.to_string()],
+        Ok(()) => Vec::new(),
+    };
+    for (id, block) in &loaded.config.providers {
+        let fault = providers.by_id.get(id).and_then(|provider| provider.fault.as_deref());
+        let Place { line, column } = block.place;
+        problems.extend(
+            fault.map(|fault| {
+                format!("{}:{line}:{column}: `providers.{id}`: {}", file.display(), print::printable(fault))
+            }),
+        );
+    }
+    problems
+}
+
+/// Waits, and says for what on a terminal where it takes longer than a person expects.
+pub(super) async fn with_progress<T>(work: impl Future<Output = T>, message: impl Fn() -> String) -> T {
+    tokio::pin!(work);
+    if let Ok(done) = tokio::time::timeout(PROGRESS_AFTER, &mut work).await {
+        return done;
+    }
+    if !io::stderr().is_terminal() {
+        return work.await;
+    }
+    let _ = write!(io::stderr(), "{}", message());
+    let done = work.await;
+    // Back to the line's beginning, and erase what is there.
+    let _ = write!(io::stderr(), "\r\x1b[K");
+    done
+}
+
+/// The problems of a file are lines of their own, below what they are.
+fn headed(error: ConfigError) -> Box<dyn Error> {
+    match error {
+        ConfigError::Invalid { .. } => format!("the config is not valid:\n{error}").into(),
+        other => other.into(),
+    }
+}
