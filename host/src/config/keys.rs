@@ -223,7 +223,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "How several accounts of a provider share the work.",
         state: State::NotYet(
-            "it will choose between `failover`, `balance` and `sticky`; today accounts fail over in the order of their labels",
+            "it will choose between `failover`, `balance` and `sticky`; today the first account is used, or the one that the address names",
         ),
     },
     Key {
@@ -232,7 +232,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "Which way of paying is used.",
         state: State::NotYet(
-            "it will choose between a provider's ways of paying; today a subscription is used before a key that is paid by the token",
+            "it will choose between a provider's ways of paying; today every provider is paid by API key",
         ),
     },
     Key {
@@ -240,9 +240,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Open,
         default: "",
         doc: "Names of your own for ordered lists of addresses.",
-        state: State::NotYet(
-            "it will give names to ordered lists of addresses; today a request can carry such a list in its field `models`",
-        ),
+        state: State::NotYet("it will give names to ordered lists of addresses; today a request names one model"),
     },
     Key {
         path: "strict",
@@ -250,7 +248,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "Whether a field that cannot be passed on refuses the request.",
         state: State::NotYet(
-            "it will refuse a request with a field that its target cannot take; today the answer's header `x-bitrouter-dropped` names such fields",
+            "it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
     },
     Key {
@@ -259,7 +257,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "When a second target is asked in parallel.",
         state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today the second is asked when the first has failed",
+            "it will ask a second target when the first is slow to begin; today a request has one target",
         ),
     },
     Key {
@@ -268,11 +266,11 @@ pub(super) const KEYS: &[Key] = &[
             now: &["file"],
             later: &[(
                 "keyring",
-                "it will keep tokens in the system's keyring; today they are in a file that only you can read",
+                "it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
             )],
         },
         default: "file",
-        doc: "Where tokens are kept: `file`, readable by you alone.",
+        doc: "Where stored credentials are: `file`, which is `oauth-tokens.json` in the data folder.",
         state: State::Landed(Field::CredentialStore),
     },
 ];
@@ -281,10 +279,10 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("server", "The door: where the gateway listens and who may ask."),
     ("plugins", "The components: where they are and what they may use."),
-    ("providers", "The providers, by id. None is needed: a login or an API key in the environment is enough."),
+    ("providers", "The providers, by id. None is needed: an API key in the environment is enough."),
     ("providers.<id>", "One provider."),
     ("providers.<id>.timeouts", "How long the provider may take."),
-    ("credentials", "Where tokens are kept."),
+    ("credentials", "Where stored credentials are."),
 ];
 
 /// What stands under a section.

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::watch::Watcher;
 use super::{Received, failed, rewrite};
@@ -15,7 +14,7 @@ use crate::credential::{ScrubStream, Scrubber, answer_headers};
 use crate::error::Error;
 use crate::plugin::contract::{self, Delivery, Field, Trouble};
 use crate::telemetry::Finished;
-use crate::upstream::Answer;
+use crate::upstream::{self, Answer};
 
 /// How much of an answer `explain` and `resume` are shown.
 const SHOWN: usize = 64 << 10;
@@ -52,8 +51,9 @@ async fn success(received: Received, mut finished: Finished) -> Response {
     let body = match &received.request.delivery {
         Delivery::Pass => {
             let deadlines = received.provider.deadlines;
+            let events = framing == Some(Framing::Sse);
             let scrub = received.scrubber.map(ScrubStream::new);
-            let answer = Answer::new(received.response.into_body(), scrub, watcher, deadlines, received.sent);
+            let answer = Answer::new(received.response.into_body(), scrub, watcher, deadlines, received.sent, events);
             match answer.begin().await {
                 Ok(body) => Body::new(body),
                 Err((broken, watcher)) => {
@@ -147,7 +147,7 @@ async fn explained(received: Received, mut finished: Finished) -> Response {
 /// Reads an answer that the host needs in one piece: as a component sees it, and its bytes, both scrubbed. An error page
 /// longer than a megabyte is cut.
 pub(super) async fn answer(
-    response: http::Response<Incoming>,
+    response: http::Response<upstream::Received>,
     scrubber: Option<&Scrubber>,
 ) -> Result<(contract::Answer, Bytes), String> {
     const MOST: usize = 1 << 20;

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
-use hyper::body::Incoming;
 
 use crate::app::App;
 use crate::credential::{Credential, Scrubber};
@@ -23,6 +22,7 @@ use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, Prepared};
 use crate::route::{Provider, Target};
 use crate::telemetry::{Finished, Outcome};
+use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
 const ASKS: u32 = 3;
@@ -51,7 +51,7 @@ struct Received {
     call: contract::Call,
     request: Arc<contract::Request>,
     scrubber: Option<Arc<Scrubber>>,
-    response: http::Response<Incoming>,
+    response: http::Response<upstream::Received>,
     sent: Instant,
 }
 

@@ -7,7 +7,6 @@ use bitrouter_dialect::{ApiError, ErrorKind, EventKind, Splitter};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::Received;
 use super::watch::Watcher;
@@ -16,7 +15,7 @@ use crate::error::Error;
 use crate::plugin::Rewriter;
 use crate::plugin::contract::Event;
 use crate::telemetry::Finished;
-use crate::upstream::Watch;
+use crate::upstream::{self, Watch};
 
 /// Starts the rewriter and returns the body that it writes.
 pub(super) async fn start(received: Received, watcher: Watcher) -> Result<Body, (Error, Box<Finished>)> {
@@ -46,7 +45,7 @@ pub(super) async fn start(received: Received, watcher: Watcher) -> Result<Body, 
 }
 
 struct Rewriting {
-    inner: Incoming,
+    inner: upstream::Received,
     scrub: Option<ScrubStream>,
     splitter: Splitter,
     rewriter: Rewriter,

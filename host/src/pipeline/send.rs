@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 
 use super::Attempt;
 use crate::credential::binding;
@@ -11,7 +10,7 @@ use crate::error::Error;
 use crate::plugin::HookBody;
 use crate::plugin::contract::{self, Delivery, types::Body};
 use crate::plugin::description::Auth;
-use crate::upstream::Outgoing;
+use crate::upstream::{self, Outgoing};
 
 /// The most headers and query parameters that a component may describe, and the bytes of all of them.
 const MAX_FIELDS: usize = 128;
@@ -80,7 +79,11 @@ pub(super) fn check_memo(memo: &[u8]) -> Result<(), String> {
 
 impl Attempt {
     /// Sends a request that the component described.
-    pub(super) async fn send(&self, request: &contract::Request, body: Content) -> Result<Response<Incoming>, Error> {
+    pub(super) async fn send(
+        &self,
+        request: &contract::Request,
+        body: Content,
+    ) -> Result<Response<upstream::Received>, Error> {
         let request = self.build(request, body)?;
         let provider = &self.provider;
         let answer = provider.upstream.send(request, &provider.deadlines).await;

@@ -1,19 +1,25 @@
-//! The pooled HTTP client, and the deadlines of one exchange.
+//! Sending a request: over a connection that is there, or a fresh one, within the deadlines.
 //!
-//! hyper-util's client rather than reqwest on this path: its pool can be tuned, and its bodies let several frames leave
-//! in one write.
+//! The pool and the driving of HTTP/1.1 connections are our own, on hyper's connection API: `docs/decisions/0008` has
+//! the measurements.
 
-use std::sync::OnceLock;
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, Error as ClientError};
+use http::header::{HOST, HeaderValue};
+use http::uri::Scheme;
+use http::{Request, Response, Uri, Version};
+use hyper::client::conn::http2;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::Service;
 
 use super::Outgoing;
 use super::connect::Connect;
+use super::connection::{Connection, Received, Stream};
+use super::pool::{self, Key, Pool};
 use super::tls::{self, TlsError};
 
 /// How long each part of an exchange may take.
@@ -26,9 +32,6 @@ pub struct Deadlines {
     /// The whole exchange; none by default.
     pub total: Option<Duration>,
 }
-
-/// Providers close idle connections after some minutes; below that a connection is worth keeping.
-const POOL_IDLE: Duration = Duration::from_secs(90);
 
 /// Why an exchange brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -62,61 +65,122 @@ pub enum SendError {
     },
 }
 
-type Pool<C> = Client<C, Outgoing>;
-
-/// What sends requests to providers: one pool of connections for all origins.
+/// What sends requests to providers.
 pub struct Upstream {
     connect: Duration,
-    plain: Pool<Connect>,
-    secure: OnceLock<Result<Pool<HttpsConnector<Connect>>, TlsError>>,
-}
-
-fn builder() -> hyper_util::client::legacy::Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        // Windows as large as browsers have, so that a long answer never waits for an update.
-        .http2_initial_stream_window_size(2 << 20)
-        .http2_initial_connection_window_size(16 << 20)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(15));
-    builder
+    pool: Arc<Pool>,
+    plain: Connect,
+    secure: OnceLock<Result<HttpsConnector<Connect>, TlsError>>,
 }
 
 impl Upstream {
-    /// A pool whose TCP handshakes may take this long.
+    /// Connections that may take this long to be made, TLS included. Must be called inside a tokio runtime.
     pub fn new(connect: Duration) -> Self {
-        Upstream { connect, plain: builder().build(Connect::new(connect)), secure: OnceLock::new() }
+        Upstream { connect, pool: Pool::start(), plain: Connect::new(connect), secure: OnceLock::new() }
     }
 
-    /// Sends a request and waits for the head of the answer. A reused idle connection that died before it took the
-    /// request is replaced by a fresh one, once.
+    /// Sends a request and waits for the head of the answer. A reused idle connection that died before any byte of the
+    /// answer is replaced by a fresh one, once.
     pub async fn send(
         &self,
         request: Request<Outgoing>,
         deadlines: &Deadlines,
-    ) -> Result<Response<Incoming>, SendError> {
-        let uri = request.uri().clone();
-        let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let response =
-            async { if secure { Ok(self.secure()?.request(request)) } else { Ok(self.plain.request(request)) } };
-        let response = response.await.map_err(SendError::Tls)?;
-        let origin =
-            || format!("{}:{}", uri.host().unwrap_or("?"), uri.port_u16().unwrap_or(if secure { 443 } else { 80 }));
+    ) -> Result<Response<Received>, SendError> {
+        let origin = origin(request.uri());
+        let Some(key) = pool::key(request.uri()) else {
+            return Err(SendError::Connect { origin, reason: "the URL is not absolute".into() });
+        };
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
-        match tokio::time::timeout(first_byte, response).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_connect() => {
-                Err(SendError::Connect { origin: origin(), reason: innermost(&error) })
-            }
-            Ok(Err(error)) => Err(SendError::Lost { origin: origin(), reason: innermost(&error) }),
-            Err(_) => Err(SendError::FirstByte { origin: origin(), after: first_byte }),
+        match tokio::time::timeout(first_byte, self.exchange(request, &key, &origin)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(SendError::FirstByte { origin, after: first_byte }),
         }
     }
 
-    fn secure(&self) -> Result<&Pool<HttpsConnector<Connect>>, TlsError> {
+    async fn exchange(
+        &self,
+        request: Request<Outgoing>,
+        key: &Key,
+        origin: &str,
+    ) -> Result<Response<Received>, SendError> {
+        let lost = |error: hyper::Error| SendError::Lost { origin: origin.to_owned(), reason: innermost(&error) };
+        let home = || (Arc::clone(&self.pool), key.clone());
+        let mut request = request;
+        if let Some(mut shared) = self.pool.shared(key) {
+            match shared.try_send_request(request).await {
+                Ok(response) => return Ok(response.map(Received::from)),
+                // It never left: the connection is going away.
+                Err(mut unsent) => match unsent.take_message() {
+                    Some(message) => request = message,
+                    None => return Err(lost(unsent.into_error())),
+                },
+            }
+        } else if let Some(idle) = self.idle(key).await {
+            match idle.exchange(origin_form(request.clone(), key), home()).await {
+                Ok(response) => return Ok(response),
+                Err(error) => tracing::debug!(%origin, %error, "a reused connection died: one retry on a fresh one"),
+            }
+        }
+        let stream = self.open(request.uri(), origin).await?;
+        if stream.connected().is_negotiated_h2() {
+            let mut sender = self.share(stream, key).await.map_err(lost)?;
+            return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
+        }
+        let connection = Connection::open(stream).await.map_err(lost)?;
+        connection.exchange(origin_form(request, key), home()).await.map_err(lost)
+    }
+
+    /// An idle connection that is still alive.
+    async fn idle(&self, key: &Key) -> Option<Connection> {
+        loop {
+            let mut connection = self.pool.take(key)?;
+            let alive = std::future::poll_fn(|context| std::task::Poll::Ready(connection.poll_alive(context))).await;
+            if alive {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Opens a stream to an origin: TCP or a proxy's tunnel, and TLS.
+    async fn open(&self, uri: &Uri, origin: &str) -> Result<Stream, SendError> {
+        let stream = async {
+            if uri.scheme() == Some(&Scheme::HTTPS) {
+                self.secure()?.clone().call(uri.clone()).await.map_err(|error| connect_error(origin, &*error))
+            } else {
+                let stream = self.plain.clone().call(uri.clone()).await;
+                stream.map(MaybeHttpsStream::Http).map_err(|error| connect_error(origin, &*error))
+            }
+        };
+        match tokio::time::timeout(self.connect, stream).await {
+            Ok(stream) => stream,
+            Err(_) => Err(SendError::Connect {
+                origin: origin.to_owned(),
+                reason: format!("nothing answered within {} s", self.connect.as_secs_f32()),
+            }),
+        }
+    }
+
+    /// Speaks HTTP/2 over a fresh stream, for this request and all that follow.
+    async fn share(&self, stream: Stream, key: &Key) -> hyper::Result<http2::SendRequest<Outgoing>> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            // Windows as large as browsers have, so that a long answer never waits for an update.
+            .initial_stream_window_size(2 << 20)
+            .initial_connection_window_size(16 << 20)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(15))
+            .handshake(stream)
+            .await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an HTTP/2 connection ended");
+            }
+        });
+        self.pool.share(key.clone(), sender.clone());
+        Ok(sender)
+    }
+
+    fn secure(&self) -> Result<&HttpsConnector<Connect>, TlsError> {
         let made = self.secure.get_or_init(|| {
             let connector = HttpsConnectorBuilder::new()
                 .with_tls_config(tls::config()?)
@@ -124,15 +188,35 @@ impl Upstream {
                 .enable_http1()
                 .enable_http2()
                 .wrap_connector(Connect::new(self.connect));
-            Ok(builder().build(connector))
+            Ok(connector)
         });
         made.as_ref().map_err(Clone::clone)
     }
 }
 
+/// HTTP/1.1 names the host in a header and only the path in the request line.
+fn origin_form(mut request: Request<Outgoing>, (_, authority): &Key) -> Request<Outgoing> {
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    *request.version_mut() = Version::HTTP_11;
+    request
+}
+
+fn origin(uri: &Uri) -> String {
+    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+    format!("{}:{port}", uri.host().unwrap_or("?"))
+}
+
+fn connect_error(origin: &str, error: &(dyn StdError + 'static)) -> SendError {
+    SendError::Connect { origin: origin.to_owned(), reason: innermost(error) }
+}
+
 /// The cause that says what really happened: "connection refused" rather than "client error (Connect)".
-fn innermost(error: &ClientError) -> String {
-    let mut cause: &dyn std::error::Error = error;
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }

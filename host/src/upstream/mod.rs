@@ -6,9 +6,12 @@
 mod answer;
 mod client;
 mod connect;
+mod connection;
 mod outgoing;
+mod pool;
 mod tls;
 
 pub use answer::{Answer, AnswerBody, Watch};
 pub use client::{Deadlines, SendError, Upstream};
+pub use connection::Received;
 pub use outgoing::Outgoing;

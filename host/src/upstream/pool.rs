@@ -1,0 +1,92 @@
+//! Connections that are kept for the next request: idle HTTP/1.1 ones, and HTTP/2 ones that all requests share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use hyper::client::conn::http2;
+
+use super::Outgoing;
+use super::connection::Connection;
+
+/// Providers close idle connections after some minutes; below that a connection is worth keeping.
+const IDLE: Duration = Duration::from_secs(90);
+/// Idle connections kept for one origin. A burst may open more; they are closed when it is over.
+const MOST_IDLE: usize = 256;
+
+/// Scheme, host and port.
+pub(super) type Key = (Scheme, Authority);
+
+/// The key of a request's URL, if it is an absolute one.
+pub(super) fn key(uri: &Uri) -> Option<Key> {
+    Some((uri.scheme()?.clone(), uri.authority()?.clone()))
+}
+
+/// All kept connections.
+#[derive(Default)]
+pub struct Pool {
+    origins: Mutex<HashMap<Key, Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The last used is last, and is taken first: those behind it may go.
+    idle: Vec<(Connection, Instant)>,
+    shared: Option<http2::SendRequest<Outgoing>>,
+}
+
+impl Pool {
+    /// An empty pool, swept from time to time. Must be made inside a tokio runtime.
+    pub(super) fn start() -> Arc<Self> {
+        let pool = Arc::new(Pool::default());
+        tokio::spawn(sweep(Arc::downgrade(&pool)));
+        pool
+    }
+
+    /// The idle connection that was used last.
+    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
+        self.lock().get_mut(key)?.idle.pop().map(|(connection, _)| connection)
+    }
+
+    /// Keeps a connection that is ready for another request.
+    pub(super) fn put(&self, key: Key, connection: Connection) {
+        let mut origins = self.lock();
+        let idle = &mut origins.entry(key).or_default().idle;
+        if idle.len() < MOST_IDLE {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    /// The shared connection, if there is one that still takes requests.
+    pub(super) fn shared(&self, key: &Key) -> Option<http2::SendRequest<Outgoing>> {
+        let mut origins = self.lock();
+        let shared = &mut origins.get_mut(key)?.shared;
+        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
+            *shared = None;
+        }
+        shared.clone()
+    }
+
+    /// Keeps a connection for all requests.
+    pub(super) fn share(&self, key: Key, sender: http2::SendRequest<Outgoing>) {
+        self.lock().entry(key).or_default().shared = Some(sender);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
+        // Nothing that runs under the lock can leave it half changed.
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes what has been idle for too long, until the pool is gone.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(IDLE / 3).await;
+        let Some(pool) = pool.upgrade() else { return };
+        for kept in pool.lock().values_mut() {
+            kept.idle.retain(|(_, since)| since.elapsed() < IDLE);
+        }
+    }
+}
