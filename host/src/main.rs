@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn compile(memory: Option<OsString>) -> ExitCode {
     let memory = memory.and_then(|memory| memory.to_str()?.parse().ok());
     let done = match memory {
-        Some(memory) => compile::child(memory).map_err(|error| error.to_string()),
+        Some(memory) => compile::child(memory).map_err(|error| format!("{error:#}")),
         None => Err(format!("{} takes a number of bytes", compile::VERB)),
     };
     match done {

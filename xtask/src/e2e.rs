@@ -23,6 +23,7 @@ pub(crate) fn run(root: &Root) -> Result<()> {
         eprintln!("xtask: e2e: SKIPPED, nothing was tested: {} cannot be had from PyPI", CLIENTS.join(", "));
         return Ok(());
     };
+    command::run(cargo(root).args(["build", "--release", "--package", "bitrouter"]))?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     command::run(tests.env(PYTHON_VARIABLE, python))

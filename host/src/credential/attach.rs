@@ -28,7 +28,9 @@ pub enum AttachError {
     #[error("holds a character that no credential has (a curly quote, an invisible space?): copy it again")]
     NotAscii,
     /// The description's claim has a value that no header takes.
-    #[error("has a claim `{0}` with a line break, a control character or a character that is not ASCII: log in again")]
+    #[error(
+        "has a claim `{0}` with a line break, a control character or a character that is not ASCII: store the credential anew"
+    )]
     Claim(String),
     /// The description's rule is at fault, not the credential.
     #[error(

@@ -9,7 +9,6 @@ use http::Uri;
 use thiserror::Error;
 
 use super::Origin;
-use super::accounts::DEFAULT_LABEL;
 use super::source::{Credential, Source};
 
 /// A credential was about to go where its owner has not agreed to.
@@ -83,8 +82,11 @@ impl fmt::Display for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.came_from {
             Source::Store => {
-                write!(f, "If that address is right, log in for it: bitrouter login {}", self.provider)?;
-                if self.label == DEFAULT_LABEL { Ok(()) } else { write!(f, " --label {}", self.label) }
+                write!(
+                    f,
+                    "If that address is right, store the credential anew for it, as {}@{}",
+                    self.provider, self.label
+                )
             }
             Source::Config | Source::Env(_) => f.write_str(
                 "If that address is right, accept it: bitrouter config trust (for one in the config), \
@@ -139,7 +141,7 @@ mod tests {
         assert_eq!(
             check(&stored, &wanted).unwrap_err().to_string(),
             "openai@work: this credential is bound to `https://api.openai.com/v1`, and `https://evil.example/v1` is not \
-             under that. Nothing was sent. If that address is right, log in for it: bitrouter login openai --label work"
+             under that. Nothing was sent. If that address is right, store the credential anew for it, as openai@work"
         );
         let from_env = credential(Source::Env("OPENAI_API_KEY".into()), &[]);
         let error = check(&from_env, &wanted).unwrap_err().to_string();

@@ -30,7 +30,7 @@ pub enum StoreError {
         error: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("{path}: {fault}. Nothing was changed: correct it, or move it away and log in again", path = path.display())]
+    #[error("{path}: {fault}. Nothing was changed: correct it, or move it away and store the credentials anew", path = path.display())]
     Fault {
         /// The file.
         path: PathBuf,

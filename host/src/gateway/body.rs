@@ -28,9 +28,9 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
                 std::io::Error::other,
             )));
             match encoding {
-                "zstd" => decoded(ZstdDecoder::new(compressed), encoding, limit).await,
-                "gzip" | "x-gzip" => decoded(GzipDecoder::new(compressed), encoding, limit).await,
-                "br" => decoded(BrotliDecoder::new(compressed), encoding, limit).await,
+                "zstd" => Box::pin(decoded(ZstdDecoder::new(compressed), encoding, limit)).await,
+                "gzip" | "x-gzip" => Box::pin(decoded(GzipDecoder::new(compressed), encoding, limit)).await,
+                "br" => Box::pin(decoded(BrotliDecoder::new(compressed), encoding, limit)).await,
                 other => Err(Error::Encoding(other.chars().take(40).collect())),
             }
         }

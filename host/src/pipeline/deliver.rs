@@ -22,6 +22,11 @@ const SHOWN: usize = 64 << 10;
 /// Answers the client.
 pub(super) async fn deliver(received: Received, finished: Finished) -> Response {
     let status = received.response.status();
+    if status.is_informational() {
+        let reason = format!("the upstream answered {status}, which is no answer to a call");
+        let error = Error::Broken { provider: received.provider.id().to_owned(), reason };
+        return failed(&error, received.endpoint.shape, finished);
+    }
     if status.is_success() {
         return success(received, finished).await;
     }
@@ -36,7 +41,7 @@ pub(super) async fn deliver(received: Received, finished: Finished) -> Response 
         let error = Error::Redirect { provider: received.provider.id().to_owned(), location };
         return failed(&error, received.endpoint.shape, finished);
     }
-    explained(received, finished).await
+    Box::pin(explained(received, finished)).await
 }
 
 /// A success: forwarded as it came, or through the component's rewriter.
@@ -62,7 +67,7 @@ async fn success(received: Received, mut finished: Finished) -> Response {
                 }
             }
         }
-        Delivery::Rewrite(_) => match rewrite::start(received, watcher).await {
+        Delivery::Rewrite(_) => match Box::pin(rewrite::start(received, watcher)).await {
             Ok(body) => body,
             Err((error, finished)) => return failed(&error, shape, *finished),
         },

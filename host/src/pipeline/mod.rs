@@ -48,7 +48,7 @@ fn failed(error: &Error, shape: bitrouter_dialect::Dialect, mut finished: Finish
 struct Received {
     provider: Arc<Provider>,
     endpoint: &'static gateway::Endpoint,
-    call: contract::Call,
+    call: Box<contract::Call>,
     request: Arc<contract::Request>,
     scrubber: Option<Arc<Scrubber>>,
     response: http::Response<upstream::Received>,
@@ -57,6 +57,7 @@ struct Received {
 
 /// Everything from the model's address to the head of the provider's answer.
 async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Received, Error> {
+    finished.model.clone_from(&call.address);
     let target = route(app, &call).await?;
     let provider = Arc::clone(&target.provider);
     finished.provider = Arc::clone(&provider.plugin.id);
@@ -66,8 +67,9 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
         finished.account = credential.label.as_str().into();
     }
     let attempt = Attempt { provider, credential, headers: call.headers };
-    let described =
-        describe::call(&attempt, call.endpoint, &target, call.streaming, call.query.as_deref(), &attempt.headers);
+    let query = call.query.as_deref();
+    let described = describe::call(&attempt, call.endpoint, &target, call.streaming, query, &attempt.headers);
+    let described = Box::new(described);
     let (body, form) = hook_body(call.body, &target.model)?;
     let (request, body) = attempt.shape(&described, body).await?;
     send::check_delivery(&request).map_err(|reason| attempt.bad_request(reason))?;
@@ -177,8 +179,8 @@ impl Attempt {
                 Prepared::Send(request) => return Ok((request, body)),
                 Prepared::Ask(Exchange { request, memo }) => {
                     send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
-                    let answer = self.ask(&request).await?;
-                    (step, body) = plugin.resume(call, body, &memo, &answer, self.scrubber()).await;
+                    let answer = Box::pin(self.ask(&request)).await?;
+                    (step, body) = Box::pin(plugin.resume(call, body, &memo, &answer, self.scrubber())).await;
                 }
             }
         }

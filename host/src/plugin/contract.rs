@@ -42,8 +42,11 @@ pub struct Names {
 #[derive(Debug, thiserror::Error)]
 pub enum NotAProvider {
     /// The bytes are not a component.
-    #[error("it is not a WebAssembly component: {0}")]
-    NotAComponent(String),
+    #[error("it is not a WebAssembly component")]
+    NotAComponent,
+    /// It begins as a component does, and is damaged.
+    #[error("it is a damaged WebAssembly component: {0}")]
+    Damaged(String),
     /// It is a core module.
     #[error("it is a core WebAssembly module, not a component. Encode it first: wasm-tools component new")]
     CoreModule,
@@ -59,8 +62,12 @@ pub enum NotAProvider {
 pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
     let mut names = Names { version: String::new(), wasi: false };
     let mut depth = 0usize;
-    let not_a_component =
-        |error: wasmparser::BinaryReaderError| NotAProvider::NotAComponent(error.message().to_owned());
+    if !component.starts_with(b"\0asm") {
+        return Err(NotAProvider::NotAComponent);
+    }
+    let not_a_component = |error: wasmparser::BinaryReaderError| {
+        NotAProvider::Damaged(error.message().lines().next().unwrap_or_default().to_owned())
+    };
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(not_a_component)? {
             Payload::Version { encoding: wasmparser::Encoding::Module, .. } if depth == 0 => {

@@ -190,9 +190,9 @@ fn tick(clock: &Weak<Clock>, engine: &Engine) {
         let unseen = clock.started.load(Ordering::SeqCst) != seen;
         drop(clock);
         if !unseen {
+            // The timeout is only for noticing that the engine is gone.
             std::thread::park_timeout(Duration::from_secs(1));
         }
-        quiet = 0;
     }
 }
 

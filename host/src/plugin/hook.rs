@@ -129,12 +129,12 @@ impl Plugin {
         if let Some(request) = self.remembered.get(call, &body) {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
-        let (answer, body) = self
-            .shape(body, scrubber, async |guest, store, body| {
-                let step = guest.bitrouter_provider_provider().call_prepare(&mut *store, call, &body).await?;
-                Ok((step, store.data().untouched && store.data().wasi.is_none()))
-            })
-            .await;
+        // Boxed, so that a call which is remembered does not carry the size of one that is not.
+        let asked = Box::pin(self.shape(body, scrubber, async |guest, store, body| {
+            let step = guest.bitrouter_provider_provider().call_prepare(&mut *store, call, &body).await?;
+            Ok((step, store.data().untouched && store.data().wasi.is_none()))
+        }));
+        let (answer, body) = asked.await;
         let answer = answer.map(|(step, pure)| {
             step.map(|step| match Prepared::from(step) {
                 Prepared::Send(request) if pure => {

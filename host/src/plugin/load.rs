@@ -108,7 +108,7 @@ impl Loader {
             }
             PluginPre::new(linker.instantiate_pre(component)?)
         };
-        link().map_err(|error: wasmtime::Error| LoadError::Link(error.root_cause().to_string()))
+        link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))
     }
 
     async fn ask(&self, pre: &PluginPre<HookState>, digest: &Digest, wasi: bool) -> Result<Description, LoadError> {

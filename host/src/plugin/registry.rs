@@ -130,6 +130,7 @@ async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snap
     let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
 
     snapshot.pending = queue.len();
+    let _ = news.send(Arc::new(snapshot.clone()));
     for candidate in queue {
         snapshot.pending -= 1;
         match admit(&loader, &candidate, &lock, &sources, &snapshot).await {
@@ -138,7 +139,6 @@ async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snap
             }
             Ok(None) => {}
             Err(refused) => {
-                tracing::warn!(file = refused.file, reason = refused.reason, "component not loaded");
                 snapshot.refused.push(refused);
             }
         }

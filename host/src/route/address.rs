@@ -42,7 +42,7 @@ pub enum AddressError {
     },
     /// What stands between `@` and `:` is no label.
     #[error(
-        "`{label}` is no account label: a label has 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@`, `+` and `-`. See yours with: bitrouter status"
+        "`{label}` is no account label: a label has 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@`, `+` and `-`. See yours with: bitrouter providers"
     )]
     Label {
         /// The label, shortened where it is very long.
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_the_next_step() {
-        const LABEL: &str = "is no account label: a label has 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@`, `+` and `-`. See yours with: bitrouter status";
+        const LABEL: &str = "is no account label: a label has 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@`, `+` and `-`. See yours with: bitrouter providers";
         for (text, wanted) in [
             ("", "the model is empty: name one, such as `openai:gpt-5`".to_owned()),
             ("  ", "the model is empty: name one, such as `openai:gpt-5`".to_owned()),

@@ -55,7 +55,7 @@ impl Providers {
         if provider.accounts.needs_credential() {
             match provider.accounts.select(target.label.as_deref()) {
                 Ok(credential) => account = Some(credential.label.clone()),
-                Err(error) => explanation.notes.push(error.to_string()),
+                Err(error) => explanation.problem = Some(error.to_string()),
             }
         }
         if !known {
@@ -66,12 +66,14 @@ impl Providers {
                 explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
             }
         }
+        let listed = provider.plugin.description.models.iter().find(|model| model.id == target.model);
+        let operation = listed.and_then(|model| model.operations.first()).map_or("generate", String::as_str);
         explanation.targets.push(ExplainedTarget {
             provider: provider.id().to_owned(),
             model: target.model.clone(),
             account,
             origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
-            dialects: provider.plugin.dialects("generate").to_vec(),
+            dialects: provider.plugin.dialects(operation).to_vec(),
             known,
         });
     }

@@ -71,7 +71,7 @@ impl Providers {
                 .select(None)
                 .err()
                 .map_or_else(|| "it is not active".into(), |error| error.to_string());
-            return format!("no active provider serves `{name}`. {} would: {why}", provider.id());
+            return format!("no active provider serves `{name}`, but one would. {why}");
         }
         let models: Vec<_> = self.by_id.values().flat_map(|provider| &provider.plugin.description.models).collect();
         let near = nearest(name, models.iter().map(|model| model.id.as_str()), 3);

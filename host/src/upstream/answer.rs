@@ -60,6 +60,8 @@ pub struct Answer<W> {
     /// Rings when what has been gathered is to be written.
     hold: Option<Pin<Box<Sleep>>>,
     holding: bool,
+    /// Whether bytes were handed out that the server may not have written yet.
+    unwritten: bool,
     deadlines: Deadlines,
     started: Instant,
     alarm: Option<Pin<Box<Sleep>>>,
@@ -91,6 +93,7 @@ impl<W: Watch> Answer<W> {
             events,
             hold: None,
             holding: false,
+            unwritten: false,
             deadlines,
             started,
             alarm: None,
@@ -141,6 +144,13 @@ impl<W: Watch> Answer<W> {
                     Then::End => None,
                     Then::Frame(_) | Then::Broken(_) => match this.then.take() {
                         Some(Then::Frame(bytes)) => Some(Ok(bytes)),
+                        Some(Then::Broken(broken)) if this.unwritten => {
+                            // The server drops what it has not written yet when a body fails: let it write first.
+                            this.unwritten = false;
+                            this.then = Some(Then::Broken(broken));
+                            context.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
                         Some(Then::Broken(broken)) => {
                             this.then = Some(Then::End);
                             Some(Err(broken))
@@ -259,10 +269,18 @@ impl<W: Watch> Body for AnswerBody<W> {
         match &mut *self {
             AnswerBody::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             AnswerBody::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            AnswerBody::Stream { first, rest } => match first.take() {
-                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                None => Pin::new(&mut **rest).poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data))),
-            },
+            AnswerBody::Stream { first, rest } => {
+                let next = match first.take() {
+                    Some(bytes) => Poll::Ready(Some(Ok(bytes))),
+                    None => Pin::new(&mut **rest).poll_next(context),
+                };
+                match &next {
+                    Poll::Ready(Some(Ok(_))) => rest.unwritten = true,
+                    Poll::Pending => rest.unwritten = false,
+                    Poll::Ready(_) => {}
+                }
+                next.map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
         }
     }
 

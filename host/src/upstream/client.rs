@@ -121,9 +121,10 @@ impl Upstream {
                 Err(error) => tracing::debug!(%origin, %error, "a reused connection died: one retry on a fresh one"),
             }
         }
-        let stream = self.open(request.uri(), origin).await?;
+        // Boxed: making a connection is rare, and its state is large.
+        let stream = Box::pin(self.open(request.uri(), origin)).await?;
         if stream.connected().is_negotiated_h2() {
-            let mut sender = self.share(stream, key).await.map_err(lost)?;
+            let mut sender = Box::pin(self.share(stream, key)).await.map_err(lost)?;
             return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
         }
         let connection = Connection::open(stream).await.map_err(lost)?;

@@ -89,11 +89,11 @@ fn each_problem_has_its_sentence_and_place() {
         ),
         (
             "models: {fast: [a]}\n",
-            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request can carry such a list in its field `models`",
+            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request names one model",
         ),
         (
             "credentials: {store: keyring}\n",
-            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in a file that only you can read",
+            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
         ),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),

@@ -1,0 +1,15 @@
+//! The end-to-end tests, one file a feature.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
+
+mod bad_input;
+mod bad_upstream;
+mod canary;
+mod cli;
+mod endpoints;
+mod hostile;
+mod pass_through;
+mod python_sdk;
+mod secrets;
+mod stopping;

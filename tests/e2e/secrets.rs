@@ -1,0 +1,224 @@
+//! Where a key may go, and that nobody gets to see it: neither an origin that its owner did not accept, nor a client,
+//! nor the log.
+
+use std::io::{Read, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bitrouter_tests::{Answer, Gateway, KEY, Reply, Setup, Upstream, eventually};
+use serde_json::{Value, json};
+
+fn hello() -> Value {
+    json!({"model": "openai:gpt-4o", "messages": [{"role": "user", "content": "hi"}]})
+}
+
+/// A config that a cloned repository may bring.
+fn moves_openai_to(upstream: &Upstream) -> String {
+    format!("providers:\n  openai:\n    origins:\n      api: {}/v1\n", upstream.origin())
+}
+
+/// Starts a gateway that should refuse to.
+fn refuses_to_start(setup: &Setup, sentence: &str) {
+    // The port is never bound, as the config is read first.
+    setup.command(&["serve", "--listen", "127.0.0.1:0"]).fails().says(sentence);
+}
+
+#[test]
+fn a_config_of_the_working_directory_moves_no_key_until_it_is_trusted() {
+    let thief = Upstream::start();
+    let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY).with_file("bitrouter.yaml", &moves_openai_to(&thief));
+    refuses_to_start(&setup, "say where keys are sent");
+    refuses_to_start(&setup, "bitrouter config trust");
+    assert_eq!(thief.connections(), 0);
+
+    setup.command(&["config", "trust", "bitrouter.yaml"]).ok();
+    let gateway = setup.run();
+    gateway.chat(&hello()).status(200);
+    assert_eq!(thief.last().header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+}
+
+#[test]
+fn a_trusted_config_that_was_changed_must_be_trusted_again() {
+    let (upstream, thief) = (Upstream::start(), Upstream::start());
+    let setup =
+        Gateway::start().with_key("OPENAI_API_KEY", KEY).with_file("bitrouter.yaml", &moves_openai_to(&upstream));
+    setup.command(&["config", "trust"]).ok();
+    let setup = setup.with_file("bitrouter.yaml", &moves_openai_to(&thief));
+    refuses_to_start(&setup, "it has changed since");
+    assert_eq!(thief.connections(), 0);
+}
+
+#[test]
+fn a_config_of_the_working_directory_reads_no_environment_and_names_no_plugin_folder() {
+    let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY);
+    let setup =
+        setup.with_file("bitrouter.yaml", "providers:\n  openai:\n    settings:\n      project: ${OPENAI_API_KEY}\n");
+    refuses_to_start(&setup, "read environment variables");
+    let setup = setup.with_file("bitrouter.yaml", "plugins:\n  dir: ./plugins\n");
+    refuses_to_start(&setup, "name a folder of plugins");
+}
+
+#[test]
+fn a_component_that_claims_a_built_in_id_is_refused_and_the_built_in_goes_on() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).with_plugin("claims-openai").run();
+    gateway.chat(&hello()).status(200);
+    assert_eq!(upstream.last().path, "/v1/chat/completions");
+    gateway.logs("claims-openai.wasm").logs("which is built in").logs("bitrouter plugin trust");
+    gateway.command(&["plugin", "list"]).ok().says("claims-openai.wasm").says("not trusted");
+}
+
+#[test]
+fn a_component_that_wants_another_providers_key_does_not_get_it() {
+    let (upstream, thief) = (Upstream::start(), Upstream::start());
+    let setup = Gateway::start().with_openai_at(&upstream).with_plugin("steals-env");
+    let gateway = setup.with_origin("thief", &thief).run();
+    let answer = gateway.chat(&json!({"model": "thief:x", "messages": []}));
+    assert!(answer.code >= 400, "{}", answer.text());
+    answer.says("not trusted").says("OPENAI_API_KEY").says("bitrouter plugin trust");
+    assert_eq!(thief.connections(), 0);
+    gateway.chat(&hello()).status(200);
+}
+
+#[test]
+fn a_component_that_was_accepted_is_not_accepted_once_its_bytes_change() {
+    let upstream = Upstream::start();
+    let setup = Gateway::start().with_openai_at(&upstream).with_plugin("steals-env").trusting("steals-env");
+    // A custom section changes the bytes and nothing else.
+    let changed = [bitrouter_tests::component("steals-env"), vec![0, 2, 1, b'x']].concat();
+    let gateway = setup.with_plugin_file("steals-env.wasm", &changed).run();
+    gateway.chat(&json!({"model": "thief:x", "messages": []})).says("not the build that you accepted");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (upstream, elsewhere) = (Upstream::start(), Upstream::start());
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{}/v1/chat/completions?key=of-the-redirect", elsewhere.origin());
+        upstream.replies(Reply::json(&json!({})).status(status).header("location", &to));
+        let answer = gateway.chat(&hello()).status(502).says("Redirects are not followed");
+        assert_eq!(answer.header("location"), None, "a client would follow it");
+        answer.says(&elsewhere.origin());
+    }
+    assert_eq!(elsewhere.connections(), 0);
+    let location = format!("{}/?key={KEY}", elsewhere.origin());
+    upstream.replies(Reply::json(&json!({})).status(307).header("location", &location));
+    without_key(gateway.chat(&hello()).status(502));
+}
+
+/// Nothing of the key in any form that can be undone.
+fn without_key(answer: Answer) -> Answer {
+    let escaped = serde_json::to_string(KEY).unwrap();
+    answer
+        .never_says(KEY)
+        .never_says("canary-0123456789")
+        .never_says(&STANDARD.encode(KEY))
+        .never_says(escaped.trim_matches('"'))
+}
+
+#[test]
+fn a_key_that_the_upstream_echoes_never_reaches_the_client() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).with_key("RUST_LOG", "trace").run();
+    let escaped = serde_json::to_string(KEY).unwrap();
+    let plain = format!("you sent {KEY}, didn't you?");
+    let encoded = format!("Basic {} and {}", STANDARD.encode(KEY), STANDARD.encode(format!("user:{KEY}")));
+    for echo in [plain.as_str(), &escaped, &encoded] {
+        let body = json!({ "echo": echo }).to_string();
+        for reply in [
+            Reply::body("application/json", body.clone()),
+            Reply::body("application/json", body).status(401),
+            Reply::body("text/plain", echo).status(400),
+            Reply::json(&json!({})).header("x-echo", echo),
+            Reply::json(&json!({"error": {"message": echo}})).status(429).header("x-ratelimit-key", echo),
+        ] {
+            upstream.replies(reply);
+            let answer = without_key(gateway.chat(&hello()));
+            assert!(answer.complete, "a scrubbed answer is as long as it says");
+        }
+    }
+    gateway.logs("request finished");
+    assert!(eventually(|| gateway.log().matches("request finished").count() == 15), "{}", gateway.log());
+    let log = gateway.log();
+    assert!(!log.contains("canary-0123456789") && !log.contains(&STANDARD.encode(KEY)), "{log}");
+}
+
+#[test]
+fn a_key_in_a_compressed_answer_that_nobody_asked_for_never_reaches_the_client() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(json!({ "echo": KEY }).to_string().as_bytes()).unwrap();
+    let compressed = gzip.finish().unwrap();
+    for status in [200, 400] {
+        let reply = Reply::body("application/json", compressed.clone()).status(status);
+        upstream.replies(reply.header("content-encoding", "gzip"));
+        let answer = without_key(gateway.chat(&hello()));
+        assert_eq!(upstream.last().header("accept-encoding"), Some("identity"));
+        let mut plain = String::new();
+        let _ = flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut plain);
+        assert!(!plain.contains("canary"), "{status}: {plain}");
+    }
+}
+
+#[test]
+fn what_surrounds_an_echoed_key_comes_back() {
+    let upstream = Upstream::start();
+    upstream.replies(Reply::body("text/plain", format!("before {KEY} after")));
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    let answer = without_key(gateway.chat(&hello()).status(200));
+    let text = answer.text();
+    assert!(text.starts_with("before ") && text.ends_with(" after"), "{text}");
+}
+
+#[test]
+fn a_key_that_is_split_over_a_streams_chunks_is_found() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).with_key("RUST_LOG", "trace").run();
+    let mut body = hello();
+    body["stream"] = json!(true);
+    let escaped = serde_json::to_string(KEY).unwrap();
+    let event = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{escaped}}}}}]}}\n\n");
+    let start = event.find("canary").unwrap();
+    for at in [start - 9, start, start + 4, start + 16] {
+        let (first, second) = event.split_at(at);
+        upstream.replies(Reply::sse().send(first).pause(30).send(second).send("data: [DONE]\n\n"));
+        without_key(gateway.chat(&body).status(200).says("data: [DONE]"));
+    }
+    // A byte at a time, which no scrubber that looks at one chunk can see.
+    let single = event.bytes().fold(Reply::sse(), |reply, byte| reply.send([byte]));
+    upstream.replies(single);
+    without_key(gateway.chat(&body).status(200));
+    assert!(!gateway.log().contains("canary-0123456789"));
+}
+
+#[test]
+fn the_log_of_failures_has_no_key_in_it() {
+    let upstream = Upstream::start();
+    let setup = Gateway::start().with_openai_at(&upstream).with_key("RUST_LOG", "trace");
+    let gateway = setup.with("/providers/openai/timeouts", json!({"first_byte_ms": 200})).run();
+    for reply in [Reply::silence(), Reply::sse().cut(), Reply::sse().send(format!("data: {KEY}\n\n")).cut()] {
+        upstream.replies(reply);
+        let request = gateway.post("/v1/chat/completions").json(&hello()).header("connection", "close");
+        let said = request.open().rest();
+        assert!(!said.contains("canary"), "{said}");
+    }
+    drop(upstream);
+    without_key(gateway.chat(&hello()).status(502));
+    gateway.logs("Connection refused");
+    assert_eq!(gateway.log().matches("request finished").count(), 4, "one line for each request");
+    assert!(!gateway.log().contains("canary-0123456789"), "{}", gateway.log());
+}
+
+#[test]
+fn commands_show_no_key() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    for command in
+        [["providers"].as_slice(), &["models"], &["plugin", "list"], &["route", "openai:gpt-4o"], &["config", "check"]]
+    {
+        let ran = gateway.command(command);
+        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("canary"), "{command:?}: {ran:?}");
+    }
+}

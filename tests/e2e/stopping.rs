@@ -1,0 +1,34 @@
+//! Stopping: what is under way may finish, what is new is turned away, and then the process ends by itself.
+#![cfg(unix)]
+
+use std::net::TcpStream;
+
+use bitrouter_tests::{Gateway, Reply, Upstream, eventually};
+use serde_json::json;
+
+#[test]
+fn a_gateway_that_is_told_to_stop_lets_a_stream_finish() {
+    let upstream = Upstream::start();
+    let event =
+        |text: &str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    upstream.replies(Reply::sse().send(event("first")).pause(500).send(event("last")));
+    let mut gateway = Gateway::start().with_openai_at(&upstream).run();
+    let body = json!({"model": "openai:gpt-4o", "messages": [], "stream": true});
+    let mut stream = gateway.post("/v1/chat/completions").json(&body).open();
+    assert_eq!(stream.head().0, 200);
+    stream.read_until("first");
+    gateway.stop();
+    assert!(eventually(|| TcpStream::connect(gateway.address()).is_err()), "it still takes connections");
+    stream.read_until("last");
+    assert!(gateway.ends_well(), "{}", gateway.log());
+}
+
+#[test]
+fn an_idle_gateway_ends_at_once_even_with_open_connections() {
+    let mut gateway = Gateway::start().run();
+    let mut idle = gateway.connect();
+    idle.send(&gateway.get("/health")).answer().status(200);
+    gateway.stop();
+    assert!(gateway.ends_well(), "{}", gateway.log());
+    assert!(idle.is_closed());
+}

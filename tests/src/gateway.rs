@@ -1,0 +1,162 @@
+//! A running gateway: the real binary as a child process. It is killed when it is dropped.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::Value;
+
+use crate::client::{Open, Request};
+use crate::setup::{Ran, Setup};
+use crate::wait::eventually;
+use crate::{Answer, binary};
+
+/// How often another port is tried where one turns out to be in use.
+const PORTS_TRIED: u32 = 10;
+
+/// A running gateway.
+pub struct Gateway {
+    child: Child,
+    address: SocketAddr,
+    setup: Setup,
+}
+
+impl Gateway {
+    /// Begins the description of one.
+    #[allow(clippy::new_ret_no_self, reason = "it reads as a sentence that ends with `run`")]
+    pub fn start() -> Setup {
+        Setup::new()
+    }
+
+    pub(crate) fn spawn(setup: Setup) -> Self {
+        let mut setup = Some(setup);
+        for _ in 0..PORTS_TRIED {
+            let gateway = Self::try_port(setup.take().unwrap(), free_port());
+            match gateway {
+                Ok(gateway) => return gateway,
+                Err(again) => setup = Some(again),
+            }
+        }
+        panic!("no free port was found");
+    }
+
+    /// Starts on a port; gives the setup back where something else had it by then.
+    fn try_port(setup: Setup, address: SocketAddr) -> Result<Self, Setup> {
+        let log = File::create(setup.log()).unwrap();
+        let mut command = setup.prepared();
+        command.args(["serve", "--listen", &address.to_string()]);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut gateway = Gateway { child: command.spawn().unwrap(), address, setup };
+        let mut ended = false;
+        let answers = eventually(|| {
+            ended = gateway.child.try_wait().unwrap().is_some();
+            ended || TcpStream::connect(address).is_ok() && gateway.get("/health").send().code == 200
+        });
+        if answers && !ended {
+            return Ok(gateway);
+        }
+        let log = gateway.log();
+        if log.contains("in use") {
+            // The child has ended; what is left of it is taken down with this value.
+            let setup = std::mem::replace(&mut gateway.setup, Setup::new());
+            return Err(setup);
+        }
+        panic!("the gateway did not start: {log}");
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells it to stop, as a service manager does.
+    pub fn stop(&self) {
+        let sent = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; answers whether it ended well.
+    pub fn ends_well(&mut self) -> bool {
+        let mut status = None;
+        eventually(|| {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.is_some_and(|status| status.success())
+    }
+
+    /// A request with any method.
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    /// A GET.
+    pub fn get(&self, path: &str) -> Request {
+        self.request("GET", path)
+    }
+
+    /// A POST.
+    pub fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
+    }
+
+    /// Asks for a chat completion with this body.
+    pub fn chat(&self, body: &Value) -> Answer {
+        self.post("/v1/chat/completions").json(body).send()
+    }
+
+    /// Opens a connection and sends nothing.
+    pub fn connect(&self) -> Open {
+        Open::to(self.address)
+    }
+
+    /// All that it wrote to its log so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.setup.log()).unwrap()).into_owned()
+    }
+
+    /// Checks that the log says something, now or soon.
+    #[track_caller]
+    pub fn logs(&self, text: &str) -> &Self {
+        assert!(eventually(|| self.log().contains(text)), "`{text}` is not in the log: {}", self.log());
+        self
+    }
+
+    /// Runs a command in the same home.
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        self.setup.command(arguments)
+    }
+
+    /// A file of this crate, such as a client's script.
+    pub fn script(name: &str) -> PathBuf {
+        binary::own(name)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port of which nobody knows yet. It is taken below the range from which the system gives ports to connections, so
+/// that no other test's connection gets it in between.
+fn free_port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let spread = u16::try_from(std::process::id() % 200).unwrap_or_default() * 100;
+    loop {
+        let port = 10_000 + (spread + NEXT.fetch_add(1, Ordering::SeqCst)) % 20_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}

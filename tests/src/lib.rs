@@ -1,0 +1,26 @@
+//! The end-to-end harness: the real `bitrouter` with a home of its own, an upstream that does as it is told, and a
+//! client that can be as rude as a test needs. The tests in `e2e/` call it. It uses nothing of the gateway's own code,
+//! so that what a test sees is what a user sees.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
+
+mod answer;
+mod binary;
+mod client;
+mod gateway;
+mod reply;
+mod setup;
+mod upstream;
+mod wait;
+mod wire;
+
+pub use answer::Answer;
+pub use binary::component;
+pub use client::{Open, Request};
+pub use gateway::Gateway;
+pub use reply::Reply;
+pub use setup::{KEY, Ran, Setup};
+pub use upstream::Upstream;
+pub use wait::eventually;
+pub use wire::{Headers, Seen};

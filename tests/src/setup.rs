@@ -1,0 +1,184 @@
+//! What a gateway is started with: a home of its own with a config, plugins and an environment, gone after the test.
+//! Commands run in the same home.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::gateway::Gateway;
+use crate::upstream::Upstream;
+use crate::wait::eventually;
+
+/// The key that tests give as OpenAI's.
+pub const KEY: &str = "sk-e2e-\"quoted/+canary-0123456789";
+
+/// A gateway's home before it starts.
+pub struct Setup {
+    pub(crate) home: TempDir,
+    config: Value,
+    environment: Vec<(String, String)>,
+}
+
+/// A command that ran to its end.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Whether it exited with 0.
+    pub ok: bool,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Checks that it succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.ok, "{self:?}");
+        self
+    }
+
+    /// Checks that it failed.
+    #[track_caller]
+    pub fn fails(self) -> Self {
+        assert!(!self.ok, "{self:?}");
+        self
+    }
+
+    /// Checks that it said something, on either stream.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text) || self.stderr.contains(text), "`{text}` is not in {self:?}");
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Setup {
+    /// An empty home.
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(home.path().join("plugins")).unwrap();
+        fs::create_dir_all(home.path().join("work")).unwrap();
+        Setup { home, config: json!({}), environment: Vec::new() }
+    }
+
+    /// Lets `openai` send to this upstream, with [`KEY`] from the environment.
+    pub fn with_openai_at(self, upstream: &Upstream) -> Self {
+        self.with_key("OPENAI_API_KEY", KEY).with_origin("openai", upstream)
+    }
+
+    /// Sends a provider's requests to this upstream.
+    pub fn with_origin(self, provider: &str, upstream: &Upstream) -> Self {
+        let origin = format!("{}/v1", upstream.origin());
+        self.with(&format!("/providers/{provider}/origins"), json!({ "api": origin }))
+    }
+
+    /// Sets a key of the config, named by its JSON pointer.
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        let mut place = &mut self.config;
+        for name in pointer.split('/').skip(1) {
+            place = &mut place[name];
+        }
+        *place = value;
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn with_key(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Drops a test's component into the plugin folder.
+    pub fn with_plugin(self, name: &str) -> Self {
+        let bytes = binary::component(name);
+        self.with_plugin_file(&format!("{name}.wasm"), &bytes)
+    }
+
+    /// Drops any file into the plugin folder.
+    pub fn with_plugin_file(self, name: &str, bytes: &[u8]) -> Self {
+        fs::write(self.plugin(name), bytes).unwrap();
+        self
+    }
+
+    /// Writes a file into the working directory.
+    pub fn with_file(self, name: &str, text: &str) -> Self {
+        fs::write(self.working_directory().join(name), text).unwrap();
+        self
+    }
+
+    /// Accepts a plugin, as a user would.
+    pub fn trusting(self, name: &str) -> Self {
+        let file = self.plugin(&format!("{name}.wasm"));
+        self.command(&["plugin", "trust", file.to_str().unwrap(), "--yes"]).ok();
+        self
+    }
+
+    /// Starts the gateway and waits until it answers.
+    pub fn run(self) -> Gateway {
+        Gateway::spawn(self)
+    }
+
+    /// Runs a command in this home, to its end; one that does not end is killed.
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let mut command = self.prepared();
+        command.args(arguments).stdin(Stdio::null());
+        command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
+        let mut child = command.spawn().unwrap();
+        let ended = eventually(|| child.try_wait().unwrap().is_some());
+        let _ = child.kill();
+        let ok = child.wait().unwrap().success();
+        let ran = Ran { ok, stdout: read(&mut stdout), stderr: read(&mut stderr) };
+        assert!(ended, "`bitrouter {}` does not end: {ran:?}", arguments.join(" "));
+        ran
+    }
+
+    /// Where the gateway and its commands are started.
+    pub fn working_directory(&self) -> PathBuf {
+        self.home.path().join("work")
+    }
+
+    /// A file of the plugin folder.
+    pub fn plugin(&self, file: &str) -> PathBuf {
+        self.home.path().join("plugins").join(file)
+    }
+
+    /// The binary with this home, and nothing else of the machine's environment that it could pick up.
+    pub(crate) fn prepared(&self) -> Command {
+        if self.config != json!({}) {
+            // JSON is YAML.
+            fs::write(self.home.path().join("bitrouter.yaml"), self.config.to_string()).unwrap();
+        }
+        let mut command = Command::new(binary::gateway());
+        command.current_dir(self.working_directory()).env_clear();
+        let kept = ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP"];
+        command.envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.env("BITROUTER_HOME", self.home.path()).env("HOME", self.home.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The file that the gateway's log goes to.
+    pub(crate) fn log(&self) -> PathBuf {
+        Path::new(self.home.path()).join("gateway.log")
+    }
+}
+
+fn read(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,144 @@
+//! A provider's API that does as a test tells it: it records what it is sent and answers from a script. It listens on
+//! loopback, on a port of its own, and is gone when it is dropped.
+
+use std::io::BufReader;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::reply::{Reply, Sent};
+use crate::wire::{self, Seen};
+
+type Script = Box<dyn Fn(&Seen) -> Reply + Send>;
+
+/// The upstream.
+pub struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    script: Mutex<Script>,
+    seen: Mutex<Vec<Seen>>,
+    sockets: Mutex<Vec<TcpStream>>,
+    accepted: AtomicUsize,
+    gone: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+impl Upstream {
+    /// Starts one that answers every request with `{}`.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            script: Mutex::new(Box::new(|_| Reply::json(&json!({})))),
+            seen: Mutex::default(),
+            sockets: Mutex::default(),
+            accepted: AtomicUsize::new(0),
+            gone: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || serving.accept(&listener));
+        Upstream { address, shared }
+    }
+
+    /// Where it listens, as `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers every request from now on with this JSON.
+    pub fn answers(&self, body: Value) -> &Self {
+        self.replies(Reply::json(&body))
+    }
+
+    /// Answers every request from now on with a stream of these pieces, each written by itself.
+    pub fn streams(&self, pieces: &[&str]) -> &Self {
+        self.replies(pieces.iter().fold(Reply::sse(), |reply, piece| reply.send(*piece)))
+    }
+
+    /// Answers every request from now on in this way.
+    pub fn replies(&self, reply: Reply) -> &Self {
+        self.follows(move |_| reply.clone())
+    }
+
+    /// Answers every request from now on with what the script says to it.
+    pub fn follows(&self, script: impl Fn(&Seen) -> Reply + Send + 'static) -> &Self {
+        *self.shared.script.lock().unwrap() = Box::new(script);
+        self
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// The last request.
+    pub fn last(&self) -> Seen {
+        self.requests().pop().expect("the upstream was sent nothing")
+    }
+
+    /// How many connections were ever opened to it.
+    pub fn connections(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many answers waited until the gateway had gone, and saw it go.
+    pub fn hung_up(&self) -> usize {
+        self.shared.gone.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts; the others end with their sockets.
+        let _ = TcpStream::connect(self.address);
+        for socket in self.shared.sockets.lock().unwrap().iter() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for socket in listener.incoming().flatten() {
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            self.accepted.fetch_add(1, Ordering::SeqCst);
+            let _ = socket.set_nodelay(true);
+            self.sockets.lock().unwrap().extend(socket.try_clone());
+            let shared = Arc::clone(self);
+            std::thread::spawn(move || shared.serve(socket));
+        }
+    }
+
+    /// One connection, request after request.
+    fn serve(&self, mut socket: TcpStream) {
+        let mut reader = BufReader::new(socket.try_clone().unwrap());
+        while let Some((first, headers)) = wire::head(&mut reader) {
+            let (body, complete) = wire::body(&mut reader, &headers, false);
+            if !complete {
+                return;
+            }
+            let mut words = first.split(' ').map(str::to_owned);
+            let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let seen = Seen { method, path, headers, body };
+            let reply = (self.script.lock().unwrap())(&seen);
+            self.seen.lock().unwrap().push(seen);
+            match reply.write(&mut socket) {
+                Ok(Sent::Complete) => {}
+                Ok(Sent::Gone) => {
+                    self.gone.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+                Ok(Sent::Cut) | Err(_) => return,
+            }
+        }
+    }
+}

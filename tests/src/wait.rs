@@ -1,0 +1,18 @@
+//! Waiting for what happens beside a test. A condition that comes true ends the wait; the deadline only ends a failure.
+
+use std::time::{Duration, Instant};
+
+/// Long enough for a slow machine: no test passes because of it.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// True as soon as the condition is; false if it never was.
+pub fn eventually(mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    condition()
+}
