@@ -1,6 +1,7 @@
 //! Hooks of real components on the real pool: their budgets, what outlives them, and what is compiled when.
 
-#![allow(clippy::unwrap_used)]
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
 mod components;
 

@@ -2,7 +2,8 @@
 //!
 //! After a change of the types: `BLESS=1 cargo test -p bitrouter --test schema`.
 
-#![allow(clippy::unwrap_used)]
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
 use std::path::{Path, PathBuf};
 

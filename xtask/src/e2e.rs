@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::command::{self, cargo, succeeds};
-use crate::guests;
+use crate::gateway;
 use crate::root::Root;
 
 /// The clients, pinned: an end-to-end test must fail because we changed, not because they did.
@@ -18,12 +18,11 @@ const PYTHON_VARIABLE: &str = "BITROUTER_E2E_PYTHON";
 
 /// Builds everything, gets the clients, and runs the tests that are otherwise ignored.
 pub(crate) fn run(root: &Root) -> Result<()> {
-    guests::build(root)?;
+    gateway::build(root)?;
     let Some(python) = python(root)? else {
         eprintln!("xtask: e2e: SKIPPED, nothing was tested: {} cannot be had from PyPI", CLIENTS.join(", "));
         return Ok(());
     };
-    command::run(cargo(root).args(["build", "--release", "--package", "bitrouter"]))?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     command::run(tests.env(PYTHON_VARIABLE, python))

@@ -1,8 +1,9 @@
 //! The verbs that build the gateway and do something with it. They leave arguments to the programs they belong to.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::command::{cargo, run};
 use crate::guests;
@@ -10,14 +11,14 @@ use crate::root::Root;
 
 /// Builds everything and becomes `bitrouter serve`.
 pub(crate) fn serve(root: &Root, args: &[String]) -> Result<()> {
-    guests::build(root)?;
-    run(cargo(root).args(["build", "--release", "--package", "bitrouter"]))?;
+    build(root)?;
     become_program(Command::new(root.binary("bitrouter")).arg("serve").args(args))
 }
 
 /// All tests: the workspace's, then the providers' golden files.
 pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
-    guests::build(root)?;
+    // The end-to-end tests start the program, so it must be built before they run.
+    build(root)?;
     run(cargo(root).args(["test", "--release", "--workspace"]).args(args))?;
     run(cargo(root)
         .args(["test", "--locked", "--manifest-path", "plugins/Cargo.toml", "--target-dir"])
@@ -25,19 +26,40 @@ pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
         .args(args))
 }
 
-/// Installs the gateway with the profile and the target folder that everything else uses.
-pub(crate) fn install(root: &Root, args: &[String]) -> Result<()> {
+/// Puts the gateway beside cargo's own programs, which are on the PATH of whoever has Rust.
+pub(crate) fn install(root: &Root) -> Result<()> {
+    build(root)?;
+    let folder = cargo_bin()?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let built = root.binary("bitrouter");
+    let target = folder.join(built.file_name().unwrap_or_default());
+    // Beside and renamed: a gateway that is running keeps its file.
+    let beside = target.with_extension("new");
+    std::fs::copy(&built, &beside)
+        .and_then(|_| std::fs::rename(&beside, &target))
+        .with_context(|| format!("cannot write {}", target.display()))?;
+    eprintln!("xtask: installed {}", target.display());
+    Ok(())
+}
+
+/// Where cargo installs programs.
+fn cargo_bin() -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || set("HOME").or_else(|| set("USERPROFILE")).map(|home| home.join(".cargo"));
+    let root = set("CARGO_INSTALL_ROOT").or_else(|| set("CARGO_HOME")).or_else(home);
+    Ok(root.context("neither CARGO_HOME nor HOME is set, so there is nowhere to install to")?.join("bin"))
+}
+
+/// Builds the components and everything native. Always the whole workspace: cargo unites the features of the packages it
+/// is asked for, so another selection would compile wasmtime a second time.
+pub(crate) fn build(root: &Root) -> Result<()> {
     guests::build(root)?;
-    run(cargo(root)
-        .args(["install", "--locked", "--path", "host", "--target-dir"])
-        .arg(root.native_target())
-        .args(args))
+    run(cargo(root).args(["build", "--release", "--workspace"]))
 }
 
 /// Measures the gateway.
 pub(crate) fn bench(root: &Root, args: &[String]) -> Result<()> {
-    guests::build(root)?;
-    run(cargo(root).args(["build", "--release", "--package", "bitrouter", "--package", "bitrouter-bench"]))?;
+    build(root)?;
     let mut bench = Command::new(root.binary("bitrouter-bench"));
     bench.current_dir(root.path()).arg("run").arg("--gateway").arg(root.binary("bitrouter")).args(args);
     become_program(&mut bench)
@@ -47,7 +69,6 @@ pub(crate) fn bench(root: &Root, args: &[String]) -> Result<()> {
 fn become_program(command: &mut Command) -> Result<()> {
     #[cfg(unix)]
     {
-        use anyhow::Context;
         use std::os::unix::process::CommandExt;
         let error = command.exec();
         Err(error).with_context(|| format!("`{}` did not start", crate::command::line(command)))

@@ -1,7 +1,7 @@
 //! The canary: a secret is planted in an account, an upstream echoes it in every encoding, every hook of a component that
 //! copies what it is shown runs, and every linear memory that there ever was is searched. It must not be in any.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
 #[path = "../components/mod.rs"]
 mod components;
