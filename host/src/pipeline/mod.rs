@@ -177,7 +177,8 @@ impl Attempt {
         for _ in 0..ASKS {
             match self.step(step)? {
                 Prepared::Send(request) => return Ok((request, body)),
-                Prepared::Ask(Exchange { request, memo }) => {
+                Prepared::Ask(exchange) => {
+                    let Exchange { request, memo } = *exchange;
                     send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
                     let answer = Box::pin(self.ask(&request)).await?;
                     (step, body) = Box::pin(plugin.resume(call, body, &memo, &answer, self.scrubber())).await;

@@ -12,6 +12,10 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 /// Hooks that may run at once. A hook takes microseconds, so a slot is free again at once; the number bounds the
 /// address space that the pool reserves (slots × memory limit).
 pub const SLOTS: u32 = 256;
+/// Rewriters that may live at once, beside the hooks: each keeps its slot for as long as its stream lasts.
+pub const REWRITERS: u32 = 768;
+/// All slots of the pool.
+const POOL: u32 = SLOTS + REWRITERS;
 /// A hook's instance touches some 10 pages; what is kept resident beyond them is never asked for again.
 const KEEP_RESIDENT: usize = 256 << 10;
 /// Guests recurse over nothing deep; a stack overflow is a trap that ends one request.
@@ -59,20 +63,20 @@ pub fn settings() -> Config {
 /// The pool that hooks run in.
 fn pool(memory: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(SLOTS * 4)
+    pool.total_component_instances(POOL)
+        .total_core_instances(POOL * 4)
         .max_core_instances_per_component(16)
         .max_memories_per_component(2)
         .max_tables_per_component(8)
-        .total_memories(SLOTS)
-        .total_tables(SLOTS * 4)
-        .total_stacks(SLOTS)
+        .total_memories(POOL)
+        .total_tables(POOL * 4)
+        .total_stacks(POOL)
         .total_gc_heaps(0)
         .max_memory_size(memory)
         .table_elements(65_536)
         .max_core_instance_size(1 << 20)
         .max_component_instance_size(1 << 20)
-        .max_unused_warm_slots(SLOTS)
+        .max_unused_warm_slots(POOL)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)

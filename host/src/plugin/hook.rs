@@ -64,14 +64,14 @@ pub enum Prepared {
     /// Send this.
     Send(Arc<Request>),
     /// Make this exchange, then resume.
-    Ask(Exchange),
+    Ask(Box<Exchange>),
 }
 
 impl From<Step> for Prepared {
     fn from(step: Step) -> Self {
         match step {
             Step::Send(request) => Prepared::Send(Arc::new(request)),
-            Step::Ask(exchange) => Prepared::Ask(exchange),
+            Step::Ask(exchange) => Prepared::Ask(Box::new(exchange)),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::cache::{Cache, Digest};
 use super::compile::{CompileError, Compiler};
 use super::contract::{self, NotAProvider, PluginPre};
 use super::description::Description;
-use super::engine::{Runtime, SLOTS};
+use super::engine::{REWRITERS, Runtime, SLOTS};
 use super::hook::{self, HookError, HookState};
 use super::remember::Remembered;
 use super::validate::{self, Invalid};
@@ -47,12 +47,19 @@ pub struct Loader {
     cache: Cache,
     compiler: Compiler,
     slots: Arc<Semaphore>,
+    rewriters: Arc<Semaphore>,
 }
 
 impl Loader {
     /// A loader that keeps compiled code in `cache`.
     pub fn new(runtime: Runtime, cache: Cache, compiler: Compiler) -> Self {
-        Loader { runtime, cache, compiler, slots: Arc::new(Semaphore::new(SLOTS as usize)) }
+        Loader {
+            runtime,
+            cache,
+            compiler,
+            slots: Arc::new(Semaphore::new(SLOTS as usize)),
+            rewriters: Arc::new(Semaphore::new(REWRITERS as usize)),
+        }
     }
 
     /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.
@@ -83,6 +90,7 @@ impl Loader {
             pre,
             runtime: self.runtime.clone(),
             slots: Arc::clone(&self.slots),
+            rewriters: Arc::clone(&self.rewriters),
             bench: Bench::default(),
             remembered: Remembered::default(),
             wasi: names.wasi,

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 pub use cache::{Cache, Digest};
 pub use description::Description;
-pub use engine::{Budget, Runtime, SLOTS, settings};
+pub use engine::{Budget, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
@@ -45,6 +45,8 @@ pub struct Plugin {
     pre: contract::PluginPre<HookState>,
     runtime: Runtime,
     slots: Arc<Semaphore>,
+    /// A rewriter keeps its slot for as long as its stream lasts, so rewriters have slots of their own.
+    rewriters: Arc<Semaphore>,
     bench: bench::Bench,
     remembered: remember::Remembered,
     wasi: bool,

@@ -31,7 +31,8 @@ impl Rewriter {
         memo: &[u8],
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Self, HookError> {
-        let slot = hook::slot(&plugin.slots).await?;
+        plugin.bench.check()?;
+        let slot = hook::slot(&plugin.rewriters).await?;
         let state = HookState::new(Arc::clone(&plugin.id), None, scrubber, plugin.runtime.budget(), plugin.wasi);
         let mut store = hook::store(&plugin.runtime, state, hook::FUEL);
         let pre = &plugin.pre;
@@ -49,20 +50,24 @@ impl Rewriter {
     pub async fn push(&mut self, events: &[Event]) -> Result<Result<Vec<Event>, Failure>, HookError> {
         self.renew();
         let (guest, resource) = (&self.guest, self.resource);
-        hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
+        let answer = hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
             guest.bitrouter_provider_provider().rewriter().call_push(store, resource, events).await
         })
-        .await
+        .await;
+        self.plugin.bench.record(&answer);
+        answer
     }
 
     /// Asks for what is left.
     pub async fn finish(&mut self) -> Result<Result<Vec<Event>, Failure>, HookError> {
         self.renew();
         let (guest, resource) = (&self.guest, self.resource);
-        hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
+        let answer = hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
             guest.bitrouter_provider_provider().rewriter().call_finish(store, resource).await
         })
-        .await
+        .await;
+        self.plugin.bench.record(&answer);
+        answer
     }
 
     /// Every call has a budget of its own.
