@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::Outgoing;
 use super::pool::{Key, Pool};
+use super::quiet::Quiet;
 
 /// What connections run over.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -25,19 +26,40 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// A connection that nobody else uses.
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
-    driver: http1::Connection<Stream, Outgoing>,
+    /// None once the connection is closed; dropping it tells whoever still waits.
+    driver: Option<http1::Connection<Stream, Outgoing>>,
+    quiet: Quiet,
 }
 
 impl Connection {
     /// Speaks HTTP/1.1 over a fresh stream.
     pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
         let (sender, driver) = http1::handshake(stream).await?;
-        Ok(Connection { sender, driver })
+        Ok(Connection { sender, driver: Some(driver), quiet: Quiet::new() })
     }
 
     /// Whether it can still take a request: it was not closed while it lay idle.
     pub(super) fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
-        Pin::new(&mut self.driver).poll(context).is_pending() && self.sender.is_ready()
+        let nothing = self.poll_with(context, |_| Poll::<()>::Pending);
+        nothing.is_pending() && self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Polls what waits for the connection, and the connection itself where that is not ready. An error of the
+    /// connection's reaches whoever waits through hyper's channel.
+    fn poll_with<T>(&mut self, context: &Context<'_>, mut waiting: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let driver = &mut self.driver;
+        self.quiet.poll(context, |context| {
+            let outcome = waiting(context);
+            match driver {
+                Some(connection) if outcome.is_pending() => {
+                    if Pin::new(connection).poll(context).is_ready() {
+                        *driver = None;
+                    }
+                    waiting(context)
+                }
+                _ => outcome,
+            }
+        })
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -46,33 +68,17 @@ impl Connection {
         request: Request<Outgoing>,
         home: (Arc<Pool>, Key),
     ) -> hyper::Result<Response<Received>> {
-        let mut ended = false;
-        let response = {
-            let mut head = pin!(self.sender.send_request(request));
-            let driver = &mut self.driver;
-            std::future::poll_fn(|context| {
-                if let Poll::Ready(head) = head.as_mut().poll(context) {
-                    return Poll::Ready(head);
-                }
-                if !ended && let Poll::Ready(outcome) = Pin::new(&mut *driver).poll(context) {
-                    ended = true;
-                    if let Err(error) = outcome {
-                        return Poll::Ready(Err(error));
-                    }
-                }
-                head.as_mut().poll(context)
-            })
-            .await?
-        };
-        let connection = (!ended).then_some((self, home));
-        Ok(response.map(|incoming| Received { incoming, connection }))
+        let mut head = pin!(self.sender.send_request(request));
+        let answer = std::future::poll_fn(|context| self.poll_with(context, |context| head.as_mut().poll(context)));
+        let response = answer.await?;
+        Ok(response.map(|incoming| Received { incoming, connection: Some((self, home)) }))
     }
 }
 
 /// An answer's body together with the connection that brings it, which goes back to its pool at the end.
 pub struct Received {
     incoming: Incoming,
-    /// None over HTTP/2, whose connection has a task of its own, and once the connection has ended.
+    /// None over HTTP/2, whose connection has a task of its own, and once it was given back.
     connection: Option<(Connection, (Arc<Pool>, Key))>,
 }
 
@@ -102,16 +108,13 @@ impl Body for Received {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let mut frame = Pin::new(&mut this.incoming).poll_frame(context);
-        if frame.is_pending()
-            && let Some((connection, _)) = &mut this.connection
-        {
-            if Pin::new(&mut connection.driver).poll(context).is_ready() {
-                // What it read before it ended is still there; an error comes out of `incoming`.
-                this.connection = None;
+        let incoming = &mut this.incoming;
+        let frame = match &mut this.connection {
+            Some((connection, _)) => {
+                connection.poll_with(context, |context| Pin::new(&mut *incoming).poll_frame(context))
             }
-            frame = Pin::new(&mut this.incoming).poll_frame(context);
-        }
+            None => Pin::new(incoming).poll_frame(context),
+        };
         if matches!(frame, Poll::Ready(None)) {
             this.give_back(context);
         }

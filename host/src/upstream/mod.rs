@@ -9,6 +9,7 @@ mod connect;
 mod connection;
 mod outgoing;
 mod pool;
+mod quiet;
 mod tls;
 
 pub use answer::{Answer, AnswerBody, Watch};
