@@ -27,7 +27,7 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     for (name, manifest) in
         [("fmt", "Cargo.toml"), ("fmt of plugins", "plugins/Cargo.toml"), ("fmt of guests", "tests/guests/Cargo.toml")]
     {
-        check(name, cargo(root).args(["fmt", "--check", "--manifest-path", manifest]));
+        check(name, cargo(root).args(["fmt", "--all", "--check", "--manifest-path", manifest]));
     }
     let deny_warnings = ["--", "-D", "warnings"];
     check("clippy", cargo(root).args(["clippy", "--release", "--workspace", "--all-targets"]).args(deny_warnings));
