@@ -103,16 +103,15 @@ fn shown(text: &str) -> String {
 /// The middleware that all endpoints stand behind.
 pub(super) async fn stand(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match guard.admit(&request) {
+    let response = match guard.admit(&request) {
         Ok(()) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
-        Ok(()) => return with_cors(next.run(request).await, origin),
+        Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::warn!(path = request.uri().path(), %error, "refused at the door");
-            return reply::error(&error, endpoints::dialect_of(request.uri().path()), &super::endpoints::request_id());
+            return reply::error(&error, endpoints::dialect_of(request.uri().path()), &endpoints::request_id());
         }
     };
-    response = with_cors(response, origin);
-    response
+    with_cors(response, origin)
 }
 
 /// The answer to a browser's question whether an allowed page may ask.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bitrouter_dialect::Framing;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 
@@ -34,11 +34,6 @@ pub(super) async fn deliver(received: Received, finished: Finished) -> Response 
         let error = Error::Redirect { provider: received.provider.id().to_owned(), location };
         return failed(&error, received.endpoint.shape, finished);
     }
-    if let Some(encoding) = compressed(received.response.headers()) {
-        let reason = format!("the upstream's answer is compressed ({encoding}) although it was asked not to be");
-        let error = Error::Broken { provider: received.provider.id().to_owned(), reason };
-        return failed(&error, received.endpoint.shape, finished);
-    }
     if status.is_success() {
         return success(received, finished).await;
     }
@@ -50,13 +45,6 @@ fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> String {
     let location = headers.get(LOCATION).map_or("?".into(), |value| String::from_utf8_lossy(value.as_bytes()));
     let location = scrubber.map_or(location.clone(), |scrubber| scrubber.scrub_text(&location).into_owned().into());
     location.chars().take(200).flat_map(char::escape_debug).collect()
-}
-
-/// The content encoding of an answer that is compressed: it could be neither watched nor scrubbed.
-fn compressed(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("?").trim().to_ascii_lowercase();
-    (!encoding.is_empty() && encoding != "identity")
-        .then(|| encoding.chars().take(40).flat_map(char::escape_debug).collect())
 }
 
 /// A success: forwarded as it came, or through the component's rewriter.
@@ -186,11 +174,13 @@ pub(super) async fn answer(
             Err(_) => return Err(format!("the answer stalled for {} s", idle.as_secs())),
         }
     }
-    // A secret that lies across the cut would not be found: the answer ends where it could begin.
     let cut = bytes.len() >= MOST;
-    bytes.truncate(if cut { MOST - SCRUB_MARGIN } else { bytes.len() });
     let bytes = bytes.freeze();
-    let bytes = scrubber.map_or(bytes.clone(), |scrubber| scrubber.scrub_bytes(bytes));
+    let mut bytes = scrubber.map_or(bytes.clone(), |scrubber| scrubber.scrub_bytes(bytes));
+    if cut {
+        // A secret that lies across the cut is not found above: the answer ends before it could begin.
+        bytes.truncate(bytes.len().saturating_sub(SCRUB_MARGIN));
+    }
     let headers = answer_headers(&head.headers).filter_map(|(name, value)| {
         let value = value.to_str().ok()?;
         let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value));

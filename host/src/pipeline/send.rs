@@ -1,7 +1,7 @@
 //! From a component's description of a request to the request that is sent: checked, credentials attached last.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
 
 use super::Attempt;
@@ -87,7 +87,15 @@ impl Attempt {
         let request = self.build(request, body)?;
         let provider = &self.provider;
         let answer = provider.upstream.send(request, &provider.deadlines).await;
-        answer.map_err(|error| Error::Send { provider: self.id(), error })
+        let answer = answer.map_err(|error| Error::Send { provider: self.id(), error })?;
+        match compressed(answer.headers()) {
+            None => Ok(answer),
+            Some(encoding) => {
+                let reason =
+                    format!("the upstream's answer is compressed ({encoding}) although it was asked not to be");
+                Err(Error::Broken { provider: self.id(), reason })
+            }
+        }
     }
 
     fn build(&self, described: &contract::Request, content: Content) -> Result<Request<Outgoing>, Error> {
@@ -137,6 +145,14 @@ impl Attempt {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         Ok(headers)
     }
+}
+
+/// The content encoding of an answer that is compressed: it could be neither watched nor scrubbed, for a client or for
+/// the component that asked.
+fn compressed(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("?").trim().to_ascii_lowercase();
+    (!encoding.is_empty() && encoding != "identity")
+        .then(|| encoding.chars().take(40).flat_map(char::escape_debug).collect())
 }
 
 fn goes_to(auth: &Auth, origin: &str) -> bool {

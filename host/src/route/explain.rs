@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::nearest::nearest;
 use super::{Providers, Target};
-use crate::plugin::description::Auth;
 
 /// What an address leads to.
 #[derive(Clone, Debug, Serialize)]
@@ -76,11 +75,5 @@ impl Providers {
             dialects: provider.plugin.dialects(operation).to_vec(),
             known,
         });
-    }
-
-    /// The environment variables that would make an inactive provider active.
-    pub fn variables(&self, provider: &str) -> Vec<String> {
-        let auth = self.by_id.get(provider).map_or(&[] as &[Auth], |provider| &provider.plugin.description.auth);
-        auth.iter().flat_map(Auth::env).cloned().collect()
     }
 }
