@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::config::{Loaded, Source};
 use crate::gateway;
 use crate::route::Providers;
-use crate::telemetry::{self, LogOptions};
+use crate::telemetry::{self, Lines, LogOptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,13 +58,15 @@ impl Serve {
             setup.loaded.config.listen_on(address)?;
         }
         let reader = if io::stderr().is_terminal() && !self.log_json { Reader::Person } else { Reader::Log };
-        telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
+        let log = telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
-        setup::runtime()?.block_on(serve(setup, reader))
+        let outcome = setup::runtime()?.block_on(serve(setup, reader, log.clone()));
+        log.flush();
+        outcome
     }
 }
 
-async fn serve(setup: Setup, reader: Reader) -> Outcome {
+async fn serve(setup: Setup, reader: Reader, log: Lines) -> Outcome {
     let mut signals = Signals::watch()?;
     let server = &setup.loaded.config.server;
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
@@ -78,10 +80,11 @@ async fn serve(setup: Setup, reader: Reader) -> Outcome {
         reader.say("stopping: open streams may finish. Stop again to end at once");
         tokio::spawn(async move {
             signals.next().await;
+            log.flush();
             std::process::exit(1);
         });
     };
-    gateway::serve(listeners, gateway::router(app), stop).await;
+    gateway::serve(listeners, gateway::Front::new(app), stop).await;
     Ok(ExitCode::SUCCESS)
 }
 

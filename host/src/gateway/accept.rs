@@ -5,14 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower::ServiceExt;
+
+use super::Front;
 
 /// How long a client may take to send the head of a request: slow-loris defence.
 const HEAD: Duration = Duration::from_secs(10);
@@ -61,7 +59,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until `stop` resolves, then lets open streams finish for a while.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(512 << 10);
@@ -83,8 +81,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: impl Futur
             () = &mut stop => None,
         };
         let Some(socket) = socket else { break };
-        let service = router.clone().map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
-        let connection = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service)).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(socket), front.clone()).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::StreamReader;
 
@@ -18,7 +18,7 @@ use crate::error::Error;
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Reads the body to its end.
-pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Error> {
+pub(super) async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, Error> {
     let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
     match encoding.as_deref() {
         None | Some("" | "identity") => plain(body, limit).await,
@@ -37,7 +37,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     }
 }
 
-async fn plain(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+async fn plain(mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
     let expected = body.size_hint().exact();
     if expected.is_some_and(|expected| expected > limit as u64) {
         return Err(Error::BodyLimit(limit));
@@ -64,7 +64,7 @@ async fn plain(mut body: Body, limit: usize) -> Result<Bytes, Error> {
     if whole.len() > limit { Err(Error::BodyLimit(limit)) } else { Ok(whole) }
 }
 
-async fn next(body: &mut Body) -> Result<Option<http_body::Frame<Bytes>>, Error> {
+async fn next(body: &mut Incoming) -> Result<Option<http_body::Frame<Bytes>>, Error> {
     match tokio::time::timeout(STALLED, body.frame()).await {
         Ok(frame) => frame.transpose().map_err(|error| Error::BodyLost(error.to_string())),
         Err(_) => Err(Error::BodyLost(format!("nothing came for {} s", STALLED.as_secs()))),

@@ -1,22 +1,24 @@
 //! The paths that clients know, and what a call is once its body has been read.
 
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use bitrouter_dialect::Dialect;
 use bitrouter_document::{Document, Kind};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming;
 use serde_json::json;
 
-use super::guard::{self, Guard};
 use super::{body, multipart, reply};
 use crate::app::App;
 use crate::error::Error;
@@ -92,18 +94,21 @@ pub enum CallBody {
     },
 }
 
-/// Everything that the gateway answers, behind the door's guard.
-pub fn router(app: Arc<App>) -> Router {
-    let guard = Arc::new(Guard::new(&app.config.server));
-    let mut router =
-        Router::new().route("/", get(about)).route("/health", get(health)).route("/v1/models", get(models));
-    for endpoint in &ENDPOINTS {
-        let handler = move |State(app): State<Arc<App>>, request: Request| answer(app, endpoint, request);
-        router = router.route(endpoint.path, post(handler));
-    }
-    // The second covers only the routes that stand before it.
-    let router = router.fallback(unknown).method_not_allowed_fallback(unknown);
-    router.with_state(app).layer(axum::middleware::from_fn_with_state(guard, guard::stand))
+/// The endpoint that a request calls, if it is a call.
+pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
+    let path = request.uri().path();
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path && request.method() == Method::POST)
+}
+
+/// Everything that the gateway answers beside calls.
+pub(super) fn pages(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(about))
+        .route("/health", get(health))
+        .route("/v1/models", get(models))
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .with_state(app)
 }
 
 /// The dialect in which an error on this path is written.
@@ -139,17 +144,22 @@ async fn models(State(app): State<Arc<App>>) -> Response {
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
-async fn unknown(request: Request) -> Response {
+async fn unknown(request: Request<Body>) -> Response {
     let shown = |text: &str| text.chars().take(200).flat_map(char::escape_debug).collect();
     let path = request.uri().path();
     let error = Error::NoEndpoint(request.method().to_string(), shown(path));
     reply::error(&error, dialect_of(path), &request_id())
 }
 
-async fn answer(app: Arc<App>, endpoint: &'static Endpoint, request: Request) -> Response {
+/// Answers a call.
+pub(super) async fn answer(
+    app: Arc<App>,
+    endpoint: &'static Endpoint,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     let mut finished = Finished::start(request_id(), endpoint.dialect);
     let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
-    match read(endpoint, request, limit).await {
+    Ok(match read(endpoint, request, limit).await {
         Ok(call) => pipeline::run(&app, call, finished).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &finished.id);
@@ -157,11 +167,11 @@ async fn answer(app: Arc<App>, endpoint: &'static Endpoint, request: Request) ->
             finished.outcome = Outcome::Failed(error.to_string());
             response
         }
-    }
+    })
 }
 
 /// Reads a call's body and finds its model.
-async fn read(endpoint: &'static Endpoint, request: Request, limit: usize) -> Result<Call, Error> {
+async fn read(endpoint: &'static Endpoint, request: Request<Incoming>, limit: usize) -> Result<Call, Error> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -5,14 +5,11 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::endpoints;
@@ -39,8 +36,30 @@ impl Guard {
         }
     }
 
-    /// Refuses what came through the wrong door.
-    fn admit(&self, request: &Request) -> Result<(), Error> {
+    /// Lets a request in, or says what it is answered instead: an error, or what a browser asks before it sends one.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
+        if let Err(error) = self.check(request) {
+            tracing::warn!(path = request.uri().path(), %error, "refused at the door");
+            return Err(reply::error(
+                &error,
+                endpoints::dialect_of(request.uri().path()),
+                &endpoints::request_id(),
+            ));
+        }
+        match request.headers().get(header::ORIGIN) {
+            Some(origin) if request.method() == Method::OPTIONS => Err(Self::allow(preflight(), origin.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the page at this origin read the answer. Only an allowed origin comes this far.
+    pub(super) fn allow(mut response: Response, origin: HeaderValue) -> Response {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+        response
+    }
+
+    fn check<B>(&self, request: &Request<B>) -> Result<(), Error> {
         let headers = request.headers();
         let host =
             request.uri().authority().map(|authority| authority.as_str()).or_else(|| text(headers, header::HOST));
@@ -100,20 +119,6 @@ fn shown(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()
 }
 
-/// The middleware that all endpoints stand behind.
-pub(super) async fn stand(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let response = match guard.admit(&request) {
-        Ok(()) if request.method() == Method::OPTIONS && origin.is_some() => preflight(),
-        Ok(()) => next.run(request).await,
-        Err(error) => {
-            tracing::warn!(path = request.uri().path(), %error, "refused at the door");
-            return reply::error(&error, endpoints::dialect_of(request.uri().path()), &endpoints::request_id());
-        }
-    };
-    with_cors(response, origin)
-}
-
 /// The answer to a browser's question whether an allowed page may ask.
 fn preflight() -> Response {
     let mut response = Response::new(axum::body::Body::empty());
@@ -125,15 +130,6 @@ fn preflight() -> Response {
         HeaderValue::from_static("authorization, content-type, x-api-key, anthropic-version, anthropic-beta"),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
-}
-
-/// Only an allowed origin comes this far.
-fn with_cors(mut response: Response, origin: Option<HeaderValue>) -> Response {
-    if let Some(origin) = origin {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
-    }
     response
 }
 

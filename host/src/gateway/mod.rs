@@ -5,11 +5,13 @@
 mod accept;
 mod body;
 mod endpoints;
+mod front;
 mod guard;
 mod multipart;
 mod reply;
 
 pub use accept::{BindError, bind, serve};
-pub use endpoints::{Call, CallBody, Endpoint, router};
+pub use endpoints::{Call, CallBody, Endpoint};
+pub use front::Front;
 pub use guard::Guard;
 pub use reply::error as error_reply;

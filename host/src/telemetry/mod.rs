@@ -3,7 +3,9 @@
 //! Started by `serve`; the pipeline fills in a `Finished` as it goes. Nothing secret is ever given to it.
 
 mod finished;
+mod lines;
 mod logging;
 
 pub use finished::{Finished, Outcome};
+pub use lines::Lines;
 pub use logging::{LogOptions, start};

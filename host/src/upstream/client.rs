@@ -86,25 +86,21 @@ impl Upstream {
         request: Request<Outgoing>,
         deadlines: &Deadlines,
     ) -> Result<Response<Received>, SendError> {
-        let origin = origin(request.uri());
         let Some(key) = pool::key(request.uri()) else {
-            return Err(SendError::Connect { origin, reason: "the URL is not absolute".into() });
+            return Err(SendError::Connect {
+                origin: request.uri().to_string(),
+                reason: "the URL is not absolute".into(),
+            });
         };
+        eprintln!("SZ request {} out {} conn {}", size_of::<Request<Outgoing>>(), size_of::<Outgoing>(), size_of::<Connection>()); { let r = self.exchange(request.clone(), &key, &origin); eprintln!("SZ up-exchange {}", std::mem::size_of_val(&r)); }
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
-        match tokio::time::timeout(first_byte, self.exchange(request, &key, &origin)).await {
+        match tokio::time::timeout(first_byte, self.exchange(request, &key)).await {
             Ok(answer) => answer,
-            Err(_) => Err(SendError::FirstByte { origin, after: first_byte }),
+            Err(_) => Err(SendError::FirstByte { origin: origin(&key), after: first_byte }),
         }
     }
 
-    async fn exchange(
-        &self,
-        request: Request<Outgoing>,
-        key: &Key,
-        origin: &str,
-    ) -> Result<Response<Received>, SendError> {
-        let lost = |error: hyper::Error| SendError::Lost { origin: origin.to_owned(), reason: innermost(&error) };
-        let home = || (Arc::clone(&self.pool), key.clone());
+    async fn exchange(&self, request: Request<Outgoing>, key: &Key) -> Result<Response<Received>, SendError> {
         let mut request = request;
         if let Some(mut shared) = self.pool.shared(key) {
             match shared.try_send_request(request).await {
@@ -112,23 +108,36 @@ impl Upstream {
                 // It never left: the connection is going away.
                 Err(mut unsent) => match unsent.take_message() {
                     Some(message) => request = message,
-                    None => return Err(lost(unsent.into_error())),
+                    None => return Err(lost(key, &unsent.into_error())),
                 },
             }
         } else if let Some(idle) = self.idle(key).await {
-            match idle.exchange(origin_form(request.clone(), key), home()).await {
+            match idle.exchange(origin_form(request.clone(), key), self.home(key)).await {
                 Ok(response) => return Ok(response),
-                Err(error) => tracing::debug!(%origin, %error, "a reused connection died: one retry on a fresh one"),
+                Err(error) => {
+                    tracing::debug!(origin = origin(key), %error, "a reused connection died: one retry on a fresh one");
+                }
             }
         }
         // Boxed: making a connection is rare, and its state is large.
-        let stream = Box::pin(self.open(request.uri(), origin)).await?;
+        Box::pin(self.fresh(request, key)).await
+    }
+
+    /// Sends over a connection that is made for it, and kept afterwards.
+    async fn fresh(&self, request: Request<Outgoing>, key: &Key) -> Result<Response<Received>, SendError> {
+        let lost = |error| lost(key, &error);
+        let stream = self.open(request.uri(), &origin(key)).await?;
         if stream.connected().is_negotiated_h2() {
-            let mut sender = Box::pin(self.share(stream, key)).await.map_err(lost)?;
+            let mut sender = self.share(stream, key).await.map_err(lost)?;
             return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
         }
         let connection = Connection::open(stream).await.map_err(lost)?;
-        connection.exchange(origin_form(request, key), home()).await.map_err(lost)
+        connection.exchange(origin_form(request, key), self.home(key)).await.map_err(lost)
+    }
+
+    /// Where a connection goes back to.
+    fn home(&self, key: &Key) -> (Arc<Pool>, Key) {
+        (Arc::clone(&self.pool), key.clone())
     }
 
     /// An idle connection that is still alive.
@@ -206,9 +215,14 @@ fn origin_form(mut request: Request<Outgoing>, (_, authority): &Key) -> Request<
     request
 }
 
-fn origin(uri: &Uri) -> String {
-    let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
-    format!("{}:{port}", uri.host().unwrap_or("?"))
+/// Host and port, for errors.
+fn origin((scheme, authority): &Key) -> String {
+    let port = authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
+    format!("{}:{port}", authority.host())
+}
+
+fn lost(key: &Key, error: &hyper::Error) -> SendError {
+    SendError::Lost { origin: origin(key), reason: innermost(error) }
 }
 
 fn connect_error(origin: &str, error: &(dyn StdError + 'static)) -> SendError {

@@ -23,11 +23,12 @@ use super::quiet::Quiet;
 /// What connections run over.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// A connection that nobody else uses.
+/// A connection that nobody else uses. Its driver is boxed, for it is moved at every step from the pool to the answer and
+/// back: as it is, it has more than a kilobyte, and every future on the way would have that several times over.
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
     /// None once the connection is closed; dropping it tells whoever still waits.
-    driver: Option<http1::Connection<Stream, Outgoing>>,
+    driver: Option<Box<http1::Connection<Stream, Outgoing>>>,
     quiet: Quiet,
 }
 
@@ -35,7 +36,7 @@ impl Connection {
     /// Speaks HTTP/1.1 over a fresh stream.
     pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
         let (sender, driver) = http1::handshake(stream).await?;
-        Ok(Connection { sender, driver: Some(driver), quiet: Quiet::new() })
+        Ok(Connection { sender, driver: Some(Box::new(driver)), quiet: Quiet::new() })
     }
 
     /// Whether it can still take a request: it was not closed while it lay idle.
@@ -52,7 +53,7 @@ impl Connection {
             let outcome = waiting(context);
             match driver {
                 Some(connection) if outcome.is_pending() => {
-                    if Pin::new(connection).poll(context).is_ready() {
+                    if Pin::new(&mut **connection).poll(context).is_ready() {
                         *driver = None;
                     }
                     waiting(context)

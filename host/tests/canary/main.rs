@@ -75,7 +75,7 @@ impl Canary {
 
         let listeners = gateway::bind(&["127.0.0.1:0".parse().unwrap()], true).unwrap();
         let address = listeners[0].local_addr().unwrap();
-        tokio::spawn(gateway::serve(listeners, gateway::router(Arc::clone(&app)), std::future::pending()));
+        tokio::spawn(gateway::serve(listeners, gateway::Front::new(Arc::clone(&app)), std::future::pending()));
         Canary { app, recorder, address, _home: home }
     }
 
