@@ -40,11 +40,7 @@ impl Guard {
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
         if let Err(error) = self.check(request) {
             tracing::warn!(path = request.uri().path(), %error, "refused at the door");
-            return Err(reply::error(
-                &error,
-                endpoints::dialect_of(request.uri().path()),
-                &endpoints::request_id(),
-            ));
+            return Err(reply::error(&error, endpoints::dialect_of(request.uri().path()), &endpoints::request_id()));
         }
         match request.headers().get(header::ORIGIN) {
             Some(origin) if request.method() == Method::OPTIONS => Err(Self::allow(preflight(), origin.clone())),

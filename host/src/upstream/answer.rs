@@ -51,7 +51,10 @@ pub struct Answer<W> {
     inner: Received,
     scrub: Option<ScrubStream>,
     watch: W,
+    /// Bytes of a burst as they came: they are scrubbed and watched in one go when they leave.
     gathered: BytesMut,
+    /// The last of a burst, scrubbed and watched already.
+    last_words: Option<Bytes>,
     /// What comes after the gathered bytes have left.
     then: Option<Then>,
     last: Option<Instant>,
@@ -88,6 +91,7 @@ impl<W: Watch> Answer<W> {
             scrub,
             watch,
             gathered: BytesMut::new(),
+            last_words: None,
             then: None,
             last: None,
             events,
@@ -136,45 +140,32 @@ impl<W: Watch> Answer<W> {
             }
         }
         loop {
-            if let Some(then) = &mut this.then {
-                if !this.gathered.is_empty() {
-                    return Poll::Ready(Some(Ok(this.gathered.split().freeze())));
-                }
-                return Poll::Ready(match then {
-                    Then::End => None,
-                    Then::Frame(_) | Then::Broken(_) => match this.then.take() {
-                        Some(Then::Frame(bytes)) => Some(Ok(bytes)),
-                        Some(Then::Broken(broken)) if this.unwritten => {
-                            // The server drops what it has not written yet when a body fails: let it write first.
-                            this.unwritten = false;
-                            this.then = Some(Then::Broken(broken));
-                            context.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                        Some(Then::Broken(broken)) => {
-                            this.then = Some(Then::End);
-                            Some(Err(broken))
-                        }
-                        _ => None,
+            if let Some(bytes) = this.last_words.take() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            if this.then.is_some() {
+                match this.release() {
+                    Some(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                    None => match this.go_on(context) {
+                        Some(next) => return next,
+                        None => continue,
                     },
-                });
+                }
             }
             match Pin::new(&mut this.inner).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(bytes) = frame.into_data() else { continue };
-                    let bytes = match &mut this.scrub {
-                        Some(scrub) => scrub.push(bytes),
-                        None => bytes,
-                    };
                     if bytes.is_empty() {
                         continue;
                     }
-                    this.watch.bytes(&bytes);
                     let now = Instant::now();
                     let burst = this.last.is_some_and(|last| now.duration_since(last) < BURST);
                     this.last = Some(now);
                     if this.gathered.is_empty() && (!burst || !this.events || bytes.len() >= GATHER) {
-                        return Poll::Ready(Some(Ok(bytes)));
+                        match this.show(bytes) {
+                            Some(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                            None => continue,
+                        }
                     }
                     if bytes.len() >= GATHER {
                         this.then = Some(Then::Frame(bytes));
@@ -182,27 +173,23 @@ impl<W: Watch> Answer<W> {
                         this.gathered.extend_from_slice(&bytes);
                         if this.gathered.len() >= GATHER {
                             this.holding = false;
-                            return Poll::Ready(Some(Ok(this.gathered.split().freeze())));
+                            if let Some(bytes) = this.release() {
+                                return Poll::Ready(Some(Ok(bytes)));
+                            }
                         }
                     }
                 }
                 Poll::Ready(Some(Err(error))) => this.broke(Broken::Lost(error)),
-                Poll::Ready(None) => {
-                    if let Some(scrub) = &mut this.scrub {
-                        let tail = scrub.finish();
-                        this.watch.bytes(&tail);
-                        this.gathered.extend_from_slice(&tail);
-                    }
-                    this.watch.end(None);
-                    this.then = Some(Then::End);
-                }
+                Poll::Ready(None) => this.ended(),
                 Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
                     Some(broken) => this.broke(broken),
                     None => return Poll::Pending,
                 },
                 Poll::Pending if this.holding => {
                     this.holding = false;
-                    return Poll::Ready(Some(Ok(this.gathered.split().freeze())));
+                    if let Some(bytes) = this.release() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
                 }
                 Poll::Pending => {
                     let until = (Instant::now() + HOLD).into();
@@ -217,7 +204,67 @@ impl<W: Watch> Answer<W> {
         }
     }
 
+    /// What comes after the gathered bytes; `None` if that was nothing to be seen.
+    fn go_on(&mut self, context: &mut Context<'_>) -> Option<Poll<Option<Result<Bytes, Broken>>>> {
+        match self.then.take() {
+            Some(Then::Frame(bytes)) => self.show(bytes).map(|bytes| Poll::Ready(Some(Ok(bytes)))),
+            Some(Then::Broken(broken)) if self.unwritten => {
+                // The server drops what it has not written yet when a body fails: let it write first.
+                self.unwritten = false;
+                self.then = Some(Then::Broken(broken));
+                context.waker().wake_by_ref();
+                Some(Poll::Pending)
+            }
+            Some(Then::Broken(broken)) => {
+                self.then = Some(Then::End);
+                Some(Poll::Ready(Some(Err(broken))))
+            }
+            Some(Then::End) => {
+                self.then = Some(Then::End);
+                Some(Poll::Ready(None))
+            }
+            None => None,
+        }
+    }
+
+    /// The gathered bytes, ready to leave.
+    fn release(&mut self) -> Option<Bytes> {
+        if self.gathered.is_empty() {
+            return None;
+        }
+        let gathered = self.gathered.split().freeze();
+        self.show(gathered)
+    }
+
+    /// Bytes as they may leave, seen by the watch; `None` while all of them may be the beginning of a secret.
+    fn show(&mut self, bytes: Bytes) -> Option<Bytes> {
+        let bytes = match &mut self.scrub {
+            Some(scrub) => scrub.push(bytes),
+            None => bytes,
+        };
+        if bytes.is_empty() {
+            return None;
+        }
+        self.watch.bytes(&bytes);
+        Some(bytes)
+    }
+
+    fn ended(&mut self) {
+        let gathered = self.release();
+        let tail = self.scrub.as_mut().map(ScrubStream::finish).filter(|tail| !tail.is_empty());
+        if let Some(tail) = &tail {
+            self.watch.bytes(tail);
+        }
+        self.last_words = match (gathered, tail) {
+            (Some(gathered), Some(tail)) => Some([gathered, tail].concat().into()),
+            (gathered, tail) => gathered.or(tail),
+        };
+        self.watch.end(None);
+        self.then = Some(Then::End);
+    }
+
     fn broke(&mut self, broken: Broken) {
+        self.last_words = self.release();
         self.watch.end(Some(&broken.to_string()));
         self.then = Some(Then::Broken(broken));
     }

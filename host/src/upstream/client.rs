@@ -92,7 +92,6 @@ impl Upstream {
                 reason: "the URL is not absolute".into(),
             });
         };
-        eprintln!("SZ request {} out {} conn {}", size_of::<Request<Outgoing>>(), size_of::<Outgoing>(), size_of::<Connection>()); { let r = self.exchange(request.clone(), &key, &origin); eprintln!("SZ up-exchange {}", std::mem::size_of_val(&r)); }
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
         match tokio::time::timeout(first_byte, self.exchange(request, &key)).await {
             Ok(answer) => answer,
