@@ -1,74 +1,37 @@
-//! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members and edits them, and
-//! never takes the body out. What the Codex CLI sends is left as it is: the edits then write what is already there.
+//! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members, edits them, and never
+//! takes the body out. In a body of the Codex CLI the edits write what is there already, so its bytes stay as they are.
 
 use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, Level, ReadError, log, quote};
 
-/// The members that go up for a client that is not the Codex CLI: those that the CLI itself sends.
-///
-/// A list of what passes, not of what is refused, because the backend answers 400 to each parameter that it does not
-/// know, and public SDKs gain new ones all the time. `extra_parameters` adds to it without a new build.
-const TAKEN: [&str; 15] = [
-    "model",
-    "input",
-    "instructions",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning",
-    "store",
-    "stream",
-    "stream_options",
-    "include",
-    "prompt_cache_key",
-    "text",
-    "client_metadata",
-    "service_tier",
-];
+/// Which top-level members go up. The backend answers 400 to each parameter that it does not know, and SDKs gain new ones
+/// all the time, so of what they send only `taken` passes: what the CLI itself sends. For the CLI it is the other way
+/// round, as a newer one may send what is not known here but is taken: all passes but `refused`. The settings
+/// `extra_parameters` and `dropped_parameters` overrule both. `stored` points at what another server keeps: without it the
+/// model would answer to half of a conversation, so a call that has it fails.
+const MEMBERS: &str = include_str!("members.json");
 
-/// What the backend is known to refuse. For the Codex CLI it is the other way round: a newer one may send what is not
-/// known here, and the backend takes it, so all of its members pass but these.
-const REFUSED: [&str; 14] = [
-    "max_output_tokens",
-    "max_completion_tokens",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "truncation",
-    "user",
-    "metadata",
-    "safety_identifier",
-    "prompt_cache_retention",
-    "prompt_cache_options",
-    "context_management",
-    "generate",
-];
-
-/// Members that point at what a server has stored. Without them the model would answer to half of a conversation.
-const STORED: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
-
-/// Beginnings of the ids that a server which stores answers gives to its items; this one would look for them in vain.
-const STORED_ITEMS: [&str; 2] = ["\"rs_", "\"msg_"];
-
-/// Reasoning comes back sealed, as nothing is stored; without this the next call could not go on from it.
-const SEALED: &str = "reasoning.encrypted_content";
-
-/// The longest value that is read of a member or of an item's field, in bytes. Ids and roles are far shorter.
-const SHORT: u32 = 4096;
+/// Reasoning comes back sealed, as nothing is stored; without this in `include` no later call could go on from it.
+const SEALED: &str = "\"reasoning.encrypted_content\"";
 
 /// Edits the body of a call.
 pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
     let names = body.keys("").map_err(unreadable)?;
-    // The CLI says who it is (older ones spell the second header with `_`); behind a proxy that drops headers, its
-    // bodies still say it.
+    // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
-    let mut edits = input(call, body, &names, codex)?;
+    let mut edits = input(call, body, codex)?;
     members(call, body, &names, codex, &mut edits)?;
+    edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
+    let include = short(body, "/include")?;
+    if !include.starts_with('[') {
+        edits.push(Edit::add("/include", ["[", SEALED, "]"].concat()));
+    } else if !Json::parse(&include).items().any(|item| item.raw() == SEALED) {
+        edits.push(Edit::add("/include/-", SEALED));
+    }
     body.patch(&edits).map_err(Failure::invalid)
 }
 
-/// Drops, corrects and adds top-level members.
+/// Drops top-level members.
 fn members(
     call: &Call,
     body: &Document<'_>,
@@ -76,74 +39,62 @@ fn members(
     codex: bool,
     edits: &mut Vec<Edit>,
 ) -> Result<(), Failure> {
+    let (ours, user) = (Json::parse(MEMBERS), call.settings());
     let mut dropped = Vec::new();
-    for name in names.iter().map(String::as_str) {
-        if listed(call, "extra_parameters", name) {
-            continue;
+    for name in names.iter().filter(|name| !listed(user, "extra_parameters", name)) {
+        let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
+        if listed(ours, "stored", name) && short(body, &pointer)? != "null" {
+            return Err(Failure::invalid(
+                ["openai-codex stores nothing, so `", name, "` leads nowhere: send all of the conversation in `input`"]
+                    .concat(),
+            ));
         }
-        let known = if codex { !REFUSED.contains(&name) } else { TAKEN.contains(&name) };
-        let mut keep = known && !listed(call, "dropped_parameters", name);
-        if STORED.contains(&name) {
-            keep = false;
-            if short(body, name)? != "null" {
-                return Err(Failure::invalid(stored(name)));
-            }
-        }
-        match name {
-            "service_tier" if keep => keep = short(body, name)? == "\"priority\"",
-            // Of its members, the backend takes this one.
-            "stream_options" if keep => {
-                let options = short(body, name)?;
+        let taken = if codex { !listed(ours, "refused", name) } else { listed(ours, "taken", name) };
+        let keep = match name.as_str() {
+            _ if !taken || listed(user, "dropped_parameters", name) => false,
+            "service_tier" => short(body, &pointer)? == "\"priority\"",
+            "stream_options" if !codex => {
+                let options = short(body, &pointer)?;
                 let delivery = Json::parse(&options).get("reasoning_summary_delivery");
-                keep = delivery.is_some();
-                if let Some(delivery) = delivery.filter(|_| Json::parse(&options).members().count() > 1) {
-                    let kept = ["{\"reasoning_summary_delivery\":", delivery.raw(), "}"].concat();
-                    edits.push(Edit::replace("/stream_options", kept));
-                }
+                let kept = delivery.map(|value| ["{\"reasoning_summary_delivery\":", value.raw(), "}"].concat());
+                edits.extend(kept.map(|kept| Edit::replace(&pointer, kept)));
+                delivery.is_some()
             }
-            _ => {}
-        }
+            _ => true,
+        };
         if !keep {
-            edits.push(Edit::remove(pointer(name)));
-            dropped.push(name);
+            edits.push(Edit::remove(pointer));
+            dropped.push(name.as_str());
         }
     }
     if !dropped.is_empty() {
-        log(Level::Debug, &["the backend takes no ", &dropped.join(", ")].concat());
-    }
-    edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
-    let include = if names.iter().any(|name| name == "include") { short(body, "include")? } else { String::new() };
-    if !include.starts_with('[') {
-        edits.push(Edit::add("/include", ["[", &quote(SEALED), "]"].concat()));
-    } else if !Json::parse(&include).items().any(|item| item.is(SEALED)) {
-        edits.push(Edit::add("/include/-", quote(SEALED)));
+        log(Level::Debug, &["left out of the body: ", &dropped.join(", ")].concat());
     }
     Ok(())
 }
 
-/// Edits the items of `input`, from the last to the first so that a removal moves none that is still to be edited; and
-/// sees to it that the call has instructions, which the backend may insist on.
-fn input(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
-    let fields = ["type", "role", "id", "encrypted_content"];
-    let rows = body.select("/input", &fields, 128).map_err(unreadable)?;
+/// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
+/// that the call has instructions, which the backend may insist on.
+fn input(call: &Call, body: &Document<'_>, codex: bool) -> Result<Vec<Edit>, Failure> {
+    let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128).map_err(unreadable)?;
     let (mut edits, mut instructed) = (Vec::new(), codex);
     for (at, row) in rows.iter().enumerate().rev() {
         let [class, role, id, sealed] = row.as_slice() else { continue };
         let place = |member: &str| ["/input/", &at.to_string(), member].concat();
-        let unsealed = matches!(sealed, Cell::Absent) || is(sealed, "null");
-        if is(class, "\"item_reference\"") || (!codex && is(class, "\"reasoning\"") && unsealed) {
+        let open = matches!(sealed, Cell::Absent) || starts(sealed, "null");
+        if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
             // Nothing but a pointer to what this server never stored.
             edits.push(Edit::remove(place("")));
             continue;
         }
-        if is(role, "\"system\"") {
+        if starts(role, "\"system\"") {
             edits.push(Edit::replace(place("/role"), "\"developer\""));
         }
-        // The CLI's own ids look the same and are taken; those of other clients may come from another server.
-        if !codex && matches!(id, Cell::Value(id) if STORED_ITEMS.iter().any(|start| id.starts_with(start))) {
+        // The ids that the CLI sends look alike and are taken; another client's may come from a server that stores.
+        if !codex && (starts(id, "\"rs_") || starts(id, "\"msg_")) {
             edits.push(Edit::remove(place("/id")));
         }
-        instructed |= is(role, "\"system\"") || is(role, "\"developer\"");
+        instructed |= starts(role, "\"system\"") || starts(role, "\"developer\"");
     }
     if rows.is_empty() && body.kind("/input").map_err(unreadable)? == Some(Kind::String) {
         let message = r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":""}]}]"#;
@@ -151,49 +102,37 @@ fn input(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Res
         edits.push(Edit::add("/input", message));
         edits.push(Edit::move_to("/input text", "/input/0/content/0/text"));
     }
-    if !instructed && !(names.iter().any(|name| name == "instructions") && says(body, "/instructions")?) {
+    // A value that is too long to be read is there.
+    let empty = |text: Option<String>| text.is_none_or(|text| text == "null" || text == "\"\"");
+    if !instructed && body.get("/instructions", 8).is_ok_and(empty) {
         let text = call.setting("instructions").unwrap_or_else(|| "You are a helpful assistant.".into());
         edits.push(Edit::add("/instructions", quote(&text)));
     }
     Ok(edits)
 }
 
-/// Whether a member of the user's list of names is this name, or its beginning followed by `*`.
-fn listed(call: &Call, list: &str, name: &str) -> bool {
-    let mut patterns = call.settings().get(list).into_iter().flat_map(Json::items).filter_map(Json::text);
-    !call.has_no_settings()
-        && patterns.any(|pattern| match pattern.strip_suffix('*') {
+/// Whether this list has the name, or its beginning followed by `*`.
+fn listed(lists: Json<'_>, list: &str, name: &str) -> bool {
+    lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text).any(|entry| {
+        match entry.strip_suffix('*') {
             Some(start) => name.starts_with(start),
-            None => pattern == name,
-        })
+            None => entry == name,
+        }
+    })
 }
 
-fn stored(name: &str) -> String {
-    let next = "stores nothing: send what it stands for in `input`, with the earlier items and their encrypted_content";
-    ["openai-codex cannot follow `", name, "`, because the backend ", next].concat()
+fn starts(cell: &Cell, text: &str) -> bool {
+    matches!(cell, Cell::Value(value) if value.starts_with(text))
 }
 
-fn is(cell: &Cell, text: &str) -> bool {
-    matches!(cell, Cell::Value(value) if value == text)
-}
-
-/// Whether there is a text that is not empty; how long it is does not matter.
-fn says(body: &Document<'_>, pointer: &str) -> Result<bool, Failure> {
-    Ok(body.kind(pointer).map_err(unreadable)? == Some(Kind::String) && body.size(pointer).map_err(unreadable)? > Some(2))
-}
-
-/// The JSON text of a top-level member that is there.
-fn short(body: &Document<'_>, name: &str) -> Result<String, Failure> {
-    Ok(body.get(&pointer(name), SHORT).map_err(unreadable)?.unwrap_or_default())
-}
-
-fn pointer(name: &str) -> String {
-    ["/", &name.replace('~', "~0").replace('/', "~1")].concat()
+/// The JSON text of a value that is never long; empty where there is none.
+fn short(body: &Document<'_>, pointer: &str) -> Result<String, Failure> {
+    Ok(body.get(pointer, 4096).map_err(unreadable)?.unwrap_or_default())
 }
 
 fn unreadable(error: ReadError) -> Failure {
     Failure::invalid(match error {
-        ReadError::TooBig(size) => ["a value of the body has ", &size.to_string(), " bytes, which is too long"].concat(),
+        ReadError::TooBig(size) => ["a value of the body is too long: ", &size.to_string(), " bytes"].concat(),
         ReadError::Invalid(why) => why,
     })
 }
