@@ -19,8 +19,8 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
     // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
-    let mut edits = input(call, body, codex)?;
-    members(call, body, &names, codex, &mut edits)?;
+    let mut edits = members(call, body, &names, codex)?;
+    input(call, body, codex, &mut edits)?;
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -32,22 +32,14 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
 }
 
 /// Drops top-level members.
-fn members(
-    call: &Call,
-    body: &Document<'_>,
-    names: &[String],
-    codex: bool,
-    edits: &mut Vec<Edit>,
-) -> Result<(), Failure> {
+fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
     let (ours, user) = (Json::parse(MEMBERS), call.settings());
-    let mut dropped = Vec::new();
+    let (mut edits, mut dropped) = (Vec::new(), Vec::new());
     for name in names.iter().filter(|name| !listed(user, "extra_parameters", name)) {
         let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
         if listed(ours, "stored", name) && short(body, &pointer)? != "null" {
-            return Err(Failure::invalid(
-                ["openai-codex stores nothing, so `", name, "` leads nowhere: send all of the conversation in `input`"]
-                    .concat(),
-            ));
+            let next = "` leads nowhere: send all of the conversation in `input`";
+            return Err(Failure::invalid(["openai-codex stores nothing, so `", name, next].concat()));
         }
         let taken = if codex { !listed(ours, "refused", name) } else { listed(ours, "taken", name) };
         let keep = match name.as_str() {
@@ -70,14 +62,14 @@ fn members(
     if !dropped.is_empty() {
         log(Level::Debug, &["left out of the body: ", &dropped.join(", ")].concat());
     }
-    Ok(())
+    Ok(edits)
 }
 
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
 /// that the call has instructions, which the backend may insist on.
-fn input(call: &Call, body: &Document<'_>, codex: bool) -> Result<Vec<Edit>, Failure> {
+fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
     let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128).map_err(unreadable)?;
-    let (mut edits, mut instructed) = (Vec::new(), codex);
+    let mut instructed = codex;
     for (at, row) in rows.iter().enumerate().rev() {
         let [class, role, id, sealed] = row.as_slice() else { continue };
         let place = |member: &str| ["/input/", &at.to_string(), member].concat();
@@ -108,17 +100,13 @@ fn input(call: &Call, body: &Document<'_>, codex: bool) -> Result<Vec<Edit>, Fai
         let text = call.setting("instructions").unwrap_or_else(|| "You are a helpful assistant.".into());
         edits.push(Edit::add("/instructions", quote(&text)));
     }
-    Ok(edits)
+    Ok(())
 }
 
 /// Whether this list has the name, or its beginning followed by `*`.
 fn listed(lists: Json<'_>, list: &str, name: &str) -> bool {
-    lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text).any(|entry| {
-        match entry.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => entry == name,
-        }
-    })
+    let mut entries = lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text);
+    entries.any(|entry| entry.strip_suffix('*').map_or(entry == name, |start| name.starts_with(start)))
 }
 
 fn starts(cell: &Cell, text: &str) -> bool {

@@ -49,15 +49,16 @@ pub(crate) fn usage(page: Json<'_>) -> Result<String, Failure> {
     let Some(plan) = page.get("plan_type").and_then(Json::text) else {
         return Err(Failure::new("other", "provider", "the usage page is not in the form of Codex: it names no plan"));
     };
-    let mut windows = Vec::new();
-    for (theirs, ours) in [("primary_window", "primary"), ("secondary_window", "secondary")] {
-        let Some(window) = page.at(&["rate_limit", theirs]).filter(|it| it.get("used_percent").is_some()) else {
-            continue;
-        };
-        let number = |theirs| window.get(theirs).filter(|value| value.integer().is_some()).map_or("null", Json::raw);
-        let (used, length, resets) = (number("used_percent"), number("limit_window_seconds"), number("reset_at"));
-        let members = ["{\"name\":\"", ours, "\",\"used_percent\":", used, ",\"length_seconds\":", length];
-        windows.push([&members.concat(), ",\"resets_at\":", resets, "}"].concat());
-    }
+    let windows = [("primary_window", "primary"), ("secondary_window", "secondary")].map(|(theirs, ours)| {
+        let window = page.at(&["rate_limit", theirs])?;
+        let number = |name| window.get(name).filter(|value| value.integer().is_some()).map(Json::raw);
+        let members = ["{\"name\":\"", ours, "\",\"used_percent\":", number("used_percent")?];
+        let length = [",\"length_seconds\":", number("limit_window_seconds").unwrap_or("null")];
+        Some(
+            [&members.concat(), &length.concat(), ",\"resets_at\":", number("reset_at").unwrap_or("null"), "}"]
+                .concat(),
+        )
+    });
+    let windows: Vec<String> = windows.into_iter().flatten().collect();
     Ok(["{\"windows\":[", &windows.join(","), "],\"plan\":", &quote(&plan), "}"].concat())
 }
