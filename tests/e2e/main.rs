@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_upstream;
 mod canary;
 mod cli;
+mod codex_cli;
 mod endpoints;
 mod hostile;
 mod pass_through;

@@ -52,7 +52,11 @@ struct State {
 impl ChatGpt {
     /// Starts one that knows one login of the account `acc-e2e` and offers `gpt-5.5` and `gpt-6.1-sol`.
     pub fn start() -> Self {
-        let login = Login::of("acc-e2e");
+        Self::knowing(Login::of("acc-e2e"))
+    }
+
+    /// Starts one that knows this login.
+    pub fn knowing(login: Login) -> Self {
         let state = Arc::new(Mutex::new(State {
             logins: vec![login.clone()],
             renewed: None,
@@ -83,8 +87,8 @@ impl ChatGpt {
         self.with(|state| state.last = Some(turn))
     }
 
-    /// Takes this login's tokens too.
-    pub fn knows(self, login: &Login) -> Self {
+    /// Takes another login's tokens too.
+    pub fn also_knows(self, login: &Login) -> Self {
         self.with(|state| state.logins.push(login.clone()))
     }
 
@@ -93,10 +97,9 @@ impl ChatGpt {
         self.with(|state| state.renewed = Some(renewed.clone()))
     }
 
-    /// Takes no token at all from now on.
-    pub fn forgets_every_login(&self) -> &Self {
-        self.state.lock().unwrap().logins.clear();
-        self
+    /// Takes no token at all.
+    pub fn knows_nobody(self) -> Self {
+        self.with(|state| state.logins.clear())
     }
 
     /// Offers these models.
@@ -156,9 +159,16 @@ impl ChatGpt {
         self.state.lock().unwrap().answered.last().expect("the backend answered no turn").clone()
     }
 
-    /// Why requests were refused, the scripted failures apart.
-    pub fn refusals(&self) -> Vec<String> {
-        self.state.lock().unwrap().refused.clone()
+    /// The requests for another token.
+    pub fn refreshes(&self) -> Vec<Seen> {
+        self.requests().into_iter().filter(|seen| seen.path == "/oauth/token").collect()
+    }
+
+    /// Checks that it had no reason to refuse anything. A failure that was scripted is no refusal.
+    #[track_caller]
+    pub fn refused_nothing(&self) {
+        let refused = &self.state.lock().unwrap().refused;
+        assert!(refused.is_empty(), "{refused:#?}");
     }
 }
 
@@ -323,7 +333,7 @@ fn usual_headers(asked: &Asked<'_>) -> Vec<(String, String)> {
 }
 
 /// A model of the catalogue, with the fields that a client chooses its ways by.
-fn model(slug: &str, index: usize) -> Value {
+pub(crate) fn model(slug: &str, index: usize) -> Value {
     let levels = ["low", "medium", "high"].map(|effort| json!({"effort": effort, "description": effort}));
     json!({
         "slug": slug, "display_name": slug.to_uppercase(), "description": "A model of the tests.",
@@ -335,7 +345,7 @@ fn model(slug: &str, index: usize) -> Value {
         "support_verbosity": true, "default_verbosity": "low", "apply_patch_tool_type": "freeform",
         "input_modalities": ["text", "image"], "web_search_tool_type": "text_and_image",
         "service_tiers": [{"id": "priority", "name": "Fast", "description": "1.5x speed, increased usage"}],
-        "use_responses_lite": slug != "gpt-5.5", "prefer_websockets": false, "experimental_supported_tools": [],
+        "use_responses_lite": !slug.ends_with("gpt-5.5"), "prefer_websockets": false, "experimental_supported_tools": [],
         "available_in_plans": ["plus", "pro", "business"],
     })
 }

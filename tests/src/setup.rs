@@ -210,7 +210,8 @@ fn write_private(file: &Path, text: &str) {
     options.open(file).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-fn read(file: &mut File) -> String {
+/// All that was written to a file that is still open.
+pub(crate) fn read(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.rewind().unwrap();
     file.read_to_end(&mut bytes).unwrap();
