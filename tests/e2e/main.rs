@@ -6,7 +6,10 @@
 mod bad_input;
 mod bad_upstream;
 mod canary;
+mod chatgpt;
 mod cli;
+mod codex;
+mod codex_cli;
 mod endpoints;
 mod hostile;
 mod pass_through;

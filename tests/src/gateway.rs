@@ -134,6 +134,11 @@ impl Gateway {
         self.setup.command(arguments)
     }
 
+    /// What its token file holds.
+    pub fn tokens(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.setup.token_file()).unwrap()).unwrap()
+    }
+
     /// A file of this crate, such as a client's script.
     pub fn script(name: &str) -> PathBuf {
         binary::own(name)

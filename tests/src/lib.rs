@@ -7,8 +7,11 @@
 
 mod answer;
 mod binary;
+mod chatgpt;
 mod client;
+mod codex_cli;
 mod gateway;
+mod login;
 mod reply;
 mod setup;
 mod upstream;
@@ -17,8 +20,11 @@ mod wire;
 
 pub use answer::Answer;
 pub use binary::component;
+pub use chatgpt::{ChatGpt, Turn};
 pub use client::{Open, Request};
+pub use codex_cli::{CLIENT_KEY, CodexCli, CodexRan};
 pub use gateway::Gateway;
+pub use login::{Login, jwt};
 pub use reply::Reply;
 pub use setup::{KEY, Ran, Setup};
 pub use upstream::Upstream;

@@ -2,7 +2,7 @@
 //! Commands run in the same home.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary;
+use crate::chatgpt::ChatGpt;
 use crate::gateway::Gateway;
+use crate::login::Login;
 use crate::upstream::Upstream;
 use crate::wait::eventually;
 
@@ -82,6 +84,29 @@ impl Setup {
     pub fn with_origin(self, provider: &str, upstream: &Upstream) -> Self {
         let origin = format!("{}/v1", upstream.origin());
         self.with(&format!("/providers/{provider}/origins"), json!({ "api": origin }))
+    }
+
+    /// Lets `openai-codex` send to this backend, with its login under the label `default`.
+    pub fn with_chatgpt(self, chatgpt: &ChatGpt) -> Self {
+        let origins = json!({"api": chatgpt.base_url(), "auth": chatgpt.origin()});
+        let setup = self.with("/providers/openai-codex/origins", origins);
+        setup.logged_in("openai-codex", "default", chatgpt.login())
+    }
+
+    /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.
+    pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
+        let file = self.token_file();
+        let mut tokens = fs::read(&file)
+            .map_or(json!({"version": 1, "credentials": []}), |bytes| serde_json::from_slice(&bytes).unwrap());
+        let origins = &self.config["providers"][provider]["origins"];
+        tokens["credentials"].as_array_mut().unwrap().push(login.entry(provider, label, origins));
+        write_private(&file, &tokens.to_string());
+        self
+    }
+
+    /// Where logins are kept.
+    pub fn token_file(&self) -> PathBuf {
+        self.home.path().join("oauth-tokens.json")
     }
 
     /// Sets a key of the config, named by its JSON pointer.
@@ -176,7 +201,17 @@ impl Setup {
     }
 }
 
-fn read(file: &mut File) -> String {
+/// Writes a file that only its owner may read, as the gateway demands of one with secrets.
+fn write_private(file: &Path, text: &str) {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// All that was written to a file that is still open.
+pub(crate) fn read(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.rewind().unwrap();
     file.read_to_end(&mut bytes).unwrap();

@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// True as soon as the condition is; false if it never was.
-pub fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + DEADLINE;
+pub fn eventually(condition: impl FnMut() -> bool) -> bool {
+    eventually_within(DEADLINE.as_secs(), condition)
+}
+
+/// The same, for what takes longer.
+pub(crate) fn eventually_within(seconds: u64, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         if condition() {
             return true;

@@ -1,53 +1,42 @@
-//! The tests that need real clients. Their Python packages come from PyPI into a folder of the project's; where PyPI
-//! is out of reach they are skipped, and that is said aloud.
+//! The tests that need real clients. These come from PyPI and npm into a folder of the project's; where a registry is
+//! out of reach, the tests of its clients are skipped, and that is said aloud.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod codex;
+mod python;
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
 
-use crate::command::{self, cargo, succeeds};
+use anyhow::Result;
+
+use crate::command::{self, cargo};
 use crate::gateway;
 use crate::root::Root;
 
-/// The clients, pinned: an end-to-end test must fail because we changed, not because they did.
-const CLIENTS: [&str; 1] = ["openai==3.54.0"];
-
-/// Names the Python that has the clients to the tests.
-const PYTHON_VARIABLE: &str = "BITROUTER_E2E_PYTHON";
+/// What one test file needs.
+struct Client {
+    /// The file's module, which begins the names of its tests.
+    tests: &'static str,
+    /// What is installed, pinned: an end-to-end test must fail because we changed, not because they did.
+    wanted: &'static str,
+    /// The environment variable that names the program to the tests.
+    variable: &'static str,
+    /// The program; none where the registry is out of reach.
+    program: Option<PathBuf>,
+}
 
 /// Builds everything, gets the clients, and runs the tests that are otherwise ignored.
 pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
-    let Some(python) = python(root)? else {
-        eprintln!("xtask: e2e: SKIPPED, nothing was tested: {} cannot be had from PyPI", CLIENTS.join(", "));
-        return Ok(());
-    };
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    command::run(tests.env(PYTHON_VARIABLE, python))
-}
-
-/// A Python of our own that has the clients; none where they cannot be had.
-fn python(root: &Root) -> Result<Option<PathBuf>> {
-    let folder = root.join("target/e2e");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if has_clients(&python) {
-        return Ok(Some(python));
+    for client in [python::client(root)?, codex::client(root)?] {
+        match &client.program {
+            Some(program) => tests.env(client.variable, program),
+            None => {
+                eprintln!("xtask: e2e: SKIPPED {}: {} cannot be had from its registry", client.tests, client.wanted);
+                tests.args(["--skip", client.tests])
+            }
+        };
     }
-    if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder)) {
-        bail!("`python3 -m venv {}` failed. Install Python 3 with its venv module.", folder.display());
-    }
-    eprintln!("xtask: e2e: installing {} from PyPI", CLIENTS.join(", "));
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    succeeds(Command::new(&python).args(install).args(CLIENTS));
-    Ok(has_clients(&python).then_some(python))
-}
-
-fn has_clients(python: &Path) -> bool {
-    CLIENTS.iter().all(|client| {
-        let (name, version) = client.split_once("==").unwrap_or((client, ""));
-        let test = format!("from importlib.metadata import version; exit(version('{name}') != '{version}')");
-        succeeds(Command::new(python).args(["-c", &test]))
-    })
+    command::run(&mut tests)
 }

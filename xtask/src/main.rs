@@ -25,7 +25,7 @@ Usage: cargo xtask <verb>
   test            build everything and run all tests
   install        build everything and put `bitrouter` on the PATH
   bench [ARGS…]   build everything and run `bitrouter-bench run ARGS`
-  e2e             run the tests that need real clients (Python, from PyPI)
+  e2e             run the tests that need real clients (from PyPI and npm)
   lint            fmt, clippy, docs and cargo deny";
 
 fn main() -> ExitCode {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::limits::milliseconds;
 use crate::{Answer, Failure, Json, Trouble, kind, scope};
 
 /// What an upstream's own code or type means. Sources: OpenAI's guide to error codes, Anthropic's API errors, and the
@@ -43,7 +44,9 @@ pub fn explain(trouble: &Trouble) -> Failure {
         Trouble::Event(text) => {
             let error = Error::of(Json::parse(text));
             let (kind, scope) = error.meaning().unwrap_or((kind::OTHER, scope::PROVIDER));
-            error.failure(kind, scope, "the provider broke off its answer with an error")
+            let mut failure = error.failure(kind, scope, "the provider broke off its answer with an error");
+            failure.retry_after_ms = said_delay_ms(&failure);
+            failure
         }
     }
 }
@@ -55,7 +58,7 @@ fn explain_answer(answer: &Answer) -> Failure {
     if failure.message.is_empty() {
         failure.message = excerpt(answer);
     }
-    failure.retry_after_ms = retry_after_ms(answer);
+    failure.retry_after_ms = retry_after_ms(answer).or_else(|| said_delay_ms(&failure));
     failure
 }
 
@@ -142,6 +145,21 @@ fn retry_after_ms(answer: &Answer) -> Option<u64> {
     Some(seconds.saturating_mul(1000))
 }
 
+/// The delay in OpenAI's "Please try again in 1.2s.", which is all that an event has; also `20ms`, `6m0s`, `3 seconds`.
+fn said_delay_ms(failure: &Failure) -> Option<u64> {
+    const WORDS: &[u8] = b"try again in";
+    if failure.kind != kind::RATE_LIMITED {
+        return None;
+    }
+    let at = failure.message.as_bytes().windows(WORDS.len()).position(|part| part.eq_ignore_ascii_case(WORDS))?;
+    let mut words = failure.message.get(at + WORDS.len()..)?.split_ascii_whitespace();
+    let delay = words.next()?.trim_end_matches(['.', ',']);
+    if delay.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return milliseconds(&[delay, words.next()?.trim_end_matches(['.', ','])].concat());
+    }
+    milliseconds(delay)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +224,24 @@ mod tests {
         let flat = r#"{"type":"error","code":"server_error","message":"oops","param":null}"#;
         let failure = explain(&Trouble::Event(flat.into()));
         assert_eq!((failure.kind.as_str(), failure.message.as_str()), (kind::UNAVAILABLE, "oops"));
+    }
+
+    #[test]
+    fn a_delay_that_only_the_message_says_is_read_in_every_form() {
+        for (message, expected) in [
+            ("Limit 1, used 1. Please try again in 1.2s. Visit a page.", Some(1200)),
+            ("Please try again in 20ms.", Some(20)),
+            ("Try again in 6m0s", Some(360_000)),
+            ("try again in 3 seconds.", Some(3000)),
+            ("Please try again in a while.", None),
+            ("Please try again in 5", None),
+            ("Please try again in", None),
+        ] {
+            let event = format!(r#"{{"type":"error","code":"rate_limit_exceeded","message":"{message}"}}"#);
+            assert_eq!(explain(&Trouble::Event(event)).retry_after_ms, expected, "{message}");
+        }
+        let event = r#"{"type":"error","code":"server_error","message":"Please try again in 9s"}"#;
+        assert_eq!(explain(&Trouble::Event(event.into())).retry_after_ms, None);
     }
 
     #[test]

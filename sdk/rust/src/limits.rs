@@ -41,8 +41,12 @@ fn window(name: &str, [limit, remaining, reset]: [Option<&str>; 3]) -> Option<Wi
     })
 }
 
-/// A duration such as `6m0s`, `1h2m3s`, `7.66s`, `120ms` or plain seconds, rounded up to whole seconds.
 fn seconds(text: &str) -> Option<u64> {
+    Some(milliseconds(text)?.div_ceil(1000))
+}
+
+/// A duration such as `6m0s`, `1h2m3s`, `7.66s`, `120ms`, `3seconds` or plain seconds.
+pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     let mut milliseconds: u64 = 0;
     let mut rest = text.trim_ascii();
     if rest.is_empty() {
@@ -56,7 +60,7 @@ fn seconds(text: &str) -> Option<u64> {
             "d" => 86_400_000,
             "h" => 3_600_000,
             "m" => 60_000,
-            "s" | "" => 1000,
+            "s" | "second" | "seconds" | "" => 1000,
             "ms" => 1,
             _ => return None,
         };
@@ -68,7 +72,7 @@ fn seconds(text: &str) -> Option<u64> {
         }
         rest = after;
     }
-    Some(milliseconds.div_ceil(1000))
+    Some(milliseconds)
 }
 
 fn digits(text: &str) -> (&str, &str) {

@@ -1,0 +1,126 @@
+//! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members, edits them, and never
+//! takes the body out. In a body of the Codex CLI the edits write what is there already, so its bytes stay as they are.
+
+use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, Level, ReadError, log, quote};
+
+/// Which top-level members go up. The backend answers 400 to each parameter that it does not know, and SDKs gain new ones
+/// all the time, so of what they send only `taken` passes: what the CLI itself sends. For the CLI it is the other way
+/// round, as a newer one may send what is not known here but is taken: all passes but `refused`. The settings
+/// `extra_parameters` and `dropped_parameters` overrule both. `stored` points at what another server keeps: without it the
+/// model would answer to half of a conversation, so a call that has it fails.
+const MEMBERS: &str = include_str!("members.json");
+
+/// Reasoning comes back sealed, as nothing is stored; without this in `include` no later call could go on from it.
+const SEALED: &str = "\"reasoning.encrypted_content\"";
+
+/// Edits the body of a call.
+pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
+    let names = body.keys("").map_err(unreadable)?;
+    // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
+    let session = call.header("session-id").or_else(|| call.header("session_id"));
+    let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
+    let mut edits = members(call, body, &names, codex)?;
+    input(call, body, codex, &mut edits)?;
+    edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
+    let include = short(body, "/include")?;
+    if !include.starts_with('[') {
+        edits.push(Edit::add("/include", ["[", SEALED, "]"].concat()));
+    } else if !Json::parse(&include).items().any(|item| item.raw() == SEALED) {
+        edits.push(Edit::add("/include/-", SEALED));
+    }
+    body.patch(&edits).map_err(Failure::invalid)
+}
+
+/// Drops top-level members.
+fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
+    let (ours, user) = (Json::parse(MEMBERS), call.settings());
+    let (mut edits, mut dropped) = (Vec::new(), Vec::new());
+    for name in names.iter().filter(|name| !listed(user, "extra_parameters", name)) {
+        let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
+        if listed(ours, "stored", name) && short(body, &pointer)? != "null" {
+            let next = "` leads nowhere: send all of the conversation in `input`";
+            return Err(Failure::invalid(["openai-codex stores nothing, so `", name, next].concat()));
+        }
+        let taken = if codex { !listed(ours, "refused", name) } else { listed(ours, "taken", name) };
+        let keep = match name.as_str() {
+            _ if !taken || listed(user, "dropped_parameters", name) => false,
+            "service_tier" => short(body, &pointer)? == "\"priority\"",
+            "stream_options" if !codex => {
+                let options = short(body, &pointer)?;
+                let delivery = Json::parse(&options).get("reasoning_summary_delivery");
+                let kept = delivery.map(|value| ["{\"reasoning_summary_delivery\":", value.raw(), "}"].concat());
+                edits.extend(kept.map(|kept| Edit::replace(&pointer, kept)));
+                delivery.is_some()
+            }
+            _ => true,
+        };
+        if !keep {
+            edits.push(Edit::remove(pointer));
+            dropped.push(name.as_str());
+        }
+    }
+    if !dropped.is_empty() {
+        log(Level::Debug, &["left out of the body: ", &dropped.join(", ")].concat());
+    }
+    Ok(edits)
+}
+
+/// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
+/// that the call has instructions, which the backend may insist on.
+fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
+    let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128).map_err(unreadable)?;
+    let mut instructed = codex;
+    for (at, row) in rows.iter().enumerate().rev() {
+        let [class, role, id, sealed] = row.as_slice() else { continue };
+        let place = |member: &str| ["/input/", &at.to_string(), member].concat();
+        let open = matches!(sealed, Cell::Absent) || starts(sealed, "null");
+        if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
+            // Nothing but a pointer to what this server never stored.
+            edits.push(Edit::remove(place("")));
+            continue;
+        }
+        if starts(role, "\"system\"") {
+            edits.push(Edit::replace(place("/role"), "\"developer\""));
+        }
+        // The ids that the CLI sends look alike and are taken; another client's may come from a server that stores.
+        if !codex && (starts(id, "\"rs_") || starts(id, "\"msg_")) {
+            edits.push(Edit::remove(place("/id")));
+        }
+        instructed |= starts(role, "\"system\"") || starts(role, "\"developer\"");
+    }
+    if rows.is_empty() && body.kind("/input").map_err(unreadable)? == Some(Kind::String) {
+        let message = r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":""}]}]"#;
+        edits.push(Edit::move_to("/input", "/input text"));
+        edits.push(Edit::add("/input", message));
+        edits.push(Edit::move_to("/input text", "/input/0/content/0/text"));
+    }
+    // A value that is too long to be read is there.
+    let empty = |text: Option<String>| text.is_none_or(|text| text == "null" || text == "\"\"");
+    if !instructed && body.get("/instructions", 8).is_ok_and(empty) {
+        let text = call.setting("instructions").unwrap_or_else(|| "You are a helpful assistant.".into());
+        edits.push(Edit::add("/instructions", quote(&text)));
+    }
+    Ok(())
+}
+
+/// Whether this list has the name, or its beginning followed by `*`.
+fn listed(lists: Json<'_>, list: &str, name: &str) -> bool {
+    let mut entries = lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text);
+    entries.any(|entry| entry.strip_suffix('*').map_or(entry == name, |start| name.starts_with(start)))
+}
+
+fn starts(cell: &Cell, text: &str) -> bool {
+    matches!(cell, Cell::Value(value) if value.starts_with(text))
+}
+
+/// The JSON text of a value that is never long; empty where there is none.
+fn short(body: &Document<'_>, pointer: &str) -> Result<String, Failure> {
+    Ok(body.get(pointer, 4096).map_err(unreadable)?.unwrap_or_default())
+}
+
+fn unreadable(error: ReadError) -> Failure {
+    Failure::invalid(match error {
+        ReadError::TooBig(size) => ["a value of the body is too long: ", &size.to_string(), " bytes"].concat(),
+        ReadError::Invalid(why) => why,
+    })
+}

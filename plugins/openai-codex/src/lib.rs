@@ -1,0 +1,91 @@
+//! A ChatGPT plan, by the backend that the Codex CLI uses. It speaks Responses only, streams only, stores nothing and
+//! refuses parameters that it does not know. The CLI's own calls go up byte for byte, other clients' in the same form.
+//! No server was at hand: what one could change is in `description.json`, `members.json` or a setting.
+
+mod body;
+mod explain;
+mod limits;
+
+use bitrouter_provider::{
+    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, quote,
+};
+
+/// The provider.
+pub struct OpenAiCodex;
+
+export!(OpenAiCodex);
+
+impl Provider for OpenAiCodex {
+    fn describe() -> String {
+        include_str!("../description.json").into()
+    }
+
+    fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        match (call.operation.as_str(), call.dialect.as_str(), body.document()) {
+            // Only the CLI asks for this one, in its own form.
+            ("compact", "responses", Some(_)) => {
+                Ok(identified(call, Request::post("api", "/responses/compact")).pass())
+            }
+            ("generate", "responses", Some(document)) => {
+                body::shape(call, document)?;
+                let request = identified(call, Request::post("api", "/responses").framing("sse"));
+                Ok(if call.streaming { request.pass() } else { request.fold() })
+            }
+            _ => {
+                Err(Failure::unsupported("openai-codex serves generate and compact, as JSON in the dialect responses"))
+            }
+        }
+    }
+
+    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
+        explain::explain(trouble)
+    }
+
+    fn interpret(side: &str, page: Answer) -> Result<String, Failure> {
+        match side {
+            _ if !(200..300).contains(&page.status) => Err(explain::explain(&Trouble::Answer(page))),
+            "models" => models(page.json()),
+            "usage" => limits::usage(page.json()),
+            _ => Err(Failure::unsupported("openai-codex has two side requests, `models` and `usage`")),
+        }
+    }
+
+    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
+        event.map_or_else(|| limits::of_headers(headers), |event| limits::of_event(Json::parse(event)))
+    }
+}
+
+/// Adds the headers by which the backend tells its clients apart, for a client that does not say itself what it is.
+fn identified(call: &Call, request: Request) -> Request {
+    if call.header("originator").is_some() {
+        return request;
+    }
+    let originator = call.setting("originator").unwrap_or_else(|| "codex_cli_rs".into());
+    let version = call.setting("client_version").unwrap_or_else(|| "0.169.0".into());
+    let agent = [originator.as_str(), &version].join("/");
+    request.header("originator", originator).header("version", version).header("user-agent", agent)
+}
+
+/// The models of `{"models": [{"slug", "visibility", "context_window"…}…]}` that are meant to be chosen. The page has
+/// most of a megabyte, as each model's prompt is in it; one that was cut off holds no list.
+fn models(page: Json<'_>) -> Result<String, Failure> {
+    let Some(models) = page.get("models") else {
+        return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
+    };
+    let mut list = Vec::new();
+    for model in models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide"))) {
+        let Some(slug) = model.get("slug").and_then(Json::text) else { continue };
+        let window = model.get("context_window").and_then(Json::integer);
+        let window = window.map(|tokens| [",\"context_window\":", &tokens.to_string()].concat());
+        list.push(["{\"id\":", &quote(&slug), &window.unwrap_or_default(), "}"].concat());
+    }
+    Ok(["{\"models\":[", &list.join(","), "]}"].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_is_sound_and_every_case_comes_out_as_its_golden_file_says() {
+        bitrouter_provider::golden::check::<super::OpenAiCodex>(env!("CARGO_MANIFEST_DIR"));
+    }
+}

@@ -1,0 +1,186 @@
+//! The real Codex CLI, run without a terminal. Tests start it against a gateway or a backend. It has a home of its own
+//! and cannot get out of this machine: every proxy variable names a listener that only counts who comes.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chatgpt::model;
+use crate::setup::{Ran, read};
+use crate::upstream::Upstream;
+use crate::wait::eventually_within;
+
+/// What the CLI is told to send as its key.
+pub const CLIENT_KEY: &str = "of-the-cli-alone";
+
+/// Longer than it takes to give up on an overloaded backend, with five requests and pauses between them.
+const SECONDS: u64 = 120;
+
+/// A Codex CLI with its own home.
+pub struct CodexCli {
+    home: TempDir,
+    outside: Upstream,
+    key: String,
+    model: String,
+}
+
+/// What one run of `codex exec --json` came to.
+#[derive(Debug)]
+pub struct CodexRan {
+    ran: Ran,
+    /// What it reported, one event a line.
+    pub events: Vec<Value>,
+}
+
+impl CodexCli {
+    /// A CLI that talks to the Responses API at this base URL, about this model.
+    pub fn at(base_url: &str, model: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["codex", "work", "tmp"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        let codex = CodexCli { home, outside: Upstream::start(), key: CLIENT_KEY.to_owned(), model: model.to_owned() };
+        // Plugins and apps are fetched from outside; so are updates. The rest would be sent there.
+        let config = format!(
+            r#"
+model = "{model}"
+model_provider = "bitrouter"
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[feedback]
+enabled = false
+
+[features]
+apps = false
+plugins = false
+
+[model_providers.bitrouter]
+name = "BitRouter"
+base_url = "{base_url}"
+env_key = "E2E_KEY"
+wire_api = "responses"
+"#
+        );
+        fs::write(codex.config(), config).unwrap();
+        codex
+    }
+
+    /// Lets it know the model that it was told of, as a catalogue in its config does. It takes the metadata of a model
+    /// from there or from its own list; about one that it finds in neither it does not offer `apply_patch`.
+    pub fn that_knows_its_model(self) -> Self {
+        let catalogue = json!({ "models": [model(&self.model, 0)] });
+        fs::write(self.home.path().join("codex/models.json"), catalogue.to_string()).unwrap();
+        let config = fs::read_to_string(self.config()).unwrap();
+        let catalogue = self.home.path().join("codex/models.json");
+        fs::write(self.config(), format!("model_catalog_json = {:?}\n{config}", catalogue.to_str().unwrap())).unwrap();
+        self
+    }
+
+    /// Sends this as the key.
+    pub fn with_key(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.key);
+        self
+    }
+
+    /// Adds a line to the provider's part of the config.
+    pub fn with_provider_line(self, line: &str) -> Self {
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), format!("{config}{line}\n")).unwrap();
+        self
+    }
+
+    /// Begins a conversation.
+    pub fn exec(&self, prompt: &str) -> CodexRan {
+        self.run(&["exec", "--skip-git-repo-check", "--json", prompt])
+    }
+
+    /// Goes on with the last conversation.
+    pub fn resume(&self, prompt: &str) -> CodexRan {
+        self.run(&["exec", "resume", "--last", "--skip-git-repo-check", "--json", prompt])
+    }
+
+    /// Where the model's commands run.
+    pub fn working_directory(&self) -> PathBuf {
+        self.home.path().join("work")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.home.path().join("codex/config.toml")
+    }
+
+    fn run(&self, arguments: &[&str]) -> CodexRan {
+        let mut stdout = tempfile::tempfile().unwrap();
+        let mut stderr = tempfile::tempfile().unwrap();
+        let mut command = self.prepared(stdout.try_clone().unwrap(), stderr.try_clone().unwrap());
+        let mut child = command.args(arguments).spawn().unwrap();
+        let ended = eventually_within(SECONDS, || child.try_wait().unwrap().is_some());
+        let _ = child.kill();
+        let ok = child.wait().unwrap().success();
+        let ran = Ran { ok, stdout: read(&mut stdout), stderr: read(&mut stderr) };
+        assert!(ended, "codex does not end: {ran:?}");
+        assert_eq!(self.outside.connections(), 0, "codex went outside: {:?}", self.outside.requests());
+        let events = ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        CodexRan { ran, events }
+    }
+
+    fn prepared(&self, stdout: File, stderr: File) -> Command {
+        let binary = std::env::var_os("BITROUTER_E2E_CODEX").expect("which Codex is not said. Run: cargo xtask e2e");
+        let mut command = Command::new(binary);
+        command.current_dir(self.working_directory()).env_clear();
+        command.envs(["PATH", "SYSTEMROOT"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.env("HOME", self.home.path()).env("CODEX_HOME", self.home.path().join("codex"));
+        for folder in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR"] {
+            command.env(folder, self.home.path().join("tmp"));
+        }
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env(proxy, self.outside.origin()).env(proxy.to_lowercase(), self.outside.origin());
+        }
+        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").env("E2E_KEY", &self.key).env("TZ", "UTC");
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        command
+    }
+}
+
+impl CodexRan {
+    /// Checks that it exited with 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.ran.ok, "{self:?}");
+        self
+    }
+
+    /// Checks that it exited with anything else.
+    #[track_caller]
+    pub fn fails(self) -> Self {
+        assert!(!self.ran.ok, "{self:?}");
+        self
+    }
+
+    /// Checks that it reported a text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.ran.stdout.contains(text), "`{text}` is not in {self:?}");
+        self
+    }
+
+    /// The finished items of a kind, such as `agent_message`.
+    pub fn items(&self, kind: &str) -> Vec<&Value> {
+        let finished = self.events.iter().filter(|event| event["type"] == "item.completed");
+        finished.map(|event| &event["item"]).filter(|item| item["type"] == kind).collect()
+    }
+
+    /// What the model said last.
+    #[track_caller]
+    pub fn message(&self) -> &str {
+        let last = self.items("agent_message").pop().and_then(|item| item["text"].as_str());
+        last.unwrap_or_else(|| panic!("no message in {self:?}"))
+    }
+}
