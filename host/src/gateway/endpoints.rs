@@ -48,9 +48,11 @@ const fn openai(path: &'static str, operation: &'static str, form: bool) -> Endp
     Endpoint { path, operation, dialect: "openai", shape: Dialect::ChatCompletions, form }
 }
 
-static ENDPOINTS: [Endpoint; 12] = [
+static ENDPOINTS: [Endpoint; 14] = [
     json("/v1/chat/completions", "generate", "chat-completions", Dialect::ChatCompletions),
     json("/v1/responses", "generate", "responses", Dialect::Responses),
+    json("/v1/responses/compact", "compact", "responses", Dialect::Responses),
+    json("/v1/responses/input_tokens", "count-tokens", "responses", Dialect::Responses),
     json("/v1/messages", "generate", "messages", Dialect::Messages),
     openai("/v1/embeddings", "embeddings", false),
     openai("/v1/completions", "completions", false),
@@ -62,6 +64,9 @@ static ENDPOINTS: [Endpoint; 12] = [
     openai("/v1/audio/transcriptions", "audio/transcriptions", true),
     openai("/v1/audio/translations", "audio/translations", true),
 ];
+
+/// The catalogue that a provider's own client asks for: a call without a body.
+static CATALOGUE: Endpoint = json("/v1/models", "models", "responses", Dialect::Responses);
 
 /// A client's call, read and checked as far as routing needs.
 pub struct Call {
@@ -92,6 +97,8 @@ pub enum CallBody {
         /// Where the model's name stands.
         model_at: Range<usize>,
     },
+    /// None.
+    None,
 }
 
 /// The endpoint that a request calls, if it is a call.
@@ -132,8 +139,28 @@ async fn health() -> Json<serde_json::Value> {
     Json(json!({"status": "ok"}))
 }
 
+/// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
+/// own where that is empty. Any other client gets the list of models.
+async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version") {
+        return list_of_models(&app).await;
+    }
+    let serving = app.directory.settled().await.serving(CATALOGUE.operation, CATALOGUE.dialect);
+    let Some(provider) = serving.first() else { return Json(json!({"models": []})).into_response() };
+    let call = Call {
+        endpoint: &CATALOGUE,
+        query: Some(query.to_owned()),
+        headers: request.headers().clone(),
+        address: format!("{provider}:{}", CATALOGUE.operation),
+        streaming: false,
+        body: CallBody::None,
+    };
+    pipeline::run(&app, call, Finished::start(request_id(), CATALOGUE.dialect)).await
+}
+
 /// The models of all active providers; a name that several of them serve is listed once, for the first of them.
-async fn models(State(app): State<Arc<App>>) -> Response {
+async fn list_of_models(app: &App) -> Response {
     let mut seen = std::collections::HashSet::new();
     let models = app.directory.settled().await.models();
     let data: Vec<_> = models

@@ -18,6 +18,8 @@ use crate::upstream::{self, Answer};
 
 /// How much of an answer `explain` and `resume` are shown.
 const SHOWN: usize = 64 << 10;
+/// How many dropped members the client is told of.
+const MAX_DROPPED: usize = 64;
 /// Longer than any credential in any encoding.
 const SCRUB_MARGIN: usize = 64 << 10;
 
@@ -53,7 +55,7 @@ async fn success(received: Received, mut finished: Finished) -> Response {
     let provider = received.provider.id().to_owned();
     let framing = framing(&received);
     let status = received.response.status();
-    let headers = client_headers(received.response.headers(), received.scrubber.as_deref(), &finished);
+    let headers = client_headers(&received, &finished);
     finished.status = status.as_u16();
     let watcher = Watcher::new(shape, framing, finished);
     let body = match &received.request.delivery {
@@ -95,10 +97,13 @@ fn framing(received: &Received) -> Option<Framing> {
 }
 
 /// The headers of the answer that the client is sent.
-fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, finished: &Finished) -> HeaderMap {
+fn client_headers(received: &Received, finished: &Finished) -> HeaderMap {
+    let Received { response, scrubber, request, .. } = received;
+    let answer = response.headers();
     let mut headers = HeaderMap::with_capacity(answer.len() + 4);
     for (name, value) in answer_headers(answer) {
-        let value = scrubber.map_or_else(|| value.clone(), |scrubber| scrubber.scrub_header(value).into_owned());
+        let value =
+            scrubber.as_ref().map_or_else(|| value.clone(), |scrubber| scrubber.scrub_header(value).into_owned());
         headers.append(name, value);
     }
     let ours = [
@@ -115,14 +120,21 @@ fn client_headers(answer: &HeaderMap, scrubber: Option<&Scrubber>, finished: &Fi
             headers.insert(HeaderName::from_static(name), value);
         }
     }
+    headers.insert(HeaderName::from_static("x-bitrouter-attempts"), HeaderValue::from(finished.attempts));
+    if !request.dropped.is_empty() {
+        let dropped = request.dropped.iter().take(MAX_DROPPED).map(|pointer| pointer.trim_start_matches('/'));
+        if let Ok(value) = HeaderValue::from_str(&dropped.collect::<Vec<_>>().join(", ")) {
+            headers.insert(HeaderName::from_static("x-bitrouter-dropped"), value);
+        }
+    }
     headers
 }
 
 /// An answer that is not a success: the component says what it means, and the client gets it as it came.
 async fn explained(received: Received, mut finished: Finished) -> Response {
+    let mut headers = client_headers(&received, &finished);
     let Received { provider, endpoint, request, scrubber, response, .. } = received;
     let status = response.status();
-    let mut headers = client_headers(response.headers(), scrubber.as_deref(), &finished);
     let (answer, body) = match answer(response, scrubber.as_deref()).await {
         Ok(answer) => answer,
         Err(reason) => {

@@ -150,6 +150,7 @@ fn hook_body(body: CallBody, model: &str) -> Result<(HookBody, send::Form), Erro
             let blob = Blob { content_type: content_type.clone(), length: Some(length) };
             (HookBody::Opaque(blob), send::Form { content_type, pieces: pieces.into() })
         }
+        CallBody::None => (HookBody::None, send::Form::default()),
     })
 }
 

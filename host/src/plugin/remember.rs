@@ -136,6 +136,7 @@ mod tests {
             framing: "sse".into(),
             delivery: Delivery::Pass,
             memo: Vec::new(),
+            dropped: Vec::new(),
         })
     }
 

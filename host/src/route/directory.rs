@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Provider;
 use crate::config::Config;
 use crate::credential::Store;
+use crate::plugin::description::Billing;
 use crate::plugin::{Refused, Registry, Snapshot};
 use crate::upstream::Upstream;
 
@@ -107,10 +108,12 @@ impl Directory {
 }
 
 impl Providers {
-    /// Those that a bare name may find, in the order in which they are asked.
+    /// Those that a bare name may find, in the order in which they are asked: by `priority`, and where that says nothing, a
+    /// plan that is paid for already before what costs money for each token.
     pub fn active(&self) -> Vec<&Arc<Provider>> {
         let mut active: Vec<_> = self.by_id.values().filter(|provider| provider.is_active()).collect();
-        active.sort_by_key(|provider| (provider.priority, provider.id().to_owned()));
+        let costs = |provider: &Provider| provider.plugin.description.billing == Billing::PayPerToken;
+        active.sort_by_key(|provider| (provider.priority, costs(provider), provider.id().to_owned()));
         active
     }
 

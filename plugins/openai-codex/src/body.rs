@@ -1,7 +1,7 @@
 //! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members, edits them, and never
 //! takes the body out. In a body of the Codex CLI the edits write what is there already, so its bytes stay as they are.
 
-use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, Level, ReadError, log, quote};
+use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, ReadError, quote};
 
 /// Which top-level members go up. The backend answers 400 to each parameter that it does not know, and SDKs gain new ones
 /// all the time, so of what they send only `taken` passes: what the CLI itself sends. For the CLI it is the other way
@@ -13,14 +13,15 @@ const MEMBERS: &str = include_str!("members.json");
 /// Reasoning comes back sealed, as nothing is stored; without this in `include` no later call could go on from it.
 const SEALED: &str = "\"reasoning.encrypted_content\"";
 
-/// Edits the body of a call.
-pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
+/// Edits the body of a call, and returns what it left out.
+pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Failure> {
     let names = body.keys("").map_err(unreadable)?;
     // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
     let mut edits = members(call, body, &names, codex)?;
-    input(call, body, codex, &mut edits)?;
+    let mut dropped: Vec<String> = edits.iter().filter_map(removed).collect();
+    input(call, body, codex, &mut edits, &mut dropped)?;
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -28,13 +29,14 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<(), Failure> {
     } else if !Json::parse(&include).items().any(|item| item.raw() == SEALED) {
         edits.push(Edit::add("/include/-", SEALED));
     }
-    body.patch(&edits).map_err(Failure::invalid)
+    body.patch(&edits).map_err(Failure::invalid)?;
+    Ok(dropped)
 }
 
 /// Drops top-level members.
 fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
     let (ours, user) = (Json::parse(MEMBERS), call.settings());
-    let (mut edits, mut dropped) = (Vec::new(), Vec::new());
+    let mut edits = Vec::new();
     for name in names.iter().filter(|name| !listed(user, "extra_parameters", name)) {
         let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
         if listed(ours, "stored", name) && short(body, &pointer)? != "null" {
@@ -56,18 +58,20 @@ fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> R
         };
         if !keep {
             edits.push(Edit::remove(pointer));
-            dropped.push(name.as_str());
         }
-    }
-    if !dropped.is_empty() {
-        log(Level::Debug, &["left out of the body: ", &dropped.join(", ")].concat());
     }
     Ok(edits)
 }
 
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
 /// that the call has instructions, which the backend may insist on.
-fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
+fn input(
+    call: &Call,
+    body: &Document<'_>,
+    codex: bool,
+    edits: &mut Vec<Edit>,
+    dropped: &mut Vec<String>,
+) -> Result<(), Failure> {
     let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128).map_err(unreadable)?;
     let mut instructed = codex;
     for (at, row) in rows.iter().enumerate().rev() {
@@ -77,6 +81,7 @@ fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -
         if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
             // Nothing but a pointer to what this server never stored.
             edits.push(Edit::remove(place("")));
+            dropped.push(place(""));
             continue;
         }
         if starts(role, "\"system\"") {
@@ -101,6 +106,13 @@ fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -
         edits.push(Edit::add("/instructions", quote(&text)));
     }
     Ok(())
+}
+
+fn removed(edit: &Edit) -> Option<String> {
+    match edit {
+        Edit::Remove(pointer) => Some(pointer.clone()),
+        _ => None,
+    }
 }
 
 /// Whether this list has the name, or its beginning followed by `*`.

@@ -27,13 +27,17 @@ impl Provider for OpenAiCodex {
                 Ok(identified(call, Request::post("api", "/responses/compact")).pass())
             }
             ("generate", "responses", Some(document)) => {
-                body::shape(call, document)?;
-                let request = identified(call, Request::post("api", "/responses").framing("sse"));
+                let dropped = body::shape(call, document)?;
+                let request = Request::post("api", "/responses").framing("sse").dropped(dropped);
+                let request = identified(call, request);
                 Ok(if call.streaming { request.pass() } else { request.fold() })
             }
-            _ => {
-                Err(Failure::unsupported("openai-codex serves generate and compact, as JSON in the dialect responses"))
+            ("models", "responses", None) => {
+                let version = call.query.iter().find(|field| field.name == "client_version");
+                let version = version.map_or_else(|| version_of(call), |field| field.value.clone());
+                Ok(identified(call, Request::get("api", "/models").query("client_version", version)).pass())
             }
+            _ => Err(Failure::unsupported("openai-codex serves generate, compact and models in the dialect responses")),
         }
     }
 
@@ -61,9 +65,13 @@ fn identified(call: &Call, request: Request) -> Request {
         return request;
     }
     let originator = call.setting("originator").unwrap_or_else(|| "codex_cli_rs".into());
-    let version = call.setting("client_version").unwrap_or_else(|| "0.169.0".into());
+    let version = version_of(call);
     let agent = [originator.as_str(), &version].join("/");
     request.header("originator", originator).header("version", version).header("user-agent", agent)
+}
+
+fn version_of(call: &Call) -> String {
+    call.setting("client_version").unwrap_or_else(|| "0.169.0".into())
 }
 
 /// The models of `{"models": [{"slug", "visibility", "context_window"…}…]}` that are meant to be chosen. The page has

@@ -41,6 +41,8 @@ fn path(call: &Call) -> Result<&'static str, Failure> {
     Ok(match (call.operation.as_str(), call.dialect.as_str()) {
         ("generate", "chat-completions") => "/chat/completions",
         ("generate", "responses") => "/responses",
+        ("compact", "responses") => "/responses/compact",
+        ("count-tokens", "responses") => "/responses/input_tokens",
         ("embeddings", _) => "/embeddings",
         ("completions", _) => "/completions",
         ("moderations", _) => "/moderations",

@@ -27,6 +27,7 @@ impl Request {
             framing: "json".into(),
             delivery: Delivery::Pass,
             memo: Vec::new(),
+            dropped: Vec::new(),
         }
     }
 
@@ -64,6 +65,12 @@ impl Request {
     /// Keeps up to 64 KiB for `explain` and for the rewriter of this request.
     pub fn memo(mut self, memo: Vec<u8>) -> Self {
         self.memo = memo;
+        self
+    }
+
+    /// Says what the call asked for and this request leaves out, as JSON pointers; the user is told.
+    pub fn dropped(mut self, pointers: Vec<String>) -> Self {
+        self.dropped = pointers;
         self
     }
 

@@ -60,6 +60,7 @@ impl Transcript {
             Delivery::Fold => "delivery: fold".into(),
             Delivery::Rewrite(framing) => format!("delivery: rewrite to {framing}"),
         });
+        self.0.extend(request.dropped.iter().map(|pointer| format!("dropped: {pointer}")));
         if !request.memo.is_empty() {
             self.0.push(format!("memo: {}", bytes(&request.memo)));
         }
