@@ -4,6 +4,7 @@
 
 mod completions;
 mod config;
+mod connect;
 mod models;
 mod plugin;
 mod print;
@@ -77,6 +78,9 @@ enum Command {
     /// Check, accept and describe bitrouter.yaml
     #[command(subcommand)]
     Config(config::Config),
+    /// Point a client at the gateway, by its own config
+    #[command(subcommand)]
+    Connect(connect::Connect),
     /// Print a script that completes commands in your shell
     Completions(completions::Completions),
 }
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Providers(command) => command.run(&global),
         Command::Plugin(command) => command.run(&global),
         Command::Config(command) => command.run(&global),
+        Command::Connect(command) => command.run(&global),
         Command::Completions(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -165,7 +165,7 @@ fn greeting(addresses: &[SocketAddr], source: &Source) -> String {
 }
 
 /// An address that a client on this machine can ask: `0.0.0.0` is none.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),

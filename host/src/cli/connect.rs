@@ -1,0 +1,82 @@
+//! `bitrouter connect`: points a client at the gateway by the client's own config, and takes that back.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::serve::reachable;
+use super::setup::Setup;
+use super::{Global, Outcome, print};
+use crate::connect::{Change, Codex, Door, KEY_VARIABLE};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Connect {
+    /// The Codex CLI: writes $CODEX_HOME/config.toml (~/.codex/config.toml)
+    Codex(Client),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file as it was is kept beside it as config.toml.before-bitrouter. Comments and all other settings stay.
+
+Examples:
+  bitrouter connect codex
+  bitrouter connect codex --url http://gateway.lan:4356
+  bitrouter connect codex --undo")]
+pub(super) struct Client {
+    /// Take it back: the client's config is again what it was
+    #[arg(long, conflicts_with = "url")]
+    undo: bool,
+    /// Where the gateway is, instead of `server.listen`
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+impl Connect {
+    pub(super) fn run(self, global: &Global) -> Outcome {
+        let Connect::Codex(client) = self;
+        let codex = Codex::find(&|name| std::env::var_os(name))?;
+        let file = codex.file.display();
+        if client.undo {
+            print::answer(&match codex.undo()? {
+                Change::Restored => format!("{file} is again what it was before.\n"),
+                _ => format!("{file} no longer points at BitRouter; your other changes are kept.\n"),
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let door = door(client.url.as_deref(), global)?;
+        let Door { base_url, key_variable } = &door;
+        let mut text = match codex.connect(&door)? {
+            Change::AlreadySo => format!("{file} points at {base_url} already.\n"),
+            Change::Written { backup: Some(backup) } => {
+                format!("{file} points at {base_url} now; what it was is in {}.\n", backup.display())
+            }
+            _ => format!("{file} points at {base_url} now.\n"),
+        };
+        if let Some(variable) = key_variable {
+            text += &format!("The gateway asks for a key: set {variable} where you run codex.\n");
+        }
+        text += "Next: bitrouter serve, then codex. To take it back: bitrouter connect codex --undo\n";
+        print::answer(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where clients find the gateway: as this machine's config has it, or as the flag says.
+fn door(url: Option<&str>, global: &Global) -> Result<Door, Box<dyn std::error::Error>> {
+    let server = Setup::load_aloud(global, None)?.loaded.config.server;
+    let url = match url {
+        Some(url) => {
+            let parsed: http::Uri = url.parse().map_err(|error| format!("--url {url}: {error}"))?;
+            if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.authority().is_none() {
+                return Err(format!("--url {url}: write it as http://HOST:PORT").into());
+            }
+            url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
+        }
+        None => {
+            let first = server.listen.first().ok_or("server.listen names no address")?;
+            format!("http://{}", reachable(*first))
+        }
+    };
+    Ok(Door { base_url: format!("{url}/v1"), key_variable: (!server.keys.is_empty()).then_some(KEY_VARIABLE) })
+}

@@ -1,0 +1,104 @@
+//! Pointing a client at the gateway: edits the client's own config, and takes that back.
+//!
+//! `bitrouter connect` calls it. A backup is kept beside the file, and nothing is written that could not be read.
+
+mod codex;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+pub use codex::{Codex, Door};
+
+/// The environment variable from which a connected client takes the gateway's key, where the gateway asks for one.
+pub const KEY_VARIABLE: &str = "BITROUTER_API_KEY";
+
+/// What was done to a client's config.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was written; the backup of what it was before, if it was there.
+    Written {
+        /// The backup.
+        backup: Option<PathBuf>,
+    },
+    /// It says so already.
+    AlreadySo,
+    /// It is again what it was.
+    Restored,
+    /// The gateway was taken out; what its user changed since is kept.
+    TakenOut,
+}
+
+/// Why a client's config was left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// There is nowhere to look.
+    #[error("there is no home folder, so the config of {client} cannot be found. Set {variable}")]
+    NoHome {
+        /// The client.
+        client: &'static str,
+        /// What names its folder.
+        variable: &'static str,
+    },
+    /// A file cannot be used.
+    #[error("{path}: {source}. Nothing was changed")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The client's config is broken already.
+    #[error("{path} is not valid: {reason}. Nothing was changed: mend it first")]
+    Broken {
+        /// The file.
+        path: String,
+        /// What its parser said.
+        reason: String,
+    },
+    /// Something of the user's is in the way.
+    #[error("{path} has `{key}`, which is not a table. Nothing was changed: take it out first")]
+    InTheWay {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+    },
+    /// There is nothing to undo.
+    #[error("{path} does not point at BitRouter: there is nothing to undo")]
+    NotConnected {
+        /// The file.
+        path: String,
+    },
+}
+
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ConnectError {
+    let path = path.display().to_string();
+    move |source| ConnectError::File { path, source }
+}
+
+/// A file's text; `None` where there is no such file.
+fn read(path: &Path) -> Result<Option<String>, ConnectError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error(path)(error)),
+    }
+}
+
+/// Replaces a file in one step, with the permissions that it had. A link stays a link: its target is replaced.
+fn replace(path: &Path, text: &str) -> Result<(), ConnectError> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let write = || {
+        let folder = real.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        if let Ok(metadata) = fs::metadata(&real) {
+            file.as_file().set_permissions(metadata.permissions())?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(&real).map(drop).map_err(|error| error.error)
+    };
+    write().map_err(file_error(path))
+}
