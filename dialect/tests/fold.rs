@@ -32,7 +32,7 @@ fn fold(dialect: Dialect, chunks: &[&[u8]]) -> Result<String, FoldError> {
     for chunk in chunks {
         fold.feed(chunk);
     }
-    fold.finish().map(|document| String::from_utf8(document.to_vec()).unwrap())
+    fold.finish().map(|document| String::from_utf8_lossy(&document).into_owned())
 }
 
 fn fold_events(dialect: Dialect, events: &[Value]) -> Result<String, FoldError> {
