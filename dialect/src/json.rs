@@ -171,6 +171,28 @@ pub(crate) fn is_blank(value: &[u8]) -> bool {
     value == b"null" || value == b"\"\"" || blank_inside(b"[", b"]") || blank_inside(b"{", b"}")
 }
 
+/// An object with that member set to a value: in its place if it has one, else behind the others. The other members
+/// keep their bytes and their order.
+pub(crate) fn with_member(object: &[u8], name: &str, value: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(object.len() + name.len() + value.len() + 4);
+    text.push(b'{');
+    let mut write = |key: &[u8], value: &[u8]| {
+        let comma: &[u8] = if text.len() > 1 { b"," } else { b"" };
+        text.extend([comma, b"\"", key, b"\":", value].concat());
+    };
+    let mut there = false;
+    for (key, old) in members(object) {
+        let named = key == name.as_bytes();
+        there |= named;
+        write(key, if named { value } else { old });
+    }
+    if !there {
+        write(name.as_bytes(), value);
+    }
+    text.push(b'}');
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +215,14 @@ mod tests {
     #[test]
     fn a_truncated_value_is_not_found() {
         assert_eq!(get(br#"{"usage":{"total":1"#, "usage"), None);
+    }
+
+    #[test]
+    fn a_member_is_set_in_its_place_or_behind_the_others() {
+        let object = br#"{ "a" : 1.0e2 , "b":[ ], "c" : "\u00e9" }"#;
+        assert_eq!(with_member(object, "b", b"[2]"), br#"{"a":1.0e2,"b":[2],"c":"\u00e9"}"#);
+        assert_eq!(with_member(b"{}", "b", b"2"), br#"{"b":2}"#);
+        assert_eq!(with_member(br#"{"a":1}"#, "b", b"2"), br#"{"a":1,"b":2}"#);
     }
 
     #[test]

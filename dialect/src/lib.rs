@@ -1,12 +1,14 @@
 //! The four wire formats of LLM APIs: how their streams are cut into events, what an event means, what an
-//! answer used, how it ended, and how errors read and are written. The host calls this on every chunk of
-//! every answer, so nothing here does I/O, waits, or copies bytes that it does not have to keep.
+//! answer used, how it ended, how a stream folds into one document, and how errors read and are written. The
+//! host calls this on every chunk of every answer, so nothing here does I/O, waits, or copies bytes that it
+//! does not have to keep.
 
 #![forbid(unsafe_code)]
 
 mod dialect;
 mod error;
 mod event;
+mod fold;
 mod json;
 mod observe;
 mod sse;
@@ -17,6 +19,7 @@ mod whole;
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::{ApiError, ErrorKind, ParsedError, parse_error};
 pub use event::{Event, EventClass, EventKind, classify};
+pub use fold::{DEFAULT_FOLD_LIMIT, Fold, FoldError};
 pub use sse::{DEFAULT_EVENT_LIMIT, Splitter};
 pub use tap::{End, Framing, Report, StreamError, Tap};
 pub use usage::Usage;

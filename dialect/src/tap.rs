@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::dialect::Dialect;
 use crate::error::{ParsedError, read_error};
 use crate::event::{Event, EventClass, EventKind, classify, finishes_choice, is_quiet, mentions_usage_metadata};
+use crate::json;
 use crate::observe::Observer;
 use crate::sse::Splitter;
 use crate::usage::{Counts, Usage};
@@ -30,6 +31,28 @@ pub struct StreamError {
     pub error: ParsedError,
     /// The event's data as it came, at most 64 KiB, with what is not UTF-8 replaced.
     pub raw: String,
+}
+
+impl StreamError {
+    /// Reads an error event's data.
+    pub(crate) fn read(data: &[u8]) -> Self {
+        let raw = &data[..data.len().min(MEMBER_LIMIT)];
+        Self { error: read_error(data).unwrap_or_default(), raw: String::from_utf8_lossy(raw).into_owned() }
+    }
+
+    /// The error as the body of an HTTP error of its own dialect, with the upstream's error object byte for byte; none
+    /// if it has none that clients of that dialect would understand.
+    pub fn body(&self, dialect: Dialect) -> Option<Bytes> {
+        let data = self.raw.as_bytes();
+        serde_json::from_slice::<serde::de::IgnoredAny>(data).ok()?;
+        let failed = json::get(data, "response").and_then(|response| json::get(response, "error"));
+        let error = failed.or_else(|| json::get(data, "error"))?;
+        let kind = if dialect == Dialect::GenerateContent { "status" } else { "type" };
+        json::get_text(error, kind).and(json::get_text(error, "message"))?;
+        let begin: &[u8] =
+            if dialect == Dialect::Messages { b"{\"type\":\"error\",\"error\":" } else { b"{\"error\":" };
+        Some([begin, error, b"}"].concat().into())
+    }
 }
 
 /// How an answer ended.
@@ -241,16 +264,12 @@ impl Learned {
 
     fn fail(&mut self, data: &[u8]) {
         if self.error.is_none() {
-            let raw = &data[..data.len().min(MEMBER_LIMIT)];
-            self.error = Some(Box::new(StreamError {
-                error: read_error(data).unwrap_or_default(),
-                raw: String::from_utf8_lossy(raw).into_owned(),
-            }));
+            self.error = Some(Box::new(StreamError::read(data)));
         }
     }
 }
 
 /// Whether what a stream broke off in is nevertheless a whole event, only its blank line missing.
-fn is_whole(data: &[u8]) -> bool {
+pub(crate) fn is_whole(data: &[u8]) -> bool {
     data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
 }

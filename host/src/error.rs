@@ -225,7 +225,7 @@ impl Error {
 }
 
 /// The contract's failure kinds in the dialects' words.
-fn refusal(kind: &str) -> ErrorKind {
+pub(crate) fn refusal(kind: &str) -> ErrorKind {
     match kind {
         "rate-limited" => ErrorKind::RateLimited,
         "usage-limit" => ErrorKind::UsageLimit,

@@ -8,8 +8,9 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 
+use super::limits::Limits;
 use super::watch::Watcher;
-use super::{Received, failed, rewrite};
+use super::{Received, failed, fold, rewrite};
 use crate::credential::{ScrubStream, Scrubber, answer_headers};
 use crate::error::Error;
 use crate::plugin::contract::{self, Delivery, Field, Trouble};
@@ -36,10 +37,16 @@ pub(super) async fn deliver(received: Received, finished: Finished) -> Response 
         let error = Error::Redirect { provider: received.provider.id().to_owned(), location };
         return failed(&error, received.endpoint.shape, finished);
     }
-    if status.is_success() {
-        return success(received, finished).await;
+    let limits = Limits::in_headers(&received, &finished);
+    let response = if status.is_success() {
+        success(received, finished).await
+    } else {
+        Box::pin(explained(received, finished)).await
+    };
+    if let Some((limits, said)) = limits {
+        limits.tell(said);
     }
-    Box::pin(explained(received, finished)).await
+    response
 }
 
 /// Where a redirect leads, for the error: scrubbed before anything is cut off or escaped.
@@ -49,7 +56,7 @@ fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> String {
     location.chars().take(200).flat_map(char::escape_debug).collect()
 }
 
-/// A success: forwarded as it came, or through the component's rewriter.
+/// A success: forwarded as it came, through the component's rewriter, or folded into one document.
 async fn success(received: Received, mut finished: Finished) -> Response {
     let shape = received.endpoint.shape;
     let provider = received.provider.id().to_owned();
@@ -57,9 +64,14 @@ async fn success(received: Received, mut finished: Finished) -> Response {
     let status = received.response.status();
     let headers = client_headers(&received, &finished);
     finished.status = status.as_u16();
-    let watcher = Watcher::new(shape, framing, finished);
+    let watcher = Watcher::new(&received, framing, finished);
     let body = match &received.request.delivery {
-        Delivery::Pass => {
+        Delivery::Fold if framing == Some(Framing::Sse) => {
+            return Box::pin(fold::deliver(received, watcher, headers)).await;
+        }
+        // An upstream that answers with the whole although a stream was asked for has nothing to be folded.
+        Delivery::Pass | Delivery::Fold => {
+            let watcher = watcher.explaining(&received);
             let deadlines = received.provider.deadlines;
             let events = framing == Some(Framing::Sse);
             let scrub = received.scrubber.map(ScrubStream::new);
@@ -76,8 +88,6 @@ async fn success(received: Received, mut finished: Finished) -> Response {
             Ok(body) => body,
             Err((error, finished)) => return failed(&error, shape, *finished),
         },
-        // Refused before the request was sent, until it is there.
-        Delivery::Fold => Body::empty(),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

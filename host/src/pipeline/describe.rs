@@ -50,7 +50,7 @@ pub(super) fn call(
 }
 
 /// Whether one of the patterns names this: exactly, or up to a trailing `*`.
-fn matches(patterns: &[String], name: &str) -> bool {
+pub(super) fn matches(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => pattern == name,

@@ -5,6 +5,9 @@
 
 mod deliver;
 mod describe;
+mod explain;
+mod fold;
+mod limits;
 mod rewrite;
 mod send;
 mod watch;

@@ -64,7 +64,8 @@ pub(super) fn check_delivery(request: &contract::Request) -> Result<(), String> 
     }
     match &request.delivery {
         Delivery::Pass => Ok(()),
-        Delivery::Fold => not_yet("the delivery `fold`".into()),
+        Delivery::Fold if request.framing == "sse" => Ok(()),
+        Delivery::Fold => not_yet(format!("folding `{}`", request.framing)),
         Delivery::Rewrite(to) if to == "sse" && request.framing == "sse" => Ok(()),
         Delivery::Rewrite(to) => {
             not_yet(format!("rewriting `{}` to `{}`", request.framing.escape_debug(), to.escape_debug()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::Provider;
+use super::{Provider, Windows};
 use crate::config::Config;
 use crate::credential::Store;
 use crate::plugin::description::Billing;
@@ -23,6 +23,7 @@ pub struct Directory {
     current: ArcSwap<Providers>,
     /// One pool of connections for each connect timeout that the config names; most have one.
     upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
+    windows: Arc<Windows>,
 }
 
 /// The providers at one moment.
@@ -58,7 +59,20 @@ impl Directory {
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        Directory { registry, config, env, store, current: ArcSwap::default(), upstreams: Default::default() }
+        Directory {
+            registry,
+            config,
+            env,
+            store,
+            current: ArcSwap::default(),
+            upstreams: Default::default(),
+            windows: Arc::default(),
+        }
+    }
+
+    /// What is known of the accounts' limits.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
 
     /// What is there now.
@@ -89,7 +103,8 @@ impl Directory {
             let configured = self.config.provider(id);
             let env = |name: &str| self.env.get(name).cloned();
             let upstream = self.upstream(configured.timeouts.connect);
-            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, Arc::clone(&self.store), upstream))
+            let (store, windows) = (Arc::clone(&self.store), Arc::clone(&self.windows));
+            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, store, upstream, windows))
         };
         let providers = Arc::new(Providers {
             by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),

@@ -8,8 +8,10 @@ mod explain;
 pub mod nearest;
 mod provider;
 mod resolve;
+mod windows;
 
 pub use directory::{Directory, ModelEntry, Providers};
 pub use explain::{ExplainedTarget, Explanation};
 pub use provider::Provider;
 pub use resolve::Target;
+pub use windows::{Said, Unread, Window, Windows};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
+use super::{Unread, Windows};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
@@ -32,6 +33,12 @@ pub struct Provider {
     pub deadlines: Deadlines,
     /// What sends its requests.
     pub upstream: Arc<Upstream>,
+    /// The types of events that the component reads limits from.
+    pub observed_events: Arc<[String]>,
+    /// What its answers said of limits and is not read yet.
+    pub unread: Unread,
+    /// What is known of every account's limits.
+    pub windows: Arc<Windows>,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -44,6 +51,7 @@ impl Provider {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         upstream: Arc<Upstream>,
+        windows: Arc<Windows>,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -92,6 +100,9 @@ impl Provider {
                 total: configured.timeouts.total,
             },
             upstream,
+            observed_events: description.observe.events.as_slice().into(),
+            unread: Unread::default(),
+            windows,
             fault,
             plugin,
         }

@@ -24,6 +24,9 @@ const HOLD: Duration = Duration::from_millis(1);
 /// A burst is written when this much has been gathered; larger frames are forwarded without a copy.
 const GATHER: usize = 16 << 10;
 
+/// How long the end of an answer is waited for once all that matters of it is there.
+const REST: Duration = Duration::from_millis(100);
+
 /// Sees every byte that goes to the client, and how it ended.
 pub trait Watch: Send + Unpin + 'static {
     /// Bytes that are about to be forwarded.
@@ -127,6 +130,33 @@ impl<W: Watch> Answer<W> {
             return Ok(AnswerBody::Whole { bytes: first, _watch: self.watch });
         }
         Ok(AnswerBody::Stream { first: Some(first), rest: Box::new(self) })
+    }
+
+    /// Reads the answer for what the watch makes of it, to its end, or until `enough` says that the rest changes nothing.
+    /// The rest is then waited for a moment: an answer that ends leaves a connection that can be used again.
+    pub async fn read_until(mut self, enough: impl Fn(&W) -> bool) -> (Result<(), Broken>, W) {
+        let mut until = None;
+        loop {
+            if until.is_none() && enough(&self.watch) {
+                until = Some(Instant::now() + REST);
+            }
+            let next = std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context));
+            let next = match until {
+                None => next.await,
+                Some(until) => match tokio::time::timeout_at(until.into(), next).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.watch.end(None);
+                        None
+                    }
+                },
+            };
+            match next {
+                None => return (Ok(()), self.watch),
+                Some(Ok(_)) => {}
+                Some(Err(broken)) => return (Err(broken), self.watch),
+            }
+        }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {

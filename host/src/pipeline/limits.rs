@@ -1,0 +1,97 @@
+//! What answers say of limits, handed to the component's `quota` and kept. The way back calls it where a header or an
+//! event matched what the description observes. No client waits for it, and a provider that observes nothing never
+//! gets here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Received;
+use crate::credential::{Scrubber, answer_headers};
+use crate::plugin::contract::Field;
+use crate::route::{Provider, Said};
+use crate::telemetry::Finished;
+
+/// How often an account's limits are read at most: an account that is busy is not worth a hook for each answer, as
+/// every answer says them anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Whose limits an answer speaks of.
+pub(super) struct Limits {
+    provider: Arc<Provider>,
+    account: Arc<str>,
+    scrubber: Option<Arc<Scrubber>>,
+}
+
+impl Limits {
+    pub(super) fn new(received: &Received, finished: &Finished) -> Self {
+        Limits {
+            provider: Arc::clone(&received.provider),
+            account: Arc::clone(&finished.account),
+            scrubber: received.scrubber.clone(),
+        }
+    }
+
+    /// The headers of an answer that the description observes, scrubbed; none where there are none.
+    pub(super) fn in_headers(received: &Received, finished: &Finished) -> Option<(Self, Said)> {
+        let patterns = &received.provider.plugin.description.observe.headers;
+        if patterns.is_empty() {
+            return None;
+        }
+        let fields = observed(received.response.headers(), patterns, received.scrubber.as_deref());
+        (!fields.is_empty()).then(|| (Self::new(received, finished), Said::Headers(fields)))
+    }
+
+    /// Hands events on.
+    pub(super) fn events(&self, events: Vec<Bytes>) {
+        for event in events {
+            self.tell(Said::Event(String::from_utf8_lossy(&event).into_owned()));
+        }
+    }
+
+    /// Hands on what was said; returns at once.
+    pub(super) fn tell(&self, said: Said) {
+        // Without a runtime the gateway is going down, and nobody will ask.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.provider.unread.put(&self.account, said) {
+            let (provider, account, scrubber) =
+                (Arc::clone(&self.provider), Arc::clone(&self.account), self.scrubber.clone());
+            runtime.spawn(async move { read(&provider, &account, scrubber).await });
+        }
+    }
+}
+
+/// Reads what was said of one account until nothing more is.
+async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scrubber>>) {
+    while let Some(unread) = provider.unread.take(account) {
+        for said in unread {
+            let (headers, event) = match &said {
+                Said::Headers(fields) => (fields.as_slice(), None),
+                Said::Event(event) => ([].as_slice(), Some(event.as_str())),
+            };
+            match provider.plugin.quota(headers, event, scrubber.clone()).await {
+                Ok(windows) => {
+                    tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
+                    provider.windows.record(provider.id(), account, windows);
+                }
+                Err(error) => {
+                    tracing::warn!(provider = provider.id(), %error, "a component could not read an account's limits");
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn observed(headers: &HeaderMap, patterns: &[String], scrubber: Option<&Scrubber>) -> Vec<Field> {
+    answer_headers(headers)
+        .filter(|(name, _)| super::describe::matches(patterns, name.as_str()))
+        .filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value)).into_owned();
+            Some(Field { name: name.as_str().to_owned(), value })
+        })
+        .collect()
+}

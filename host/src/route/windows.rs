@@ -1,0 +1,219 @@
+//! The windows of every account's limits, as its provider last told them. The pipeline records them off the client's
+//! path; `status` and routing read them. They live as long as the gateway and are never written anywhere.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::plugin::contract::{self, Field};
+
+/// The most windows that are kept of an account, the newest; providers have two to six.
+const MOST: usize = 16;
+/// The longest name of a window that is kept, in characters.
+const LONGEST_NAME: usize = 64;
+/// How many things said of one account may wait to be read.
+const UNREAD: usize = 16;
+
+/// One window of a rate limit or of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Window {
+    /// The provider's name of it.
+    pub name: String,
+    /// 0 to 100, where the provider says it.
+    pub used_percent: Option<f64>,
+    /// How many units it holds.
+    pub limit: Option<u64>,
+    /// How many units are left.
+    pub remaining: Option<u64>,
+    /// Its length in seconds.
+    pub length_seconds: Option<u64>,
+    /// Seconds since 1970 at which it begins anew.
+    pub resets_at: Option<u64>,
+    /// Seconds since 1970 at which the provider told it.
+    pub told_at: u64,
+}
+
+type OfAccount = BTreeMap<String, Window>;
+
+/// The windows of all accounts.
+#[derive(Debug, Default)]
+pub struct Windows(Mutex<BTreeMap<String, BTreeMap<String, OfAccount>>>);
+
+impl Windows {
+    /// Keeps what an account's provider told: each window takes the place of the one of its name.
+    pub fn record(&self, provider: &str, label: &str, told: Vec<contract::Window>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut windows = lock(&self.0);
+        let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
+        for window in told.into_iter().take(MOST) {
+            let window = checked(window, now);
+            account.insert(window.name.clone(), window);
+        }
+        while account.len() > MOST {
+            let oldest = account.values().min_by_key(|window| window.told_at).map(|window| window.name.clone());
+            oldest.and_then(|name| account.remove(&name));
+        }
+    }
+
+    /// The windows of an account by name; those that have begun anew since they were told are left out.
+    pub fn get(&self, provider: &str, label: &str) -> Vec<Window> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let windows = lock(&self.0);
+        let account = windows.get(provider).and_then(|accounts| accounts.get(label));
+        let lasts = |window: &&Window| window.resets_at.is_none_or(|at| at > now);
+        account.into_iter().flat_map(BTreeMap::values).filter(lasts).cloned().collect()
+    }
+}
+
+/// A window without what makes no sense.
+fn checked(told: contract::Window, now: u64) -> Window {
+    Window {
+        name: told.name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect(),
+        used_percent: told.used_percent.filter(|used| used.is_finite()).map(|used| used.clamp(0.0, 100.0)),
+        limit: told.limit,
+        remaining: told.remaining,
+        length_seconds: told.length_seconds,
+        resets_at: told.resets_at.or_else(|| now.checked_add(told.resets_in_seconds?)),
+        told_at: now,
+    }
+}
+
+/// What an answer said of its account's limits.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// Its headers that are observed.
+    Headers(Vec<Field>),
+    /// An event that is observed.
+    Event(String),
+}
+
+/// What answers said and no hook has read yet, by account. Bounded: the oldest goes first, and headers take the place
+/// of earlier ones, as each answer says them anew.
+#[derive(Debug, Default)]
+pub struct Unread(Mutex<BTreeMap<Arc<str>, VecDeque<Said>>>);
+
+impl Unread {
+    /// Adds something; true if nobody reads this account's, so that the caller is to begin.
+    pub fn put(&self, account: &Arc<str>, said: Said) -> bool {
+        let mut unread = lock(&self.0);
+        let begin = !unread.contains_key(account);
+        let waiting = unread.entry(Arc::clone(account)).or_default();
+        if matches!(said, Said::Headers(_)) {
+            waiting.retain(|said| !matches!(said, Said::Headers(_)));
+        }
+        waiting.push_back(said);
+        if waiting.len() > UNREAD {
+            waiting.pop_front();
+        }
+        begin
+    }
+
+    /// Takes all that waits. None if nothing does: the reader ends, and the next to put begins.
+    pub fn take(&self, account: &Arc<str>) -> Option<VecDeque<Said>> {
+        let mut unread = lock(&self.0);
+        let waiting = unread.get_mut(account).map(std::mem::take).filter(|waiting| !waiting.is_empty());
+        if waiting.is_none() {
+            unread.remove(account);
+        }
+        waiting
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock is held leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(name: &str) -> contract::Window {
+        contract::Window {
+            name: name.into(),
+            used_percent: None,
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at: None,
+            resets_in_seconds: None,
+        }
+    }
+
+    #[test]
+    fn a_window_takes_the_place_of_the_one_of_its_name_in_its_account_alone() {
+        let windows = Windows::default();
+        let used = |percent| contract::Window { used_percent: Some(percent), ..told("weekly") };
+        windows.record("codex", "work", vec![used(10.0), told("primary")]);
+        windows.record("codex", "home", vec![used(90.0)]);
+        windows.record("codex", "work", vec![used(20.0)]);
+        let work = windows.get("codex", "work");
+        let names: Vec<_> = work.iter().map(|window| (window.name.as_str(), window.used_percent)).collect();
+        assert_eq!(names, [("primary", None), ("weekly", Some(20.0))]);
+        assert_eq!(windows.get("codex", "home")[0].used_percent, Some(90.0));
+        assert_eq!(windows.get("codex", "nobody"), []);
+        assert_eq!(windows.get("other", "work"), []);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_not_kept() {
+        let windows = Windows::default();
+        let odd = contract::Window {
+            name: format!("two\r\nlines{}", "x".repeat(1000)),
+            used_percent: Some(f64::NAN),
+            resets_in_seconds: Some(u64::MAX),
+            ..told("")
+        };
+        windows.record("p", "a", vec![odd, contract::Window { used_percent: Some(1e9), ..told("much") }]);
+        let kept = windows.get("p", "a");
+        assert_eq!((kept[0].name.as_str(), kept[0].used_percent), ("much", Some(100.0)));
+        assert_eq!(kept[1].name.len(), 64);
+        assert!(kept[1].name.starts_with("twolines"));
+        assert_eq!((kept[1].used_percent, kept[1].resets_at), (None, None));
+    }
+
+    #[test]
+    fn windows_are_bounded_whatever_a_component_answers() {
+        let windows = Windows::default();
+        for round in 0..3 {
+            windows.record("p", "a", (0..1000).map(|number| told(&format!("{round}-{number}"))).collect());
+        }
+        assert_eq!(windows.get("p", "a").len(), 16);
+    }
+
+    #[test]
+    fn a_window_that_has_begun_anew_says_nothing() {
+        let windows = Windows::default();
+        let past = contract::Window { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
+        let coming = contract::Window { resets_in_seconds: Some(1000), ..told("coming") };
+        windows.record("p", "a", vec![past, coming]);
+        let kept = windows.get("p", "a");
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].resets_at, Some(kept[0].told_at + 1000));
+    }
+
+    #[test]
+    fn one_reader_at_a_time_gets_the_newest_headers_and_every_event() {
+        let (unread, account) = (Unread::default(), Arc::from("work"));
+        let headers = |value: &str| Said::Headers(vec![Field { name: "x".into(), value: value.into() }]);
+        let event = Said::Event("{}".into());
+        assert!(unread.put(&account, headers("1")));
+        assert!(!unread.put(&account, event.clone()));
+        assert!(!unread.put(&account, headers("2")));
+        assert!(unread.put(&Arc::from("home"), event.clone()));
+        let waiting = unread.take(&account).unwrap();
+        assert!(matches!(&waiting[0], Said::Event(event) if event == "{}"), "{waiting:?}");
+        assert!(matches!(&waiting[1], Said::Headers(fields) if fields[0].value == "2"), "{waiting:?}");
+        assert_eq!(waiting.len(), 2);
+        assert!(!unread.put(&account, event.clone()), "the reader is still at work");
+        assert!(unread.take(&account).is_some());
+        assert!(unread.take(&account).is_none());
+        assert!(unread.put(&account, event.clone()), "the reader has ended");
+        for _ in 0..1000 {
+            unread.put(&account, event.clone());
+        }
+        assert_eq!(unread.take(&account).map(|waiting| waiting.len()), Some(16));
+    }
+}

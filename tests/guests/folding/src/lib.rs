@@ -1,0 +1,60 @@
+//! Stands for a backend that only streams: a client that asks for no stream gets the stream folded. It observes limits
+//! in headers and events, and logs what its `quota` is shown.
+
+use bitrouter_provider::{
+    Call, Failure, Field, Json, Level, Payload, Provider, Request, Step, Window, export, log, rate_limits,
+};
+
+/// The provider.
+pub struct Folding;
+
+export!(Folding);
+
+impl Provider for Folding {
+    fn describe() -> String {
+        r#"{
+            "id": "folding",
+            "name": "Folding",
+            "version": "0.1.0",
+            "origins": { "api": "http://127.0.0.1:9/v1" },
+            "serves": {
+                "generate": ["chat-completions", "responses", "messages"],
+                "embeddings": ["openai"]
+            },
+            "models": [{ "id": "folding-1" }],
+            "observe": { "headers": ["x-ratelimit-*"], "events": ["codex.rate_limits"] },
+            "billing": "free"
+        }"#
+        .into()
+    }
+
+    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
+        if call.operation == "embeddings" {
+            // What cannot be: one document has nothing to be folded.
+            return Ok(Request::post("api", "/embeddings").framing("json").fold());
+        }
+        let request = Request::post("api", "/generate").framing("sse");
+        Ok(if call.streaming { request.pass() } else { request.fold() })
+    }
+
+    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
+        for header in headers {
+            log(Level::Info, &["quota was shown ", &header.name, ": ", &header.value].concat());
+        }
+        let Some(event) = event else {
+            return rate_limits(headers);
+        };
+        log(Level::Info, &["quota was shown ", event].concat());
+        let primary = Json::parse(event).at(&["rate_limits", "primary"]);
+        let resets_at = primary.and_then(|primary| primary.get("reset_at")?.text()?.parse().ok());
+        vec![Window {
+            name: "primary".into(),
+            used_percent: Some(41.5),
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at,
+            resets_in_seconds: None,
+        }]
+    }
+}
