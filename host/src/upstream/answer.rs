@@ -21,6 +21,9 @@ const BURST: Duration = Duration::from_micros(300);
 /// leaves at once; a client cannot tell that those which follow within 0.3 ms came a millisecond later, and a write and a
 /// read for each of them is what a burst costs.
 const HOLD: Duration = Duration::from_millis(1);
+/// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
+/// of it is there by then and leaves in the same write; where it has not, nobody else has much to do.
+const TURNS: u32 = 2;
 /// A burst is written when this much has been gathered; larger frames are forwarded without a copy.
 const GATHER: usize = 16 << 10;
 
@@ -129,6 +132,9 @@ impl<W: Watch> Answer<W> {
             }
             return Ok(AnswerBody::Whole { bytes: first, _watch: self.watch });
         }
+        if self.events {
+            first = self.with_what_follows(first).await;
+        }
         Ok(AnswerBody::Stream { first: Some(first), rest: Box::new(self) })
     }
 
@@ -157,6 +163,34 @@ impl<W: Watch> Answer<W> {
                 Some(Err(broken)) => return (Err(broken), self.watch),
             }
         }
+    }
+
+    /// The first bytes, and those that come while other tasks have their turn.
+    async fn with_what_follows(&mut self, first: Bytes) -> Bytes {
+        let mut joined = BytesMut::new();
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+            let next = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll_next(context))).await;
+            let more = match next {
+                Poll::Ready(Some(Ok(bytes))) => Some(bytes),
+                Poll::Ready(Some(Err(broken))) => {
+                    self.then = Some(Then::Broken(broken));
+                    None
+                }
+                Poll::Ready(None) => None,
+                Poll::Pending => {
+                    self.holding = false;
+                    self.release()
+                }
+            };
+            if let Some(more) = more {
+                if joined.is_empty() {
+                    joined = BytesMut::from(first.clone());
+                }
+                joined.extend_from_slice(&more);
+            }
+        }
+        if joined.is_empty() { first } else { joined.freeze() }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
