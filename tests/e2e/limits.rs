@@ -4,6 +4,8 @@ use bitrouter_tests::{Gateway, Reply, Upstream};
 use serde_json::{Value, json};
 
 const STREAM: &str = include_str!("../../dialect/tests/streams/responses-text.sse");
+/// How the guest's line stands in the log, where quotes are escaped.
+const EVENT_SHOWN: &str = r#"quota was shown {\"type\":\"codex.rate_limits\""#;
 
 fn hello(streaming: bool) -> Value {
     json!({"model": "folding:folding-1", "input": "hi", "stream": streaming})
@@ -23,7 +25,7 @@ fn observed_headers_and_events_are_read_and_kept() {
         upstream.replies(reply.send(STREAM));
         gateway.post("/v1/responses").json(&hello(streaming)).send().status(200);
         gateway.logs("quota was shown x-ratelimit-remaining-requests: 7").logs("name: \"requests\"");
-        gateway.logs("quota was shown {\"type\":\"codex.rate_limits\"").logs("name: \"primary\"");
+        gateway.logs(EVENT_SHOWN).logs("name: \"primary\"");
         assert!(!gateway.log().contains("x-other-limit"));
     }
 }
@@ -47,7 +49,7 @@ fn events_of_a_client_that_left_are_read_too() {
     let mut client = gateway.post("/v1/responses").json(&hello(true)).open();
     assert_eq!(client.head().0, 200);
     client.leave();
-    gateway.logs("quota was shown {\"type\":\"codex.rate_limits\"");
+    gateway.logs(EVENT_SHOWN);
 }
 
 #[test]

@@ -70,7 +70,7 @@ async fn answer(mut socket: TcpStream) {
     let head = |status: &str, kind: &str| {
         format!(
             "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\nx-probe-echo: Bearer {SECRET}\r\n\
-             x-probe-all: {echo}; {}\r\nx-ratelimit-limit-requests: 10\r\n\r\n",
+             x-probe-all: {echo}; {}\r\nx-probe-status: answered {status}\r\nx-ratelimit-limit-requests: 10\r\n\r\n",
             marker::HEADER
         )
     };
@@ -78,7 +78,9 @@ async fn answer(mut socket: TcpStream) {
         let _ = socket.write_all(head("500 Secret Missing", "text/plain").as_bytes()).await;
         return;
     }
-    let whole = |marker: &str| json!({"marker": marker, "echo": &echo, "error": {"message": &echo}}).to_string();
+    let whole = |marker: &str| {
+        json!({"marker": marker, "echo": &echo, "error": {"message": format!("{marker}: {echo}")}}).to_string()
+    };
     if request.starts_with("GET /v1/token") {
         let answer = head("200 OK", "application/json") + &whole(marker::ASKED) + &echo;
         let _ = socket.write_all(answer.as_bytes()).await;

@@ -2,7 +2,7 @@
 //! in headers and events, and logs what its `quota` is shown.
 
 use bitrouter_provider::{
-    Call, Failure, Field, Json, Level, Payload, Provider, Request, Step, Window, export, log, rate_limits,
+    Call, Failure, Field, Level, Payload, Provider, Request, Step, Window, export, log, rate_limits,
 };
 
 /// The provider.
@@ -45,15 +45,13 @@ impl Provider for Folding {
             return rate_limits(headers);
         };
         log(Level::Info, &["quota was shown ", event].concat());
-        let primary = Json::parse(event).at(&["rate_limits", "primary"]);
-        let resets_at = primary.and_then(|primary| primary.get("reset_at")?.text()?.parse().ok());
         vec![Window {
             name: "primary".into(),
             used_percent: Some(41.5),
             limit: None,
             remaining: None,
             length_seconds: None,
-            resets_at,
+            resets_at: None,
             resets_in_seconds: None,
         }]
     }
