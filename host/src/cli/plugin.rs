@@ -17,7 +17,7 @@ use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
 use crate::plugin::Digest;
-use crate::plugin::description::{Attach, Auth, Description, Place};
+use crate::plugin::description::{Attach, Auth, Description, Login, Place};
 use crate::plugin::trust::{Grant, Lock};
 
 #[derive(Debug, Subcommand)]
@@ -164,12 +164,22 @@ fn wants(file: &Path, bytes: usize, digest: &Digest, description: &Description) 
 
 /// Which credential goes where, and in which place of the request.
 fn credential(auth: &Auth, description: &Description) -> String {
-    let Auth::ApiKey(key) = auth;
-    let from = if key.env.is_empty() { String::new() } else { format!(" from {}", key.env.join(" or ")) };
-    let to: Vec<&str> =
-        key.origins.iter().filter_map(|name| description.origins.get(name)).map(String::as_str).collect();
-    let places: Vec<String> = key.attach.iter().map(place).collect();
-    format!("API key{from}, sent to {} in {}", print::list(&to), print::list(&places))
+    let url = |name: &String| description.origins.get(name).map(String::as_str);
+    let to: Vec<&str> = auth.origins().iter().filter_map(url).collect();
+    let places: Vec<String> = auth.attach().iter().map(place).collect();
+    let sent = format!("sent to {} in {}", print::list(&to), print::list(&places));
+    match auth {
+        Auth::ApiKey(key) if key.env.is_empty() => format!("API key, {sent}"),
+        Auth::ApiKey(key) => format!("API key from {}, {sent}", key.env.join(" or ")),
+        Auth::Oauth(oauth) => {
+            let issuer = url(&oauth.origin).unwrap_or("-");
+            let imports = oauth.login.iter().filter_map(|login| match login {
+                Login::Import(import) => Some(format!(", or imported from {}", import.source)),
+                Login::Browser(_) | Login::Device(_) => None,
+            });
+            format!("account logged in at {issuer}{}, {sent}", imports.collect::<String>())
+        }
+    }
 }
 
 fn place(attach: &Attach) -> String {
@@ -279,6 +289,17 @@ The component asks for:
   is shown     of your account: its label, plan
 "
         );
+    }
+
+    #[test]
+    fn a_login_is_shown_with_where_it_is_made_and_where_its_token_goes() {
+        let auth = r#"[{"method": "oauth", "client_id": "app", "token": {"path": "/token"},
+            "login": [{"flow": "import", "source": "codex-cli"}],
+            "attach": [{"header": "authorization", "format": "Bearer {}"}]}]"#;
+        let line = "credentials  account logged in at https://login.example.com, or imported from codex-cli, sent to \
+                    https://api.example.com in the header authorization\n";
+        let text = shown(&description(auth, "[]"));
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod scrub;
 pub mod source;
 pub mod store;
 pub mod token_file;
+pub mod vendor;
 
 pub use accounts::{AccountError, Accounts, Listing};
 pub use attach::{AttachError, Attachment};

@@ -4,10 +4,17 @@
 //! `wit/0.1.0/description.schema.json`, is made from these types. It may grow within a contract version, so unknown
 //! members are kept out of the way here, never refused.
 
+mod oauth;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use oauth::{
+    Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
+    TokenName,
+};
 
 /// What a provider is: its name, where it lives, how it is paid and what it serves.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -59,25 +66,34 @@ pub struct Description {
 pub enum Auth {
     /// A key that the user has from the provider.
     ApiKey(ApiKey),
+    /// An account that the user logs in to.
+    Oauth(Box<Oauth>),
 }
 
 impl Auth {
     /// How this credential is attached to a request.
     pub fn attach(&self) -> &[Attach] {
-        let Auth::ApiKey(key) = self;
-        &key.attach
+        match self {
+            Auth::ApiKey(key) => &key.attach,
+            Auth::Oauth(oauth) => &oauth.attach,
+        }
     }
 
     /// The environment variables that may hold this credential.
     pub fn env(&self) -> &[String] {
-        let Auth::ApiKey(key) = self;
-        &key.env
+        match self {
+            Auth::ApiKey(key) => &key.env,
+            Auth::Oauth(_) => &[],
+        }
     }
 
-    /// The names of the origins that this credential may go to.
+    /// The names of the origins that this credential may go to. A refresh token is not meant: it goes to
+    /// [`Oauth::origin`] alone.
     pub fn origins(&self) -> &[String] {
-        let Auth::ApiKey(key) = self;
-        &key.origins
+        match self {
+            Auth::ApiKey(key) => &key.origins,
+            Auth::Oauth(oauth) => &oauth.origins,
+        }
     }
 }
 

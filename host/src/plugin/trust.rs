@@ -36,21 +36,26 @@ pub struct Grant {
 /// One credential that a component is attached.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Source {
-    /// `api-key`.
+    /// `api-key` or `oauth`.
     pub method: String,
     /// The environment variables that it is read from.
     pub env: Vec<String>,
     /// The names of the origins that it goes to.
     pub origins: Vec<String>,
+    /// Of a login: the name of the origin at which it is made, which gets the refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 impl Grant {
     /// What accepting this component would mean.
     pub fn of(digest: &Digest, description: &Description) -> Self {
-        let credentials = description.auth.iter().map(|auth| match auth {
-            Auth::ApiKey(key) => {
-                Source { method: "api-key".into(), env: key.env.clone(), origins: key.origins.clone() }
-            }
+        let credentials = description.auth.iter().map(|auth| {
+            let (method, issuer) = match auth {
+                Auth::ApiKey(_) => ("api-key", None),
+                Auth::Oauth(oauth) => ("oauth", Some(oauth.origin.clone())),
+            };
+            Source { method: method.into(), env: auth.env().to_vec(), origins: auth.origins().to_vec(), issuer }
         });
         Grant {
             id: description.id.clone(),

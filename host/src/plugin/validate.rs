@@ -1,8 +1,10 @@
 //! Checking what `describe` returned, once, at load: everything behind this room may rely on it.
 
+mod login;
+
 use std::collections::BTreeMap;
 
-use super::description::{Attach, Description, Place};
+use super::description::{Attach, Auth, Description, Place};
 use crate::credential::{Forward, Origin, Reserved};
 
 /// What is wrong with a description.
@@ -83,6 +85,11 @@ pub fn description(json: &str) -> Result<Description, Invalid> {
             if let Err(problem) = check_attach(attach) {
                 return fail(&format!("auth.{index}.attach"), problem);
             }
+        }
+        if let Auth::Oauth(oauth) = auth
+            && let Some((member, problem)) = login::problem(oauth, &description.origins)
+        {
+            return fail(&format!("auth.{index}.{member}"), problem);
         }
     }
     if let Err(error) = Forward::new(&description.forward, Reserved::new(&description.auth)) {
