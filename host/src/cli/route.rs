@@ -7,7 +7,7 @@ use clap::Args;
 use super::print::{self, Table};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::route::{ExplainedTarget, Explanation, Providers};
+use crate::route::Explanation;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,7 +16,8 @@ An address is what a request has as its `model`:
   PROVIDER:MODEL         that provider, any of its accounts
   PROVIDER@LABEL:MODEL   that provider, that account
 
-It needs no running gateway, no config and no network. The exit code is 1 where nothing would serve the address.
+It needs no running gateway, no config and no network. The exit code is 1 where nothing would serve the \
+address; a login that is yet to be made is a note.
 
 Examples:
   bitrouter route gpt-5
@@ -43,15 +44,8 @@ impl Route {
         if let Some(problem) = explanation.problem.as_ref().filter(|_| !self.json) {
             print::note(&format!("error: {}", print::printable(problem)));
         }
-        let served = explanation.targets.iter().any(|target| is_served(target, &providers));
-        Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if explanation.problem.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-}
-
-/// A target without the account that it needs is refused by the gateway itself.
-fn is_served(target: &ExplainedTarget, providers: &Providers) -> bool {
-    let needs = providers.by_id.get(&target.provider).is_some_and(|provider| provider.accounts.needs_credential());
-    target.account.is_some() || !needs
 }
 
 fn text(explanation: &Explanation) -> String {
@@ -79,6 +73,7 @@ fn text(explanation: &Explanation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::ExplainedTarget;
 
     fn explanation() -> Explanation {
         let target = ExplainedTarget {

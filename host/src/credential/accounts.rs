@@ -1,22 +1,22 @@
 //! The accounts of one provider: finds its credentials and puts them in order.
 //!
 //! Made once for each provider and config; route asks it on every request. A key in the config comes before one in the
-//! environment before what is stored. A credential that is there and cannot be used is an error, never passed over for
+//! environment before what is stored: logins and keys. A credential that is there and cannot be used is an error, never passed over for
 //! another that someone else may pay for.
 
+mod error;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
-use thiserror::Error;
 
-use super::Origin;
-use super::attach::AttachError;
 use super::source::{Credential, Parts, Source};
 use super::store::{Store, StoreError};
-use super::token_file::{Entry, Kind, StoredKey, TokenFile};
-use crate::plugin::description::Auth;
+use super::token_file::{Entry, Kind, StoredLogin, TokenFile};
+use super::{Origin, Timestamp};
+use crate::plugin::description::{Auth, Oauth};
+pub use error::AccountError;
 
 /// The label of a key in the config.
 pub const CONFIG_LABEL: &str = "config";
@@ -24,56 +24,6 @@ pub const CONFIG_LABEL: &str = "config";
 pub const ENV_LABEL: &str = "env";
 /// The label of a login that was given none.
 pub const DEFAULT_LABEL: &str = "default";
-
-/// Why there is no credential, or not this one.
-#[derive(Clone, Debug, Error)]
-pub enum AccountError {
-    /// The provider has no account at all.
-    #[error("{provider}: no credential. Set {}providers.{provider}.api_key in bitrouter.yaml", Either(.env))]
-    NoCredential {
-        /// The provider's id.
-        provider: String,
-        /// The environment variables that may hold one.
-        env: Vec<String>,
-    },
-    /// The provider has accounts, none under this label.
-    #[error("{provider}: no account has the label `{label}`. There {}", Known(.known))]
-    UnknownLabel {
-        /// The provider's id.
-        provider: String,
-        /// The label that was asked for.
-        label: String,
-        /// The labels that there are.
-        known: Vec<String>,
-    },
-    /// The credential is there, and cannot be used.
-    #[error("{provider}@{label}: {holder} {why}")]
-    Refused {
-        /// The provider's id.
-        provider: String,
-        /// The account's label.
-        label: String,
-        /// What holds it.
-        holder: String,
-        /// Why.
-        why: AttachError,
-    },
-    /// The stored credential is of a kind that this version does not use.
-    #[error(
-        "{provider}@{label}: this version cannot use a stored credential of the kind `{kind}`. Update BitRouter, or choose another account"
-    )]
-    UnknownKind {
-        /// The provider's id.
-        provider: String,
-        /// The account's label.
-        label: String,
-        /// The kind's name.
-        kind: String,
-    },
-    /// The stored credentials cannot be read.
-    #[error(transparent)]
-    Store(#[from] Arc<StoreError>),
-}
 
 /// What was found for a provider, in the order in which it is used.
 #[derive(Debug, Default)]
@@ -128,9 +78,11 @@ impl Accounts {
     ) -> Self {
         let fixed = |auth: &Auth, label: &str, source: Source, secret: &SecretString| {
             let bound_to = auth.origins().iter().filter_map(|name| accepted.get(name)).cloned().collect();
-            make(Parts { provider, label, source, secret, bound_to, rules: auth.attach(), claims: &[] })
+            let kept_back = Vec::new();
+            make(Parts { provider, label, source, secret, kept_back, bound_to, rules: auth.attach(), claims: &[] })
         };
-        let from_config = auth.first().zip(config_key);
+        let takes_key = auth.iter().find(|auth| matches!(auth, Auth::ApiKey(_)));
+        let from_config = takes_key.zip(config_key);
         let from_config = from_config.map(|(auth, key)| fixed(auth, CONFIG_LABEL, Source::Config, key));
         let set = |variable: &String| env(variable).filter(|value| !value.is_empty()).map(SecretString::from);
         let mut variables = auth.iter().flat_map(|auth| auth.env().iter().map(move |variable| (auth, variable)));
@@ -188,54 +140,82 @@ impl Accounts {
 
     fn listing(&self, stored: &Stored, before: &Listing) -> Listing {
         let mut found = self.fixed.clone();
-        match (stored, self.auth.first()) {
-            (Err(error), Some(_)) => found.push(Err(error.clone().into())),
-            (Ok(file), Some(auth)) => found.extend(self.stored(file, auth, before)),
-            (_, None) => {}
+        match stored {
+            _ if !self.needs_credential() => {}
+            Err(error) => found.push(Err(error.clone().into())),
+            Ok(file) => found.extend(self.stored(file, before)),
         }
         Listing { found }
     }
 
-    fn stored(&self, file: &TokenFile, auth: &Auth, before: &Listing) -> Vec<Result<Arc<Credential>, AccountError>> {
+    fn stored(&self, file: &TokenFile, before: &Listing) -> Vec<Result<Arc<Credential>, AccountError>> {
         let mut entries: Vec<&Entry> = file.entries.iter().filter(|entry| entry.provider == self.provider).collect();
         entries.sort_by_key(|entry| order(entry));
-        let credential = |entry: &Entry| match &entry.kind {
-            Kind::ApiKey(key) => self.stored_key(&entry.label, key, auth, before),
-            Kind::Other(kind) => Err(AccountError::UnknownKind {
-                provider: self.provider.clone(),
-                label: entry.label.clone(),
-                kind: kind.clone(),
-            }),
-        };
-        entries.into_iter().map(credential).collect()
+        entries.into_iter().map(|entry| self.credential(entry, before)).collect()
     }
 
-    fn stored_key(
-        &self,
-        label: &str,
-        key: &StoredKey,
-        auth: &Auth,
-        before: &Listing,
-    ) -> Result<Arc<Credential>, AccountError> {
-        let parts = Parts {
-            provider: &self.provider,
-            label,
-            source: Source::Store,
-            secret: &key.key,
-            bound_to: key.origins.iter().map(|(_, origin)| origin.clone()).collect(),
-            rules: auth.attach(),
-            claims: &key.claims,
-        };
+    /// The credential of an entry; the one before where it is the same still.
+    fn credential(&self, entry: &Entry, before: &Listing) -> Result<Arc<Credential>, AccountError> {
+        let parts = self.parts(entry)?;
         match before.accounts().find(|credential| credential.is_of(&parts)) {
             Some(credential) => Ok(credential.clone()),
             None => make(parts),
         }
     }
 
-    fn no_credential(&self) -> AccountError {
-        let env = self.auth.iter().flat_map(Auth::env).cloned().collect();
-        AccountError::NoCredential { provider: self.provider.clone(), env }
+    fn parts<'p>(&'p self, entry: &'p Entry) -> Result<Parts<'p>, AccountError> {
+        let (provider, label, source) = (self.provider.as_str(), entry.label.as_str(), Source::Store);
+        let kind = || (provider.to_owned(), label.to_owned(), entry.kind.name().to_owned());
+        let takes = |wanted: fn(&Auth) -> bool| {
+            let (provider, label, kind) = kind();
+            self.auth.iter().find(|auth| wanted(auth)).ok_or(AccountError::WrongKind { provider, label, kind })
+        };
+        match &entry.kind {
+            Kind::ApiKey(key) => {
+                let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();
+                let bound_to = key.origins.iter().map(|(_, origin)| origin.clone()).collect();
+                let kept_back = Vec::new();
+                Ok(Parts { provider, label, source, secret: &key.key, kept_back, bound_to, rules, claims: &key.claims })
+            }
+            Kind::Oauth(login) => {
+                let auth = takes(|auth| matches!(auth, Auth::Oauth(_)))?;
+                if is_dead(login) {
+                    return Err(AccountError::LogInAgain { provider: provider.into(), label: label.into() });
+                }
+                // Never the issuer's: what the access token may be attached for is not where it was obtained.
+                let bound_to = auth.origins().iter().filter_map(|name| login.origin(name)).cloned().collect();
+                let kept_back = login.refresh_token.iter().chain(&login.id_token).cloned().collect();
+                let (secret, claims, rules) = (&login.access_token, &login.claims, auth.attach());
+                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims })
+            }
+            Kind::Other(_) => {
+                let (provider, label, kind) = kind();
+                Err(AccountError::UnknownKind { provider, label, kind })
+            }
+        }
     }
+
+    /// How the provider's accounts log in; nothing where it takes none.
+    pub fn login(&self) -> Option<&Oauth> {
+        self.auth.iter().find_map(|auth| match auth {
+            Auth::Oauth(oauth) => Some(&**oauth),
+            Auth::ApiKey(_) => None,
+        })
+    }
+
+    fn no_credential(&self) -> AccountError {
+        let (provider, env) = (self.provider.clone(), self.auth.iter().flat_map(Auth::env).cloned().collect());
+        match self.login() {
+            Some(_) => AccountError::NotLoggedIn { provider, env },
+            None => AccountError::NoCredential { provider, env },
+        }
+    }
+}
+
+/// Whether only a new login helps: the issuer said so, or the access token is over and nothing refreshes it.
+fn is_dead(login: &StoredLogin) -> bool {
+    let expired = || login.expires_at.is_some_and(|expiry| expiry <= Timestamp::now());
+    login.log_in_again.is_some() || (login.refresh_token.is_none() && expired())
 }
 
 /// `default` first, then by login time, those without one last; what cannot be used by its kind after all others.
@@ -249,7 +229,7 @@ fn make(parts: Parts<'_>) -> Result<Arc<Credential>, AccountError> {
     let holder = match &parts.source {
         Source::Config => format!("`providers.{provider}.api_key` in bitrouter.yaml"),
         Source::Env(variable) => format!("the environment variable {variable}"),
-        Source::Store => "the stored key".to_owned(),
+        Source::Store => "the stored credential".to_owned(),
     };
     Credential::new(parts).map(Arc::new).map_err(|why| AccountError::Refused { provider, label, holder, why })
 }
@@ -257,8 +237,7 @@ fn make(parts: Parts<'_>) -> Result<Arc<Credential>, AccountError> {
 fn label_of(found: &Result<Arc<Credential>, AccountError>) -> Option<&str> {
     match found {
         Ok(credential) => Some(&credential.label),
-        Err(AccountError::Refused { label, .. } | AccountError::UnknownKind { label, .. }) => Some(label),
-        Err(_) => None,
+        Err(error) => error.label(),
     }
 }
 
@@ -267,28 +246,6 @@ fn same(before: &Stored, now: &Stored) -> bool {
         (Ok(before), Ok(now)) => Arc::ptr_eq(before, now),
         (Err(before), Err(now)) => Arc::ptr_eq(before, now),
         _ => false,
-    }
-}
-
-struct Either<'e>(&'e [String]);
-
-impl fmt::Display for Either<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => Ok(()),
-            variables => write!(f, "{}, or ", variables.join(" or ")),
-        }
-    }
-}
-
-struct Known<'k>(&'k [String]);
-
-impl fmt::Display for Known<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [one] => write!(f, "is only `{one}`"),
-            labels => write!(f, "are: {}", labels.join(", ")),
-        }
     }
 }
 

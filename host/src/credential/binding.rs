@@ -107,6 +107,7 @@ mod tests {
             label: "work",
             source,
             secret: &"sk-canary-0123456789".into(),
+            kept_back: Vec::new(),
             bound_to: bound_to.iter().map(|url| url.parse().unwrap()).collect(),
             rules: &[],
             claims: &[],

@@ -6,12 +6,14 @@
 pub mod accounts;
 pub mod attach;
 pub mod binding;
+pub mod claims;
 pub mod header;
 pub mod origin;
 mod path;
 pub mod scrub;
 pub mod source;
 pub mod store;
+pub mod timestamp;
 pub mod token_file;
 pub mod vendor;
 
@@ -24,3 +26,4 @@ pub use path::PathError;
 pub use scrub::{ScrubStream, Scrubber};
 pub use source::{Credential, Source};
 pub use store::{Store, StoreError};
+pub use timestamp::Timestamp;

@@ -40,6 +40,7 @@ pub struct Credential {
     /// What is known of the account, none of it secret.
     pub claims: Vec<(String, String)>,
     secret: SecretString,
+    kept_back: Vec<SecretString>,
 }
 
 /// What a credential is made from.
@@ -48,6 +49,8 @@ pub(super) struct Parts<'p> {
     pub label: &'p str,
     pub source: Source,
     pub secret: &'p SecretString,
+    /// Secrets that belong to it and are never attached, such as a refresh token: they are scrubbed too.
+    pub kept_back: Vec<SecretString>,
     pub bound_to: Vec<Origin>,
     pub rules: &'p [Attach],
     pub claims: &'p [(String, String)],
@@ -56,15 +59,17 @@ pub(super) struct Parts<'p> {
 impl Credential {
     /// Checks the secret and prepares all that a request needs of it.
     pub(super) fn new(parts: Parts<'_>) -> Result<Self, AttachError> {
+        let secrets = std::iter::once(parts.secret).chain(&parts.kept_back).map(ExposeSecret::expose_secret);
         Ok(Credential {
             attach: Attachment::new(parts.rules, parts.secret, parts.claims)?,
-            scrubber: Arc::new(Scrubber::new([parts.secret.expose_secret()])),
+            scrubber: Arc::new(Scrubber::new(secrets)),
             provider: parts.provider.to_owned(),
             label: parts.label.to_owned(),
             source: parts.source,
             bound_to: parts.bound_to,
             claims: parts.claims.to_vec(),
             secret: parts.secret.clone(),
+            kept_back: parts.kept_back,
         })
     }
 
@@ -76,7 +81,17 @@ impl Credential {
             && self.source == parts.source
             && self.bound_to == parts.bound_to
             && self.claims == parts.claims
-            && self.secret.expose_secret() == parts.secret.expose_secret()
+            && self.has(parts.secret)
+            && self
+                .kept_back
+                .iter()
+                .map(ExposeSecret::expose_secret)
+                .eq(parts.kept_back.iter().map(ExposeSecret::expose_secret))
+    }
+
+    /// Whether this is the secret that it attaches.
+    pub(super) fn has(&self, secret: &SecretString) -> bool {
+        self.secret.expose_secret() == secret.expose_secret()
     }
 }
 

@@ -13,24 +13,32 @@
 //!       "secret": { "key": "sk-…" } } ] }
 //! ```
 //!
+//! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`].
+//!
 //! `provider` and `label` together name an entry and occur once. `origins` holds the origins that were accepted when
 //! the credential was stored: it goes nowhere else. `created_at` is RFC 3339 in UTC with whole seconds, so that its
 //! text sorts as the time does; it and `claims` may be missing. An entry of another `kind` is kept and not used.
 
-use std::collections::HashSet;
-use std::fmt;
+mod fields;
+mod key;
+mod login;
 
-use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashSet;
+
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::Origin;
+use fields::{Fields, Rest};
+pub use key::StoredKey;
+pub use login::{Follows, LogInAgain, Refreshing, StoredLogin};
 
 /// The version of the format that this code reads.
 pub const VERSION: u64 = 1;
 
 /// All that a file holds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TokenFile {
     /// The credentials, in the file's order.
     pub entries: Vec<Entry>,
@@ -39,7 +47,7 @@ pub struct TokenFile {
 }
 
 /// One stored credential.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The provider's id.
     pub provider: String,
@@ -54,34 +62,14 @@ pub struct Entry {
 }
 
 /// What a stored credential is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Kind {
     /// A key that the user has from the provider.
     ApiKey(StoredKey),
+    /// An account that the user logged in to.
+    Oauth(Box<StoredLogin>),
     /// A kind that this version does not use, by its name; all that it holds is kept in the entry.
     Other(String),
-}
-
-/// A stored API key.
-#[derive(Debug)]
-pub struct StoredKey {
-    /// The key.
-    pub key: SecretString,
-    /// The origins that were accepted when it was stored, by name. At least one.
-    pub origins: Vec<(String, Origin)>,
-    /// What is known of the account, none of it secret.
-    pub claims: Vec<(String, String)>,
-    rest: Rest,
-}
-
-/// Members that are kept as they are. They may be secret, so `Debug` shows their names alone.
-#[derive(Default)]
-struct Rest(Map<String, Value>);
-
-impl fmt::Debug for Rest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
-    }
 }
 
 /// What is wrong with a file, and where in it. No value of the file is in it, except an address.
@@ -147,119 +135,54 @@ impl Entry {
         if !is_label(&label) {
             return Err(fields.fault("label", "is not 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"));
         }
-        let created_at = match fields.has("created_at") {
-            true => Some(fields.text("created_at")?),
-            false => None,
-        };
+        let created_at = fields.maybe("created_at", Fields::text)?;
         let kind = match fields.text("kind")?.as_str() {
             "api-key" => Kind::ApiKey(StoredKey::parse(&mut fields)?),
+            "oauth" => Kind::Oauth(Box::new(StoredLogin::parse(&mut fields)?)),
             other => Kind::Other(other.to_owned()),
         };
         Ok(Entry { provider, label, created_at, kind, rest: fields.rest() })
     }
 
     fn to_json(&self) -> Value {
-        let mut entry = object(json!({ "provider": self.provider, "label": self.label }));
-        let mut put = |name: &str, value: Value| entry.insert(name.to_owned(), value);
-        match &self.kind {
-            Kind::Other(kind) => {
-                put("kind", json!(kind));
-            }
-            Kind::ApiKey(stored) => {
-                let mut secret = object(json!({ "key": stored.key.expose_secret() }));
-                secret.extend(stored.rest.0.clone());
-                let origins = stored.origins.iter().map(|(name, origin)| (name.clone(), json!(origin.to_string())));
-                let claims = stored.claims.iter().map(|(name, value)| (name.clone(), json!(value)));
-                put("kind", json!("api-key"));
-                put("origins", Value::Object(origins.collect()));
-                if !stored.claims.is_empty() {
-                    put("claims", Value::Object(claims.collect()));
-                }
-                put("secret", Value::Object(secret));
-            }
-        }
+        let mut entry = object(json!({ "provider": self.provider, "label": self.label, "kind": self.kind.name() }));
         if let Some(created_at) = &self.created_at {
-            put("created_at", json!(created_at));
+            entry.insert("created_at".into(), json!(created_at));
+        }
+        match &self.kind {
+            Kind::ApiKey(key) => key.put(&mut entry),
+            Kind::Oauth(login) => login.put(&mut entry),
+            Kind::Other(_) => {}
         }
         entry.extend(self.rest.0.clone());
         Value::Object(entry)
     }
 }
 
-impl StoredKey {
-    fn parse(entry: &mut Fields) -> Result<Self, Fault> {
-        let mut secret = entry.object("secret")?;
-        let key = secret.text("key")?.into();
-        let named = entry.object("origins")?.texts()?;
-        if named.is_empty() {
-            return Err(entry.fault("origins", "names no address: the credential could go nowhere"));
+impl Kind {
+    /// As the file has it.
+    pub fn name(&self) -> &str {
+        match self {
+            Kind::ApiKey(_) => "api-key",
+            Kind::Oauth(_) => "oauth",
+            Kind::Other(name) => name,
         }
-        let parse = |(name, url): (String, String)| match url.parse::<Origin>() {
-            Ok(origin) => Ok((name, origin)),
-            Err(error) => Err(entry.fault(&format!("origins.{name}"), &format!("is refused: {error}"))),
-        };
-        let origins = named.into_iter().map(parse).collect::<Result<_, _>>()?;
-        let claims = if entry.has("claims") { entry.object("claims")?.texts()? } else { Vec::new() };
-        Ok(StoredKey { key, origins, claims, rest: secret.rest() })
+    }
+}
+
+/// Where a credential may go, and what is known of it.
+fn put_binding(entry: &mut Map<String, Value>, origins: &[(String, Origin)], claims: &[(String, String)]) {
+    let origins = origins.iter().map(|(name, origin)| (name.clone(), json!(origin.to_string())));
+    entry.insert("origins".into(), Value::Object(origins.collect()));
+    if !claims.is_empty() {
+        let claims = claims.iter().map(|(name, value)| (name.clone(), json!(value)));
+        entry.insert("claims".into(), Value::Object(claims.collect()));
     }
 }
 
 /// Whether a text can be an account's label.
 pub fn is_label(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte))
-}
-
-/// An object that is being read: members leave it as they are understood, so that what is left can be kept.
-struct Fields {
-    place: String,
-    map: Map<String, Value>,
-}
-
-impl Fields {
-    fn of(place: &str, value: Value) -> Result<Self, Fault> {
-        match value {
-            Value::Object(map) => Ok(Fields { place: place.to_owned(), map }),
-            _ => {
-                let place = if place.is_empty() { "(the whole file)" } else { place };
-                Err(Fault::Shape { place: place.to_owned(), what: "is not an object".to_owned() })
-            }
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.map.contains_key(name)
-    }
-
-    fn take<T>(&mut self, name: &str, what: &str, read: impl FnOnce(&Value) -> Option<T>) -> Result<T, Fault> {
-        // `shift_remove` keeps the order of the others.
-        self.map.shift_remove(name).and_then(|value| read(&value)).ok_or_else(|| self.fault(name, what))
-    }
-
-    fn text(&mut self, name: &str) -> Result<String, Fault> {
-        self.take(name, "is missing or not a text", |value| value.as_str().map(str::to_owned))
-    }
-
-    fn object(&mut self, name: &str) -> Result<Fields, Fault> {
-        let map = self.take(name, "is missing or not an object", |value| value.as_object().cloned())?;
-        Ok(Fields { place: self.place_of(name), map })
-    }
-
-    fn texts(mut self) -> Result<Vec<(String, String)>, Fault> {
-        let names: Vec<String> = self.map.keys().cloned().collect();
-        names.into_iter().map(|name| self.text(&name).map(|text| (name, text))).collect()
-    }
-
-    fn rest(self) -> Rest {
-        Rest(self.map)
-    }
-
-    fn place_of(&self, name: &str) -> String {
-        if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
-    }
-
-    fn fault(&self, name: &str, what: &str) -> Fault {
-        Fault::Shape { place: self.place_of(name), what: what.to_owned() }
-    }
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::nearest::nearest;
 use super::{Providers, Target};
+use crate::credential::AccountError;
 
 /// What an address leads to.
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +55,11 @@ impl Providers {
         if provider.accounts.needs_credential() {
             match provider.accounts.select(target.label.as_deref()) {
                 Ok(credential) => account = Some(credential.label.clone()),
+                // The address is right, and a login makes it work: that is no failure of the question.
+                Err(AccountError::NotLoggedIn { provider, .. }) => {
+                    let label = target.label.as_ref().map_or_else(String::new, |label| format!(" --label {label}"));
+                    explanation.notes.push(format!("no account is logged in: bitrouter login {provider}{label}"));
+                }
                 Err(error) => explanation.problem = Some(error.to_string()),
             }
         }

@@ -53,6 +53,24 @@ impl World {
         self
     }
 
+    /// The provider takes logins too.
+    fn with_login(mut self) -> Self {
+        let oauth = json!({
+            "method": "oauth", "client_id": "app", "login": [], "token": { "path": "/token" },
+            "attach": [
+                { "header": "authorization", "format": "Bearer {}" }, { "header": "account-id", "claim": "account_id" }
+            ],
+        });
+        self.auth.push(serde_json::from_value(oauth).unwrap());
+        self
+    }
+
+    /// The provider takes nothing but logins.
+    fn only_login(mut self) -> Self {
+        self.auth.clear();
+        self.with_login()
+    }
+
     fn stored(self, entries: &[Value]) -> Self {
         let new = self.path.with_extension("new");
         fs::write(&new, json!({ "version": 1, "credentials": entries }).to_string()).unwrap();
@@ -74,6 +92,18 @@ fn entry(label: &str, created_at: &str) -> Value {
         "provider": "openai", "label": label, "kind": "api-key", "created_at": created_at,
         "origins": { "api": "https://stored.example" }, "secret": { "key": format!("sk-canary-{label}") },
     })
+}
+
+/// A login under this label, changed in these members.
+fn login(label: &str, changes: Value) -> Value {
+    let mut login = json!({
+        "provider": "openai", "label": label, "kind": "oauth",
+        "origins": { "api": "https://api.stored.example", "auth": "https://auth.stored.example" },
+        "claims": { "account_id": "acct-1" },
+        "secret": { "access_token": "canary-access", "refresh_token": "canary-refresh", "id_token": "canary-id" },
+    });
+    login.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    login
 }
 
 fn labels(accounts: &Accounts) -> Vec<String> {
@@ -203,14 +233,71 @@ fn a_key_that_cannot_be_used_is_said_and_not_passed_over() {
 }
 
 #[test]
-fn a_stored_login_of_another_kind_is_skipped_with_its_label_known() {
-    let oauth =
-        json!({ "provider": "openai", "label": "default", "kind": "oauth", "secret": { "refresh": "sk-canary" } });
-    let world = World::new().stored(&[oauth, entry("work", "2026-01-01T00:00:00Z")]);
+fn a_stored_credential_of_an_unknown_kind_is_skipped_with_its_label_known() {
+    let passkey =
+        json!({ "provider": "openai", "label": "default", "kind": "passkey", "secret": { "key": "sk-canary" } });
+    let world = World::new().stored(&[passkey, entry("work", "2026-01-01T00:00:00Z")]);
     let accounts = world.accounts();
     assert_eq!(accounts.select(None).unwrap().label, "work");
     let error = error(&accounts, Some("default"));
-    assert!(error.contains("openai@default") && error.contains("`oauth`"), "{error}");
+    assert!(error.contains("openai@default") && error.contains("`passkey`"), "{error}");
+}
+
+#[test]
+fn a_login_is_used_only_where_the_provider_takes_logins() {
+    let world = World::new().stored(&[login("default", json!({}))]);
+    let error = error(&world.accounts(), None);
+    assert_eq!(
+        error,
+        "openai@default: the provider does not take a stored credential of the kind `oauth`. Choose another account"
+    );
+    let both = world.with_login();
+    assert_eq!(labels(&both.accounts()), ["default"]);
+}
+
+#[test]
+fn a_login_attaches_its_access_token_and_claims_and_goes_to_the_origins_of_the_api_alone() {
+    let credential = World::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
+    assert_eq!(sent(&credential), "Bearer canary-access");
+    let mut headers = http::HeaderMap::new();
+    credential.attach.apply(&mut headers, &mut Vec::new());
+    assert_eq!(headers["account-id"], "acct-1");
+    assert_eq!(credential.claims, [("account_id".to_owned(), "acct-1".to_owned())]);
+    assert!(binding::check(&credential, &"https://api.stored.example/v1".parse().unwrap()).is_ok());
+    assert!(binding::check(&credential, &"https://auth.stored.example".parse().unwrap()).is_err());
+}
+
+#[test]
+fn all_tokens_of_a_login_are_scrubbed() {
+    let credential = World::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
+    let echo = "canary-access canary-refresh canary-id";
+    assert_eq!(credential.scrubber.scrub_text(echo), "[secret] [secret] [secret]");
+}
+
+#[test]
+fn a_login_that_is_over_says_to_log_in_again() {
+    let dead = json!({ "log_in_again": { "since": "2026-01-01T00:00:00Z", "reason": "refresh_token_reused" } });
+    let mut expired = login("default", json!({ "expires_at": "2020-01-01T00:00:00Z" }));
+    expired["secret"].as_object_mut().unwrap().remove("refresh_token");
+    let refreshable = login("home", json!({ "expires_at": "2020-01-01T00:00:00Z" }));
+    let world = World::new().only_login().stored(&[login("work", dead), expired, refreshable]);
+    let accounts = world.accounts();
+    assert_eq!(
+        error(&accounts, Some("work")),
+        "openai@work: the account must log in again. Run: bitrouter login openai --label work"
+    );
+    assert_eq!(error(&accounts, None), "openai@default: the account must log in again. Run: bitrouter login openai");
+    assert!(accounts.select(Some("home")).is_ok());
+}
+
+#[test]
+fn a_provider_with_logins_says_how_to_log_in() {
+    let world = World::new().only_login();
+    assert_eq!(error(&world.accounts(), None), "openai: no account is logged in. Run: bitrouter login openai");
+    assert_eq!(
+        error(&World::new().with_login().accounts(), None),
+        "openai: no account is logged in. Run: bitrouter login openai, or set OPENAI_API_KEY or OPENAI_KEY"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is read, what is kept, and that a fault names its place and no secret.
 
+use secrecy::ExposeSecret;
+
 use super::*;
 
 fn file() -> Value {
@@ -13,8 +15,21 @@ fn file() -> Value {
                 "secret": { "key": "sk-canary-key", "later": "canary-secret" }, "later": ["canary-entry"],
             },
             {
-                "provider": "openai-codex", "label": "default", "kind": "oauth",
-                "secret": { "refresh_token": "canary-refresh" }, "origins": { "auth": "https://auth.example" },
+                "provider": "openai-codex", "label": "default", "kind": "oauth", "created_at": "2026-01-31T09:00:00Z",
+                "origins": { "api": "https://api.example", "auth": "https://auth.example" }, "client_id": "app",
+                "claims": { "plan": "plus" }, "expires_at": "2026-01-31T10:00:00Z",
+                "refreshed_at": "2026-01-31T09:00:00Z", "from": "import",
+                "follows": { "source": "codex-cli", "file": "/home/me/.codex/auth.json" },
+                "refreshing": { "since": "2026-01-31T09:50:00Z" },
+                "log_in_again": { "since": "2026-01-31T09:50:01Z", "reason": "refresh_token_reused" },
+                "secret": {
+                    "access_token": "canary-access", "refresh_token": "canary-refresh", "id_token": "canary-id",
+                    "later": "canary-secret",
+                },
+                "later": { "kept": "canary-entry" },
+            },
+            {
+                "provider": "somebody", "label": "default", "kind": "passkey", "secret": { "key": "canary-other" },
             },
         ],
     })
@@ -37,10 +52,35 @@ fn a_stored_key_is_read() {
 }
 
 #[test]
+fn a_stored_login_is_read() {
+    let file = TokenFile::parse(&file().to_string()).unwrap();
+    let Kind::Oauth(login) = &file.entries[1].kind else { panic!("{:?}", file.entries[1]) };
+    assert_eq!(login.access_token.expose_secret(), "canary-access");
+    assert_eq!(login.refresh_token.as_ref().unwrap().expose_secret(), "canary-refresh");
+    assert_eq!(login.id_token.as_ref().unwrap().expose_secret(), "canary-id");
+    assert_eq!(login.origin("auth").unwrap().to_string(), "https://auth.example");
+    assert_eq!(login.expires_at.unwrap().to_string(), "2026-01-31T10:00:00Z");
+    assert_eq!(login.follows.as_ref().unwrap().source, "codex-cli");
+    assert_eq!(login.refreshing.unwrap().since.to_string(), "2026-01-31T09:50:00Z");
+    assert_eq!(login.log_in_again.as_ref().unwrap().reason, "refresh_token_reused");
+}
+
+#[test]
+fn a_login_may_hold_no_more_than_an_access_token_and_its_origins() {
+    let mut least = file();
+    least["credentials"] = json!([{
+        "provider": "p", "label": "default", "kind": "oauth",
+        "origins": { "api": "https://api.example" }, "secret": { "access_token": "canary" },
+    }]);
+    let read = TokenFile::parse(&least.to_string()).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(read.to_json().expose_secret()).unwrap(), least);
+}
+
+#[test]
 fn an_entry_of_an_unknown_kind_is_kept_with_its_label() {
     let file = TokenFile::parse(&file().to_string()).unwrap();
-    assert_eq!(file.entries[1].label, "default");
-    assert!(matches!(&file.entries[1].kind, Kind::Other(kind) if kind == "oauth"));
+    assert_eq!(file.entries[2].label, "default");
+    assert!(matches!(&file.entries[2].kind, Kind::Other(kind) if kind == "passkey"));
 }
 
 #[test]
@@ -71,6 +111,15 @@ fn a_fault_names_its_place() {
             "`credentials[0].origins.api` is refused",
         ),
         (fault(|file| file["credentials"][0]["claims"]["plan"] = json!(1)), "`credentials[0].claims.plan`"),
+        (
+            fault(|file| file["credentials"][1]["secret"]["access_token"] = json!(1)),
+            "`credentials[1].secret.access_token`",
+        ),
+        (
+            fault(|file| file["credentials"][1]["expires_at"] = json!("soon")),
+            "`credentials[1].expires_at` is not a time",
+        ),
+        (fault(|file| file["credentials"][1]["follows"] = json!({})), "`credentials[1].follows.source`"),
         (fault(|file| file["credentials"][1] = file["credentials"][0].clone()), "second entry for openai@work"),
     ] {
         assert!(fault.contains(text), "{fault}");

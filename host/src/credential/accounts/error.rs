@@ -1,0 +1,149 @@
+//! Why there is no credential, or not this one: each a sentence with its next step.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::super::attach::AttachError;
+use super::super::store::StoreError;
+use super::DEFAULT_LABEL;
+
+/// Why there is no credential, or not this one.
+#[derive(Clone, Debug, Error)]
+pub enum AccountError {
+    /// The provider has no account at all.
+    #[error("{provider}: no credential. Set {}providers.{provider}.api_key in bitrouter.yaml", Either(.env))]
+    NoCredential {
+        /// The provider's id.
+        provider: String,
+        /// The environment variables that may hold one.
+        env: Vec<String>,
+    },
+    /// The provider has no account, and takes logins.
+    #[error("{provider}: no account is logged in. Run: bitrouter login {provider}{}", Or(.env))]
+    NotLoggedIn {
+        /// The provider's id.
+        provider: String,
+        /// The environment variables that may hold a key instead.
+        env: Vec<String>,
+    },
+    /// The issuer takes the account's tokens no more, or they expired and cannot be refreshed.
+    #[error("{provider}@{label}: the account must log in again. Run: {}", LogIn { provider, label })]
+    LogInAgain {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+    },
+    /// The provider has accounts, none under this label.
+    #[error("{provider}: no account has the label `{label}`. There {}", Known(.known))]
+    UnknownLabel {
+        /// The provider's id.
+        provider: String,
+        /// The label that was asked for.
+        label: String,
+        /// The labels that there are.
+        known: Vec<String>,
+    },
+    /// The credential is there, and cannot be used.
+    #[error("{provider}@{label}: {holder} {why}")]
+    Refused {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What holds it.
+        holder: String,
+        /// Why.
+        why: AttachError,
+    },
+    /// The stored credential is of a kind that this provider does not take.
+    #[error(
+        "{provider}@{label}: the provider does not take a stored credential of the kind `{kind}`. Choose another account"
+    )]
+    WrongKind {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// The kind's name.
+        kind: String,
+    },
+    /// The stored credential is of a kind that this version does not use.
+    #[error(
+        "{provider}@{label}: this version cannot use a stored credential of the kind `{kind}`. Update BitRouter, or choose another account"
+    )]
+    UnknownKind {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// The kind's name.
+        kind: String,
+    },
+    /// The stored credentials cannot be read.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+impl AccountError {
+    /// The label of the account that it is about; none where it is about all of them.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            AccountError::LogInAgain { label, .. }
+            | AccountError::Refused { label, .. }
+            | AccountError::WrongKind { label, .. }
+            | AccountError::UnknownKind { label, .. } => Some(label),
+            AccountError::NoCredential { .. }
+            | AccountError::NotLoggedIn { .. }
+            | AccountError::UnknownLabel { .. }
+            | AccountError::Store(_) => None,
+        }
+    }
+}
+
+struct Either<'e>(&'e [String]);
+
+impl fmt::Display for Either<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            variables => write!(f, "{}, or ", variables.join(" or ")),
+        }
+    }
+}
+
+struct Known<'k>(&'k [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one] => write!(f, "is only `{one}`"),
+            labels => write!(f, "are: {}", labels.join(", ")),
+        }
+    }
+}
+
+struct Or<'o>(&'o [String]);
+
+impl fmt::Display for Or<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            variables => write!(f, ", or set {}", variables.join(" or ")),
+        }
+    }
+}
+
+struct LogIn<'l> {
+    provider: &'l str,
+    label: &'l str,
+}
+
+impl fmt::Display for LogIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bitrouter login {}", self.provider)?;
+        if self.label == DEFAULT_LABEL { Ok(()) } else { write!(f, " --label {}", self.label) }
+    }
+}
