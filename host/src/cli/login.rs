@@ -17,7 +17,7 @@ use crate::credential::issuer::{Issuer, Tokens};
 use crate::credential::store::Saved;
 use crate::credential::token_file::{Entry, Follows, Kind, StoredKey, StoredLogin, is_label};
 use crate::credential::{Attachment, Origin, Store, Timestamp, claims, vendor};
-use crate::login::{self, Attempt, LoginError, Person, Return, Way};
+use crate::login::{self, Attempt, LoginError, Return, Way};
 use crate::plugin::description::{ApiKey, Import, Oauth};
 use crate::route::Provider;
 
@@ -134,7 +134,7 @@ impl Login {
             let run = Run { setup: &setup, provider, store: &store, terminal: &terminal, issuer, open, copy };
             let way = run.choose(&ways, self.way.flag(self.copy))?;
             let label = self.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
-            run.log_in(way, ways, label).await
+            run.log_in(way, &ways, label).await
         })
     }
 }
@@ -172,30 +172,29 @@ impl Run<'_> {
     }
 
     /// Goes one way; where no port is free, the person may choose another.
-    async fn log_in(&self, way: Way, ways: Vec<Way>, label: String) -> Outcome {
-        let obtained = match self.obtain(&way).await? {
-            Ok(obtained) => obtained,
-            Err(error @ LoginError::PortsBusy { .. }) if Terminal::is_there() => {
-                print::note(&error.to_string());
-                let mut others: Vec<Way> =
-                    ways.into_iter().filter(|other| !matches!(other, Way::Browser(..))).collect();
-                if let Way::Browser(oauth, browser) = way {
-                    others.insert(0, Way::Paste(oauth, browser));
-                }
-                let other = self.choose(&others, None)?;
-                self.obtain(&other).await??
+    async fn log_in(&self, mut way: Way, ways: &[Way], label: String) -> Outcome {
+        loop {
+            match self.obtain(&way).await? {
+                Ok(Some(obtained)) => return self.keep(obtained, label).await,
+                Ok(None) => return self.keep_key(&way, label).await,
+                Err(error @ LoginError::PortsBusy { .. }) => way = self.choose_another(way, ways, &error)?,
+                Err(error) => return Err(format!("{}: {error}", self.id()).into()),
             }
-            Err(error @ LoginError::PortsBusy { .. }) => {
-                let others: Vec<&str> =
-                    ways.iter().filter(|other| !matches!(other, Way::Browser(..))).map(Way::flag).collect();
-                return Err(format!("{}: {error}: {}", self.id(), others.join(", ")).into());
-            }
-            Err(error) => return Err(format!("{}: {error}", self.id()).into()),
-        };
-        match obtained {
-            Some(obtained) => self.keep(obtained, label).await,
-            None => self.keep_key(&way, label).await,
         }
+    }
+
+    /// What else there is where the browser cannot come back to this process.
+    fn choose_another(&self, way: Way, ways: &[Way], error: &LoginError) -> Result<Way, Box<dyn Error>> {
+        let mut others: Vec<Way> = ways.iter().filter(|other| !matches!(other, Way::Browser(..))).cloned().collect();
+        if !Terminal::is_there() {
+            let flags: Vec<&str> = others.iter().map(Way::flag).collect();
+            return Err(format!("{}: {error}: {}", self.id(), print::list(&flags)).into());
+        }
+        print::note(&format!("{}: {error}", self.id()));
+        if let Way::Browser(oauth, browser) = way {
+            others.insert(0, Way::Paste(oauth, browser));
+        }
+        self.choose(&others, None)
     }
 
     /// Goes one way to its end; nothing where it is a key, which is read when it is kept.
