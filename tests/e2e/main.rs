@@ -12,6 +12,8 @@ mod codex;
 mod codex_cli;
 mod endpoints;
 mod hostile;
+mod login;
+mod logout;
 mod pass_through;
 mod python_sdk;
 mod secrets;

@@ -1,14 +1,17 @@
 //! An issuer of tokens as OAuth providers run it: refresh tokens are good for one use, and it notices a second one.
 //!
-//! It listens on loopback, answers `POST /oauth/token` (form or JSON) and `POST /oauth/revoke`, and is gone when it is
-//! dropped.
+//! It listens on loopback, has a page that sends the browser back with a code, codes for devices, `POST /oauth/token`
+//! (form or JSON) and `POST /oauth/revoke`, and is gone when it is dropped.
 
-use std::collections::{HashMap, VecDeque};
+mod codes;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use self::codes::Codes;
 use crate::login::jwt;
 use crate::reply::Reply;
 use crate::upstream::Upstream;
@@ -26,6 +29,14 @@ pub enum Reuse {
     Strict,
 }
 
+/// A refresh token.
+struct Issued {
+    account: String,
+    /// All tokens that came from one login have its number.
+    login: u64,
+    used: Option<Instant>,
+}
+
 /// The issuer.
 pub struct Issuer {
     upstream: Upstream,
@@ -37,9 +48,10 @@ struct State {
     /// How long access tokens are good for, in seconds.
     lifetime: u64,
     issued: u64,
-    /// Each refresh token with its account, and when it was used.
-    refresh_tokens: HashMap<String, (String, Option<Instant>)>,
-    revoked: Vec<String>,
+    refresh_tokens: HashMap<String, Issued>,
+    /// The logins that were given back or taken away.
+    revoked: HashSet<u64>,
+    codes: Codes,
     /// What is answered instead, the next first.
     instead: VecDeque<Reply>,
     /// What happens while the next answer is waited for.
@@ -54,7 +66,8 @@ impl Issuer {
             lifetime: 3600,
             issued: 0,
             refresh_tokens: HashMap::new(),
-            revoked: Vec::new(),
+            revoked: HashSet::new(),
+            codes: Codes::default(),
             instead: VecDeque::new(),
             meanwhile: None,
         };
@@ -77,7 +90,25 @@ impl Issuer {
 
     /// Tokens of a new login of this account: an object with `access_token`, `refresh_token` and `id_token`.
     pub fn login(&self, account: &str) -> Value {
-        self.state.lock().unwrap().issue(account)
+        self.state.lock().unwrap().log_in(account)
+    }
+
+    /// Who logs in from now on: `acc-e2e` without it.
+    pub fn account(&self, account: &str) -> &Self {
+        account.clone_into(&mut self.state.lock().unwrap().codes.account);
+        self
+    }
+
+    /// Lets nobody log in any more, with these words, which the browser brings back.
+    pub fn denies(&self, error: &str, description: &str) -> &Self {
+        self.state.lock().unwrap().codes.denied = Some((error.to_owned(), description.to_owned()));
+        self
+    }
+
+    /// Lets a device poll so often before its code is entered, with this status meanwhile.
+    pub fn device_waits(&self, polls: u32, status: u16) -> &Self {
+        self.state.lock().unwrap().codes.waits = (polls, status);
+        self
     }
 
     /// Answers the next request in this way, and does nothing else about it.
@@ -102,7 +133,7 @@ impl Issuer {
     pub fn takes(&self, refresh_token: &str) -> bool {
         let state = self.state.lock().unwrap();
         let known = state.refresh_tokens.get(refresh_token);
-        known.is_some_and(|(account, used)| used.is_none() && !state.revoked.contains(account))
+        known.is_some_and(|issued| issued.used.is_none() && !state.revoked.contains(&issued.login))
     }
 
     /// Every request so far.
@@ -112,7 +143,12 @@ impl Issuer {
 }
 
 impl State {
-    fn issue(&mut self, account: &str) -> Value {
+    fn log_in(&mut self, account: &str) -> Value {
+        let login = self.issued + 1;
+        self.issue(account, login)
+    }
+
+    fn issue(&mut self, account: &str, login: u64) -> Value {
         self.issued += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let payload = json!({
@@ -122,7 +158,8 @@ impl State {
             },
         });
         let refresh_token = format!("canary-refresh-{}", self.issued);
-        self.refresh_tokens.insert(refresh_token.clone(), (account.to_owned(), None));
+        let issued = Issued { account: account.to_owned(), login, used: None };
+        self.refresh_tokens.insert(refresh_token.clone(), issued);
         json!({
             "token_type": "Bearer", "expires_in": self.lifetime,
             "access_token": jwt(&payload), "id_token": jwt(&payload), "refresh_token": refresh_token,
@@ -135,11 +172,20 @@ impl State {
         }
         let sent = sent(seen);
         let of = |name: &str| sent.get(name).cloned().unwrap_or_default();
-        match (seen.path.as_str(), of("grant_type").as_str()) {
+        let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
+        match (path, of("grant_type").as_str()) {
+            ("/oauth/authorize", _) => self.codes.authorize(&pairs(query)),
+            ("/api/accounts/deviceauth/usercode", _) => self.codes.user_code(&of("client_id")),
+            ("/api/accounts/deviceauth/token", _) => self.codes.poll(&of("device_auth_id"), &of("user_code")),
+            ("/oauth/token", "authorization_code") => match self.codes.exchange(&sent, &format!("http://{}", host(seen))) {
+                Ok(account) => Reply::json(&self.log_in(&account)),
+                // Both forms of an error occur; this is the other one.
+                Err(code) => Reply::json(&json!({ "error": code, "error_description": "canary" })).status(400),
+            },
             ("/oauth/token", "refresh_token") => self.refresh(&of("refresh_token")),
             ("/oauth/revoke", _) => {
-                let account = self.refresh_tokens.get(&of("token")).map(|(account, _)| account.clone());
-                self.revoked.extend(account);
+                let login = self.refresh_tokens.get(&of("token")).map(|issued| issued.login);
+                self.revoked.extend(login);
                 Reply::json(&json!({}))
             }
             _ => refused(400, "unsupported_grant_type"),
@@ -147,23 +193,23 @@ impl State {
     }
 
     fn refresh(&mut self, refresh_token: &str) -> Reply {
-        let Some((account, used)) = self.refresh_tokens.get_mut(refresh_token) else {
+        let Some(issued) = self.refresh_tokens.get_mut(refresh_token) else {
             return refused(400, "invalid_grant");
         };
-        let account = account.clone();
-        if self.revoked.contains(&account) {
+        let (account, login) = (issued.account.clone(), issued.login);
+        if self.revoked.contains(&login) {
             return refused(401, "refresh_token_invalidated");
         }
-        match (used.replace(Instant::now()), self.reuse) {
+        match (issued.used.replace(Instant::now()), self.reuse) {
             (None, _) => {}
             (Some(before), Reuse::Grace) if before.elapsed() < GRACE => {}
             (Some(_), Reuse::Grace) => return refused(401, "refresh_token_reused"),
             (Some(_), Reuse::Strict) => {
-                self.revoked.push(account);
+                self.revoked.insert(login);
                 return refused(401, "refresh_token_reused");
             }
         }
-        Reply::json(&self.issue(&account))
+        Reply::json(&self.issue(&account, login))
     }
 }
 
@@ -176,7 +222,15 @@ fn sent(seen: &Seen) -> HashMap<String, String> {
     if let Ok(Value::Object(members)) = serde_json::from_slice(&seen.body) {
         return members.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
     }
-    let text = seen.text();
+    pairs(&seen.text())
+}
+
+fn host(seen: &Seen) -> &str {
+    seen.header("host").unwrap_or_default()
+}
+
+/// The pairs of a query or a form.
+fn pairs(text: &str) -> HashMap<String, String> {
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect()
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,8 +12,10 @@ use tempfile::TempDir;
 
 use crate::binary;
 use crate::chatgpt::ChatGpt;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, free_port};
+use crate::issuer::Issuer;
 use crate::login::Login;
+use crate::running::Running;
 use crate::upstream::Upstream;
 use crate::wait::eventually;
 
@@ -93,6 +96,16 @@ impl Setup {
         setup.logged_in("openai-codex", "default", chatgpt.login())
     }
 
+    /// Lets accounts of `openai-codex` log in at this issuer, with the browser coming back to a port of the test's own,
+    /// which is answered.
+    pub fn with_issuer(self, issuer: &Issuer) -> (Self, SocketAddr) {
+        let door = free_port();
+        let setup = self.with("/providers/openai-codex/origins/auth", json!(issuer.origin()));
+        let setup = setup.with("/providers/openai-codex/origins/api", json!(format!("{}/api", issuer.origin())));
+        let setup = setup.with("/providers/openai-codex/origins/account", json!(format!("{}/wham", issuer.origin())));
+        (setup.with("/providers/openai-codex/login/ports", json!([door.port()])), door)
+    }
+
     /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.
     pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
         let file = self.token_file();
@@ -153,6 +166,25 @@ impl Setup {
     /// Starts the gateway and waits until it answers.
     pub fn run(self) -> Gateway {
         Gateway::spawn(self)
+    }
+
+    /// Starts a command in this home, and leaves its end to the test.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        let mut command = self.prepared();
+        command.args(arguments);
+        Running::spawn(command)
+    }
+
+    /// What its token file holds, none where there is no file.
+    pub fn tokens(&self) -> Vec<Value> {
+        let text = fs::read(self.token_file());
+        let file: Option<Value> = text.ok().map(|text| serde_json::from_slice(&text).unwrap());
+        file.map_or_else(Vec::new, |mut file| file["credentials"].as_array_mut().unwrap().drain(..).collect())
+    }
+
+    /// The home folder of commands, which is also that of the gateway's own files.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Runs a command in this home, to its end; one that does not end is killed.

@@ -204,8 +204,6 @@ pub enum Guarded {
     Listen,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
-    /// `providers.<id>.login`.
-    Login,
 }
 
 impl fmt::Display for Guarded {
@@ -216,7 +214,6 @@ impl fmt::Display for Guarded {
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
-            Guarded::Login => "change how accounts log in",
         })
     }
 }

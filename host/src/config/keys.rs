@@ -46,10 +46,6 @@ pub(super) enum Field {
     Idle,
     Total,
     Settings,
-    LoginClientId,
-    LoginScopes,
-    LoginPorts,
-    LoginRedirectHost,
     CredentialStore,
 }
 
@@ -72,8 +68,6 @@ pub(super) enum Kind {
     Secret,
     /// A list of those.
     Secrets,
-    /// A text.
-    Text(&'static str),
     /// A text, or a list of texts.
     Texts(&'static str),
     /// An absolute URL.
@@ -82,12 +76,6 @@ pub(super) enum Kind {
     Urls,
     /// A folder.
     Folder,
-    /// Whole numbers within bounds: one, or a list.
-    Integers {
-        min: u64,
-        max: u64,
-        why: &'static str,
-    },
     /// One of some words, and words that are not there yet with what they will do.
     Choice {
         now: &'static [&'static str],
@@ -230,34 +218,6 @@ pub(super) const KEYS: &[Key] = &[
         state: State::Landed(Field::Settings),
     },
     Key {
-        path: "providers.<id>.login.client_id",
-        kind: Kind::Text("the id of the client that logs in"),
-        default: "",
-        doc: "The client that `bitrouter login` logs in as, instead of the component's own.",
-        state: State::Landed(Field::LoginClientId),
-    },
-    Key {
-        path: "providers.<id>.login.scopes",
-        kind: Kind::Texts("a scope such as `openid`"),
-        default: "",
-        doc: "The scopes that a login asks for, instead of the component's own.",
-        state: State::Landed(Field::LoginScopes),
-    },
-    Key {
-        path: "providers.<id>.login.ports",
-        kind: Kind::Integers { min: 1, max: 65_535, why: "it is a TCP port" },
-        default: "",
-        doc: "The ports that the browser may come back to, the best first, instead of the component's own. The issuer must know them.",
-        state: State::Landed(Field::LoginPorts),
-    },
-    Key {
-        path: "providers.<id>.login.redirect_host",
-        kind: Kind::Choice { now: &["127.0.0.1", "localhost", "[::1]"], later: &[] },
-        default: "",
-        doc: "What this machine is called in the address that the browser comes back to, instead of what the component says.",
-        state: State::Landed(Field::LoginRedirectHost),
-    },
-    Key {
         path: "providers.<id>.accounts",
         kind: Kind::Open,
         default: "",
@@ -322,10 +282,6 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("providers", "The providers, by id. None is needed: an API key in the environment is enough."),
     ("providers.<id>", "One provider."),
     ("providers.<id>.timeouts", "How long the provider may take."),
-    (
-        "providers.<id>.login",
-        "What `bitrouter login` uses in the place of what the component says, should its issuer change.",
-    ),
     ("credentials", "Where stored credentials are."),
 ];
 

@@ -25,7 +25,7 @@ pub use reference::markdown as reference_table;
 pub use schema::json as schema;
 pub use tree::Place;
 pub use trust::{Trusted, trust};
-pub use typed::{Config, LoginOverrides, Plugins, Provider, Server, Timeouts};
+pub use typed::{Config, Plugins, Provider, Server, Timeouts};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

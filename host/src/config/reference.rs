@@ -22,9 +22,8 @@ fn takes(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "`true` or `false`".to_owned(),
         Kind::Integer { min, max, .. } => format!("{min} to {max}"),
-        Kind::Integers { min, max, .. } => format!("{min} to {max}, or a list"),
         Kind::Size { .. } => "a size".to_owned(),
-        Kind::Secret | Kind::Text(_) => "text".to_owned(),
+        Kind::Secret => "text".to_owned(),
         Kind::Secrets => "a list of texts".to_owned(),
         Kind::Texts(_) => "text, or a list".to_owned(),
         Kind::Url => "a URL".to_owned(),

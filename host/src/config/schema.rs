@@ -65,11 +65,7 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
             { "type": "string", "pattern": "^[0-9]+ *(B|[kK]B|MB|GB|KiB|MiB|GiB)?$" },
             variable,
         ] }),
-        Kind::Integers { min, max, .. } => {
-            let one = json!({ "type": "integer", "minimum": min, "maximum": max });
-            json!({ "anyOf": [one, { "type": "array", "items": one }, variable] })
-        }
-        Kind::Text(_) | Kind::Secret | Kind::Url | Kind::Folder => text,
+        Kind::Secret | Kind::Url | Kind::Folder => text,
         Kind::Secrets => json!({ "type": "array", "items": text }),
         Kind::Texts(_) => json!({ "anyOf": [text, { "type": "array", "items": text }] }),
         Kind::Urls => json!({ "type": "object", "additionalProperties": text }),

@@ -62,28 +62,7 @@ impl Reader<'_> {
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
             Field::Total => self.provider(entry).timeouts.total = Some(self.millis(entry)?),
             Field::Settings => self.settings(entry)?,
-            Field::LoginClientId => {
-                self.guard_login(entry)?;
-                let client_id = self.text(entry, entry.node)?;
-                self.provider(entry).login.client_id = Some(client_id);
-            }
-            Field::LoginScopes => {
-                self.guard_login(entry)?;
-                let scopes = items(entry.node).iter().map(|item| self.text(entry, item)).collect::<Placed<_>>()?;
-                self.provider(entry).login.scopes = Some(scopes);
-            }
-            Field::LoginPorts => {
-                self.guard_login(entry)?;
-                let ports = self.ports(entry)?;
-                self.provider(entry).login.ports = Some(ports);
-            }
-            Field::LoginRedirectHost => {
-                self.guard_login(entry)?;
-                let host = self.choice(entry)?;
-                self.provider(entry).login.redirect_host = Some(host);
-            }
-            // Its one word is also the default.
-            Field::CredentialStore => drop(self.choice(entry)?),
+            Field::CredentialStore => self.choice(entry)?,
         }
         Ok(())
     }
@@ -204,29 +183,17 @@ impl Reader<'_> {
         }
     }
 
-    fn guard_login(&self, entry: &Entry<'_>) -> Placed<()> {
-        self.guard.check(entry.path, Guarded::Login).map_err(|fault| (entry.place, fault))
-    }
-
-    fn ports(&self, entry: &Entry<'_>) -> Placed<Vec<u16>> {
-        let port = |item: &Node| {
-            let number = self.expander.integer(entry.path, item, bounds(entry.kind));
-            number.map(|number| u16::try_from(number).unwrap_or(u16::MAX)).map_err(|fault| (item.place, fault))
-        };
-        items(entry.node).iter().map(port).collect()
-    }
-
-    /// One of a key's words.
-    fn choice(&mut self, entry: &Entry<'_>) -> Placed<String> {
-        let text = self.text(entry, entry.node)?;
+    /// The only choice so far is `credentials.store`, whose one word is also the default.
+    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
         let Kind::Choice { now, later } = entry.kind else {
-            return Ok(text);
+            return Ok(());
         };
+        let text = self.text(entry, entry.node)?;
         if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
             return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
         }
         match now.contains(&text.as_str()) {
-            true => Ok(text),
+            true => Ok(()),
             false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
         }
     }
@@ -285,19 +252,17 @@ fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
 fn takes(kind: &Kind) -> &'static str {
     match kind {
         Kind::Secret | Kind::Secrets => "text: put the key in quotes",
-        Kind::Text(what) | Kind::Texts(what) => what,
+        Kind::Texts(what) => what,
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
         Kind::Choice { .. } => "a word",
-        Kind::Bool | Kind::Integer { .. } | Kind::Integers { .. } | Kind::Size { .. } | Kind::Open => "a value",
+        Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }
 
 fn bounds(kind: &Kind) -> (u64, u64, &'static str) {
     match kind {
-        Kind::Integer { min, max, why } | Kind::Integers { min, max, why } | Kind::Size { min, max, why } => {
-            (*min, *max, why)
-        }
+        Kind::Integer { min, max, why } | Kind::Size { min, max, why } => (*min, *max, why),
         _ => (0, u64::MAX, ""),
     }
 }

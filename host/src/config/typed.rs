@@ -71,21 +71,6 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The component's own settings, which it reads.
     pub settings: serde_json::Map<String, serde_json::Value>,
-    /// What a login uses in the place of what the component says.
-    pub login: LoginOverrides,
-}
-
-/// What a login uses in the place of what the component says; nothing where the component's own holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoginOverrides {
-    /// The client's id at the issuer.
-    pub client_id: Option<String>,
-    /// The scopes that are asked for.
-    pub scopes: Option<Vec<String>>,
-    /// The ports that the browser may come back to, the best first.
-    pub ports: Option<Vec<u16>>,
-    /// What this machine is called in the address that the browser comes back to.
-    pub redirect_host: Option<String>,
 }
 
 /// How long an upstream may take.
@@ -154,7 +139,6 @@ impl Default for Provider {
             priority: 100,
             timeouts: Timeouts::default(),
             settings: serde_json::Map::new(),
-            login: LoginOverrides::default(),
         }
     }
 }
