@@ -124,7 +124,7 @@ fn the_issuers_page_is_asked_for_as_the_vendors_program_does() {
     ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
-    running.says("From your config").says("origins.auth").says("login.ports");
+    running.says("From your config").says("origins.auth").says("auth.login");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn the_next_port_is_taken_where_the_first_is_busy() {
     let (_issuer, setup, door) = start();
     let other = bitrouter_tests::free_port();
     let _holder = TcpListener::bind(door).unwrap();
-    let setup = setup.with("/providers/openai-codex/login/ports", json!([door.port(), other.port()]));
+    let setup = setup.with_ports(&[door, other]);
     let running = setup.begin(LOGIN);
     let address = agree(&running);
     assert!(address.contains(&format!(":{}/", other.port())), "{address}");
@@ -399,9 +399,9 @@ fn a_script_is_told_which_flags_there_are() {
 #[test]
 fn a_config_from_somebody_else_may_not_change_a_login() {
     let (_issuer, setup, _) = start();
-    let text = "providers:\n  openai-codex:\n    login:\n      client_id: theirs\n";
+    let text = "providers:\n  openai-codex:\n    auth:\n      client_id: theirs\n";
     let setup = setup.with_file("bitrouter.yaml", text);
-    setup.command(LOGIN).fails().says("change how accounts log in").says("config trust");
+    setup.command(LOGIN).fails().says("say how accounts log in").says("config trust");
 }
 
 /// With Chromium as people have it: `cargo xtask e2e` installs it.

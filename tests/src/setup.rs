@@ -103,7 +103,25 @@ impl Setup {
         let setup = self.with("/providers/openai-codex/origins/auth", json!(issuer.origin()));
         let setup = setup.with("/providers/openai-codex/origins/api", json!(format!("{}/api", issuer.origin())));
         let setup = setup.with("/providers/openai-codex/origins/account", json!(format!("{}/wham", issuer.origin())));
-        (setup.with("/providers/openai-codex/login/ports", json!([door.port()])), door)
+        (setup.with_ports(&[door]), door)
+    }
+
+    /// Has the browser come back to one of these ports.
+    pub fn with_ports(self, doors: &[SocketAddr]) -> Self {
+        let ports: Vec<u16> = doors.iter().map(SocketAddr::port).collect();
+        self.with("/providers/openai-codex/auth/login", json!([
+            {
+                "flow": "browser", "authorize": "/oauth/authorize",
+                "parameters": { "id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": "codex_cli_rs" },
+                "redirect": { "host": "127.0.0.1", "ports": ports, "path": "/auth/callback", "cancel": "/cancel" },
+            },
+            {
+                "flow": "device", "protocol": "code-poll", "start": "/api/accounts/deviceauth/usercode",
+                "poll": "/api/accounts/deviceauth/token", "page": "/codex/device", "redirect": "/deviceauth/callback",
+                "pending": [403, 404],
+            },
+            { "flow": "import", "source": "codex-cli" },
+        ]))
     }
 
     /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::logout::{self, Revoked};
 use super::print::{self, Table};
 use super::providers::known;
 use super::setup::{self, Setup};
@@ -124,8 +125,7 @@ impl Login {
         if let Some(fault) = &provider.fault {
             return Err(format!("{}: {fault}", self.provider).into());
         }
-        let overrides = &setup.loaded.config.provider(provider.id()).login;
-        let ways = Way::all(&provider.plugin.description.auth, overrides);
+        let ways = Way::all(provider.accounts.auth());
         let store = Store::new(setup.paths.token_store());
         let terminal = Terminal::default();
         setup::runtime()?.block_on(async {
@@ -205,7 +205,7 @@ impl Run<'_> {
             Way::Browser(oauth, _) | Way::Paste(oauth, _) => (oauth, "browser"),
             Way::Device(oauth, _) => (oauth, "device"),
         };
-        self.tell_overrides(oauth);
+        self.tell_changes();
         let origin = self.origin(&oauth.origin)?;
         let attempt = Attempt { oauth, origin, issuer: &self.issuer, person: self.terminal };
         let tokens = match way {
@@ -223,7 +223,7 @@ impl Run<'_> {
     }
 
     /// Says what the config changed, because the account will be bound to it.
-    fn tell_overrides(&self, oauth: &Oauth) {
+    fn tell_changes(&self) {
         let configured = self.setup.loaded.config.provider(self.id());
         let mut table = Table::indented();
         let mut any = false;
@@ -234,18 +234,8 @@ impl Run<'_> {
         for (name, origin) in &configured.origins {
             row(&format!("origins.{name}"), &origin.to_string());
         }
-        let login = &configured.login;
-        if login.client_id.is_some() {
-            row("login.client_id", &oauth.client_id);
-        }
-        if let Some(scopes) = &login.scopes {
-            row("login.scopes", &scopes.join(" "));
-        }
-        if let Some(ports) = &login.ports {
-            row("login.ports", &ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", "));
-        }
-        if let Some(host) = &login.redirect_host {
-            row("login.redirect_host", host);
+        for (member, value) in &configured.auth {
+            row(&format!("auth.{member}"), &value.to_string());
         }
         if any {
             print::note(&format!("From your config, and kept with the account:\n{}", table.text()));
@@ -373,8 +363,7 @@ impl Run<'_> {
 
     /// Revokes a login that is not kept, unless another program has it too.
     async fn give_back(&self, login: &StoredLogin) {
-        let description = &self.provider.plugin.description;
-        if let super::logout::Revoked::Failed(why) = super::logout::revoke(description, login, &self.issuer).await {
+        if let Revoked::Failed(why) = logout::revoke(self.provider.accounts.login(), login, &self.issuer).await {
             print::note(&format!("note: the login that is not used any more could not be revoked: {why}"));
         }
     }

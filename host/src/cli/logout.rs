@@ -14,7 +14,7 @@ use crate::credential::Store;
 use crate::credential::issuer::{Issuer, IssuerError};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::login;
-use crate::plugin::description::{Auth, Description};
+use crate::plugin::description::Oauth;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -57,7 +57,7 @@ impl Logout {
         let store = Store::new(setup.paths.token_store());
         let labels = self.labels(&store)?;
         let providers = setup.providers()?;
-        let description = providers.by_id.get(&self.provider).map(|provider| &provider.plugin.description);
+        let oauth = providers.by_id.get(&self.provider).map(|provider| provider.accounts.login());
         setup::runtime()?.block_on(async {
             Terminal::ends_on_interrupt();
             let issuer = Issuer::default();
@@ -65,7 +65,7 @@ impl Logout {
                 // Taken out first: what was asked for is done, whatever the issuer says.
                 let Some(entry) = store.remove(&self.provider, &label)? else { continue };
                 let line = match &entry.kind {
-                    Kind::Oauth(login) => logged_out(description, login, &issuer).await,
+                    Kind::Oauth(login) => logged_out(oauth, login, &issuer).await,
                     Kind::ApiKey(_) => "the key is forgotten".to_owned(),
                     Kind::Other(kind) => format!("the credential of the kind `{kind}` is forgotten"),
                 };
@@ -120,11 +120,12 @@ impl Logout {
     }
 }
 
-async fn logged_out(description: Option<&Description>, login: &StoredLogin, issuer: &Issuer) -> String {
-    let Some(description) = description else {
+/// Revokes a login that was taken out, and says what became of it. `oauth` is nothing where the component is not loaded.
+async fn logged_out(oauth: Option<Option<&Oauth>>, login: &StoredLogin, issuer: &Issuer) -> String {
+    let Some(oauth) = oauth else {
         return "forgotten here. Its component is not loaded, so it could not be revoked".into();
     };
-    match (revoke(description, login, issuer).await, &login.follows) {
+    match (revoke(oauth, login, issuer).await, &login.follows) {
         (Revoked::Yes, _) => "logged out, and revoked at its issuer".into(),
         (Revoked::NotAsked, _) => "forgotten here: it has nothing that could be revoked".into(),
         (Revoked::Shared, Some(follows)) => {
@@ -136,14 +137,10 @@ async fn logged_out(description: Option<&Description>, login: &StoredLogin, issu
 }
 
 /// Gives a login back to the issuer that it is bound to. One that was imported is left alone.
-pub(super) async fn revoke(description: &Description, login: &StoredLogin, issuer: &Issuer) -> Revoked {
+pub(super) async fn revoke(oauth: Option<&Oauth>, login: &StoredLogin, issuer: &Issuer) -> Revoked {
     if login.follows.is_some() || login.from.as_deref() == Some("import") {
         return Revoked::Shared;
     }
-    let oauth = description.auth.iter().find_map(|auth| match auth {
-        Auth::Oauth(oauth) => Some(oauth),
-        Auth::ApiKey(_) => None,
-    });
     let Some((oauth, token)) = oauth.zip(login.refresh_token.as_ref()) else {
         return Revoked::NotAsked;
     };

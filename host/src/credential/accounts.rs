@@ -207,6 +207,11 @@ impl Accounts {
         }
     }
 
+    /// The provider's ways of paying, the best first, with the config's changes.
+    pub fn auth(&self) -> &[Auth] {
+        &self.auth
+    }
+
     /// How the provider's accounts log in; nothing where it takes none.
     pub fn login(&self) -> Option<&Oauth> {
         self.auth.iter().find_map(|auth| match auth {

@@ -1,30 +1,28 @@
-//! The ways of logging in that a provider has, and what the user's config changes about them.
+//! The ways of logging in that a provider has.
 
-use crate::config::LoginOverrides;
 use crate::plugin::description::{ApiKey, Auth, Browser, Device, Import, Login, Oauth};
 
 /// One way of getting a credential.
 #[derive(Clone, Debug)]
 pub enum Way {
     /// A browser on this machine.
-    Browser(Oauth, Browser),
+    Browser(Box<Oauth>, Browser),
     /// A browser anywhere, whose last address is pasted.
-    Paste(Oauth, Browser),
+    Paste(Box<Oauth>, Browser),
     /// A code that is entered anywhere.
-    Device(Oauth, Device),
+    Device(Box<Oauth>, Device),
     /// Another program's session.
-    Import(Oauth, Import),
+    Import(Box<Oauth>, Import),
     /// A key that the user has.
     ApiKey(ApiKey),
 }
 
 impl Way {
-    /// What a provider has, the best first, with the config's changes.
-    pub fn all(auth: &[Auth], overrides: &LoginOverrides) -> Vec<Way> {
+    /// What a provider has, the best first.
+    pub fn all(auth: &[Auth]) -> Vec<Way> {
         let of = |auth: &Auth| match auth {
             Auth::ApiKey(key) => vec![Way::ApiKey(key.clone())],
             Auth::Oauth(oauth) => {
-                let oauth = configured(oauth, overrides);
                 let way = |login: &Login| match login.clone() {
                     Login::Browser(browser) => Way::Browser(oauth.clone(), browser),
                     Login::Device(device) => Way::Device(oauth.clone(), device),
@@ -58,26 +56,6 @@ impl Way {
     }
 }
 
-/// The description's login with what the config puts in its place.
-fn configured(oauth: &Oauth, overrides: &LoginOverrides) -> Oauth {
-    let mut oauth = oauth.clone();
-    let LoginOverrides { client_id, scopes, ports, redirect_host } = overrides.clone();
-    oauth.client_id = client_id.unwrap_or(oauth.client_id);
-    oauth.scopes = scopes.unwrap_or(oauth.scopes);
-    for login in &mut oauth.login {
-        if let Login::Browser(browser) = login {
-            let redirect = &mut browser.redirect;
-            if let Some(ports) = &ports {
-                redirect.ports.clone_from(ports);
-            }
-            if let Some(host) = &redirect_host {
-                redirect.host.clone_from(host);
-            }
-        }
-    }
-    oauth
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -99,21 +77,7 @@ mod tests {
 
     #[test]
     fn the_ways_are_in_the_order_of_the_description() {
-        let flags: Vec<_> = Way::all(&auth(), &LoginOverrides::default()).iter().map(Way::flag).collect();
+        let flags: Vec<_> = Way::all(&auth()).iter().map(Way::flag).collect();
         assert_eq!(flags, ["--device", "--browser", "--import", "--api-key-stdin"]);
-    }
-
-    #[test]
-    fn the_config_wins_over_the_description_and_only_in_what_it_names() {
-        let overrides = LoginOverrides {
-            client_id: Some("other".into()),
-            ports: Some(vec![9, 10]),
-            redirect_host: Some("localhost".into()),
-            scopes: None,
-        };
-        let ways = Way::all(&auth(), &overrides);
-        let Way::Browser(oauth, browser) = &ways[1] else { panic!("{ways:?}") };
-        assert_eq!((oauth.client_id.as_str(), oauth.scopes.as_slice()), ("other", &["a".to_owned()][..]));
-        assert_eq!((browser.redirect.host.as_str(), &browser.redirect.ports[..]), ("localhost", &[9, 10][..]));
     }
 }
