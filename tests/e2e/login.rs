@@ -412,7 +412,7 @@ fn chromium_logs_in() {
     let running = setup.begin(LOGIN);
     let page = running.line("http://127.0.0.1");
     let profile = setup.home().join("chromium");
-    let mut chromium = Command::new("chromium");
+    let mut chromium = Command::new(std::env::var_os("BITROUTER_E2E_CHROMIUM").unwrap_or_else(|| "chromium".into()));
     chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]);
     // Only this machine is there.
     chromium.args(["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server", "--dump-dom"]);

@@ -183,3 +183,93 @@ fn show<P: Person>(person: &P, page: &str, user_code: &str, waiting: &Waiting) {
         waiting.minutes
     ));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bitrouter_tests::{Issuer as Loopback, Reply as Answer, Reuse};
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+    use crate::credential::Origin;
+    use crate::credential::issuer::Issuer;
+    use crate::plugin::description::Oauth;
+
+    /// Somebody who only reads.
+    #[derive(Default)]
+    struct Reader(Mutex<String>);
+
+    impl Person for Reader {
+        fn tell(&self, line: &str) {
+            *self.0.lock().unwrap() += line;
+        }
+
+        fn open(&self, _: &str) -> bool {
+            false
+        }
+
+        async fn line(&self) -> String {
+            std::future::pending().await
+        }
+    }
+
+    fn oauth() -> Oauth {
+        serde_json::from_value(json!({
+            "client_id": "app", "scopes": ["openid", "email"], "token": { "path": "/oauth/token" }, "attach": [],
+            "login": [{ "flow": "device", "protocol": "rfc8628", "start": "/oauth/device" }],
+        }))
+        .unwrap()
+    }
+
+    /// What a login came to, with what was shown and what the issuer was sent.
+    async fn rfc8628(answers: impl IntoIterator<Item = Answer>) -> (Result<Tokens, LoginError>, String, Vec<String>) {
+        let loopback = Loopback::start(Reuse::Strict);
+        let start = json!({
+            "device_code": "canary-device", "user_code": "WDJB-MJHT", "verification_uri": "https://issuer.example/device",
+            "expires_in": 1800, "interval": "0",
+        });
+        loopback.instead(Answer::json(&start));
+        answers.into_iter().for_each(|answer| drop(loopback.instead(answer)));
+        let (oauth, person, issuer) = (oauth(), Reader::default(), Issuer::default());
+        let origin: Origin = loopback.origin().parse().unwrap();
+        let attempt = Attempt { oauth: &oauth, origin: &origin, issuer: &issuer, person: &person };
+        let way = Device::Rfc8628(Rfc8628 { start: "/oauth/device".into() });
+        let outcome = device(&attempt, &way).await;
+        let sent = loopback.requests().iter().map(|seen| format!("{} {}", seen.path, seen.text())).collect();
+        let shown = person.0.lock().unwrap().clone();
+        (outcome, shown, sent)
+    }
+
+    fn error(code: &str) -> Answer {
+        Answer::json(&json!({ "error": code })).status(400)
+    }
+
+    #[tokio::test]
+    async fn a_device_login_as_rfc_8628_has_it_ends_with_tokens() {
+        let tokens = json!({ "access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": 3600 });
+        let (outcome, shown, sent) = rfc8628([error("authorization_pending"), Answer::json(&tokens)]).await;
+        let tokens = outcome.unwrap();
+        assert_eq!(tokens.access_token.unwrap().expose_secret(), "canary-access");
+        assert!(shown.contains("WDJB-MJHT") && shown.contains("https://issuer.example/device"), "{shown}");
+        assert!(shown.contains("good for 30 minutes") && !shown.contains("canary"), "{shown}");
+        assert_eq!(sent[0], "/oauth/device client_id=app&scope=openid+email");
+        let poll = "/oauth/token grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code\
+                    &device_code=canary-device&client_id=app";
+        assert_eq!(sent[1..], [poll, poll]);
+    }
+
+    #[tokio::test]
+    async fn a_device_login_ends_with_the_issuers_no() {
+        for (code, sentence) in [
+            ("access_denied", "the login was refused: access_denied"),
+            ("expired_token", "the code was not entered within 30 minutes"),
+            ("invalid_client", "127.0.0.1 answered 400 (invalid_client)"),
+        ] {
+            let (outcome, _, _) = rfc8628([error(code)]).await;
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.starts_with(sentence), "{error}");
+        }
+    }
+}

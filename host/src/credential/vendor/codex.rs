@@ -129,6 +129,27 @@ mod tests {
         assert!(!format!("{session:?}").contains("canary"));
     }
 
+    /// A keyring with one secret, under this service and account.
+    struct OneSecret(String);
+
+    impl Keyring for OneSecret {
+        fn get(&self, service: &str, account: &str) -> Option<SecretString> {
+            (format!("{service} {account}") == self.0).then(|| auth().to_string().into())
+        }
+    }
+
+    #[test]
+    fn a_session_in_the_keyring_is_found_by_the_folders_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("auth.json");
+        let home = folder.path().canonicalize().unwrap();
+        let digest = Sha256::digest(home.to_str().unwrap().as_bytes());
+        let account: String = digest.iter().map(|byte| format!("{byte:02x}")).take(8).collect();
+        let session = in_keyring(&file, &OneSecret(format!("Codex Auth cli|{account}"))).unwrap();
+        assert_eq!(session.access_token.expose_secret(), "canary-access");
+        assert!(in_keyring(&file, &OneSecret("Codex Auth cli|".into())).is_none());
+    }
+
     #[test]
     fn a_file_without_a_session_says_so_and_shows_nothing_of_it() {
         let folder = tempfile::tempdir().unwrap();
