@@ -1,7 +1,8 @@
 //! BitRouter: the LLM gateway that people trust with their accounts.
 //!
 //! A request goes through the rooms of this crate in the order in which they are named here, and its answer comes back
-//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types.
+//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, and `login` what
+//! it takes to get an account.
 
 #![deny(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod connect;
 pub mod credential;
 pub mod error;
 pub mod gateway;
+pub mod login;
 pub mod pipeline;
 pub mod plugin;
 pub mod route;

@@ -14,6 +14,8 @@ mod endpoints;
 mod folding;
 mod hostile;
 mod limits;
+mod login;
+mod logout;
 mod pass_through;
 mod python_sdk;
 mod secrets;

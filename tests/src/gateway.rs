@@ -154,7 +154,7 @@ impl Drop for Gateway {
 
 /// A port of which nobody knows yet. It is taken below the range from which the system gives ports to connections, so
 /// that no other test's connection gets it in between.
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let spread = u16::try_from(std::process::id() % 200).unwrap_or_default() * 100;
     loop {

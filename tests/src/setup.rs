@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,8 +12,10 @@ use tempfile::TempDir;
 
 use crate::binary;
 use crate::chatgpt::ChatGpt;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, free_port};
+use crate::issuer::Issuer;
 use crate::login::Login;
+use crate::running::Running;
 use crate::upstream::Upstream;
 use crate::wait::eventually;
 
@@ -93,6 +96,34 @@ impl Setup {
         setup.logged_in("openai-codex", "default", chatgpt.login())
     }
 
+    /// Lets accounts of `openai-codex` log in at this issuer, with the browser coming back to a port of the test's own,
+    /// which is answered.
+    pub fn with_issuer(self, issuer: &Issuer) -> (Self, SocketAddr) {
+        let door = free_port();
+        let setup = self.with("/providers/openai-codex/origins/auth", json!(issuer.origin()));
+        let setup = setup.with("/providers/openai-codex/origins/api", json!(format!("{}/api", issuer.origin())));
+        let setup = setup.with("/providers/openai-codex/origins/account", json!(format!("{}/wham", issuer.origin())));
+        (setup.with_ports(&[door]), door)
+    }
+
+    /// Has the browser come back to one of these ports.
+    pub fn with_ports(self, doors: &[SocketAddr]) -> Self {
+        let ports: Vec<u16> = doors.iter().map(SocketAddr::port).collect();
+        self.with("/providers/openai-codex/auth/login", json!([
+            {
+                "flow": "browser", "authorize": "/oauth/authorize",
+                "parameters": { "id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": "codex_cli_rs" },
+                "redirect": { "host": "127.0.0.1", "ports": ports, "path": "/auth/callback", "cancel": "/cancel" },
+            },
+            {
+                "flow": "device", "protocol": "code-poll", "start": "/api/accounts/deviceauth/usercode",
+                "poll": "/api/accounts/deviceauth/token", "page": "/codex/device", "redirect": "/deviceauth/callback",
+                "pending": [403, 404],
+            },
+            { "flow": "import", "source": "codex-cli" },
+        ]))
+    }
+
     /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.
     pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
         let file = self.token_file();
@@ -153,6 +184,25 @@ impl Setup {
     /// Starts the gateway and waits until it answers.
     pub fn run(self) -> Gateway {
         Gateway::spawn(self)
+    }
+
+    /// Starts a command in this home, and leaves its end to the test.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        let mut command = self.prepared();
+        command.args(arguments);
+        Running::spawn(command)
+    }
+
+    /// What its token file holds, none where there is no file.
+    pub fn tokens(&self) -> Vec<Value> {
+        let text = fs::read(self.token_file());
+        let file: Option<Value> = text.ok().map(|text| serde_json::from_slice(&text).unwrap());
+        file.map_or_else(Vec::new, |mut file| file["credentials"].as_array_mut().unwrap().drain(..).collect())
+    }
+
+    /// The home folder of commands, which is also that of the gateway's own files.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Runs a command in this home, to its end; one that does not end is killed.

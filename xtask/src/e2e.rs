@@ -1,6 +1,7 @@
-//! The tests that need real clients. These come from PyPI and npm into a folder of the project's; where a registry is
-//! out of reach, the tests of its clients are skipped, and that is said aloud.
+//! The tests that need real clients. These come from PyPI and npm into a folder of the project's, and a browser
+//! from the system's packages; where one cannot be had, its tests are skipped, and that is said aloud.
 
+mod chromium;
 mod codex;
 mod python;
 
@@ -20,7 +21,7 @@ struct Client {
     wanted: &'static str,
     /// The environment variable that names the program to the tests.
     variable: &'static str,
-    /// The program; none where the registry is out of reach.
+    /// The program; none where it cannot be had.
     program: Option<PathBuf>,
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    for client in [python::client(root)?, codex::client(root)?] {
+    for client in [python::client(root)?, codex::client(root)?, chromium::client()?] {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {

@@ -2,9 +2,12 @@
 //!
 //! `main` calls it. Answers go to standard output and everything else to standard error; only `serve` writes log lines.
 
+mod accounts;
 mod completions;
 mod config;
 mod connect;
+mod login;
+mod logout;
 mod models;
 mod plugin;
 mod print;
@@ -12,6 +15,7 @@ mod providers;
 mod route;
 mod serve;
 mod setup;
+mod terminal;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -34,6 +38,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
     after_help = "\
 Examples:
   OPENAI_API_KEY=sk-… bitrouter serve    run the gateway
+  bitrouter login openai-codex           use a ChatGPT plan
   bitrouter route gpt-5                  show where a request would go
   bitrouter providers                    show what is ready and what is missing
 
@@ -70,6 +75,12 @@ enum Command {
     Route(route::Route),
     /// List the models that can be asked for
     Models(models::Models),
+    /// Log in to a provider, or store a key for it
+    Login(login::Login),
+    /// Take a stored account or key out
+    Logout(logout::Logout),
+    /// List the accounts: whose they are, and whether they work
+    Accounts(accounts::ListAccounts),
     /// List the providers: what is ready, what is missing, who pays
     Providers(providers::ListProviders),
     /// Look at components, and accept them
@@ -92,6 +103,9 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(&global),
         Command::Route(command) => command.run(&global),
         Command::Models(command) => command.run(&global),
+        Command::Login(command) => command.run(&global),
+        Command::Logout(command) => command.run(&global),
+        Command::Accounts(command) => command.run(&global),
         Command::Providers(command) => command.run(&global),
         Command::Plugin(command) => command.run(&global),
         Command::Config(command) => command.run(&global),

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::print::{self, Table};
-use super::providers::Row;
+use super::providers::{Row, known};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::route::nearest::nearest;
 use crate::route::{ModelEntry, Providers};
 
 #[derive(Debug, Args)]
@@ -52,19 +51,7 @@ impl Models {
 
 /// Refuses an id that lists nothing, and says why.
 fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
-    let Some(provider) = providers.by_id.get(id) else {
-        let refused = providers.refused.iter().find(|refused| refused.id.as_deref() == Some(id));
-        if let Some(refused) = refused {
-            return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
-        }
-        let known = || providers.by_id.keys().map(String::as_str);
-        let near = match nearest(id, known(), 1).first() {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        return Err(format!("there is no provider `{}`: {near}", print::printable(id)).into());
-    };
-    match Row::of(provider).reason {
+    match Row::of(known(id, providers)?).reason {
         Some(reason) => Err(format!("{id} is not active: {reason}").into()),
         None => Ok(()),
     }

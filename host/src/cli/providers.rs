@@ -3,6 +3,7 @@
 //! `serve` shows the same at its start.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,6 +15,7 @@ use super::{Components, Global, Outcome};
 use crate::credential::AccountError;
 use crate::plugin::description::Auth;
 use crate::plugin::{Origin, Refused};
+use crate::route::nearest::nearest;
 use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]
@@ -117,6 +119,22 @@ impl Row {
     pub(super) fn source(&self) -> &str {
         self.file.as_deref().unwrap_or("built in")
     }
+}
+
+/// The provider with this id, or what is wrong with the id.
+pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provider, Box<dyn Error>> {
+    if let Some(provider) = providers.by_id.get(id) {
+        return Ok(provider);
+    }
+    if let Some(refused) = providers.refused.iter().find(|refused| refused.id.as_deref() == Some(id)) {
+        return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
+    }
+    let known = || providers.by_id.keys().map(String::as_str);
+    let near = match nearest(id, known(), 1).first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    Err(format!("there is no provider `{}`: {near}", print::printable(id)).into())
 }
 
 fn state(provider: &Provider, id: &str) -> (State, Option<String>) {

@@ -20,6 +20,9 @@ use crate::gateway;
 use crate::route::Providers;
 use crate::telemetry::{self, Lines, LogOptions};
 
+/// How often it is looked for logins that will soon be over. They are refreshed minutes before.
+const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 No config is needed: an API key in the environment is enough. Ctrl-C lets open streams finish; a second one does not.
@@ -75,6 +78,7 @@ async fn serve(setup: Setup, reader: Reader, log: Lines) -> Outcome {
     let app = setup.start()?;
     reader.opened(&addresses, &setup.loaded);
     tokio::spawn(report(Arc::clone(&app), setup.loaded, reader));
+    let fresh = tokio::spawn(keep_fresh(Arc::clone(&app)));
     let stop = async move {
         signals.next().await;
         reader.say("stopping: open streams may finish. Stop again to end at once");
@@ -84,8 +88,20 @@ async fn serve(setup: Setup, reader: Reader, log: Lines) -> Outcome {
             std::process::exit(1);
         });
     };
-    gateway::serve(listeners, gateway::Front::new(app), stop).await;
+    gateway::serve(listeners, gateway::Front::new(Arc::clone(&app)), stop).await;
+    fresh.abort();
+    app.directory.now().finish_refreshes().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps accounts logged in for as long as the gateway runs, whether or not they are used.
+async fn keep_fresh(app: Arc<App>) {
+    app.directory.complete().await;
+    let mut ticks = tokio::time::interval(REFRESH_EVERY);
+    loop {
+        ticks.tick().await;
+        app.directory.now().refresh_due().await;
+    }
 }
 
 /// Says what is ready and what is missing, once that is known.

@@ -196,6 +196,8 @@ impl Fault {
 pub enum Guarded {
     /// `api_base` and `origins`.
     Origins,
+    /// `auth`.
+    Login,
     /// `plugins.dir`.
     PluginDir,
     /// `${VAR}`.
@@ -210,6 +212,7 @@ impl fmt::Display for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Guarded::Origins => "say where keys are sent",
+            Guarded::Login => "say how accounts log in",
             Guarded::PluginDir => "name a folder of plugins",
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",

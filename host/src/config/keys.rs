@@ -46,6 +46,7 @@ pub(super) enum Field {
     Idle,
     Total,
     Settings,
+    Auth,
     CredentialStore,
 }
 
@@ -229,11 +230,9 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "providers.<id>.auth",
         kind: Kind::Open,
-        default: "",
-        doc: "Which way of paying is used.",
-        state: State::NotYet(
-            "it will choose between a provider's ways of paying; today every provider is paid by API key",
-        ),
+        default: "{}",
+        doc: "Members of the login that the component describes, in the place of its own: `client_id`, `scopes`, `login`, `token`, `refresh`, `revoke`, `claims`, `identity`, `attach`, each as in the description's schema. Objects are merged, lists are replaced.",
+        state: State::Landed(Field::Auth),
     },
     Key {
         path: "models",

@@ -61,7 +61,15 @@ impl Reader<'_> {
             Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
             Field::Total => self.provider(entry).timeouts.total = Some(self.millis(entry)?),
-            Field::Settings => self.settings(entry)?,
+            Field::Settings => {
+                let settings = self.object(entry, "keys of the component's own")?;
+                self.provider(entry).settings = settings;
+            }
+            Field::Auth => {
+                self.guard.check(entry.path, Guarded::Login).map_err(|fault| (entry.place, fault))?;
+                let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
+                self.provider(entry).auth = auth;
+            }
             Field::CredentialStore => self.choice(entry)?,
         }
         Ok(())
@@ -173,13 +181,10 @@ impl Reader<'_> {
         text.parse().map_err(|reason| (node.place, Fault::Origin { key: key.to_owned(), reason }))
     }
 
-    fn settings(&mut self, entry: &Entry<'_>) -> Placed<()> {
+    fn object(&self, entry: &Entry<'_>, takes: &str) -> Placed<serde_json::Map<String, serde_json::Value>> {
         match self.expander.json(entry.path, entry.node)? {
-            serde_json::Value::Object(settings) => {
-                self.provider(entry).settings = settings;
-                Ok(())
-            }
-            _ => Err((entry.node.place, wrong_type(entry, "keys of the component's own"))),
+            serde_json::Value::Object(object) => Ok(object),
+            _ => Err((entry.node.place, wrong_type(entry, takes))),
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Provider {
     pub priority: u32,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// What is put in the place of the component's own login, member by member.
+    pub auth: serde_json::Map<String, serde_json::Value>,
     /// The component's own settings, which it reads.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
@@ -138,6 +140,7 @@ impl Default for Provider {
             enabled: true,
             priority: 100,
             timeouts: Timeouts::default(),
+            auth: serde_json::Map::new(),
             settings: serde_json::Map::new(),
         }
     }

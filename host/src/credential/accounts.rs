@@ -2,18 +2,20 @@
 //!
 //! Made once for each provider and config; route asks it on every request. A key in the config comes before one in the
 //! environment before what is stored: logins and keys. A credential that is there and cannot be used is an error, never passed over for
-//! another that someone else may pay for.
+//! another that someone else may pay for. Logins are kept fresh from here.
 
 mod error;
+mod fresh;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
+use super::refresh::{Refresher, due};
 use super::source::{Credential, Parts, Source};
 use super::store::{Store, StoreError};
-use super::token_file::{Entry, Kind, StoredLogin, TokenFile};
+use super::token_file::{Entry, Kind, TokenFile};
 use super::{Origin, Timestamp};
 use crate::plugin::description::{Auth, Oauth};
 pub use error::AccountError;
@@ -51,6 +53,7 @@ pub struct Accounts {
     /// Of the config and the environment, which are read once.
     fixed: Vec<Result<Arc<Credential>, AccountError>>,
     store: Arc<Store>,
+    refresher: Option<Arc<Refresher>>,
     last: Mutex<Last>,
 }
 
@@ -78,8 +81,9 @@ impl Accounts {
     ) -> Self {
         let fixed = |auth: &Auth, label: &str, source: Source, secret: &SecretString| {
             let bound_to = auth.origins().iter().filter_map(|name| accepted.get(name)).cloned().collect();
-            let kept_back = Vec::new();
-            make(Parts { provider, label, source, secret, kept_back, bound_to, rules: auth.attach(), claims: &[] })
+            let (kept_back, rules) = (Vec::new(), auth.attach());
+            let (claims, expires_at) = (&[], None);
+            make(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
         };
         let takes_key = auth.iter().find(|auth| matches!(auth, Auth::ApiKey(_)));
         let from_config = takes_key.zip(config_key);
@@ -89,13 +93,17 @@ impl Accounts {
         let from_env = variables.find_map(|(auth, variable)| set(variable).map(|key| (auth, variable, key)));
         let from_env =
             from_env.map(|(auth, variable, key)| fixed(auth, ENV_LABEL, Source::Env(variable.clone()), &key));
-        Accounts {
+        let mut accounts = Accounts {
             provider: provider.to_owned(),
             auth: auth.to_vec(),
             fixed: from_config.into_iter().chain(from_env).collect(),
             store,
+            refresher: None,
             last: Mutex::default(),
-        }
+        };
+        let refresher = accounts.login().and_then(|oauth| Refresher::new(provider, oauth, &accounts.store));
+        accounts.refresher = refresher.map(Arc::new);
+        accounts
     }
 
     /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
@@ -115,7 +123,8 @@ impl Accounts {
         last.listing.clone()
     }
 
-    /// The credential of the account with this label, or of the first account.
+    /// The credential of the account with this label, or of the first account. Its access token may be over:
+    /// [`Accounts::ready`] sees to that.
     pub fn select(&self, label: Option<&str>) -> Result<Arc<Credential>, AccountError> {
         let listing = self.list();
         match label {
@@ -174,25 +183,33 @@ impl Accounts {
             Kind::ApiKey(key) => {
                 let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();
                 let bound_to = key.origins.iter().map(|(_, origin)| origin.clone()).collect();
-                let kept_back = Vec::new();
-                Ok(Parts { provider, label, source, secret: &key.key, kept_back, bound_to, rules, claims: &key.claims })
+                let (secret, claims, kept_back, expires_at) = (&key.key, &key.claims, Vec::new(), None);
+                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
             }
             Kind::Oauth(login) => {
                 let auth = takes(|auth| matches!(auth, Auth::Oauth(_)))?;
-                if is_dead(login) {
-                    return Err(AccountError::LogInAgain { provider: provider.into(), label: label.into() });
+                let lasts = login.refresh_token.is_some() && self.refresher.is_some();
+                let expired = || due::expiry(login).is_some_and(|expiry| expiry <= Timestamp::now());
+                if login.log_in_again.is_some() || (!lasts && expired()) {
+                    return Err(self.log_in_again(label));
                 }
                 // Never the issuer's: what the access token may be attached for is not where it was obtained.
                 let bound_to = auth.origins().iter().filter_map(|name| login.origin(name)).cloned().collect();
                 let kept_back = login.refresh_token.iter().chain(&login.id_token).cloned().collect();
                 let (secret, claims, rules) = (&login.access_token, &login.claims, auth.attach());
-                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims })
+                let expires_at = due::expiry(login);
+                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
             }
             Kind::Other(_) => {
                 let (provider, label, kind) = kind();
                 Err(AccountError::UnknownKind { provider, label, kind })
             }
         }
+    }
+
+    /// The provider's ways of paying, the best first, with the config's changes.
+    pub fn auth(&self) -> &[Auth] {
+        &self.auth
     }
 
     /// How the provider's accounts log in; nothing where it takes none.
@@ -210,12 +227,6 @@ impl Accounts {
             None => AccountError::NoCredential { provider, env },
         }
     }
-}
-
-/// Whether only a new login helps: the issuer said so, or the access token is over and nothing refreshes it.
-fn is_dead(login: &StoredLogin) -> bool {
-    let expired = || login.expires_at.is_some_and(|expiry| expiry <= Timestamp::now());
-    login.log_in_again.is_some() || (login.refresh_token.is_none() && expired())
 }
 
 /// `default` first, then by login time, those without one last; what cannot be used by its kind after all others.

@@ -111,6 +111,7 @@ mod tests {
             bound_to: bound_to.iter().map(|url| url.parse().unwrap()).collect(),
             rules: &[],
             claims: &[],
+            expires_at: None,
         };
         Credential::new(parts).unwrap()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::attach::{AttachError, Attachment};
-use super::{Origin, Scrubber};
+use super::{Origin, Scrubber, Timestamp};
 use crate::plugin::description::Attach;
 
 /// Where a credential came from.
@@ -39,6 +39,8 @@ pub struct Credential {
     pub scrubber: Arc<Scrubber>,
     /// What is known of the account, none of it secret.
     pub claims: Vec<(String, String)>,
+    /// When its secret expires, where that is known.
+    pub expires_at: Option<Timestamp>,
     secret: SecretString,
     kept_back: Vec<SecretString>,
 }
@@ -54,6 +56,7 @@ pub(super) struct Parts<'p> {
     pub bound_to: Vec<Origin>,
     pub rules: &'p [Attach],
     pub claims: &'p [(String, String)],
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Credential {
@@ -68,6 +71,7 @@ impl Credential {
             source: parts.source,
             bound_to: parts.bound_to,
             claims: parts.claims.to_vec(),
+            expires_at: parts.expires_at,
             secret: parts.secret.clone(),
             kept_back: parts.kept_back,
         })
@@ -81,6 +85,7 @@ impl Credential {
             && self.source == parts.source
             && self.bound_to == parts.bound_to
             && self.claims == parts.claims
+            && self.expires_at == parts.expires_at
             && self.has(parts.secret)
             && self
                 .kept_back
@@ -89,9 +94,13 @@ impl Credential {
                 .eq(parts.kept_back.iter().map(ExposeSecret::expose_secret))
     }
 
-    /// Whether this is the secret that it attaches.
-    pub(super) fn has(&self, secret: &SecretString) -> bool {
+    fn has(&self, secret: &SecretString) -> bool {
         self.secret.expose_secret() == secret.expose_secret()
+    }
+
+    /// The secret that it attaches.
+    pub(super) fn secret(&self) -> &SecretString {
+        &self.secret
     }
 }
 

@@ -1,7 +1,11 @@
-//! The stored credentials: reads `oauth-tokens.json` and notices when it changes.
+//! The stored credentials: reads `oauth-tokens.json`, notices when it changes, and changes it.
 //!
-//! Accounts asks on every request, so a login is found and a logout holds without a restart. A file that cannot be read
-//! is an error and stays as it is: this never writes.
+//! Accounts asks on every request, so a login is found and a logout holds without a restart; login, logout and refresh
+//! write. A file that cannot be read is an error and stays as it is.
+
+mod logins;
+pub(super) mod replace;
+mod write;
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -13,6 +17,7 @@ use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
 use super::token_file::{Fault, TokenFile};
+pub use logins::Saved;
 
 /// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
 /// looking costs a busy gateway nothing.
@@ -37,6 +42,28 @@ pub enum StoreError {
         /// What is wrong, and where in it.
         fault: Fault,
     },
+    /// The file could not be written.
+    #[error("{path}: cannot be written ({error}), and is as it was. {next}", path = path.display(), next = next_of(error))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Another process is writing, and does not come to an end.
+    #[error("{path}: another program holds this lock for too long. End it, or try again", path = path.display())]
+    Held {
+        /// The lock's file.
+        path: PathBuf,
+    },
+}
+
+fn next_of(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on the disk, and try again",
+        ErrorKind::ReadOnlyFilesystem => "Set BITROUTER_HOME or XDG_DATA_HOME to a folder that can be written to",
+        _ => "Check that its folder is there and belongs to you",
+    }
 }
 
 /// The stored credentials of one data folder.

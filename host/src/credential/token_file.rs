@@ -128,7 +128,54 @@ impl TokenFile {
     }
 }
 
+impl TokenFile {
+    /// The entry of this name.
+    pub fn find(&self, provider: &str, label: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.is(provider, label))
+    }
+
+    /// The login of this name.
+    pub fn login(&self, provider: &str, label: &str) -> Option<&StoredLogin> {
+        match &self.find(provider, label)?.kind {
+            Kind::Oauth(login) => Some(login),
+            Kind::ApiKey(_) | Kind::Other(_) => None,
+        }
+    }
+
+    /// The login of this name, to be changed.
+    pub fn login_mut(&mut self, provider: &str, label: &str) -> Option<&mut StoredLogin> {
+        match &mut self.entries.iter_mut().find(|entry| entry.is(provider, label))?.kind {
+            Kind::Oauth(login) => Some(login),
+            Kind::ApiKey(_) | Kind::Other(_) => None,
+        }
+    }
+
+    /// Adds an entry, in the place of the one of the same name.
+    pub fn put(&mut self, entry: Entry) {
+        match self.entries.iter_mut().find(|known| known.is(&entry.provider, &entry.label)) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, provider: &str, label: &str) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.is(provider, label))?;
+        Some(self.entries.remove(at))
+    }
+}
+
 impl Entry {
+    /// An entry that was stored at no known time.
+    pub fn new(provider: &str, label: &str, kind: Kind) -> Self {
+        let (provider, label) = (provider.to_owned(), label.to_owned());
+        Entry { provider, label, created_at: None, kind, rest: Rest::default() }
+    }
+
+    fn is(&self, provider: &str, label: &str) -> bool {
+        self.provider == provider && self.label == label
+    }
+
     fn parse(mut fields: Fields) -> Result<Self, Fault> {
         let provider = fields.text("provider")?;
         let label = fields.text("label")?;

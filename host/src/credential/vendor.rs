@@ -1,6 +1,132 @@
 //! The sessions of vendors' own programs that an account may be taken from: a closed list, each bound to its vendor.
 //!
-//! Which they are is fixed here, so that no component can name a file of the user's that it would like to have.
+//! `login` reads one at the user's wish, and the refresh keeps a session that is shared with such a program in step with
+//! it. Which files there are is fixed here, so that no component can name one that it would like to have.
+
+mod codex;
+mod keyring;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+use super::issuer::Tokens;
+use super::{Origin, Timestamp};
+
+pub use keyring::{Keyring, SystemKeyring};
 
 /// The names by which a description asks for them.
-pub const SOURCES: [&str; 1] = ["codex-cli"];
+pub const SOURCES: [&str; 1] = [codex::SOURCE];
+
+/// A session as a vendor's file holds it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The access token.
+    pub access_token: SecretString,
+    /// The refresh token.
+    pub refresh_token: Option<SecretString>,
+    /// The id token.
+    pub id_token: Option<SecretString>,
+    /// When the vendor's program got them.
+    pub refreshed_at: Option<Timestamp>,
+}
+
+/// What became of a new pair of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenBack {
+    /// It is in the vendor's file.
+    Yes,
+    /// The file holds another session by now, and was left as it is.
+    ChangedMeanwhile,
+}
+
+/// Why a vendor's file cannot be used.
+#[derive(Debug, Error)]
+pub enum VendorError {
+    /// There is no such source.
+    #[error("sessions are not imported from `{0}`: known are {known}", known = SOURCES.join(", "))]
+    UnknownSource(String),
+    /// It could not be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It holds no session.
+    #[error("{} holds no session: {why}", path.display())]
+    NoSession {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
+}
+
+/// Whether a session of this source may be bound to this origin: one of the vendor's own, or this machine.
+pub fn may_go_to(source: &str, origin: &Origin) -> bool {
+    let own = match source {
+        codex::SOURCE => codex::ORIGINS,
+        _ => return false,
+    };
+    let covers = |url: &&str| url.parse::<Origin>().is_ok_and(|own| own.covers(origin));
+    origin.is_loopback() || own.iter().any(covers)
+}
+
+/// A session of a vendor's program, and where it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The session.
+    pub session: Session,
+    /// The file that holds it, absolute; nothing where it is in the keyring.
+    pub file: Option<PathBuf>,
+}
+
+/// Looks for a source's session: in its file, else in the keyring. Blocks briefly.
+pub fn find(
+    source: &str,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    home: Option<&Path>,
+    keyring: &dyn Keyring,
+) -> Result<Found, VendorError> {
+    let file = file(source, env, home).ok_or_else(|| VendorError::UnknownSource(source.to_owned()))?;
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let why = match read(source, &file) {
+        Ok(session) => return Ok(Found { session, file: Some(file) }),
+        Err(why) => why,
+    };
+    match codex::in_keyring(&file, keyring) {
+        Some(session) => Ok(Found { session, file: None }),
+        None => Err(why),
+    }
+}
+
+/// Where a source's file is, as the environment says. `home` is the user's home folder.
+pub fn file(source: &str, env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
+    match source {
+        codex::SOURCE => codex::file(env, home),
+        _ => None,
+    }
+}
+
+/// Reads the session that a vendor's file holds. Blocks briefly.
+pub fn read(source: &str, file: &Path) -> Result<Session, VendorError> {
+    match source {
+        codex::SOURCE => codex::read(file),
+        _ => Err(VendorError::UnknownSource(source.to_owned())),
+    }
+}
+
+/// Puts new tokens into a vendor's file, under the vendor's own locks, in the place of the pair with the refresh token
+/// that was `used`. A file that holds another pair stays as it is, and so does all else in it. Blocks, for as long as the
+/// vendor's program holds its locks.
+pub fn write_back(source: &str, file: &Path, used: &SecretString, tokens: &Tokens) -> Result<WrittenBack, VendorError> {
+    match source {
+        codex::SOURCE => codex::write_back(file, used, tokens),
+        _ => Err(VendorError::UnknownSource(source.to_owned())),
+    }
+}

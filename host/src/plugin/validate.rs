@@ -76,19 +76,7 @@ pub fn description(json: &str) -> Result<Description, Invalid> {
         }
     }
     for (index, auth) in description.auth.iter().enumerate() {
-        for name in auth.origins() {
-            if !description.origins.contains_key(name) {
-                return fail(&format!("auth.{index}.origins"), format!("there is no origin named `{name}`"));
-            }
-        }
-        for attach in auth.attach() {
-            if let Err(problem) = check_attach(attach) {
-                return fail(&format!("auth.{index}.attach"), problem);
-            }
-        }
-        if let Auth::Oauth(oauth) = auth
-            && let Some((member, problem)) = login::problem(oauth, &description.origins)
-        {
+        if let Some((member, problem)) = auth_problem(auth, &description.origins) {
             return fail(&format!("auth.{index}.{member}"), problem);
         }
     }
@@ -97,6 +85,20 @@ pub fn description(json: &str) -> Result<Description, Invalid> {
     }
     check_sides(&description, &description.origins)?;
     Ok(description)
+}
+
+/// What is wrong with one way of paying, and in which member; none where it is sound.
+pub(crate) fn auth_problem(auth: &Auth, origins: &BTreeMap<String, String>) -> Option<(String, String)> {
+    if let Some(name) = auth.origins().iter().find(|name| !origins.contains_key(*name)) {
+        return Some(("origins".into(), format!("there is no origin named `{name}`")));
+    }
+    if let Some(problem) = auth.attach().iter().find_map(|attach| check_attach(attach).err()) {
+        return Some(("attach".into(), problem));
+    }
+    match auth {
+        Auth::ApiKey(_) => None,
+        Auth::Oauth(oauth) => login::problem(oauth, origins),
+    }
 }
 
 fn check_attach(attach: &Attach) -> Result<(), String> {

@@ -132,6 +132,17 @@ impl Providers {
         active
     }
 
+    /// Refreshes the logins that will soon be over, of all providers that are on.
+    pub async fn refresh_due(&self) {
+        let on = self.by_id.values().filter(|provider| provider.enabled);
+        futures_util::future::join_all(on.map(|provider| provider.accounts.refresh_due())).await;
+    }
+
+    /// Waits until no refresh is under way.
+    pub async fn finish_refreshes(&self) {
+        futures_util::future::join_all(self.by_id.values().map(|provider| provider.accounts.finish_refreshes())).await;
+    }
+
     /// Every model that an active provider lists.
     pub fn models(&self) -> Vec<ModelEntry> {
         let of = |provider: &Arc<Provider>| {

@@ -1,5 +1,7 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
+mod overridden;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use super::{Unread, Windows};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
-use crate::plugin::description::{Setting, SettingType};
+use crate::plugin::description::{Auth, Setting, SettingType};
 use crate::upstream::{Deadlines, Upstream};
 
 /// A component, its origins, its accounts and its limits.
@@ -68,19 +70,23 @@ impl Provider {
                 fault = Some(format!("`origins.{name}` names no origin of this provider: it has {}", known.join(", ")));
             }
         }
-        let reserved = Reserved::new(&description.auth);
+        let auth = match overridden::auth(description, &configured.auth) {
+            Ok(auth) => auth,
+            Err(why) => {
+                fault = Some(why);
+                description.auth.clone()
+            }
+        };
+        if configured.api_key.is_some() && !auth.iter().any(|auth| matches!(auth, Auth::ApiKey(_))) {
+            fault = Some("`api_key`: this provider takes no API key. Take it out".into());
+        }
+        let reserved = Reserved::new(&auth);
         let forward = Forward::new(&description.forward, reserved.clone()).unwrap_or_else(|error| {
             fault = Some(error.to_string());
             Forward::default()
         });
-        let accounts = Accounts::for_provider(
-            &description.id,
-            &description.auth,
-            &origins,
-            configured.api_key.as_ref(),
-            env,
-            store,
-        );
+        let accounts =
+            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_ref(), env, store);
         let settings = if configured.settings.is_empty() {
             "{}".to_owned()
         } else {

@@ -16,3 +16,5 @@ pub use answer::{Answer, AnswerBody, Watch};
 pub use client::{Deadlines, SendError, Upstream};
 pub use connection::Received;
 pub use outgoing::Outgoing;
+pub use tls::TlsError;
+pub(crate) use tls::config as tls_config;

@@ -18,7 +18,7 @@ pub enum TlsError {
 }
 
 /// Reads the roots. Takes some milliseconds, so it is done once, when the first `https` request is sent.
-pub(super) fn config() -> Result<ClientConfig, TlsError> {
+pub(crate) fn config() -> Result<ClientConfig, TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, ignored) = roots.add_parsable_certificates(found.certs);

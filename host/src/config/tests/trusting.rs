@@ -28,6 +28,7 @@ fn what_an_untrusted_config_may_not_do_is_refused_with_its_line_and_the_command(
             "providers.a.origins",
             "say where keys are sent",
         ),
+        ("providers: {a: {auth: {client_id: x}}}\n", "1:17", "providers.a.auth", "say how accounts log in"),
         ("plugins: {dir: wasm}\n", "1:11", "plugins.dir", "name a folder of plugins"),
         ("providers: {a: {api_key: '${OTHER_KEY}'}}\n", "1:26", "providers.a.api_key", "read environment variables"),
         (

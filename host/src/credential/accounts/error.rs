@@ -36,6 +36,24 @@ pub enum AccountError {
         /// The account's label.
         label: String,
     },
+    /// The account's tokens could not be refreshed; to wait may help.
+    #[error("{provider}@{label}: the account could not be refreshed: {why}")]
+    NotRefreshed {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What happened.
+        why: String,
+    },
+    /// The provider refuses a credential that nothing can refresh.
+    #[error("{provider}@{label}: the provider refuses this credential. Replace it, or choose another account")]
+    Rejected {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+    },
     /// The provider has accounts, none under this label.
     #[error("{provider}: no account has the label `{label}`. There {}", Known(.known))]
     UnknownLabel {
@@ -92,6 +110,8 @@ impl AccountError {
     pub fn label(&self) -> Option<&str> {
         match self {
             AccountError::LogInAgain { label, .. }
+            | AccountError::NotRefreshed { label, .. }
+            | AccountError::Rejected { label, .. }
             | AccountError::Refused { label, .. }
             | AccountError::WrongKind { label, .. }
             | AccountError::UnknownKind { label, .. } => Some(label),

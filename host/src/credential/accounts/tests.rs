@@ -57,6 +57,7 @@ impl World {
     fn with_login(mut self) -> Self {
         let oauth = json!({
             "method": "oauth", "client_id": "app", "login": [], "token": { "path": "/token" },
+            "refresh": { "path": "/token" },
             "attach": [
                 { "header": "authorization", "format": "Bearer {}" }, { "header": "account-id", "claim": "account_id" }
             ],

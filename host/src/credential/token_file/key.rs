@@ -20,6 +20,11 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
+    /// A key, bound to these origins.
+    pub fn new(key: SecretString, origins: Vec<(String, Origin)>) -> Self {
+        StoredKey { key, origins, claims: Vec::new(), rest: Rest::default() }
+    }
+
     pub(super) fn parse(entry: &mut Fields) -> Result<Self, Fault> {
         let mut secret = entry.object("secret")?;
         let key = secret.secret("key")?;

@@ -172,8 +172,8 @@ pub struct Refresh {
     /// Members added to a refresh because an answer was 401.
     #[serde(default)]
     pub on_unauthorized: BTreeMap<String, String>,
-    /// Error codes after which only a new login helps, beside `invalid_grant` and any answer of status 401. All else is
-    /// tried again.
+    /// Error codes after which only a new login helps, beside `invalid_grant` and whatever comes with status 401. All
+    /// else is tried again.
     #[serde(default)]
     pub permanent: Vec<String>,
 }

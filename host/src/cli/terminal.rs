@@ -1,0 +1,100 @@
+//! Who sits in front of the terminal: shows lines, opens a browser, asks and reads what is typed.
+//!
+//! `login` and `logout` call it. All of it is on standard error, so that standard output stays the answer's.
+
+use std::error::Error;
+use std::io::{self, BufRead, IsTerminal};
+use std::sync::OnceLock;
+
+use dialoguer::console::Term;
+use dialoguer::theme::ColorfulTheme;
+use dialoguer::{Password, Select};
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::print;
+use crate::login::Person;
+
+/// The exit code of a command that was interrupted, as shells have it: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
+/// The terminal of this process.
+#[derive(Default)]
+pub(super) struct Terminal {
+    /// What is typed, line by line. One thread reads it for as long as the process lasts.
+    lines: OnceLock<Mutex<UnboundedReceiver<String>>>,
+}
+
+impl Terminal {
+    /// Whether somebody is there to be asked.
+    pub(super) fn is_there() -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Lets Ctrl-C end the process with the terminal as it was before. Must be called inside a runtime.
+    pub(super) fn ends_on_interrupt() {
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                return;
+            }
+            // A menu hides the cursor, and a hidden answer what is typed.
+            let _ = Term::stderr().show_cursor();
+            if cfg!(unix) && io::stdin().is_terminal() {
+                let _ = std::process::Command::new("stty").arg("echo").status();
+            }
+            print::note("\ncancelled");
+            std::process::exit(INTERRUPTED);
+        });
+    }
+
+    /// Lets the person choose one of several, the first unless they say otherwise. Before any line is read.
+    pub(super) fn choose(&self, question: &str, items: &[String]) -> Result<usize, Box<dyn Error>> {
+        let theme = ColorfulTheme::default();
+        let menu = Select::with_theme(&theme).with_prompt(question).items(items).default(0);
+        Ok(menu.interact_on(&Term::stderr())?)
+    }
+
+    /// Asks for a secret that is not shown. Before any line is read.
+    pub(super) fn secret(&self, question: &str) -> Result<SecretString, Box<dyn Error>> {
+        let theme = ColorfulTheme::default();
+        Ok(Password::with_theme(&theme).with_prompt(question).interact_on(&Term::stderr())?.into())
+    }
+
+    /// Asks for a line.
+    pub(super) async fn ask(&self, question: &str) -> String {
+        self.tell(question);
+        self.line().await.trim().to_owned()
+    }
+}
+
+impl Person for Terminal {
+    fn tell(&self, line: &str) {
+        // What an issuer says is in it.
+        let line = line.replace(|letter: char| letter.is_control() && letter != '\n', "\u{fffd}");
+        print::note(&line);
+    }
+
+    fn open(&self, url: &str) -> bool {
+        webbrowser::open(url).is_ok()
+    }
+
+    async fn line(&self) -> String {
+        let lines = self.lines.get_or_init(|| {
+            let (sender, lines) = unbounded_channel();
+            // Not a task: nothing can end a read of the terminal, and the process must end without it.
+            std::thread::spawn(move || {
+                for line in io::stdin().lock().lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+            Mutex::new(lines)
+        });
+        match lines.lock().await.recv().await {
+            Some(line) => line,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The same accounts, with logins that are fresh enough to be used.
+
+use std::sync::Arc;
+
+use super::super::refresh::{Reason, RefreshError};
+use super::super::source::{Credential, Source};
+use super::super::{Store, Timestamp};
+use super::{AccountError, Accounts};
+
+impl Accounts {
+    /// The credential of the account with this label, or of the first account, ready to be attached: where its access
+    /// token is over, it is refreshed first. Must be called inside a tokio runtime.
+    pub async fn ready(&self, label: Option<&str>) -> Result<Arc<Credential>, AccountError> {
+        let credential = self.select(label)?;
+        if !self.is_over(&credential) {
+            return Ok(credential);
+        }
+        self.refresh(&credential, Reason::Expiry).await
+    }
+
+    /// Once the provider has answered 401 to this credential: another to try the request with once more. It is what the
+    /// account has by now, or what a refresh gives. An error means that the 401 stands.
+    pub async fn refresh_after_unauthorized(&self, credential: &Credential) -> Result<Arc<Credential>, AccountError> {
+        if credential.source == Source::Store && self.refresher.is_some() {
+            return self.refresh(credential, Reason::Unauthorized).await;
+        }
+        let (provider, label) = (credential.provider.clone(), credential.label.clone());
+        Err(AccountError::Rejected { provider, label })
+    }
+
+    /// Refreshes the logins that will soon be over. For a task that calls it again and again, each half a minute or so:
+    /// what fails is logged, and waits before it is tried again.
+    pub async fn refresh_due(&self) {
+        let (Some(refresher), Ok(file)) = (&self.refresher, self.store.read()) else { return };
+        for credential in self.list().accounts() {
+            let Some(login) = file.login(&self.provider, &credential.label) else { continue };
+            if credential.source != Source::Store || login.refresh_token.is_none() || !refresher.is_due(login) {
+                continue;
+            }
+            let done = refresher.refresh(&credential.label, credential.secret().clone(), Reason::Expiry).await;
+            if let Err(RefreshError::Transient(why)) = done {
+                tracing::warn!(provider = self.provider, account = credential.label, why, "not refreshed yet");
+            }
+        }
+    }
+
+    /// Waits until no refresh is under way, so that the process can end without losing one's outcome.
+    pub async fn finish_refreshes(&self) {
+        if let Some(refresher) = &self.refresher {
+            refresher.finish().await;
+        }
+    }
+
+    /// Where this provider's logins are stored.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    fn is_over(&self, credential: &Credential) -> bool {
+        let Some(expiry) = credential.expires_at else { return false };
+        self.refresher.as_ref().map_or_else(|| expiry <= Timestamp::now(), |refresher| refresher.is_over(expiry))
+    }
+
+    async fn refresh(&self, credential: &Credential, reason: Reason) -> Result<Arc<Credential>, AccountError> {
+        let label = credential.label.as_str();
+        let Some(refresher) = &self.refresher else { return Err(self.log_in_again(label)) };
+        match refresher.refresh(label, credential.secret().clone(), reason).await {
+            Ok(()) => self.select(Some(label)),
+            Err(RefreshError::LogInAgain) => Err(self.log_in_again(label)),
+            Err(RefreshError::Transient(why)) => {
+                let (provider, label) = (self.provider.clone(), label.to_owned());
+                Err(AccountError::NotRefreshed { provider, label, why })
+            }
+        }
+    }
+
+    pub(super) fn log_in_again(&self, label: &str) -> AccountError {
+        AccountError::LogInAgain { provider: self.provider.clone(), label: label.to_owned() }
+    }
+}

@@ -1,0 +1,49 @@
+//! Logging in: the tokens of an account, from a browser, a device code or another program's session, as a component's
+//! description says.
+//!
+//! The commands call it and store what it obtains; until then nothing is written anywhere. It knows no provider's name,
+//! and no line that it says holds a secret: a code, a verifier and a token go to the issuer alone.
+
+mod browser;
+mod device;
+mod error;
+mod exchange;
+mod listener;
+mod pages;
+mod pasted;
+mod pkce;
+mod way;
+
+pub use browser::{Return, browser};
+pub use device::device;
+pub use error::LoginError;
+pub use exchange::revoke;
+pub use way::Way;
+
+use crate::credential::Origin;
+use crate::credential::issuer::Issuer;
+use crate::plugin::description::Oauth;
+
+/// A login under way: with whom, and who is told of it.
+pub struct Attempt<'a, P> {
+    /// How it is done.
+    pub oauth: &'a Oauth,
+    /// The issuer's origin, the one that `oauth.origin` names.
+    pub origin: &'a Origin,
+    /// What speaks to it.
+    pub issuer: &'a Issuer,
+    /// Who logs in.
+    pub person: &'a P,
+}
+
+/// Who logs in, in front of a terminal or not.
+pub trait Person: Sync {
+    /// Shows a line.
+    fn tell(&self, line: &str);
+
+    /// Opens a page in a browser of this machine; false where none was found.
+    fn open(&self, url: &str) -> bool;
+
+    /// The next line that is typed; waits for ever where nobody types.
+    fn line(&self) -> impl Future<Output = String> + Send;
+}
