@@ -89,7 +89,10 @@ fn a_browser_logs_in_whatever_else_it_asks_for() {
     let ran = ran.says("bitrouter route openai-codex:").says("OPENAI_BASE_URL=http://127.0.0.1:4356/v1");
     says_no_secret(&(ran.stdout + &ran.stderr.replace(&address, "")), &setup);
     let [entry] = &setup.tokens()[..] else { panic!("one login") };
-    assert_eq!((&entry["kind"], &entry["from"], &entry["label"]), (&json!("oauth"), &json!("browser"), &json!("default")));
+    assert_eq!(
+        (&entry["kind"], &entry["from"], &entry["label"]),
+        (&json!("oauth"), &json!("browser"), &json!("default"))
+    );
     assert_eq!(entry["origins"]["auth"], json!(issuer.origin()));
     assert_eq!(entry["claims"]["account_id"], "acc-e2e");
     assert!(issuer.takes(entry["secret"]["refresh_token"].as_str().unwrap()));
@@ -321,7 +324,11 @@ fn a_session_goes_to_its_vendor_alone() {
     let (issuer, setup, _) = start();
     vendor_session(&issuer, &setup);
     let setup = setup.with("/providers/openai-codex/origins/api", json!("https://elsewhere.example/codex"));
-    setup.command(&["login", "openai-codex", "--import"]).fails().says("stays with its vendor").says("elsewhere.example");
+    setup
+        .command(&["login", "openai-codex", "--import"])
+        .fails()
+        .says("stays with its vendor")
+        .says("elsewhere.example");
     assert!(setup.tokens().is_empty());
 }
 

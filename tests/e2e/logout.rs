@@ -30,7 +30,10 @@ fn a_logout_takes_one_label_and_revokes_it() {
     setup.command(&["logout", "openai-codex"]).fails().says("default, work").says("--label");
     setup.command(&["logout", "openai-codex", "--label", "none"]).fails().says("There are: default, work");
     assert_eq!(labels(&setup), ["default", "work"]);
-    setup.command(&["logout", "openai-codex", "--label", "work"]).ok().says("openai-codex@work: logged out, and revoked");
+    setup
+        .command(&["logout", "openai-codex", "--label", "work"])
+        .ok()
+        .says("openai-codex@work: logged out, and revoked");
     assert_eq!(labels(&setup), ["default"]);
     assert!(issuer.takes(&kept) && !issuer.takes(&gone));
     // With one left there is nothing to ask.
@@ -98,7 +101,8 @@ fn an_account_that_is_over_is_listed_with_the_command_that_helps() {
     let (issuer, setup, _) = start();
     log_in(&setup, &issuer, "acc-1", "work");
     let mut file: Value = serde_json::from_slice(&fs::read(setup.token_file()).unwrap()).unwrap();
-    file["credentials"][0]["log_in_again"] = json!({ "since": "2026-01-31T09:00:00Z", "reason": "refresh_token_expired" });
+    file["credentials"][0]["log_in_again"] =
+        json!({ "since": "2026-01-31T09:00:00Z", "reason": "refresh_token_expired" });
     fs::write(setup.token_file(), file.to_string()).unwrap();
     setup.command(&["accounts"]).ok().says("log in again").says("Run: bitrouter login openai-codex --label work");
 }

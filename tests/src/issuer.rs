@@ -177,11 +177,13 @@ impl State {
             ("/oauth/authorize", _) => self.codes.authorize(&pairs(query)),
             ("/api/accounts/deviceauth/usercode", _) => self.codes.user_code(&of("client_id")),
             ("/api/accounts/deviceauth/token", _) => self.codes.poll(&of("device_auth_id"), &of("user_code")),
-            ("/oauth/token", "authorization_code") => match self.codes.exchange(&sent, &format!("http://{}", host(seen))) {
-                Ok(account) => Reply::json(&self.log_in(&account)),
-                // Both forms of an error occur; this is the other one.
-                Err(code) => Reply::json(&json!({ "error": code, "error_description": "canary" })).status(400),
-            },
+            ("/oauth/token", "authorization_code") => {
+                match self.codes.exchange(&sent, &format!("http://{}", host(seen))) {
+                    Ok(account) => Reply::json(&self.log_in(&account)),
+                    // Both forms of an error occur; this is the other one.
+                    Err(code) => Reply::json(&json!({ "error": code, "error_description": "canary" })).status(400),
+                }
+            }
             ("/oauth/token", "refresh_token") => self.refresh(&of("refresh_token")),
             ("/oauth/revoke", _) => {
                 let login = self.refresh_tokens.get(&of("token")).map(|issued| issued.login);

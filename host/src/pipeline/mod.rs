@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
+use http::StatusCode;
 
 use crate::app::App;
-use crate::credential::{Credential, Scrubber};
+use crate::credential::{AccountError, Credential, Scrubber, Source};
 use crate::error::Error;
 use crate::gateway::{self, Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
@@ -65,11 +66,11 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
     let provider = Arc::clone(&target.provider);
     finished.provider = Arc::clone(&provider.plugin.id);
     finished.model.clone_from(&target.model);
-    let credential = credential(&target)?;
+    let credential = credential(&target).await?;
     if let Some(credential) = &credential {
         finished.account = credential.label.as_str().into();
     }
-    let attempt = Attempt { provider, credential, headers: call.headers };
+    let mut attempt = Attempt { provider, credential, headers: call.headers };
     let query = call.query.as_deref();
     let described = describe::call(&attempt, call.endpoint, &target, call.streaming, query, &attempt.headers);
     let described = Box::new(described);
@@ -79,7 +80,12 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
     finished.attempts += 1;
     finished.dialect_out = call.endpoint.dialect;
     let sent = Instant::now();
-    let response = attempt.send(&request, send::body(&request, body, form)).await?;
+    let content = send::body(&request, body, form);
+    let again = attempt.may_refresh().then(|| content.clone());
+    let mut response = attempt.send(&request, content).await?;
+    if let Some(content) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        response = Box::pin(attempt.once_more(&request, content, response)).await?;
+    }
     finished.first_byte = Some(Instant::now());
     Ok(Received {
         scrubber: attempt.scrubber(),
@@ -117,11 +123,11 @@ async fn route(app: &App, call: &Call) -> Result<Target, Error> {
     Err(Error::NotServed { provider: target.provider.id().to_owned(), wanted, served_by })
 }
 
-/// The credential of the target's account; none where the provider needs none.
-fn credential(target: &Target) -> Result<Option<Arc<Credential>>, Error> {
+/// The credential of the target's account, refreshed where that is due; none where the provider needs none.
+async fn credential(target: &Target) -> Result<Option<Arc<Credential>>, Error> {
     let provider = &target.provider;
     if provider.accounts.needs_credential() {
-        let credential = provider.accounts.select(target.label.as_deref());
+        let credential = provider.accounts.ready(target.label.as_deref()).await;
         return credential.map(Some).map_err(|error| Error::NoCredential(error.to_string()));
     }
     match &target.label {
@@ -168,6 +174,33 @@ struct Attempt {
 impl Attempt {
     fn scrubber(&self) -> Option<Arc<Scrubber>> {
         self.credential.as_ref().map(|credential| Arc::clone(&credential.scrubber))
+    }
+
+    /// Whether a credential that is refused may be made fresh.
+    fn may_refresh(&self) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.source == Source::Store)
+    }
+
+    /// After a 401: refreshes the login and sends the request once more. Where the login is over, that is the error; where
+    /// there is nothing to refresh, the 401 stands.
+    async fn once_more(
+        &mut self,
+        request: &contract::Request,
+        content: send::Content,
+        refused: http::Response<upstream::Received>,
+    ) -> Result<http::Response<upstream::Received>, Error> {
+        let Some(credential) = &self.credential else { return Ok(refused) };
+        match self.provider.accounts.refresh_after_unauthorized(credential).await {
+            Ok(fresh) => {
+                self.credential = Some(fresh);
+                self.send(request, content).await
+            }
+            Err(error @ AccountError::LogInAgain { .. }) => Err(Error::NoCredential(error.to_string())),
+            Err(error) => {
+                tracing::warn!(provider = self.provider.id(), account = credential.label, %error, "the 401 stands");
+                Ok(refused)
+            }
+        }
     }
 
     fn id(&self) -> String {

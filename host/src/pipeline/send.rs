@@ -25,7 +25,8 @@ pub(super) struct Form {
     pub pieces: Vec<Bytes>,
 }
 
-/// A body and its content type.
+/// A body and its content type. A clone shares the bytes.
+#[derive(Clone)]
 pub(super) struct Content {
     content_type: Option<HeaderValue>,
     bytes: Outgoing,

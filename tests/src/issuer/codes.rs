@@ -51,7 +51,8 @@ impl Codes {
     /// Sends the browser back, as somebody does who agrees.
     pub(super) fn authorize(&mut self, query: &HashMap<String, String>) -> Reply {
         let of = |name: &str| query.get(name).cloned().unwrap_or_default();
-        let sound = of("response_type") == "code" && of("code_challenge_method") == "S256" && of("code_challenge").len() == 43;
+        let sound =
+            of("response_type") == "code" && of("code_challenge_method") == "S256" && of("code_challenge").len() == 43;
         if !sound || of("state").len() < 43 || of("client_id").is_empty() || of("scope").is_empty() {
             return Reply::body("text/plain", format!("what is this? {query:?}")).status(400);
         }
@@ -124,5 +125,7 @@ fn challenge(verifier: &str) -> String {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
