@@ -231,7 +231,9 @@ mod tests {
             "expires_in": 1800, "interval": "0",
         });
         loopback.instead(Answer::json(&start));
-        answers.into_iter().for_each(|answer| drop(loopback.instead(answer)));
+        for answer in answers {
+            loopback.instead(answer);
+        }
         let (oauth, person, issuer) = (oauth(), Reader::default(), Issuer::default());
         let origin: Origin = loopback.origin().parse().unwrap();
         let attempt = Attempt { oauth: &oauth, origin: &origin, issuer: &issuer, person: &person };

@@ -57,9 +57,9 @@ impl Pasted {
     }
 }
 
-/// Long enough not to be a word that somebody typed, and of the characters that RFC 6749 (appendix A.11) allows.
+/// Long enough not to be a word that somebody typed, no address, and of the characters that RFC 6749 (appendix A.11) allows.
 fn is_code(text: &str) -> bool {
-    text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_graphic())
+    text.len() >= 8 && !text.contains("://") && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub enum Invalid {
 }
 
 /// The operations of this contract version.
-pub const OPERATIONS: [&str; 12] = [
+pub const OPERATIONS: [&str; 13] = [
     "generate",
     "count-tokens",
     "compact",
@@ -40,6 +40,7 @@ pub const OPERATIONS: [&str; 12] = [
     "audio/speech",
     "audio/transcriptions",
     "audio/translations",
+    "models",
 ];
 
 /// Parses and checks a description.
