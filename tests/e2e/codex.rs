@@ -183,7 +183,9 @@ fn a_body_written_for_openais_api_is_made_one_that_the_backend_takes() {
     // The backend refuses what it does not know, so of another client only what is known goes up.
     assert_eq!(sent.get("x_unknown"), None);
     let dropped = answer.header("x-bitrouter-dropped").unwrap_or_else(|| panic!("nothing is said to be dropped"));
-    for name in ["temperature", "top_p", "max_output_tokens", "truncation", "user", "metadata", "service_tier", "x_unknown"] {
+    for name in
+        ["temperature", "top_p", "max_output_tokens", "truncation", "user", "metadata", "service_tier", "x_unknown"]
+    {
         assert!(dropped.split(',').any(|word| word.trim().trim_start_matches('/') == name), "{name}: {dropped}");
     }
 }
