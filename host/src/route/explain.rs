@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::nearest::nearest;
+use super::nearest::nearest_of_all;
 use super::{Providers, Target};
 use crate::credential::AccountError;
 
@@ -66,7 +66,7 @@ impl Providers {
         if !known {
             explanation.notes.push(format!("`{}` is not in the catalogue: passes through", target.model));
             let listed = provider.plugin.description.models.iter().map(|model| model.id.as_str());
-            let near = nearest(&target.model, listed, 3);
+            let near = nearest_of_all(&target.model, listed, 3);
             if !near.is_empty() {
                 explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
             }

@@ -12,6 +12,15 @@ const LONGEST: usize = 128;
 
 /// At most `n` of the candidates, the nearest first; those of equal distance in their order. Empty when none is near.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usize) -> Vec<&'a str> {
+    alike(wanted, candidates, n, LEAST)
+}
+
+/// The same, however far the nearest are: for a list that a person asked for.
+pub fn nearest_of_all<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usize) -> Vec<&'a str> {
+    alike(wanted, candidates, n, 0.0)
+}
+
+fn alike<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usize, least: f64) -> Vec<&'a str> {
     if wanted.len() > LONGEST {
         return Vec::new();
     }
@@ -20,7 +29,7 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, 
         .into_iter()
         .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (likeness(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness >= LEAST)
+        .filter(|(likeness, _)| *likeness >= least)
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     near.into_iter().map(|(_, candidate)| candidate).take(n).collect()
@@ -46,6 +55,13 @@ fn likeness(wanted: &str, candidate: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_is_gone_still_has_nearest_ones() {
+        let models = ["gpt-6.1-sol", "gpt-5.6-luna", "gpt-5.5"];
+        assert_eq!(nearest("gpt-5-codex", models, 2), [""; 0]);
+        assert_eq!(nearest_of_all("gpt-5-codex", models, 1), ["gpt-5.5"]);
+    }
 
     const KEYS: [&str; 6] = ["server", "plugins", "providers", "models", "strict", "hedge_after_ms"];
     const MODELS: [&str; 7] = [
