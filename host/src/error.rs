@@ -56,14 +56,23 @@ pub enum Error {
     /// No model was named.
     #[error("the body names no `model`. Use an address such as openai:gpt-5; `bitrouter models` lists them")]
     NoModel,
-    /// `models` is not there yet.
-    #[error("`models` (a list to fall back on) is not there yet. Name one `model`")]
-    ModelsList,
-    /// The model's address names nothing.
+    /// `models` is not what it should be.
+    #[error(
+        "`models` {problem}: it takes a list of 1 to {most} addresses, such as [\"openai-codex:gpt-5.5\", \"openai:gpt-5.5\"]"
+    )]
+    Models {
+        /// What is wrong with it.
+        problem: String,
+        /// The most addresses of a list.
+        most: usize,
+    },
+    /// An address names nothing.
     #[error("{message}")]
     Address {
         /// The whole sentence.
         message: String,
+        /// The member of the body that holds it: `model` or `models`.
+        param: &'static str,
     },
     /// The provider is known but does not serve.
     #[error("{provider}: {reason}")]
@@ -160,6 +169,11 @@ fn others(served_by: &[String]) -> String {
 }
 
 impl Error {
+    /// The address in `model` names nothing; the whole sentence.
+    pub(crate) fn address(message: String) -> Self {
+        Error::Address { message, param: "model" }
+    }
+
     /// What kind of error it is, in the words that all dialects share.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -172,7 +186,7 @@ impl Error {
             | Error::Json(_)
             | Error::Multipart(_)
             | Error::NoModel
-            | Error::ModelsList
+            | Error::Models { .. }
             | Error::Address { .. } => ErrorKind::InvalidRequest,
             Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
             Error::NotServing { .. } | Error::Compiling => ErrorKind::Unavailable,
@@ -204,6 +218,7 @@ impl Error {
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
             Error::NoModel => "model_missing",
+            Error::Models { .. } => "models_invalid",
             Error::Address { .. } => "model_not_found",
             Error::NoCredential(_) => "credential_missing",
             Error::Binding(_) => "origin_not_accepted",
@@ -213,11 +228,21 @@ impl Error {
         })
     }
 
+    /// The member of the body that is at fault, where it is one that the gateway reads.
+    fn param(&self) -> Option<&'static str> {
+        match self {
+            Error::NoModel => Some("model"),
+            Error::Models { .. } => Some("models"),
+            Error::Address { param, .. } => Some(param),
+            _ => None,
+        }
+    }
+
     /// In the form that every dialect can be written from.
     pub fn to_api(&self, request_id: &str) -> ApiError {
         let mut error = ApiError::new(self.kind(), self.to_string());
         error.code = self.code().map(str::to_owned);
-        error.param = matches!(self, Error::NoModel | Error::Address { .. }).then(|| "model".to_owned());
+        error.param = self.param().map(str::to_owned);
         error.retry_after = self.retry_after().map(|after| after.as_secs().max(1));
         error.request_id = Some(request_id.to_owned());
         error

@@ -47,6 +47,7 @@ pub(super) enum Field {
     Total,
     Settings,
     Auth,
+    Models,
     CredentialStore,
 }
 
@@ -82,6 +83,8 @@ pub(super) enum Kind {
         now: &'static [&'static str],
         later: &'static [(&'static str, &'static str)],
     },
+    /// Lists of addresses by name.
+    Lists,
     /// Anything; for keys that are handed on or not there yet.
     Open,
 }
@@ -236,10 +239,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "models",
-        kind: Kind::Open,
+        kind: Kind::Lists,
         default: "",
-        doc: "Names of your own for ordered lists of addresses.",
-        state: State::NotYet("it will give names to ordered lists of addresses; today a request names one model"),
+        doc: "Names of your own, each for one address or an ordered list of up to 8. A `*` in a name stands for any letters, and a `*` in its addresses for what that matched.",
+        state: State::Landed(Field::Models),
     },
     Key {
         path: "strict",

@@ -70,6 +70,7 @@ impl Reader<'_> {
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
+            Field::Models => self.models(entry)?,
             Field::CredentialStore => self.choice(entry)?,
         }
         Ok(())
@@ -218,7 +219,7 @@ impl Reader<'_> {
         Ok(SecretString::from(text.text))
     }
 
-    fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
+    pub(super) fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
         let text = self.expander.text(entry.path, node, takes(entry.kind));
         text.map(|text| text.text).map_err(|fault| (node.place, fault))
     }
@@ -243,14 +244,14 @@ impl Reader<'_> {
 }
 
 /// A list's items; one value is a list of one.
-fn items(node: &Node) -> &[Node] {
+pub(super) fn items(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(node),
     }
 }
 
-fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
+pub(super) fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
     Fault::WrongType { key: entry.path.to_owned(), takes: takes.to_owned() }
 }
 
@@ -261,6 +262,7 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
         Kind::Choice { .. } => "a word",
+        Kind::Lists => "an address, such as `openai:gpt-5`, or a list of them",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }

@@ -24,6 +24,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
     pub providers: BTreeMap<String, Provider>,
+    /// The names under `models:`, in the order of the file.
+    pub models: Vec<Named>,
     /// What holds for a provider without a block.
     no_block: Provider,
 }
@@ -75,6 +77,17 @@ pub struct Provider {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
+/// One name under `models:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where the name stands in the file.
+    pub place: Place,
+    /// The name, with any number of `*`.
+    pub name: String,
+    /// What it stands for, each with its place: at least one address, none with more `*` than the name has.
+    pub addresses: Vec<(Place, String)>,
+}
+
 /// How long an upstream may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -104,6 +117,7 @@ impl Config {
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
+            models: Vec::new(),
             no_block: Provider::default(),
         }
     }

@@ -61,7 +61,9 @@ struct Received {
 
 /// Everything from the model's address to the head of the provider's answer.
 async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Received, Error> {
-    finished.model.clone_from(&call.address);
+    if let Some(first) = call.addresses.first() {
+        finished.model.clone_from(first);
+    }
     let target = route(app, &call).await?;
     let provider = Arc::clone(&target.provider);
     finished.provider = Arc::clone(&provider.plugin.id);
@@ -98,29 +100,19 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
     })
 }
 
-/// The target of a call; waits a little for components that are still being compiled.
+/// The first target of a call; waits a little for components that are still being compiled.
 async fn route(app: &App, call: &Call) -> Result<Target, Error> {
+    let wanted = call.endpoint.wanted();
     let providers = app.directory.now();
-    let mut found = providers.resolve(&call.address);
-    let mut providers = providers;
+    let mut found = providers.targets(&call.addresses, wanted);
     if found.is_err() && providers.pending > 0 {
-        providers = app.directory.settled().await;
-        found = providers.resolve(&call.address);
+        let providers = app.directory.settled().await;
+        found = providers.targets(&call.addresses, wanted);
         if found.is_err() && providers.pending > 0 {
             return Err(Error::Compiling);
         }
     }
-    let target = found?;
-    let endpoint = call.endpoint;
-    if target.provider.plugin.dialects(endpoint.operation).iter().any(|dialect| dialect == endpoint.dialect) {
-        return Ok(target);
-    }
-    let wanted = match endpoint.operation {
-        "generate" => format!("the {} dialect", endpoint.dialect),
-        operation => operation.to_owned(),
-    };
-    let served_by = providers.serving(endpoint.operation, endpoint.dialect);
-    Err(Error::NotServed { provider: target.provider.id().to_owned(), wanted, served_by })
+    found?.into_iter().next().ok_or_else(|| Error::Internal("an address has no target".to_owned()))
 }
 
 /// The credential of the target's account, refreshed where that is due; none where the provider needs none.

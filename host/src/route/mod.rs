@@ -3,15 +3,21 @@
 //! The pipeline asks `Directory` for each request. `bitrouter route` prints the same decision.
 
 pub mod address;
+pub mod asked;
 mod directory;
 mod explain;
+mod names;
 pub mod nearest;
 mod provider;
 mod resolve;
+mod skipped;
 mod windows;
 
+pub use asked::Addresses;
 pub use directory::{Directory, ModelEntry, Providers};
-pub use explain::{ExplainedTarget, Explanation};
+pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
+pub use names::Names;
 pub use provider::Provider;
-pub use resolve::Target;
+pub use resolve::{Target, Wanted};
+pub use skipped::{Reason, Skipped};
 pub use windows::{Said, Unread, Window, Windows};

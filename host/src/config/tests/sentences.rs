@@ -88,8 +88,8 @@ fn each_problem_has_its_sentence_and_place() {
             "1:26: `providers.a.api_key` has a `${` that is no ${NAME} or ${NAME:-default}: write $${ for a plain one",
         ),
         (
-            "models: {fast: [a]}\n",
-            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request names one model",
+            "strict: {}\n",
+            "1:1: `strict` is not there yet: it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
         (
             "credentials: {store: keyring}\n",
