@@ -207,9 +207,9 @@ impl Shared {
     }
 
     /// Forgets what a probe has found to be over.
-    fn over(&self, provider: &str, subjects: &[Subject]) {
+    fn over(&self, provider: &str, subjects: &[Subject], since: SystemTime) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.over(provider, subjects);
+        table.over(provider, subjects, since);
         self.count.store(table.len(), Ordering::Relaxed);
         if table.take_changed() {
             self.changed.notify_one();

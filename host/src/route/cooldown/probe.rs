@@ -2,6 +2,7 @@
 //! minute at most.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::Shared;
 use super::subject::Subject;
@@ -14,11 +15,18 @@ pub struct Probe {
     provider: String,
     subjects: Vec<Subject>,
     id: u64,
+    since: SystemTime,
 }
 
 impl Probe {
-    pub(super) fn new(shared: &Arc<Shared>, provider: &str, subjects: Vec<Subject>, id: u64) -> Self {
-        Probe { shared: Arc::clone(shared), provider: provider.to_owned(), subjects, id }
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        provider: &str,
+        subjects: Vec<Subject>,
+        id: u64,
+        since: SystemTime,
+    ) -> Self {
+        Probe { shared: Arc::clone(shared), provider: provider.to_owned(), subjects, id, since }
     }
 
     /// What it is a probe of.
@@ -26,9 +34,10 @@ impl Probe {
         &self.subjects
     }
 
-    /// The request was answered: what it was a probe of is over.
+    /// The request came to its first content: what it was a probe of is over. A limit that another request has met since
+    /// this one was let through is not.
     pub fn succeeded(self) {
-        self.shared.over(&self.provider, &self.subjects);
+        self.shared.over(&self.provider, &self.subjects, self.since);
     }
 }
 

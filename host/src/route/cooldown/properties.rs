@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 
 use super::reason::ALL;
-use super::{Admission, Candidate, Cooldowns, LastResort, Probe, Reason, Subject};
+use super::{Admission, Candidate, Cooldowns, Cooling, LastResort, Probe, Reason, Subject};
 
 const CANDIDATES: [Candidate<'_>; 5] = [
     Candidate { provider: "a", label: Some("x"), model: "m" },
@@ -58,14 +58,34 @@ fn subject(candidate: &Candidate<'_>, width: usize) -> Subject {
     }
 }
 
-/// The requests that are under way as probes, and when they were let through.
+/// The requests that are under way as probes.
 #[derive(Default)]
-struct UnderWay(Vec<(Probe, SystemTime)>);
+struct UnderWay(Vec<Under>);
+
+struct Under {
+    probe: Probe,
+    since: SystemTime,
+    /// What it keeps others from probing.
+    holds: Vec<Subject>,
+    /// Whether something failed since.
+    failed: bool,
+}
 
 impl UnderWay {
+    fn push(&mut self, probe: Probe, since: SystemTime) {
+        self.0.push(Under { holds: probe.subjects().to_vec(), probe, since, failed: false });
+    }
+
     fn has(&self, subject: &Subject, now: SystemTime) -> bool {
-        let young = |since: &SystemTime| now.duration_since(*since).is_ok_and(|age| age < Duration::from_secs(60));
-        self.0.iter().any(|(probe, since)| young(since) && probe.subjects().contains(subject))
+        let young = |since: SystemTime| now.duration_since(since).is_ok_and(|age| age < Duration::from_secs(60));
+        self.0.iter().any(|under| young(under.since) && under.holds.contains(subject))
+    }
+
+    /// A cooldown that is over is held by nobody; the next of its subject is another one.
+    fn forget_all_but(&mut self, cooling: &[Cooling]) {
+        for under in &mut self.0 {
+            under.holds.retain(|held| cooling.iter().any(|cooling| cooling.subject == *held));
+        }
     }
 }
 
@@ -91,7 +111,7 @@ proptest! {
                             prop_assert!(subject.covers(&CANDIDATES[candidate]));
                             prop_assert!(!under_way.has(subject, now), "{subject} is probed twice");
                         }
-                        under_way.0.push((probe, now));
+                        under_way.push(probe, now);
                     }
                     Admission::Cooling { until, .. } => {
                         prop_assert!(until >= now && until <= now + LONGEST);
@@ -102,10 +122,13 @@ proptest! {
                     Some(LastResort::Try { probe, .. }) => {
                         let cools: BTreeMap<Subject, SystemTime> =
                             cooldowns.list(now).into_iter().map(|cooling| (cooling.subject, cooling.until)).collect();
-                        for subject in probe.subjects().iter().filter(|subject| cools[*subject] > now) {
-                            prop_assert!(!under_way.has(subject, now), "{subject} is tried twice");
+                        // Past the end of an outage the last resort is open to all.
+                        if probe.subjects().iter().any(|subject| cools[subject] > now) {
+                            for subject in probe.subjects() {
+                                prop_assert!(!under_way.has(subject, now), "{subject} is tried twice");
+                            }
+                            under_way.push(probe, now);
                         }
-                        under_way.0.push((probe, now));
                     }
                     Some(LastResort::Wait { until, .. }) => prop_assert!(until > now && until <= now + LONGEST),
                     None => prop_assert!(false, "there are candidates"),
@@ -113,21 +136,24 @@ proptest! {
                 Step::Fail { candidate, width, reason, told, sent_before } => {
                     let told = told.and_then(|told| now.checked_add(Duration::from_secs(told)));
                     let sent = now - Duration::from_secs(sent_before);
+                    under_way.0.iter_mut().for_each(|under| under.failed = true);
                     cooldowns.cool(subject(&CANDIDATES[candidate], width), reason, told, sent, now);
                 }
                 Step::Work { candidate } => cooldowns.worked(&CANDIDATES[candidate], now),
                 Step::EndProbe { number, well } => {
                     if !under_way.0.is_empty() {
                         let index = number % under_way.0.len();
-                        let (probe, _) = under_way.0.swap_remove(index);
+                        let Under { probe, failed, .. } = under_way.0.swap_remove(index);
                         let subjects = probe.subjects().to_vec();
                         if well {
                             probe.succeeded();
-                            prop_assert!(cooldowns.list(now).iter().all(|cooling| !subjects.contains(&cooling.subject)));
+                            let left = cooldowns.list(now);
+                            prop_assert!(failed || left.iter().all(|cooling| !subjects.contains(&cooling.subject)));
                         }
                     }
                 }
             }
+            under_way.forget_all_but(&cooldowns.list(now));
             for cooling in cooldowns.list(now) {
                 prop_assert!(cooling.until <= now + cooling.reason.most(), "{cooling:?}");
                 prop_assert!(cooling.next_probe <= now + Duration::from_secs(3600), "{cooling:?}");

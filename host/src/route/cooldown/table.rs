@@ -49,7 +49,7 @@ impl Table {
             return Admission::Free;
         }
         (self.probes, self.changed) = (id, true);
-        Admission::Probe(Probe::new(shared, candidate.provider, subjects, id))
+        Admission::Probe(Probe::new(shared, candidate.provider, subjects, id, now))
     }
 
     /// What closes the candidate the longest, if anything does.
@@ -124,7 +124,7 @@ impl Table {
         let tried = self.covering_mut(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
         let subjects = tried.map(|cooldown| let_through(cooldown, id, now)).collect();
         (self.probes, self.changed) = (id, true);
-        Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id) })
+        Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id, now) })
     }
 
     pub fn release(&mut self, provider: &str, id: u64) {
@@ -135,8 +135,12 @@ impl Table {
         }
     }
 
-    pub fn over(&mut self, provider: &str, subjects: &[Subject]) {
-        self.retain(|cooldown| cooldown.subject.provider != provider || !subjects.contains(&cooldown.subject));
+    pub fn over(&mut self, provider: &str, subjects: &[Subject], since: SystemTime) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || cooldown.failed <= since;
+        self.retain(|cooldown| {
+            let probed = cooldown.subject.provider == provider && subjects.contains(&cooldown.subject);
+            !(probed && is_over(cooldown))
+        });
     }
 
     pub fn clear(&mut self, provider: Option<&str>, label: Option<&str>, now: SystemTime) -> usize {

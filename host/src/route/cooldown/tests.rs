@@ -191,6 +191,16 @@ fn a_probe_that_succeeds_ends_all_that_it_was_a_probe_of() {
 }
 
 #[test]
+fn a_limit_that_was_met_again_since_stays_although_a_probe_succeeds() {
+    let cooldowns = Cooldowns::default();
+    fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(DAY), 0);
+    let probing = probe(&cooldowns, &WORK, MINUTE);
+    fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(2 * DAY), MINUTE + 1);
+    probing.succeeded();
+    assert_eq!(cools_until(&cooldowns, &WORK, MINUTE + 2), Some(2 * DAY));
+}
+
+#[test]
 fn nothing_is_probed_while_another_reason_closes_it() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(DAY), 0);
