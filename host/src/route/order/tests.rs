@@ -52,7 +52,8 @@ fn failover_keeps_label_order_and_asks_for_nothing() {
 fn balance_takes_the_least_used_of_the_window_that_ends_first() {
     let (soon, late) = (Some(10), Some(20));
     let used = |percent| Some(f64::from(percent));
-    let cases: [(&str, [Vec<Window>; 3], [usize; 3]); 8] = [
+    type Case = (&'static str, [Vec<Window>; 3], [usize; 3]);
+    let cases: [Case; 8] = [
         ("nothing is known", [vec![], vec![], vec![]], [0, 1, 2]),
         (
             "the least used is first",
