@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Fault, Paths, Place, value};
 use crate::credential::Origin;
+use crate::route::Strategy;
 
 /// The port when none is configured.
 const PORT: u16 = 4356;
@@ -69,6 +70,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// What is put in the place of the component's own login, member by member.
@@ -153,6 +156,7 @@ impl Default for Provider {
             origins: BTreeMap::new(),
             enabled: true,
             priority: 100,
+            strategy: Strategy::default(),
             timeouts: Timeouts::default(),
             auth: serde_json::Map::new(),
             settings: serde_json::Map::new(),

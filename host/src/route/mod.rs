@@ -4,19 +4,25 @@
 
 pub mod address;
 pub mod asked;
+pub mod conversation;
+pub mod cooldown;
 mod directory;
 mod explain;
 mod names;
 pub mod nearest;
+pub mod order;
 mod provider;
 mod resolve;
 mod skipped;
 mod windows;
 
 pub use asked::Addresses;
+pub use conversation::Conversation;
+pub use cooldown::Cooldowns;
 pub use directory::{Directory, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use names::Names;
+pub use order::Strategy;
 pub use provider::Provider;
 pub use resolve::{Target, Wanted};
 pub use skipped::{Reason, Skipped};

@@ -96,6 +96,10 @@ fn each_problem_has_its_sentence_and_place() {
             "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
         ),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        (
+            "providers: {openai: {accounts: round-robin}}\n",
+            "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
+        ),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
     ] {
         assert_eq!(problems(text), [wanted], "{text}");
