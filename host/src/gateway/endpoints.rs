@@ -92,7 +92,8 @@ pub struct Call {
     pub body: CallBody,
 }
 
-/// A call's body.
+/// A call's body. A clone shares its bytes.
+#[derive(Clone, Default)]
 pub enum CallBody {
     /// A JSON object.
     Json(Document),
@@ -106,6 +107,7 @@ pub enum CallBody {
         model_at: Range<usize>,
     },
     /// None.
+    #[default]
     None,
 }
 
@@ -164,7 +166,7 @@ async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Response
         streaming: false,
         body: CallBody::None,
     };
-    pipeline::run(&app, call, Finished::start(request_id(), CATALOGUE.dialect)).await
+    pipeline::run(app, call, Finished::start(request_id(), CATALOGUE.dialect)).await
 }
 
 /// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
@@ -198,7 +200,7 @@ pub(super) async fn answer(
     let mut finished = Finished::start(request_id(), endpoint.dialect);
     let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
     Ok(match read(endpoint, request, limit).await {
-        Ok(call) => pipeline::run(&app, call, finished).await,
+        Ok(call) => pipeline::run(app, call, finished).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &finished.id);
             finished.status = response.status().as_u16();

@@ -38,7 +38,7 @@ pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(10);
 /// - What does not cool is tried freely.
 /// - A limit ends at the time that the provider tells, within bounds of its [`Reason`]. Meanwhile one request goes
 ///   through as a probe after 1 minute, and again after waits that double up to 15 minutes; each hour once it is a day old.
-/// - An outage ends after 5 s, doubling up to 2 minutes while it goes on. Past its end one request at a time goes first,
+/// - An outage ends after 1 s, doubling up to 2 minutes while it goes on. Past its end one request at a time goes first,
 ///   until one has been answered. The others are sent to other targets; where there are none, they may go too.
 /// - Where all cool, [`Cooldowns::last_resort`] tries the one that ends first, one request at a time, one each 10 s.
 ///
@@ -135,6 +135,14 @@ impl Cooldowns {
             return None;
         }
         self.0.with(now, |table| table.peek(candidate, now))
+    }
+
+    /// Since when the candidate's credential is refused, if it is.
+    pub fn refused_since(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<SystemTime> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.with(now, |table| table.refused_since(candidate))
     }
 
     /// Something failed that had been asked at `sent`. `end` is what the provider told of the end, if it did: see [`end`].

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::{Names, Provider, Wanted, Windows};
+use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::Config;
 use crate::credential::Store;
 use crate::plugin::description::Billing;
@@ -24,6 +24,7 @@ pub struct Directory {
     /// One pool of connections for each connect timeout that the config names; most have one.
     upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
     windows: Arc<Windows>,
+    cooldowns: Cooldowns,
 }
 
 /// The providers at one moment.
@@ -69,12 +70,18 @@ impl Directory {
             current: ArcSwap::default(),
             upstreams: Default::default(),
             windows: Arc::default(),
+            cooldowns: Cooldowns::default(),
         }
     }
 
     /// What is known of the accounts' limits.
     pub fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// What cools down.
+    pub fn cooldowns(&self) -> &Cooldowns {
+        &self.cooldowns
     }
 
     /// What is there now.

@@ -54,8 +54,9 @@ impl Reason {
             Reason::RateLimited => MINUTE,
             // The shortest window of a plan that is known has hours; a quarter of one is soon enough to look.
             Reason::UsageLimit | Reason::LoggedOut | Reason::NotOffered => 15 * MINUTE,
-            // A provider's server that is replaced is back in seconds. Shorter, and a dead one is dialled all the time.
-            _ => Duration::from_secs(5),
+            // One hiccup must cost nobody more than a blink, least of all where there is no other target; who stays down is
+            // left alone for twice as long each time.
+            _ => Duration::from_secs(1),
         }
     }
 
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_length_doubles_up_to_its_most() {
-        let seconds = |strikes| doubled(Duration::from_secs(5), strikes, Duration::from_secs(120)).as_secs();
-        assert_eq!([1, 2, 3, 4, 5, 6, 7, 40, u32::MAX].map(seconds), [5, 10, 20, 40, 80, 120, 120, 120, 120]);
+        let seconds = |strikes| doubled(Duration::from_secs(1), strikes, Duration::from_secs(120)).as_secs();
+        assert_eq!([1, 2, 3, 4, 5, 7, 8, 40, u32::MAX].map(seconds), [1, 2, 4, 8, 16, 64, 120, 120, 120]);
     }
 }

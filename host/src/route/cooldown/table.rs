@@ -58,6 +58,12 @@ impl Table {
         closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
     }
 
+    /// When the credential was refused last.
+    pub fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
+        let mut refused = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::LoggedOut);
+        refused.next().map(|cooldown| cooldown.failed)
+    }
+
     pub fn cool(
         &mut self,
         subject: Subject,
