@@ -25,7 +25,7 @@ use crate::gateway::{self, Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, Prepared};
 use crate::route::{Provider, Target};
-use crate::telemetry::{Finished, Outcome};
+use crate::telemetry::{Finished, Outcome, Phase};
 use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
@@ -79,6 +79,7 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
     send::check_delivery(&request).map_err(|reason| attempt.bad_request(reason))?;
     finished.attempts += 1;
     finished.dialect_out = call.endpoint.dialect;
+    finished.enter(Phase::Waiting);
     let sent = Instant::now();
     let content = send::body(&request, body, form);
     let again = attempt.may_refresh().then(|| content.clone());
@@ -87,6 +88,7 @@ async fn exchange(app: &App, call: Call, finished: &mut Finished) -> Result<Rece
         response = Box::pin(attempt.once_more(&request, content, response)).await?;
     }
     finished.first_byte = Some(Instant::now());
+    finished.enter(Phase::Answering);
     Ok(Received {
         scrubber: attempt.scrubber(),
         provider: attempt.provider,
