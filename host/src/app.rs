@@ -3,6 +3,7 @@
 //! `serve` and the commands that need providers start one; a reload makes the next one out of it. Nothing is decided here.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
@@ -11,7 +12,7 @@ use crate::credential::Store;
 use crate::gateway::Guard;
 use crate::plugin::compile::Compiler;
 use crate::plugin::{Budget, Cache, Loader, Registry, Runtime, Sources};
-use crate::route::Directory;
+use crate::route::{Cooldowns, Directory};
 use crate::telemetry::Requests;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
@@ -53,6 +54,8 @@ pub struct App {
     pub guard: Guard,
     /// The requests of this gateway, those under earlier configurations among them.
     pub requests: Arc<Requests>,
+    /// What is not to be asked for a while.
+    pub cooldowns: Cooldowns,
 }
 
 impl App {
@@ -61,17 +64,19 @@ impl App {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
         let store = Arc::new(Store::new(paths.token_store()));
         let directory = Directory::new(registry.clone(), config.clone(), env, store);
-        Ok(Arc::new(App::of(config, registry, directory, Arc::default())))
+        let cooldowns = Cooldowns::load(&paths.cooldowns(), SystemTime::now());
+        Ok(Arc::new(App { cooldowns, ..App::of(config, registry, directory) }))
     }
 
-    /// The parts of a gateway put together.
-    pub fn of(config: Config, registry: Registry, directory: Directory, requests: Arc<Requests>) -> App {
-        App { guard: Guard::new(&config.server), config, registry, directory, requests }
+    /// The parts of a gateway put together, nothing being known of requests yet.
+    pub fn of(config: Config, registry: Registry, directory: Directory) -> App {
+        let (requests, cooldowns) = (Arc::default(), Cooldowns::default());
+        App { guard: Guard::new(&config.server), config, registry, directory, requests, cooldowns }
     }
 
     /// The same gateway under another configuration, with what the plugin folder and `plugins.lock` hold by now. Returns
-    /// once every component is loaded or refused; until then this one serves. What is known of accounts and limits, and
-    /// the connections to providers, go on.
+    /// once every component is loaded or refused; until then this one serves. What is known of accounts, limits and
+    /// cooldowns, and the connections to providers, go on.
     pub async fn reloaded(&self, config: Config, paths: &Paths) -> Result<Arc<App>, StartError> {
         let (before, now) = (&self.config.plugins, &config.plugins);
         let loader = match (before.budget, before.memory) == (now.budget, now.memory) {
@@ -80,7 +85,8 @@ impl App {
         };
         let registry = self.registry.reloaded(loader, sources(&config, paths)).await;
         let directory = self.directory.reloaded(registry.clone(), config.clone());
-        Ok(Arc::new(App::of(config, registry, directory, Arc::clone(&self.requests))))
+        let (requests, cooldowns) = (Arc::clone(&self.requests), self.cooldowns.clone());
+        Ok(Arc::new(App { requests, cooldowns, ..App::of(config, registry, directory) }))
     }
 }
 

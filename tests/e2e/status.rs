@@ -105,6 +105,35 @@ fn an_account_shows_its_limits_and_one_that_is_over_its_next_step() {
 }
 
 #[test]
+fn what_cools_down_is_shown_with_its_reason_and_can_be_lifted() {
+    let limit = |account: &str| {
+        let (long_ago, never) = ("2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
+        json!({
+            "provider": "openai", "account": account, "reason": "usage-limit", "since": long_ago, "until": never,
+            "next_probe": never, "probes": 1,
+        })
+    };
+    let setup = Gateway::start();
+    // As an earlier gateway left it.
+    let kept = json!({"version": 1, "cooldowns": [limit("work"), limit("home"), limit("env")]});
+    std::fs::write(setup.home().join("cooldowns.json"), kept.to_string()).unwrap();
+    let gateway = setup.run();
+    let cooling = || -> Vec<String> {
+        let status = gateway.status();
+        let cooldowns = status["cooldowns"].as_array().unwrap();
+        cooldowns.iter().map(|cooldown| cooldown["address"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(cooling(), ["openai@env", "openai@home", "openai@work"]);
+    gateway.command(&["status"]).ok().says("cooling down").says("openai@work  usage limit").says("tried again");
+    gateway.command(&["reload"]).ok();
+    assert_eq!(cooling().len(), 3);
+    gateway.command(&["status", "--clear", "openai@work"]).ok().says("1 cooldown was lifted");
+    assert_eq!(cooling(), ["openai@env", "openai@home"]);
+    gateway.command(&["status", "--clear"]).ok().says("2 cooldowns were lifted");
+    assert_eq!(cooling(), [""; 0]);
+}
+
+#[test]
 fn a_component_that_does_not_serve_is_shown_with_the_command_that_accepts_it() {
     let gateway = Gateway::start().with_plugin("probe").run();
     let refused = || gateway.status()["refused"][0]["reason"].as_str().is_some_and(|why| why.contains("plugin trust"));

@@ -19,6 +19,7 @@ use crate::app::{App, Live};
 use crate::config::{self, ConfigError, LoadOptions, Loaded};
 use crate::control::{self, Control, Reloader, Socket};
 use crate::gateway;
+use crate::route::Cooldowns;
 use crate::telemetry::{self, Lines, LogOptions};
 use reader::Reader;
 pub(super) use reader::{NO_CONFIG, reachable};
@@ -114,6 +115,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     beside.spawn(report(live.now(), setup.loaded, reader));
     beside.spawn(keep_fresh(Arc::clone(&live)));
     beside.spawn(Arc::clone(&reloader).watch());
+    beside.spawn(keep_cooldowns(live.now().cooldowns.clone(), setup.paths.cooldowns()));
 
     let running = Arc::clone(&live);
     let stop = async move {
@@ -137,7 +139,11 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), stop).await;
     // Which takes the control socket away, too.
     beside.shutdown().await;
-    live.now().directory.now().finish_refreshes().await;
+    let app = live.now();
+    app.directory.now().finish_refreshes().await;
+    if let Err(error) = app.cooldowns.save(&setup.paths.cooldowns()) {
+        tracing::warn!(%error, "limits that were reached are not kept for the next start");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -149,6 +155,11 @@ async fn keep_fresh(live: Arc<Live>) {
         ticks.tick().await;
         live.now().directory.now().refresh_due().await;
     }
+}
+
+/// Keeps limits that were reached for the next start.
+async fn keep_cooldowns(cooldowns: Cooldowns, file: PathBuf) {
+    match cooldowns.keep(&file).await {}
 }
 
 /// Says what is ready and what is missing, once that is known.

@@ -3,6 +3,8 @@
 //! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
 //! in docs/configuration.md all come from here. A key that is not in this table does not exist.
 
+use crate::route::Strategy;
+
 /// One key.
 pub(super) struct Key {
     /// Where it stands: `server.listen`. A segment in angle brackets stands for any name.
@@ -42,6 +44,7 @@ pub(super) enum Field {
     Origins,
     Enabled,
     Priority,
+    Accounts,
     Connect,
     FirstByte,
     Idle,
@@ -232,12 +235,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Open,
-        default: "",
-        doc: "How several accounts of a provider share the work.",
-        state: State::NotYet(
-            "it will choose between `failover`, `balance` and `sticky`; today the first account is used, or the one that the address names",
-        ),
+        kind: Kind::Choice { now: Strategy::WORDS, later: &[] },
+        default: "failover",
+        doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
+        state: State::Landed(Field::Accounts),
     },
     Key {
         path: "providers.<id>.auth",

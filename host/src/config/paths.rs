@@ -106,6 +106,11 @@ impl Paths {
         self.data_dir.join("control.sock")
     }
 
+    /// The limits that were reached, for the next start.
+    pub fn cooldowns(&self) -> PathBuf {
+        self.data_dir.join("cooldowns.json")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, Fault, Paths, Place, value};
 use crate::credential::Origin;
+use crate::route::Strategy;
 
 /// The port when none is configured.
 const PORT: u16 = 4356;
@@ -69,6 +70,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// What is put in the place of the component's own login, member by member.
@@ -147,7 +150,7 @@ impl Provider {
     /// Whether two blocks mean the same, wherever in the file they stand.
     pub fn says_the_same_as(&self, other: &Provider) -> bool {
         // Named one by one, so that a new member is not forgotten here.
-        let Provider { place: _, api_key, origins, enabled, priority, timeouts, auth, settings } = self;
+        let Provider { place: _, api_key, origins, enabled, priority, strategy, timeouts, auth, settings } = self;
         fn key(key: &Option<SecretString>) -> Option<&str> {
             key.as_ref().map(ExposeSecret::expose_secret)
         }
@@ -155,6 +158,7 @@ impl Provider {
             && *origins == other.origins
             && *enabled == other.enabled
             && *priority == other.priority
+            && *strategy == other.strategy
             && *timeouts == other.timeouts
             && *auth == other.auth
             && *settings == other.settings
@@ -169,6 +173,7 @@ impl Default for Provider {
             origins: BTreeMap::new(),
             enabled: true,
             priority: 100,
+            strategy: Strategy::default(),
             timeouts: Timeouts::default(),
             auth: serde_json::Map::new(),
             settings: serde_json::Map::new(),

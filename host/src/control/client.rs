@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::{NotReloaded, Reloaded, Status};
+use super::{Cleared, NotReloaded, Reloaded, Status, Which};
 use crate::config::Paths;
 
 /// How long a gateway may take to say how it is. A reload may compile components, and takes what it takes.
@@ -45,7 +45,7 @@ impl Client {
 
     /// How the gateway is.
     pub async fn status(&self) -> Result<Status, AskError> {
-        let asked = tokio::time::timeout(ANSWER, self.ask("GET", "/status")).await;
+        let asked = tokio::time::timeout(ANSWER, self.ask("GET", "/status", String::new())).await;
         let late = |_| self.failed(format!("the gateway did not answer within {} s", ANSWER.as_secs()));
         let (_, body) = asked.map_err(late)??;
         self.read(&body)
@@ -53,11 +53,18 @@ impl Client {
 
     /// Lets the gateway read its config and its components again.
     pub async fn reload(&self) -> Result<Result<Reloaded, NotReloaded>, AskError> {
-        let (status, body) = self.ask("POST", "/reload").await?;
+        let (status, body) = self.ask("POST", "/reload", String::new()).await?;
         match status {
             StatusCode::CONFLICT => Ok(Err(self.read(&body)?)),
             _ => Ok(Ok(self.read(&body)?)),
         }
+    }
+
+    /// Lifts cooldowns.
+    pub async fn clear(&self, which: &Which) -> Result<Cleared, AskError> {
+        let body = serde_json::to_string(which).map_err(|error| self.failed(error.to_string()))?;
+        let (_, body) = self.ask("POST", "/clear", body).await?;
+        self.read(&body)
     }
 
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, AskError> {
@@ -71,8 +78,9 @@ impl Client {
     }
 
     #[cfg(unix)]
-    async fn ask(&self, method: &'static str, path: &'static str) -> Result<(StatusCode, bytes::Bytes), AskError> {
-        use http_body_util::{BodyExt, Empty};
+    async fn ask(&self, method: &str, path: &str, body: String) -> Result<(StatusCode, bytes::Bytes), AskError> {
+        use http::header::{CONTENT_TYPE, HOST};
+        use http_body_util::BodyExt;
 
         let stream = tokio::net::UnixStream::connect(&self.path).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(self.path.clone()),
@@ -82,8 +90,11 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.map_err(lost)?;
         tokio::spawn(connection);
-        let request = http::Request::builder().method(method).uri(path).header(http::header::HOST, "gateway");
-        let request = request.body(Empty::<bytes::Bytes>::new()).map_err(|error| self.failed(error.to_string()))?;
+        let request = http::Request::builder().method(method).uri(path).header(HOST, "gateway");
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| self.failed(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(lost)?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(lost)?.to_bytes();
@@ -97,7 +108,7 @@ impl Client {
     }
 
     #[cfg(not(unix))]
-    async fn ask(&self, _: &'static str, _: &'static str) -> Result<(StatusCode, bytes::Bytes), AskError> {
+    async fn ask(&self, _: &str, _: &str, _: String) -> Result<(StatusCode, bytes::Bytes), AskError> {
         Err(AskError::NotHere)
     }
 }

@@ -12,9 +12,9 @@ mod watch;
 
 pub use client::{AskError, Client};
 pub use reload::{NotReloaded, Reloaded, Reloader, Source};
-pub use server::Control;
+pub use server::{Cleared, Control, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
-    Account, Benched, ConfigInForce, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay, State,
-    Status,
+    Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,
+    State, Status,
 };

@@ -135,7 +135,13 @@ impl Reloader {
         warnings.extend((self.source.problems)(&loaded, &providers));
         warnings.extend(providers.refused.iter().map(|refused| format!("{}: {}", refused.file, refused.reason)));
         let changes = changes(&before.registry.now(), &next.registry.now());
+        let other_folder = next.config.plugins.dir != before.config.plugins.dir;
         self.live.replace(next);
+        if other_folder {
+            // What was seen is the folder before.
+            let seen = tokio::task::block_in_place(|| self.fingerprint());
+            *lock(&self.seen) = seen;
+        }
 
         let file = loaded.source.path().map(PathBuf::from);
         let mut in_force = lock(&self.in_force);

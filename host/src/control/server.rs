@@ -10,10 +10,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use super::reload::Reloader;
 use super::status::{Process, State, Status};
 use crate::app::Live;
+
+/// Which cooldowns are to be lifted: all of them where nothing is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Which {
+    /// Those of this provider.
+    pub provider: Option<String>,
+    /// Those of this account of it.
+    pub label: Option<String>,
+}
+
+/// How many cooldowns were lifted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cleared {
+    /// That many.
+    pub cleared: usize,
+}
 
 /// What the control socket speaks for.
 pub struct Control {
@@ -62,7 +80,11 @@ impl Control {
 
 #[cfg_attr(not(unix), allow(dead_code))]
 fn routes(control: Arc<Control>) -> Router {
-    Router::new().route("/status", get(status)).route("/reload", post(reload)).with_state(control)
+    Router::new()
+        .route("/status", get(status))
+        .route("/reload", post(reload))
+        .route("/clear", post(clear))
+        .with_state(control)
 }
 
 async fn status(From(control): From<Arc<Control>>) -> Response {
@@ -77,4 +99,11 @@ async fn reload(From(control): From<Arc<Control>>) -> Response {
         Ok(reloaded) => Json(reloaded).into_response(),
         Err(refused) => (StatusCode::CONFLICT, Json(refused)).into_response(),
     }
+}
+
+async fn clear(From(control): From<Arc<Control>>, Json(which): Json<Which>) -> Json<Cleared> {
+    let cooldowns = &control.live.now().cooldowns;
+    let cleared = cooldowns.clear(which.provider.as_deref(), which.label.as_deref(), SystemTime::now());
+    tracing::info!(provider = which.provider, account = which.label, cleared, "cooldowns lifted by hand");
+    Json(Cleared { cleared })
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::reload::InForce;
 use crate::app::App;
 use crate::credential::{AccountError, Timestamp};
+use crate::route::cooldown::Cooling;
 use crate::route::{Provider, Window};
 use crate::telemetry::{LastError, Phase, UnderWay};
 
@@ -34,6 +35,8 @@ pub struct Status {
     pub config: ConfigInForce,
     /// Every account of every provider that is on, in the order in which they are used.
     pub accounts: Vec<Account>,
+    /// What is not asked for a while, and why.
+    pub cooldowns: Vec<Cooldown>,
     /// Components that rest because they were over their budget again and again.
     pub benched: Vec<Benched>,
     /// Components that do not serve.
@@ -116,6 +119,24 @@ pub enum Health {
     LogInAgain,
     /// Something else, which the reason names.
     Unusable,
+}
+
+/// A provider, an account or a model that is not asked for a while.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cooldown {
+    /// What cools down, as an address: `provider@label:model`, without what it does not depend on.
+    pub address: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// Since when.
+    pub since: String,
+    /// Until when. Where it has passed, a request that works ends it.
+    pub until: String,
+    /// From when on a request may go through to find out.
+    pub next_probe: String,
+    /// Whether one is finding out.
+    pub probing: bool,
 }
 
 /// A component that rests.
@@ -212,6 +233,7 @@ impl Status {
             listening: process.listening,
             config: in_force.into(),
             accounts: on().flat_map(|provider| accounts(provider)).collect(),
+            cooldowns: app.cooldowns.list(SystemTime::now()).into_iter().map(Into::into).collect(),
             benched: on().filter_map(benched).collect(),
             refused: refused.collect(),
             loading: providers.pending,
@@ -250,6 +272,19 @@ fn accounts(provider: &Provider) -> Vec<Account> {
         ..Account::default()
     });
     usable.chain(faulty).collect()
+}
+
+impl From<Cooling> for Cooldown {
+    fn from(cooling: Cooling) -> Self {
+        Cooldown {
+            address: cooling.subject.to_string(),
+            reason: cooling.reason.to_string(),
+            since: time(cooling.since),
+            until: time(cooling.until),
+            next_probe: time(cooling.next_probe),
+            probing: cooling.probing,
+        }
+    }
 }
 
 impl From<InForce> for ConfigInForce {

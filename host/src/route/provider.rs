@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Unread, Windows};
+use super::{Strategy, Unread, Windows};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
@@ -25,6 +25,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
     /// Which client headers go up.
@@ -97,6 +99,7 @@ impl Provider {
             accounts,
             enabled: configured.enabled,
             priority: configured.priority,
+            strategy: configured.strategy,
             settings,
             forward,
             reserved,

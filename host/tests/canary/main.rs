@@ -69,7 +69,7 @@ impl Canary {
         let registry = Registry::start(loader, sources);
         let store = Arc::new(Store::new(paths.token_store()));
         let directory = Directory::new(registry.clone(), config.clone(), &|_| None, store);
-        let app = Arc::new(App::of(config, registry, directory, Arc::default()));
+        let app = Arc::new(App::of(config, registry, directory));
         let refused = app.directory.complete().await.refused.clone();
         assert!(refused.is_empty(), "{refused:?}");
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
-use crate::control::{Account, FailedRequest, Health, RequestUnderWay, State, Status};
+use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, State, Status};
 use crate::credential::Timestamp;
 use crate::route::Window;
 use crate::telemetry::Phase;
@@ -16,6 +16,7 @@ const BAR: usize = 20;
 pub(super) fn text(status: &Status, now: Timestamp) -> String {
     let mut text = head(status, now);
     section(&mut text, "accounts", accounts(&status.accounts, now));
+    section(&mut text, "cooling down", cooldowns(&status.cooldowns, now));
     let mut benched = Table::indented();
     status.benched.iter().for_each(|row| benched.row([&row.provider, &row.reason]));
     section(&mut text, "components at rest", benched.text());
@@ -64,13 +65,14 @@ fn accounts(accounts: &[Account], now: Timestamp) -> String {
         let mut table = Table::indented();
         let known = [&account.email, &account.plan].into_iter().flatten();
         let mut about: Vec<String> = known.cloned().collect();
-        about.extend(match account.health {
-            Health::Ok => None,
-            Health::LogInAgain => Some("log in again".to_owned()),
-            Health::Unusable => Some("cannot be used".to_owned()),
+        let address = format!("{}@{}", account.provider, account.label);
+        about.extend(match (&account.reason, account.health) {
+            (Some(reason), _) => Some(reason.strip_prefix(&format!("{address}: ")).unwrap_or(reason).to_owned()),
+            (None, Health::Ok) => None,
+            (None, Health::LogInAgain) => Some("log in again".to_owned()),
+            (None, Health::Unusable) => Some("cannot be used".to_owned()),
         });
-        about.extend(account.reason.clone());
-        table.row([&format!("{}@{}", account.provider, account.label), &about.join(", ")]);
+        table.row([&address, &about.join(", ")]);
         text += &table.text();
         let mut windows = Table::indented();
         account.windows.iter().for_each(|told| {
@@ -115,6 +117,24 @@ fn resets(window: &Window, now: Timestamp) -> String {
         Some(left) => format!("resets in {} ({at})", span(left.as_secs())),
         None => format!("reset at {at}"),
     }
+}
+
+fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
+    let mut table = Table::indented();
+    for cooldown in cooldowns {
+        let left = |time: &str| time.parse::<Timestamp>().ok().and_then(|time| time.since(now));
+        let until = match left(&cooldown.until) {
+            Some(left) => format!("for {} more (until {})", span(left.as_secs()), cooldown.until),
+            None => "until a request works".to_owned(),
+        };
+        let probe = match (cooldown.probing, left(&cooldown.next_probe)) {
+            (true, _) => "a request is finding out now".to_owned(),
+            (false, Some(left)) if !left.is_zero() => format!("tried again in {}", span(left.as_secs())),
+            (false, _) => "tried again with the next request".to_owned(),
+        };
+        table.row([&cooldown.address, &cooldown.reason, &until, &probe]);
+    }
+    table.text()
 }
 
 fn requests(requests: &[RequestUnderWay]) -> String {
@@ -241,7 +261,9 @@ mod tests {
                     provider: "openai-codex".into(),
                     label: "old".into(),
                     health: Health::LogInAgain,
-                    reason: Some("Run: bitrouter login openai-codex --label old".into()),
+                    reason: Some(
+                        "openai-codex@old: log in again. Run: bitrouter login openai-codex --label old".into(),
+                    ),
                     ..Account::default()
                 },
             ],
@@ -281,9 +303,9 @@ BitRouter 1.2.3, process 77
 
 accounts
   openai-codex@work  me@example.com, plus
-    5h        ████████░░░░░░░░░░░░  42 % used                     resets in 2 h 10 min (2026-01-31T12:10:00Z)
+    5h        ████████░░░░░░░░░░░░  42 % used                  resets in 2 h 10 min (2026-01-31T12:10:00Z)
     requests  ███████████████░░░░░  75 % used, 50 of 200 left
-  openai-codex@old  log in again, Run: bitrouter login openai-codex --label old
+  openai-codex@old  log in again. Run: bitrouter login openai-codex --label old
 
 requests under way: 1
   12.3 s  answering  openai-codex@work:gpt-5  responses  req_1
@@ -300,6 +322,31 @@ last errors
         let shown = text(&Status { benched, ..Status::default() }, now());
         assert!(!shown.contains("accounts") && !shown.contains("errors") && !shown.contains('\u{1b}'), "{shown}");
         assert!(shown.contains("components at rest\n  x  \u{fffd}[2J\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_cooldown_says_why_until_when_and_when_it_is_tried_again() {
+        let limit = Cooldown {
+            address: "openai-codex@work".into(),
+            reason: "usage limit of the plan reached".into(),
+            since: "2026-01-31T09:00:00Z".into(),
+            until: "2026-01-31T12:10:00Z".into(),
+            next_probe: "2026-01-31T10:01:00Z".into(),
+            probing: false,
+        };
+        let outage = Cooldown {
+            address: "openai:gpt-5".into(),
+            reason: "overloaded".into(),
+            until: "2026-01-31T09:59:00Z".into(),
+            next_probe: "2026-01-31T09:59:00Z".into(),
+            ..limit.clone()
+        };
+        assert_eq!(
+            cooldowns(&[limit, outage], now()),
+            "  openai-codex@work  usage limit of the plan reached  for 2 h 10 min more (until 2026-01-31T12:10:00Z)  tried again in 1 min 0 s
+  openai:gpt-5       overloaded                       until a request works                             tried again with the next request
+"
+        );
     }
 
     #[test]
