@@ -18,5 +18,7 @@ mod login;
 mod logout;
 mod pass_through;
 mod python_sdk;
+mod reload;
 mod secrets;
+mod status;
 mod stopping;

@@ -35,6 +35,7 @@ pub(super) enum Field {
     Keys,
     AllowedOrigins,
     BodyLimit,
+    Drain,
     PluginDir,
     Budget,
     Memory,
@@ -124,6 +125,17 @@ pub(super) const KEYS: &[Key] = &[
         default: "64MiB",
         doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
         state: State::Landed(Field::BodyLimit),
+    },
+    Key {
+        path: "server.drain_ms",
+        kind: Kind::Integer {
+            min: 0,
+            max: 3_600_000,
+            why: "whoever stops a gateway waits for its end, and service managers do not for long",
+        },
+        default: "30000",
+        doc: "How long open streams may go on once the gateway was told to stop, in milliseconds. Then they are cut.",
+        state: State::Landed(Field::Drain),
     },
     Key {
         path: "plugins.dir",

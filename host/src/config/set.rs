@@ -41,6 +41,7 @@ impl Reader<'_> {
             Field::Keys => self.keys(entry)?,
             Field::AllowedOrigins => self.allowed_origins(entry)?,
             Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
+            Field::Drain => self.config.server.drain = self.millis(entry)?,
             Field::PluginDir => self.plugin_dir(entry)?,
             Field::Budget => self.config.plugins.budget = self.millis(entry)?,
             Field::Memory => self.config.plugins.memory = self.integer(entry)? * 1024 * 1024,

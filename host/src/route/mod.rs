@@ -21,7 +21,7 @@ mod windows;
 pub use asked::Addresses;
 pub use conversation::Conversation;
 pub use cooldown::Cooldowns;
-pub use directory::{Directory, ModelEntry, Providers};
+pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use journey::{Account, Journey, Passed, Place};
 pub use names::Names;
