@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use super::{Deadlines, Received};
+use super::{Deadlines, ReceiveError, Received};
 use crate::credential::ScrubStream;
 
 /// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
@@ -43,7 +43,7 @@ pub trait Watch: Send + Unpin + 'static {
 pub enum Broken {
     /// The connection was lost.
     #[error("the upstream's answer broke off: {0}")]
-    Lost(#[from] hyper::Error),
+    Lost(#[from] ReceiveError),
     /// Nothing came for too long.
     #[error("the upstream sent nothing for {} s", .0.as_secs_f32())]
     Idle(Duration),
