@@ -21,6 +21,10 @@ const BURST: Duration = Duration::from_micros(300);
 /// leaves at once; a client cannot tell that those which follow within 0.3 ms came a millisecond later, and a write and a
 /// read for each of them is what a burst costs.
 const HOLD: Duration = Duration::from_millis(1);
+/// While a burst goes on, it is gathered for longer and longer, up to this: what counts is how often it is written.
+const LONGEST_HOLD: Duration = Duration::from_millis(4);
+/// A burst goes on when this much came in a millisecond of it: several events, or one that is large.
+const DENSE: u128 = 1 << 10;
 /// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
 /// of it is there by then and leaves in the same write; where it has not, nobody else has much to do.
 const TURNS: u32 = 2;
@@ -69,6 +73,10 @@ pub struct Answer<W> {
     /// Rings when what has been gathered is to be written.
     hold: Option<Pin<Box<Sleep>>>,
     holding: bool,
+    /// How long the next gathering lasts.
+    span: Duration,
+    /// Whether a burst goes on: then nothing is read before it has been gathered again.
+    burst: bool,
     /// Whether bytes were handed out that the server may not have written yet.
     unwritten: bool,
     deadlines: Deadlines,
@@ -103,6 +111,8 @@ impl<W: Watch> Answer<W> {
             events,
             hold: None,
             holding: false,
+            span: HOLD,
+            burst: false,
             unwritten: false,
             deadlines,
             started,
@@ -190,11 +200,15 @@ impl<W: Watch> Answer<W> {
                 joined.extend_from_slice(&more);
             }
         }
+        self.burst = !joined.is_empty();
         if joined.is_empty() { first } else { joined.freeze() }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let this = &mut *self;
+        if std::mem::take(&mut this.burst) {
+            this.gather();
+        }
         if this.holding && this.then.is_none() {
             // Reading now would cost a system call for each event; the timer reads them all.
             if let Some(hold) = &mut this.hold
@@ -245,27 +259,36 @@ impl<W: Watch> Answer<W> {
                 }
                 Poll::Ready(Some(Err(error))) => this.broke(Broken::Lost(error)),
                 Poll::Ready(None) => this.ended(),
-                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
-                    Some(broken) => this.broke(broken),
-                    None => return Poll::Pending,
-                },
                 Poll::Pending if this.holding => {
                     this.holding = false;
+                    this.burst = this.gathered.len() as u128 >= DENSE * this.span.as_millis();
+                    this.span = if this.burst { LONGEST_HOLD.min(2 * this.span) } else { HOLD };
                     if let Some(bytes) = this.release() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
+                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
+                    Some(broken) => this.broke(broken),
+                    None => return Poll::Pending,
+                },
                 Poll::Pending => {
-                    let until = (Instant::now() + HOLD).into();
-                    let hold = this.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-                    hold.as_mut().reset(until);
-                    this.holding = hold.as_mut().poll(context).is_pending();
-                    if this.holding {
+                    if this.gather().poll(context).is_pending() {
                         return Poll::Pending;
                     }
                 }
             }
         }
+    }
+
+    /// Lets what comes gather for a while; the timer that ends it.
+    fn gather(&mut self) -> Pin<&mut Sleep> {
+        let until = (Instant::now() + self.span).into();
+        let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        hold.as_mut().reset(until);
+        self.holding = true;
+        // It would be woken for every event that comes.
+        self.inner.leave_alone();
+        hold.as_mut()
     }
 
     /// What comes after the gathered bytes; `None` if that was nothing to be seen.

@@ -20,15 +20,15 @@ use http::{Request, Response};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
-use tokio::net::TcpStream;
 
 use self::body::Decoder;
 pub use self::fault::Fault;
 use self::head::{Head, Reader};
 use super::Outgoing;
+use super::socket::Socket;
 
 /// What connections run over.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Stream = MaybeHttpsStream<TokioIo<Socket>>;
 
 /// How much is read at once. A read that does not fill it also tells that nothing more is there, without asking again.
 const READ: usize = 64 << 10;
@@ -118,6 +118,19 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
             && state.come.is_empty()
             && matches!(state.poll_send(context), Poll::Ready(Ok(())))
             && poll_read(&mut state.stream, context, |_| ()).is_pending()
+    }
+}
+
+impl Connection<Stream> {
+    /// Is not woken by what the upstream sends until the body is read again and nothing is there. Whoever calls this must
+    /// come back by itself.
+    pub(super) fn leave_alone(&mut self) {
+        if self.0.unsent.is_empty() {
+            match self.0.stream.inner_mut() {
+                MaybeHttpsStream::Http(socket) => socket.inner_mut().leave_alone(),
+                MaybeHttpsStream::Https(tls) => tls.inner_mut().get_mut().0.inner_mut().inner_mut().leave_alone(),
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod connection;
 mod outgoing;
 mod pool;
 mod received;
+mod socket;
 mod tls;
 
 pub use answer::{Answer, AnswerBody, Watch};

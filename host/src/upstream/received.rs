@@ -45,6 +45,14 @@ impl Received {
         Received(Source::Http1(connection, home))
     }
 
+    /// Is not woken by what comes until it is read again, if it can be helped. Whoever calls this must come back by
+    /// itself, and soon.
+    pub(super) fn leave_alone(&mut self) {
+        if let Source::Http1(connection, _) = &mut self.0 {
+            connection.leave_alone();
+        }
+    }
+
     /// The answer is complete: the connection may take another request.
     fn give_back(&mut self, context: &mut Context<'_>) {
         if let Source::Http1(mut connection, (pool, key)) = std::mem::replace(&mut self.0, Source::Ended)
