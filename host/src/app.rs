@@ -54,7 +54,7 @@ impl App {
             Sources { built_in: built_in(), folder: config.plugins.dir.clone(), lock: paths.plugins_lock() },
         );
         let store = Arc::new(Store::new(paths.token_store()));
-        let directory = Directory::new(registry.clone(), config.clone(), env, store);
+        let directory = Directory::new(registry.clone(), config.clone(), paths, env, store);
         Ok(Arc::new(App { config, registry, directory }))
     }
 }

@@ -15,6 +15,7 @@ mod providers;
 mod route;
 mod serve;
 mod setup;
+mod span;
 mod terminal;
 
 use std::error::Error;

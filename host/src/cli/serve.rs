@@ -18,10 +18,16 @@ use crate::app::App;
 use crate::config::{Loaded, Source};
 use crate::gateway;
 use crate::route::Providers;
+use crate::side;
 use crate::telemetry::{self, Lines, LogOptions};
 
 /// How often it is looked for logins that will soon be over. They are refreshed minutes before.
 const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+/// How often what was heard of limits is written, so that commands know it.
+const SAVE_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -79,6 +85,8 @@ async fn serve(setup: Setup, reader: Reader, log: Lines) -> Outcome {
     reader.opened(&addresses, &setup.loaded);
     tokio::spawn(report(Arc::clone(&app), setup.loaded, reader));
     let fresh = tokio::spawn(keep_fresh(Arc::clone(&app)));
+    let asking = app.config.side_requests.then(|| tokio::spawn(ask_beside(Arc::clone(&app))));
+    let saving = tokio::spawn(save_windows(Arc::clone(&app)));
     let stop = async move {
         signals.next().await;
         reader.say("stopping: open streams may finish. Stop again to end at once");
@@ -90,6 +98,11 @@ async fn serve(setup: Setup, reader: Reader, log: Lines) -> Outcome {
     };
     gateway::serve(listeners, gateway::Front::new(Arc::clone(&app)), stop).await;
     fresh.abort();
+    saving.abort();
+    if let Some(asking) = asking {
+        asking.abort();
+    }
+    app.directory.windows().save();
     app.directory.now().finish_refreshes().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -101,6 +114,27 @@ async fn keep_fresh(app: Arc<App>) {
     loop {
         ticks.tick().await;
         app.directory.now().refresh_due().await;
+    }
+}
+
+/// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
+async fn ask_beside(app: Arc<App>) {
+    app.directory.complete().await;
+    let mut ticks = tokio::time::interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        side::ask_due(&app.directory.now()).await;
+    }
+}
+
+/// Writes what was heard of limits, every few seconds in which something was.
+async fn save_windows(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(SAVE_EVERY).await;
+        let windows = Arc::clone(app.directory.windows());
+        // It writes a file.
+        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
     }
 }
 

@@ -100,6 +100,16 @@ impl Paths {
         self.data_dir.join("oauth-tokens.json")
     }
 
+    /// What side requests brought.
+    pub fn side_cache(&self) -> PathBuf {
+        self.cache_dir.join("side")
+    }
+
+    /// What was last heard of the accounts' limits.
+    pub fn windows(&self) -> PathBuf {
+        self.cache_dir.join("windows.json")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

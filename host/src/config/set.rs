@@ -71,6 +71,10 @@ impl Reader<'_> {
                 self.provider(entry).auth = auth;
             }
             Field::CredentialStore => self.choice(entry)?,
+            Field::SideRequests => {
+                let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
+                self.config.side_requests = made;
+            }
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
     pub providers: BTreeMap<String, Provider>,
+    /// Whether providers are asked beside calls, for their models and for how much of a plan is used.
+    pub side_requests: bool,
     /// What holds for a provider without a block.
     no_block: Provider,
 }
@@ -104,6 +106,7 @@ impl Config {
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
+            side_requests: true,
             no_block: Provider::default(),
         }
     }

@@ -3,6 +3,7 @@
 //! The gateway hands over a call that it has read. Each step is a function below or in a file of this room, in the order
 //! in which they run; what fails on the way becomes one `Error` in the client's dialect.
 
+mod beside;
 mod deliver;
 mod describe;
 mod explain;
@@ -27,6 +28,8 @@ use crate::plugin::{HookBody, Prepared};
 use crate::route::{Provider, Target};
 use crate::telemetry::{Finished, Outcome};
 use crate::upstream;
+
+pub(crate) use beside::beside;
 
 /// Exchanges that a component may make before it sends.
 const ASKS: u32 = 3;

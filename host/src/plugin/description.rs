@@ -146,7 +146,7 @@ pub enum Place {
 }
 
 /// One model that is known without asking the provider.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Model {
     /// The provider's own name of the model.
     pub id: String,

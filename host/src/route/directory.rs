@@ -1,6 +1,7 @@
 //! The providers at one moment: the components that are loaded, each with its configuration.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::{Provider, Windows};
-use crate::config::Config;
+use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::plugin::description::Billing;
 use crate::plugin::{Refused, Registry, Snapshot};
+use crate::side::Known;
 use crate::upstream::Upstream;
 
 /// Turns what the registry has into providers, once for each change.
@@ -24,6 +26,8 @@ pub struct Directory {
     /// One pool of connections for each connect timeout that the config names; most have one.
     upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
     windows: Arc<Windows>,
+    /// Where what side requests bring is kept; none where they are switched off.
+    side_cache: Option<PathBuf>,
 }
 
 /// The providers at one moment.
@@ -49,11 +53,19 @@ pub struct ModelEntry {
     pub context_window: Option<u64>,
     /// What it serves; everything that the provider does where nothing is said.
     pub operations: Vec<String>,
+    /// Seconds since 1970 at which the provider told it; none for what only the component lists.
+    pub told_at: Option<u64>,
 }
 
 impl Directory {
     /// The environment is copied: credentials in it are those of the start.
-    pub fn new(registry: Registry, config: Config, env: &dyn Fn(&str) -> Option<String>, store: Arc<Store>) -> Self {
+    pub fn new(
+        registry: Registry,
+        config: Config,
+        paths: &Paths,
+        env: &dyn Fn(&str) -> Option<String>,
+        store: Arc<Store>,
+    ) -> Self {
         // Which variables matter is only known when a component is loaded.
         let env = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
@@ -61,17 +73,18 @@ impl Directory {
             .collect();
         Directory {
             registry,
+            side_cache: config.side_requests.then(|| paths.side_cache()),
+            windows: Arc::new(Windows::kept_in(paths.windows())),
             config,
             env,
             store,
             current: ArcSwap::default(),
             upstreams: Default::default(),
-            windows: Arc::default(),
         }
     }
 
     /// What is known of the accounts' limits.
-    pub fn windows(&self) -> &Windows {
+    pub fn windows(&self) -> &Arc<Windows> {
         &self.windows
     }
 
@@ -104,7 +117,8 @@ impl Directory {
             let env = |name: &str| self.env.get(name).cloned();
             let upstream = self.upstream(configured.timeouts.connect);
             let (store, windows) = (Arc::clone(&self.store), Arc::clone(&self.windows));
-            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, store, upstream, windows))
+            let known = Known::kept_in(self.side_cache.clone());
+            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, store, upstream, windows, known))
         };
         let providers = Arc::new(Providers {
             by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),
@@ -146,14 +160,14 @@ impl Providers {
     /// Every model that an active provider lists.
     pub fn models(&self) -> Vec<ModelEntry> {
         let of = |provider: &Arc<Provider>| {
-            let id = provider.id().to_owned();
-            let entry = |model: &crate::plugin::description::Model| ModelEntry {
-                id: model.id.clone(),
-                provider: id.clone(),
+            let entry = |model: super::Listed| ModelEntry {
+                id: model.id,
+                provider: provider.id().to_owned(),
                 context_window: model.context_window,
-                operations: model.operations.clone(),
+                operations: model.operations,
+                told_at: model.told_at,
             };
-            provider.plugin.description.models.iter().map(entry).collect::<Vec<_>>()
+            provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
         };
         self.active().into_iter().flat_map(of).collect()
     }

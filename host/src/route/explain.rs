@@ -65,14 +65,14 @@ impl Providers {
         }
         if !known {
             explanation.notes.push(format!("`{}` is not in the catalogue: passes through", target.model));
-            let listed = provider.plugin.description.models.iter().map(|model| model.id.as_str());
-            let near = nearest_of_all(&target.model, listed, 3);
+            let catalogue = provider.catalogue();
+            let near = nearest_of_all(&target.model, catalogue.iter().map(|model| model.id.as_str()), 3);
             if !near.is_empty() {
                 explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
             }
         }
-        let listed = provider.plugin.description.models.iter().find(|model| model.id == target.model);
-        let operation = listed.and_then(|model| model.operations.first()).map_or("generate", String::as_str);
+        let listed = provider.listed(&target.model);
+        let operation = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
         explanation.targets.push(ExplainedTarget {
             provider: provider.id().to_owned(),
             model: target.model.clone(),

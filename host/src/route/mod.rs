@@ -12,6 +12,6 @@ mod windows;
 
 pub use directory::{Directory, ModelEntry, Providers};
 pub use explain::{ExplainedTarget, Explanation};
-pub use provider::Provider;
+pub use provider::{Listed, Provider};
 pub use resolve::Target;
 pub use windows::{Said, Unread, Window, Windows};

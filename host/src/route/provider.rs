@@ -1,5 +1,6 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
+mod catalogue;
 mod overridden;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
 use crate::plugin::description::{Auth, Setting, SettingType};
+use crate::side::Known;
 use crate::upstream::{Deadlines, Upstream};
+pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -41,6 +44,8 @@ pub struct Provider {
     pub unread: Unread,
     /// What is known of every account's limits.
     pub windows: Arc<Windows>,
+    /// What its side requests brought.
+    pub known: Known,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -54,6 +59,7 @@ impl Provider {
         store: Arc<Store>,
         upstream: Arc<Upstream>,
         windows: Arc<Windows>,
+        known: Known,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -92,7 +98,7 @@ impl Provider {
         } else {
             serde_json::Value::Object(configured.settings.clone()).to_string()
         };
-        Provider {
+        let provider = Provider {
             origins,
             accounts,
             enabled: configured.enabled,
@@ -109,9 +115,12 @@ impl Provider {
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
             windows,
+            known,
             fault,
             plugin,
-        }
+        };
+        provider.follow_accounts();
+        provider
     }
 
     /// The provider's id.
@@ -124,11 +133,6 @@ impl Provider {
         self.enabled
             && self.fault.is_none()
             && (!self.accounts.needs_credential() || self.accounts.list().accounts().next().is_some())
-    }
-
-    /// Whether its component lists this model.
-    pub fn lists(&self, model: &str) -> bool {
-        self.plugin.description.models.iter().any(|known| known.id == model)
     }
 }
 

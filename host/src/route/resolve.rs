@@ -73,7 +73,7 @@ impl Providers {
                 .map_or_else(|| "it is not active".into(), |error| error.to_string());
             return format!("no active provider serves `{name}`, but one would. {why}");
         }
-        let models: Vec<_> = self.by_id.values().flat_map(|provider| &provider.plugin.description.models).collect();
+        let models: Vec<_> = self.by_id.values().flat_map(|provider| provider.catalogue()).collect();
         let near = nearest(name, models.iter().map(|model| model.id.as_str()), 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
         let ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();

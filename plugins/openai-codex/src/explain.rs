@@ -1,7 +1,7 @@
 //! What the backend's failures mean: what the SDK knows of OpenAI's, and on top of it what only a plan answers. The
 //! hook `explain` calls it, and `interpret` for a side request that failed; what is tried next is the host's decision.
 
-use bitrouter_provider::{Answer, Failure, Json, Trouble, kind, scope};
+use bitrouter_provider::{Answer, Failure, Json, Trouble, base64, kind, scope};
 
 /// What a code or type means, whatever the status (an older backend answers `usage_limit_reached` with 404), or words
 /// of a message that comes without one, as `{"detail": "…"}`.
@@ -40,17 +40,9 @@ pub(crate) fn explain(trouble: &Trouble) -> Failure {
 
 /// The code of an answer whose body has none: two headers may say it, one of them as JSON in base64.
 fn code_in_headers(answer: &Answer) -> Option<String> {
-    let plain = answer.header("x-openai-authorization-error").map(Into::into);
-    plain.or_else(|| Some(Json::parse(&base64(answer.header("x-error-json")?)?).at(&["error", "code"])?.text()?.into()))
-}
-
-fn base64(text: &str) -> Option<String> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits) = (Vec::new(), 0);
-    for (at, byte) in text.trim_end_matches('=').bytes().enumerate() {
-        bits = bits << 6 | DIGITS.iter().position(|digit| *digit == byte)?;
-        // The second, third and fourth digit of four each complete a byte.
-        bytes.extend((at % 4 > 0).then(|| (bits >> (6 - at % 4 * 2)) as u8));
-    }
-    String::from_utf8(bytes).ok()
+    let sealed = || {
+        let json = String::from_utf8(base64(answer.header("x-error-json")?)?).ok()?;
+        Some(Json::parse(&json).at(&["error", "code"])?.text()?.into())
+    };
+    answer.header("x-openai-authorization-error").map(Into::into).or_else(sealed)
 }

@@ -7,7 +7,7 @@ mod explain;
 mod limits;
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, quote,
+    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, models_json,
 };
 
 /// The provider.
@@ -80,14 +80,10 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
     let Some(models) = page.get("models") else {
         return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
     };
-    let mut list = Vec::new();
-    for model in models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide"))) {
-        let Some(slug) = model.get("slug").and_then(Json::text) else { continue };
-        let window = model.get("context_window").and_then(Json::integer);
-        let window = window.map(|tokens| [",\"context_window\":", &tokens.to_string()].concat());
-        list.push(["{\"id\":", &quote(&slug), &window.unwrap_or_default(), "}"].concat());
-    }
-    Ok(["{\"models\":[", &list.join(","), "]}"].concat())
+    let shown = models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide")));
+    Ok(models_json(shown.filter_map(|model| {
+        Some((model.get("slug")?.text()?, model.get("context_window").and_then(Json::integer)))
+    })))
 }
 
 #[cfg(test)]
