@@ -19,4 +19,5 @@ mod logout;
 mod pass_through;
 mod python_sdk;
 mod secrets;
+mod side;
 mod stopping;

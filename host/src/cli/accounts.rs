@@ -148,6 +148,10 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
     }
     for row in &mut rows {
         row.windows = provider.windows.get(provider.id(), &row.label);
+        // What was told before the login was told of another account.
+        let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
+        let since = since.and_then(|since| u64::try_from(since.unix()).ok()).unwrap_or_default();
+        row.windows.retain(|window| window.told_at >= since);
         // What the page says is newer than the login's token.
         if let Some(Kept { found: Found::Usage(Usage { plan: Some(plan), .. }), .. }) =
             provider.known.last(&row.label, SideKind::Usage)

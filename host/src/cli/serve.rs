@@ -25,7 +25,7 @@ use crate::telemetry::{self, Lines, LogOptions};
 const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
-const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often what was heard of limits is written, so that commands know it.
 const SAVE_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
 

@@ -71,7 +71,7 @@ impl Providers {
                 explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
             }
         }
-        let listed = provider.listed(&target.model);
+        let listed = provider.entry(&target.model);
         let operation = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
         explanation.targets.push(ExplainedTarget {
             provider: provider.id().to_owned(),

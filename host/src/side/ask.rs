@@ -53,13 +53,13 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
     if asked.rounds() != before {
         return asked.why().map_or(Ok(()), |why| Err(trouble(why)));
     }
-    let found = match tokio::time::timeout(DEADLINE, exchange(provider, key, side)).await {
+    let found = match tokio::time::timeout(DEADLINE, exchange(provider, key, side, &asked.identity)).await {
         Ok(found) => found,
         Err(_) => Err(because(format!("no answer within {} s", DEADLINE.as_secs()))),
     };
     match found {
         Ok(found) => {
-            provider.known.learn(provider, key, found).await;
+            provider.known.learn(provider, key, &asked, found).await;
             Ok(())
         }
         Err(Why { sentence, after }) => {
@@ -69,17 +69,19 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
     }
 }
 
-async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest) -> Result<Found, Why> {
+async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, identity: &str) -> Result<Found, Why> {
     let credential = match key.account.as_str() {
         "" => None,
         account => Some(provider.accounts.ready(Some(account)).await?),
     };
+    if credential.as_ref().is_some_and(|credential| provider.identity(credential) != identity) {
+        return Err(because("another account has the label now".into()));
+    }
     let (page, scrubber) = pipeline::beside(provider, credential, &request(side)).await?;
     let read = provider.plugin.interpret(&key.side, &page, scrubber).await?;
     match read {
-        Ok(json) => {
-            Found::read(side.kind, &json).map_err(|why| because(format!("the component returned no such thing: {why}")))
-        }
+        Ok(json) => Found::read(side.kind, &json)
+            .map_err(|why| because(format!("what the component made of it is of no use: {why}"))),
         Err(_) if page.truncated => Err(because("the answer has more than 4 MiB".into())),
         Err(failure) => {
             let sentence: String = failure.message.replace(char::is_control, " ").chars().take(500).collect();

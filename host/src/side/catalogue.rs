@@ -15,10 +15,10 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// A list that was told then; none where it is empty: a provider that lists nothing says nothing.
-    pub(super) fn new(models: &[Model], told_at: Timestamp) -> Option<Self> {
+    /// A list that was told then.
+    pub(super) fn new(models: &[Model], told_at: Timestamp) -> Self {
         let at = models.iter().enumerate().map(|(index, model)| (model.id.clone(), index)).collect();
-        (!models.is_empty()).then(|| Catalogue { models: models.to_vec(), at, told_at })
+        Catalogue { models: models.to_vec(), at, told_at }
     }
 
     /// The model of this name.

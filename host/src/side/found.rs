@@ -102,6 +102,10 @@ impl Usage {
 
 /// A list in which every name can be asked for, each once.
 fn models(mut models: Vec<Model>) -> Result<Vec<Model>, String> {
+    if models.is_empty() {
+        // Upstreams are known to answer so where they mean "what you had": it says nothing.
+        return Err("it lists no models".into());
+    }
     if models.len() > MOST_MODELS {
         return Err(format!("it lists {} models; at most {MOST_MODELS} are taken", models.len()));
     }
@@ -141,6 +145,7 @@ mod tests {
             ("", "EOF"),
             ("[]", "invalid"),
             ("{}", "missing field `models`"),
+            (r#"{"models":[]}"#, "it lists no models"),
             (r#"{"models":[{"id":7}]}"#, "expected a string"),
             (r#"{"models":[{"id":""}]}"#, "is not a model's name"),
             (r#"{"models":[{"id":"a\u001b[2J"}]}"#, "is not a model's name"),

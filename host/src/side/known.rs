@@ -44,7 +44,7 @@ pub(super) struct Key {
 pub(super) struct Asked {
     pub kind: SideKind,
     /// Whose answer it is: the account that had the label.
-    identity: String,
+    pub identity: String,
     file: String,
     /// Held by the one caller that asks.
     pub turn: tokio::sync::Mutex<()>,
@@ -98,8 +98,7 @@ impl Known {
     }
 
     /// Keeps an answer, in memory and on disk.
-    pub(super) async fn learn(&self, provider: &Provider, key: &Key, found: Found) {
-        let Some(asked) = self.get(key) else { return };
+    pub(super) async fn learn(&self, provider: &Provider, key: &Key, asked: &Asked, found: Found) {
         let kept = Kept { found, at: Timestamp::now() };
         {
             let mut state = lock(&asked.state);
@@ -122,7 +121,7 @@ impl Known {
         let asked = lock(&self.asked);
         let catalogues = asked.iter().filter_map(|(key, asked)| match &lock(&asked.state).kept {
             Some(Kept { found: Found::Models(models), at }) => {
-                Some((key.account.clone(), Arc::new(Catalogue::new(models, *at)?)))
+                Some((key.account.clone(), Arc::new(Catalogue::new(models, *at))))
             }
             _ => None,
         });
@@ -213,7 +212,7 @@ impl Provider {
     }
 
     /// Which account has a label, as far as its claims say it; nothing for a key.
-    fn identity(&self, credential: &Credential) -> String {
+    pub(super) fn identity(&self, credential: &Credential) -> String {
         let names = self.accounts.login().map(|login| login.identity.as_slice()).unwrap_or_default();
         let claims = names.iter().filter_map(|name| credential.claims.iter().find(|(claim, _)| claim == name));
         claims.map(|(name, value)| format!("{name}={value}\n")).collect()

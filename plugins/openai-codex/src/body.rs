@@ -20,8 +20,10 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Fai
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
     let mut edits = members(call, body, &names, codex)?;
-    let mut dropped: Vec<String> = edits.iter().filter_map(removed).collect();
-    input(call, body, codex, &mut edits, &mut dropped)?;
+    input(call, body, codex, &mut edits)?;
+    // An item's id is only another name of it: nothing that was asked for.
+    let asked_for = |pointer: &&str| !(pointer.starts_with("/input/") && pointer.ends_with("/id"));
+    let dropped = edits.iter().filter_map(Edit::removes).filter(asked_for).map(Into::into).collect();
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -65,13 +67,7 @@ fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> R
 
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
 /// that the call has instructions, which the backend may insist on.
-fn input(
-    call: &Call,
-    body: &Document<'_>,
-    codex: bool,
-    edits: &mut Vec<Edit>,
-    dropped: &mut Vec<String>,
-) -> Result<(), Failure> {
+fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
     let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128)?;
     let mut instructed = codex;
     for (at, row) in rows.iter().enumerate().rev() {
@@ -81,7 +77,6 @@ fn input(
         if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
             // Nothing but a pointer to what this server never stored.
             edits.push(Edit::remove(place("")));
-            dropped.push(place(""));
             continue;
         }
         if starts(role, "\"system\"") {
@@ -106,13 +101,6 @@ fn input(
         edits.push(Edit::add("/instructions", quote(&text)));
     }
     Ok(())
-}
-
-fn removed(edit: &Edit) -> Option<String> {
-    match edit {
-        Edit::Remove(pointer) => Some(pointer.clone()),
-        _ => None,
-    }
 }
 
 /// Whether one of this list's patterns names it.

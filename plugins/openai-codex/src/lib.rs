@@ -33,8 +33,7 @@ impl Provider for OpenAiCodex {
                 Ok(if call.streaming { request.pass() } else { request.fold() })
             }
             ("models", "responses", None) => {
-                let version = call.query.iter().find(|field| field.name == "client_version");
-                let version = version.map_or_else(|| version_of(call), |field| field.value.clone());
+                let version = call.parameter("client_version").map_or_else(|| version_of(call), Into::into);
                 Ok(identified(call, Request::get("api", "/models").query("client_version", version)).pass())
             }
             _ => Err(Failure::unsupported("openai-codex serves generate, compact and models in the dialect responses")),
@@ -81,9 +80,11 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
         return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
     };
     let shown = models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide")));
-    Ok(models_json(shown.filter_map(|model| {
-        Some((model.get("slug")?.text()?, model.get("context_window").and_then(Json::integer)))
-    })))
+    Ok(models_json(
+        shown.filter_map(|model| {
+            Some((model.get("slug")?.text()?, model.get("context_window").and_then(Json::integer)))
+        }),
+    ))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
     let windows = used.filter_map(|(start, used)| {
         let field = |end| headers.iter().find(|field| field.name.strip_prefix(start) == Some(end));
         let whole = |end| field(end)?.value.parse().ok();
-        window(start.strip_prefix("x-")?, used, whole("-window-minutes").map(seconds), whole("-reset-at"))
+        window(start.strip_prefix("x-")?, used, whole("-window-minutes").and_then(seconds), whole("-reset-at"))
     });
     windows.collect()
 }
@@ -22,13 +22,13 @@ pub(crate) fn of_event(event: Json<'_>) -> Vec<Window> {
     let windows = event.get("rate_limits").into_iter().flat_map(Json::members).filter_map(|(name, value)| {
         let whole = |name| value.get(name)?.integer();
         let name = [limit.as_str(), "-", &name.text()?].concat();
-        window(&name, value.get("used_percent")?.raw(), whole("window_minutes").map(seconds), whole("reset_at"))
+        window(&name, value.get("used_percent")?.raw(), whole("window_minutes").and_then(seconds), whole("reset_at"))
     });
     windows.collect()
 }
 
-fn seconds(minutes: u64) -> u64 {
-    minutes.saturating_mul(60)
+fn seconds(minutes: u64) -> Option<u64> {
+    minutes.checked_mul(60)
 }
 
 /// One window, if it is one: those that a plan does not have may come as zeros.

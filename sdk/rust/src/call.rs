@@ -36,6 +36,11 @@ impl Call {
         value(&self.headers, name)
     }
 
+    /// A client's query parameter that `forward_query` of the description names.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        value(&self.query, name)
+    }
+
     /// A claim of the account that `claims` of the description names.
     pub fn claim(&self, name: &str) -> Option<&str> {
         self.account.as_ref()?.claim(name)

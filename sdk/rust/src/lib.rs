@@ -38,10 +38,10 @@ pub use bindings::bitrouter::provider::host::{Cell, Edit, Kind, Level, ReadError
 pub use bindings::bitrouter::provider::types::{
     Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
 };
+pub use call::matches;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use component::Component;
-pub use call::matches;
 pub use document::{Document, Payload};
 pub use explain::explain;
 pub use failure::{kind, scope};

@@ -26,8 +26,8 @@ impl Provider {
         })
     }
 
-    /// The model of this name, if it is listed.
-    pub fn listed(&self, model: &str) -> Option<Listed> {
+    /// What is known of this model, if it is listed.
+    pub fn entry(&self, model: &str) -> Option<Listed> {
         let mut found = None;
         self.any_list(|list| {
             found = match list {
