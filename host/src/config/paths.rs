@@ -110,6 +110,11 @@ impl Paths {
         self.cache_dir.join("windows.json")
     }
 
+    /// The limits that were reached, for the next start.
+    pub fn cooldowns(&self) -> PathBuf {
+        self.data_dir.join("cooldowns.json")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

@@ -14,6 +14,7 @@ use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
 use crate::credential::Origin;
+use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
 const MIN_KEY: usize = 16;
@@ -57,6 +58,10 @@ impl Reader<'_> {
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
+            Field::Accounts => {
+                let word = self.choice(entry)?;
+                self.provider(entry).strategy = Strategy::of_word(&word).unwrap_or_default();
+            }
             Field::Connect => self.provider(entry).timeouts.connect = self.millis(entry)?,
             Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
@@ -70,7 +75,8 @@ impl Reader<'_> {
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
-            Field::CredentialStore => self.choice(entry)?,
+            Field::Models => self.models(entry)?,
+            Field::CredentialStore => drop(self.choice(entry)?),
             Field::SideRequests => {
                 let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
                 self.config.side_requests = made;
@@ -192,17 +198,17 @@ impl Reader<'_> {
         }
     }
 
-    /// The only choice so far is `credentials.store`, whose one word is also the default.
-    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let Kind::Choice { now, later } = entry.kind else {
-            return Ok(());
-        };
+    /// One of the words that the key takes.
+    fn choice(&self, entry: &Entry<'_>) -> Placed<String> {
         let text = self.text(entry, entry.node)?;
+        let Kind::Choice { now, later } = entry.kind else {
+            return Ok(text);
+        };
         if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
             return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
         }
         match now.contains(&text.as_str()) {
-            true => Ok(()),
+            true => Ok(text),
             false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
         }
     }
@@ -222,7 +228,7 @@ impl Reader<'_> {
         Ok(SecretString::from(text.text))
     }
 
-    fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
+    pub(super) fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
         let text = self.expander.text(entry.path, node, takes(entry.kind));
         text.map(|text| text.text).map_err(|fault| (node.place, fault))
     }
@@ -247,14 +253,14 @@ impl Reader<'_> {
 }
 
 /// A list's items; one value is a list of one.
-fn items(node: &Node) -> &[Node] {
+pub(super) fn items(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(node),
     }
 }
 
-fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
+pub(super) fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
     Fault::WrongType { key: entry.path.to_owned(), takes: takes.to_owned() }
 }
 
@@ -265,6 +271,7 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
         Kind::Choice { .. } => "a word",
+        Kind::Lists => "an address, such as `openai:gpt-5`, or a list of them",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }

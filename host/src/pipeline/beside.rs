@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Attempt, deliver, send};
+use super::attempt::Attempt;
+use super::{deliver, send};
 use crate::credential::{Credential, Scrubber};
 use crate::error::Error;
 use crate::plugin::HookBody;
@@ -19,7 +20,8 @@ pub(crate) async fn beside(
     credential: Option<Arc<Credential>>,
     request: &contract::Request,
 ) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
-    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: HeaderMap::new() };
+    let headers = HeaderMap::new();
+    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers };
     let nothing = || send::body(request, HookBody::None, send::Form::default());
     let mut response = attempt.send(request, nothing()).await?;
     if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {
