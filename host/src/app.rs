@@ -12,7 +12,7 @@ use crate::credential::Store;
 use crate::gateway::Guard;
 use crate::plugin::compile::Compiler;
 use crate::plugin::{Budget, Cache, Loader, Registry, Runtime, Sources};
-use crate::route::{Cooldowns, Directory, Learned};
+use crate::route::{Cooldowns, Directory, Learned, Windows};
 use crate::telemetry::Requests;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
@@ -63,9 +63,11 @@ impl App {
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
         let store = Arc::new(Store::new(paths.token_store()));
-        let cooldowns = Cooldowns::load(&paths.cooldowns(), SystemTime::now());
-        let learned = Learned { cooldowns, ..Learned::default() };
-        let directory = Directory::new(registry.clone(), config.clone(), env, store, learned);
+        let learned = Learned {
+            windows: Arc::new(Windows::kept_in(paths.windows())),
+            cooldowns: Cooldowns::load(&paths.cooldowns(), SystemTime::now()),
+        };
+        let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
         Ok(Arc::new(App::of(config, registry, directory)))
     }
 

@@ -18,6 +18,7 @@ pub mod login;
 pub mod pipeline;
 pub mod plugin;
 pub mod route;
+pub mod side;
 pub mod telemetry;
 pub mod upstream;
 

@@ -20,5 +20,6 @@ mod pass_through;
 mod python_sdk;
 mod reload;
 mod secrets;
+mod side;
 mod status;
 mod stopping;

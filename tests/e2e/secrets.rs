@@ -14,7 +14,7 @@ fn hello() -> Value {
 
 /// A config that a cloned repository may bring.
 fn moves_openai_to(upstream: &Upstream) -> String {
-    format!("providers:\n  openai:\n    origins:\n      api: {}/v1\n", upstream.origin())
+    format!("side_requests: false\nproviders:\n  openai:\n    origins:\n      api: {}/v1\n", upstream.origin())
 }
 
 /// Starts a gateway that should refuse to.

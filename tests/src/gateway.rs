@@ -167,6 +167,11 @@ impl Gateway {
         self.setup.command(arguments)
     }
 
+    /// Its home folder.
+    pub fn home(&self) -> &std::path::Path {
+        self.setup.home()
+    }
+
     /// What its token file holds.
     pub fn tokens(&self) -> Value {
         serde_json::from_slice(&fs::read(self.setup.token_file()).unwrap()).unwrap()

@@ -79,7 +79,13 @@ impl Setup {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join("plugins")).unwrap();
         fs::create_dir_all(home.path().join("work")).unwrap();
-        Setup { home, config: json!({}), by_hand: false, environment: Vec::new() }
+        // What the gateway asks beside calls would stand among what a test's upstream was asked.
+        Setup { home, config: json!({"side_requests": false}), by_hand: false, environment: Vec::new() }
+    }
+
+    /// Lets the gateway ask beside calls, as it does for a user: for models and for how much of a plan is used.
+    pub fn with_side_requests(self) -> Self {
+        self.with("/side_requests", json!(true))
     }
 
     /// Lets `openai` send to this upstream, with [`KEY`] from the environment.
@@ -95,7 +101,8 @@ impl Setup {
 
     /// Lets `openai-codex` send to this backend, with its login under the label `default`.
     pub fn with_chatgpt(self, chatgpt: &ChatGpt) -> Self {
-        let origins = json!({"api": chatgpt.base_url(), "auth": chatgpt.origin()});
+        let account = format!("{}/backend-api/wham", chatgpt.origin());
+        let origins = json!({"api": chatgpt.base_url(), "account": account, "auth": chatgpt.origin()});
         let setup = self.with("/providers/openai-codex/origins", origins);
         setup.logged_in("openai-codex", "default", chatgpt.login())
     }

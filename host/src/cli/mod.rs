@@ -16,6 +16,7 @@ mod reload;
 mod route;
 mod serve;
 mod setup;
+mod span;
 mod status;
 mod terminal;
 

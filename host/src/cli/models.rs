@@ -1,5 +1,6 @@
 //! `bitrouter models`: what can be asked for by name.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -8,20 +9,30 @@ use clap::Args;
 use super::print::{self, Table};
 use super::providers::{Row, known};
 use super::setup::Setup;
+use super::span::ago;
 use super::{Components, Global, Outcome};
+use crate::credential::Timestamp;
+use crate::plugin::description::SideKind;
 use crate::route::{ModelEntry, Providers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A model that is not listed can still be asked for as PROVIDER:MODEL.
 
+A running gateway asks each provider for its live list every hour. Without --refresh nothing is sent: what was heard last \
+is shown, and for a provider that was never asked what its component lists.
+
 Examples:
   bitrouter models
+  bitrouter models --refresh
   bitrouter models --provider openai --json")]
 pub(super) struct Models {
     /// Only the models of this provider
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
+    /// Ask the providers now
+    #[arg(long)]
+    refresh: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,7 +43,10 @@ pub(super) struct Models {
 impl Models {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let providers = setup.providers()?;
+        let providers = match self.refresh {
+            true => setup.providers_asked(SideKind::Models, self.provider.as_deref())?,
+            false => setup.providers()?,
+        };
         let mut models = providers.models();
         if let Some(id) = &self.provider {
             check(id, &providers)?;
@@ -43,7 +57,7 @@ impl Models {
         match self.json {
             true => print::json(&models)?,
             false if models.is_empty() => {}
-            false => print::answer(&table(&models))?,
+            false => print::answer(&(table(&models) + &sources(&models, Timestamp::now())))?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -68,9 +82,44 @@ fn table(models: &[ModelEntry]) -> String {
     table.text()
 }
 
+/// How old each provider's list is.
+fn sources(models: &[ModelEntry], now: Timestamp) -> String {
+    let mut oldest: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+    for model in models {
+        let told = oldest.entry(&model.provider).or_insert(model.told_at);
+        // Where one account has a live list and another has none, what is not known to be new counts.
+        *told = told.zip(model.told_at).map(|(one, other)| one.min(other));
+    }
+    let mut table = Table::indented();
+    for (provider, told_at) in oldest {
+        let source = match told_at {
+            Some(told_at) => format!("heard from the provider {}", ago(told_at, now)),
+            None => "as its component lists them: not asked yet. To ask: bitrouter models --refresh".into(),
+        };
+        table.row([provider, &source]);
+    }
+    format!("\nlists:\n{}", table.text())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told(id: &str, provider: &str, told_at: Option<u64>) -> ModelEntry {
+        ModelEntry { id: id.into(), provider: provider.into(), context_window: None, operations: Vec::new(), told_at }
+    }
+
+    #[test]
+    fn a_list_is_as_old_as_its_oldest_part() {
+        let models =
+            [told("a", "p", Some(1000)), told("b", "p", Some(400)), told("a", "q", Some(1000)), told("b", "q", None)];
+        let text = sources(&models, Timestamp::from_unix(1120).unwrap());
+        assert_eq!(
+            text,
+            "\nlists:\n  p  heard from the provider 12 min ago\n  q  as its component lists them: not asked yet. To ask: \
+             bitrouter models --refresh\n"
+        );
+    }
 
     #[test]
     fn a_model_is_shown_as_the_address_that_asks_for_it() {
@@ -79,6 +128,7 @@ mod tests {
             provider: "openai".into(),
             context_window,
             operations: operations.iter().map(|&name| name.to_owned()).collect(),
+            told_at: None,
         };
         assert_eq!(
             table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),

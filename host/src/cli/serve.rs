@@ -20,6 +20,7 @@ use crate::config::{self, ConfigError, LoadOptions, Loaded};
 use crate::control::{self, Control, Reloader, Socket};
 use crate::gateway;
 use crate::route::Cooldowns;
+use crate::side;
 use crate::telemetry::{self, Lines, LogOptions};
 use reader::Reader;
 pub(super) use reader::{NO_CONFIG, reachable};
@@ -27,6 +28,11 @@ use signals::{Signal, Signals};
 
 /// How often it is looked for logins that will soon be over. They are refreshed minutes before.
 const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often what was heard of limits is written, so that commands know it.
+const SAVE_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -114,6 +120,8 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     }
     beside.spawn(report(live.now(), setup.loaded, reader));
     beside.spawn(keep_fresh(Arc::clone(&live)));
+    beside.spawn(ask_beside(Arc::clone(&live)));
+    beside.spawn(save_windows(Arc::clone(&live)));
     beside.spawn(Arc::clone(&reloader).watch());
     beside.spawn(keep_cooldowns(live.now().cooldowns.clone(), setup.paths.cooldowns()));
 
@@ -140,6 +148,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     // Which takes the control socket away, too.
     beside.shutdown().await;
     let app = live.now();
+    app.directory.windows().save();
     app.directory.now().finish_refreshes().await;
     if let Err(error) = app.cooldowns.save(&setup.paths.cooldowns()) {
         tracing::warn!(%error, "limits that were reached are not kept for the next start");
@@ -160,6 +169,30 @@ async fn keep_fresh(live: Arc<Live>) {
 /// Keeps limits that were reached for the next start.
 async fn keep_cooldowns(cooldowns: Cooldowns, file: PathBuf) {
     match cooldowns.keep(&file).await {}
+}
+
+/// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
+async fn ask_beside(live: Arc<Live>) {
+    live.now().directory.complete().await;
+    let mut ticks = tokio::time::interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let app = live.now();
+        if app.config.side_requests {
+            side::ask_due(&app.directory.now()).await;
+        }
+    }
+}
+
+/// Writes what was heard of limits, every few seconds in which something was.
+async fn save_windows(live: Arc<Live>) {
+    loop {
+        tokio::time::sleep(SAVE_EVERY).await;
+        let windows = Arc::clone(live.now().directory.windows());
+        // It writes a file.
+        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
+    }
 }
 
 /// Says what is ready and what is missing, once that is known.

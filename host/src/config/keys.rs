@@ -53,6 +53,7 @@ pub(super) enum Field {
     Auth,
     Models,
     CredentialStore,
+    SideRequests,
 }
 
 /// What a key takes.
@@ -274,6 +275,13 @@ pub(super) const KEYS: &[Key] = &[
         state: State::NotYet(
             "it will ask a second target when the first is slow to begin; today a request has one target",
         ),
+    },
+    Key {
+        path: "side_requests",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "Whether the gateway asks providers for their live lists of models and for how much of a plan is used: at start, hourly and after a login. `false`: nothing is asked but what clients ask, and the components' own lists hold.",
+        state: State::Landed(Field::SideRequests),
     },
     Key {
         path: "credentials.store",

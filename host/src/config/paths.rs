@@ -106,6 +106,16 @@ impl Paths {
         self.data_dir.join("control.sock")
     }
 
+    /// What side requests brought.
+    pub fn side_cache(&self) -> PathBuf {
+        self.cache_dir.join("side")
+    }
+
+    /// What was last heard of the accounts' limits.
+    pub fn windows(&self) -> PathBuf {
+        self.cache_dir.join("windows.json")
+    }
+
     /// The limits that were reached, for the next start.
     pub fn cooldowns(&self) -> PathBuf {
         self.data_dir.join("cooldowns.json")

@@ -78,6 +78,10 @@ impl Reader<'_> {
             }
             Field::Models => self.models(entry)?,
             Field::CredentialStore => drop(self.choice(entry)?),
+            Field::SideRequests => {
+                let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
+                self.config.side_requests = made;
+            }
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
     pub providers: BTreeMap<String, Provider>,
+    /// Whether providers are asked beside calls, for their models and for how much of a plan is used.
+    pub side_requests: bool,
     /// The names under `models:`, in the order of the file.
     pub models: Vec<Named>,
     /// What holds for a provider without a block.
@@ -123,6 +125,7 @@ impl Config {
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
+            side_requests: true,
             models: Vec::new(),
             no_block: Provider::default(),
         }

@@ -31,7 +31,7 @@ pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
-pub(crate) use validate::auth_problem;
+pub(crate) use validate::{OPERATIONS, auth_problem};
 
 /// One loaded component, ready to run hooks.
 pub struct Plugin {

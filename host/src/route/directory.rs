@@ -1,6 +1,7 @@
 //! The providers at one moment: the components that are loaded, each with its configuration.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::{Cooldowns, Names, Provider, Wanted, Windows};
-use crate::config::Config;
+use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::plugin::description::Billing;
 use crate::plugin::{Plugin, Refused, Registry, Snapshot};
+use crate::side::Known;
 use crate::upstream::Upstream;
 
 /// Turns what the registry has into providers, once for each change.
@@ -30,6 +32,8 @@ struct Lasting {
     /// One pool of connections for each connect timeout that the config names; most have one.
     upstreams: Mutex<BTreeMap<Duration, Arc<Upstream>>>,
     learned: Learned,
+    /// Where what side requests bring is kept.
+    side_cache: PathBuf,
 }
 
 /// What is known of all accounts. A clone is the same one.
@@ -66,6 +70,8 @@ pub struct ModelEntry {
     pub context_window: Option<u64>,
     /// What it serves; everything that the provider does where nothing is said.
     pub operations: Vec<String>,
+    /// Seconds since 1970 at which the provider told it; none for what only the component lists.
+    pub told_at: Option<u64>,
 }
 
 impl Directory {
@@ -73,6 +79,7 @@ impl Directory {
     pub fn new(
         registry: Registry,
         config: Config,
+        paths: &Paths,
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         learned: Learned,
@@ -82,7 +89,7 @@ impl Directory {
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        let lasting = Lasting { env, store, upstreams: Mutex::default(), learned };
+        let lasting = Lasting { env, store, upstreams: Mutex::default(), learned, side_cache: paths.side_cache() };
         Directory { registry, config, current: ArcSwap::default(), lasting: Arc::new(lasting) }
     }
 
@@ -110,7 +117,7 @@ impl Directory {
     }
 
     /// What is known of the accounts' limits.
-    pub fn windows(&self) -> &Windows {
+    pub fn windows(&self) -> &Arc<Windows> {
         &self.lasting.learned.windows
     }
 
@@ -155,7 +162,8 @@ impl Directory {
         let env = |name: &str| lasting.env.get(name).cloned();
         let upstream = lasting.upstream(configured.timeouts.connect);
         let (store, learned) = (Arc::clone(&lasting.store), lasting.learned.clone());
-        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned)
+        let known = Known::kept_in(self.config.side_requests.then(|| lasting.side_cache.clone()));
+        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned, known)
     }
 }
 
@@ -203,14 +211,14 @@ impl Providers {
     /// Every model that an active provider lists.
     pub fn models(&self) -> Vec<ModelEntry> {
         let of = |provider: &Arc<Provider>| {
-            let id = provider.id().to_owned();
-            let entry = |model: &crate::plugin::description::Model| ModelEntry {
-                id: model.id.clone(),
-                provider: id.clone(),
+            let entry = |model: super::Listed| ModelEntry {
+                id: model.id,
+                provider: provider.id().to_owned(),
                 context_window: model.context_window,
-                operations: model.operations.clone(),
+                operations: model.operations,
+                told_at: model.told_at,
             };
-            provider.plugin.description.models.iter().map(entry).collect::<Vec<_>>()
+            provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
         };
         self.active().into_iter().flat_map(of).collect()
     }

@@ -115,8 +115,8 @@ impl Explanation {
 
 /// What is worth knowing of a model that the catalogue does not list.
 fn unlisted(target: &Target) -> Vec<String> {
-    let listed = target.provider.plugin.description.models.iter().map(|model| model.id.as_str());
-    let near = nearest_of_all(&target.model, listed, 3);
+    let catalogue = target.provider.catalogue();
+    let near = nearest_of_all(&target.model, catalogue.iter().map(|model| model.id.as_str()), 3);
     let mut notes = vec![format!("`{}` is not in the catalogue: passes through", target.model)];
     if !near.is_empty() {
         notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
@@ -126,8 +126,8 @@ fn unlisted(target: &Target) -> Vec<String> {
 
 fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<String>) -> ExplainedTarget {
     let provider = &target.provider;
-    let listed = provider.plugin.description.models.iter().find(|model| model.id == target.model);
-    let usual = listed.and_then(|model| model.operations.first()).map_or("generate", String::as_str);
+    let listed = provider.entry(&target.model);
+    let usual = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
     let operation = wanted.map_or(usual, |wanted| wanted.operation);
     ExplainedTarget {
         provider: provider.id().to_owned(),

@@ -26,7 +26,7 @@ pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use journey::{Account, Journey, Passed, Place};
 pub use names::Names;
 pub use order::Strategy;
-pub use provider::Provider;
+pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
 pub use skipped::{Reason, Skipped};
 pub use verdict::{Ends, Meaning, Scope};

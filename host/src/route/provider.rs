@@ -1,5 +1,6 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
+mod catalogue;
 mod overridden;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
 use crate::plugin::description::{Auth, Billing, Setting, SettingType};
+use crate::side::Known;
 use crate::upstream::{Deadlines, Upstream};
+pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -43,6 +46,8 @@ pub struct Provider {
     pub unread: Unread,
     /// What is known of every account: its limits, and what cools down.
     pub learned: Learned,
+    /// What its side requests brought.
+    pub known: Known,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -56,6 +61,7 @@ impl Provider {
         store: Arc<Store>,
         upstream: Arc<Upstream>,
         learned: Learned,
+        known: Known,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -94,7 +100,7 @@ impl Provider {
         } else {
             serde_json::Value::Object(configured.settings.clone()).to_string()
         };
-        Provider {
+        let provider = Provider {
             origins,
             accounts,
             enabled: configured.enabled,
@@ -112,9 +118,12 @@ impl Provider {
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
             learned,
+            known,
             fault,
             plugin,
-        }
+        };
+        provider.follow_accounts();
+        provider
     }
 
     /// The provider's id.
@@ -144,12 +153,7 @@ impl Provider {
         self.plugin.dialects(wanted.operation).iter().any(|dialect| dialect == wanted.dialect)
     }
 
-    /// Whether its component lists this model.
-    pub fn lists(&self, model: &str) -> bool {
-        self.plugin.description.models.iter().any(|known| known.id == model)
-    }
-
-    /// Its own name of the model that a bare name stands for, if its component lists that: the very name, or what stands
+    /// Its own name of the model that a bare name stands for, if it lists that: the very name, or what stands
     /// behind its vendor's name and a `/`.
     pub fn listed<'m>(&self, name: &'m str) -> Option<&'m str> {
         if self.lists(name) {

@@ -68,7 +68,7 @@ impl Canary {
         let sources = Sources { built_in, folder: paths.plugins_dir(), lock: paths.plugins_lock() };
         let registry = Registry::start(loader, sources);
         let store = Arc::new(Store::new(paths.token_store()));
-        let directory = Directory::new(registry.clone(), config.clone(), &|_| None, store, Learned::default());
+        let directory = Directory::new(registry.clone(), config.clone(), &paths, &|_| None, store, Learned::default());
         let app = Arc::new(App::of(config, registry, directory));
         let refused = app.directory.complete().await.refused.clone();
         assert!(refused.is_empty(), "{refused:?}");
