@@ -53,7 +53,7 @@ impl App {
             loader(&config, paths)?,
             Sources { built_in: built_in(), folder: config.plugins.dir.clone(), lock: paths.plugins_lock() },
         );
-        let store = Arc::new(Store::new(paths.token_store()));
+        let store = Arc::new(Store::new(paths.token_store()).keeping(config.secrets_in));
         let directory = Directory::new(registry.clone(), config.clone(), env, store);
         Ok(Arc::new(App { config, registry, directory }))
     }

@@ -13,6 +13,7 @@ mod codex_cli;
 mod endpoints;
 mod folding;
 mod hostile;
+mod keyring;
 mod limits;
 mod login;
 mod logout;

@@ -10,7 +10,7 @@ use super::providers::known;
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
-use crate::credential::{AccountError, Source, Store};
+use crate::credential::{AccountError, Source};
 use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ impl ListAccounts {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
-        let store = Store::new(setup.paths.token_store());
+        let store = setup.store();
         let mut rows = rows(&providers, &store.read()?.entries);
         if let Some(warning) = store.warning() {
             print::note(&format!("warning: {warning}"));

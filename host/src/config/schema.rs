@@ -69,7 +69,7 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
         Kind::Secrets => json!({ "type": "array", "items": text }),
         Kind::Texts(_) => json!({ "anyOf": [text, { "type": "array", "items": text }] }),
         Kind::Urls => json!({ "type": "object", "additionalProperties": text }),
-        Kind::Choice { now, .. } => json!({ "enum": now }),
+        Kind::Choice(words) => json!({ "enum": words }),
         Kind::Open => json!({ "type": "object" }),
     };
     match schema {

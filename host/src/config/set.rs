@@ -13,7 +13,7 @@ use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
-use crate::credential::Origin;
+use crate::credential::{Origin, SecretsIn};
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
 const MIN_KEY: usize = 16;
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
-            Field::CredentialStore => self.choice(entry)?,
+            Field::CredentialStore => self.credential_store(entry)?,
         }
         Ok(())
     }
@@ -188,19 +188,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The only choice so far is `credentials.store`, whose one word is also the default.
-    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let Kind::Choice { now, later } = entry.kind else {
-            return Ok(());
-        };
-        let text = self.text(entry, entry.node)?;
-        if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
-            return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
-        }
-        match now.contains(&text.as_str()) {
-            true => Ok(()),
-            false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
-        }
+    fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        self.guard.check(entry.path, Guarded::Secrets).map_err(|fault| (entry.place, fault))?;
+        self.config.secrets_in = Some(match self.text(entry, entry.node)?.as_str() {
+            "file" => SecretsIn::File,
+            "keyring" => SecretsIn::Keyring,
+            _ => return Err((entry.node.place, wrong_type(entry, "`file` or `keyring`"))),
+        });
+        Ok(())
     }
 
     fn secret(&mut self, entry: &Entry<'_>, node: &Node) -> Placed<SecretString> {
@@ -260,7 +255,7 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Texts(what) => what,
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
-        Kind::Choice { .. } => "a word",
+        Kind::Choice(_) => "a word",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{ConfigError, Fault, Paths, Place, value};
-use crate::credential::Origin;
+use crate::credential::{Origin, SecretsIn};
 
 /// The port when none is configured.
 const PORT: u16 = 4356;
@@ -24,6 +24,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
     pub providers: BTreeMap<String, Provider>,
+    /// Where stored secrets are kept; nothing where the config does not say.
+    pub secrets_in: Option<SecretsIn>,
     /// What holds for a provider without a block.
     no_block: Provider,
 }
@@ -104,6 +106,7 @@ impl Config {
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
+            secrets_in: None,
             no_block: Provider::default(),
         }
     }

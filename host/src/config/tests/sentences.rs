@@ -91,11 +91,7 @@ fn each_problem_has_its_sentence_and_place() {
             "models: {fast: [a]}\n",
             "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request names one model",
         ),
-        (
-            "credentials: {store: keyring}\n",
-            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
-        ),
-        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
     ] {
         assert_eq!(problems(text), [wanted], "{text}");

@@ -40,6 +40,16 @@ impl Fields {
         self.map.contains_key(name)
     }
 
+    /// Whether a member is an object that says so.
+    pub(super) fn is_object_with(&self, name: &str, member: &str, text: &str) -> bool {
+        self.map.get(name).and_then(|value| value.get(member)?.as_str()) == Some(text)
+    }
+
+    /// Puts another value in a member's place.
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        self.map.insert(name.to_owned(), value);
+    }
+
     pub(super) fn take<T>(
         &mut self,
         name: &str,
