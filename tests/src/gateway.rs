@@ -66,6 +66,11 @@ impl Gateway {
         panic!("the gateway did not start: {log}");
     }
 
+    /// The folder of its files.
+    pub fn home(&self) -> &std::path::Path {
+        self.setup.home()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -157,6 +157,7 @@ impl Run<'_> {
 
     /// Goes one way; where no port is free, the person may choose another.
     async fn log_in(&self, mut way: Way, ways: &[Way], label: String) -> Outcome {
+        self.tell_changes();
         loop {
             match self.obtain(&way).await? {
                 Ok(Some(obtained)) => return self.keep(obtained, label).await,

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use reqwest::Client;
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::wipe::wipe;
 use super::{JoinError, Origin, Timestamp};
 use crate::plugin::description::{Encoding, Endpoint, Refresh};
 use crate::upstream::{TlsError, tls_config};
@@ -122,7 +124,7 @@ impl Issuer {
         let mut answer = request.send().await.map_err(unreachable)?;
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
         let at = date.and_then(|date| httpdate::parse_http_date(date).ok()).map(Timestamp::from);
-        let (status, mut body) = (answer.status().as_u16(), Vec::new());
+        let (status, mut body) = (answer.status().as_u16(), Zeroizing::new(Vec::with_capacity(16 << 10)));
         while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
             if body.len() + piece.len() > LONGEST {
                 return Err(IssuerError::Malformed { host: origin.host().to_owned(), status });
@@ -203,6 +205,12 @@ impl Reply {
 
     fn malformed(&self) -> IssuerError {
         IssuerError::Malformed { host: self.host.clone(), status: self.status }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.body.iter_mut().for_each(wipe);
     }
 }
 

@@ -20,6 +20,7 @@ pub mod store;
 pub mod timestamp;
 pub mod token_file;
 pub mod vendor;
+mod wipe;
 
 pub use accounts::{AccountError, Accounts, Listing};
 pub use attach::{AttachError, Attachment};
@@ -27,7 +28,7 @@ pub use binding::BindingError;
 pub use header::{Forward, HeaderError, Reserved, answer_headers};
 pub use origin::{JoinError, Origin, OriginError};
 pub use path::PathError;
-pub use scrub::{ScrubStream, Scrubber};
+pub use scrub::{ScrubStream, Scrubber, scrub_log};
 pub use source::{Credential, Source};
 pub use store::{Saved, SecretsIn, Store, StoreError};
 pub use timestamp::Timestamp;

@@ -32,6 +32,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::Origin;
+use super::wipe::Wiped;
 use fields::{Fields, Rest};
 pub use kept::{Kept, Place};
 pub use key::StoredKey;
@@ -138,7 +139,8 @@ impl TokenFile {
         let entries: Vec<Value> = self.entries.iter().map(Entry::to_json).collect();
         let mut file = object(json!({ "version": VERSION, "credentials": entries }));
         file.extend(self.rest.0.clone());
-        format!("{:#}\n", Value::Object(file)).into()
+        let file = Wiped(Value::Object(file));
+        format!("{:#}\n", file.0).into()
     }
 }
 

@@ -122,7 +122,8 @@ fn ask<P: Person>(attempt: &Attempt<'_, P>, listener: Option<&Listener>, way: Re
     person.tell(&format!("To log in, {begin}\n\n  {page}\n"));
     person.tell(&match listener {
         Some(listener) => format!(
-            "Waiting on port {}. If the browser cannot reach this machine, paste here the address that it ends at.",
+            "Waiting on port {}. If the browser cannot reach this machine, paste here the address that it ends at, and press \
+             Enter.",
             listener.port
         ),
         None => "Then paste here the address that the browser ends at, although that page will not load.".to_owned(),

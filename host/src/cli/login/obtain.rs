@@ -37,7 +37,6 @@ impl Run<'_> {
             Way::Browser(oauth, _) | Way::Paste(oauth, _) => (oauth, "browser"),
             Way::Device(oauth, _) => (oauth, "device"),
         };
-        self.tell_changes();
         let origin = self.origin(&oauth.origin)?;
         let attempt = Attempt { oauth, origin, issuer: &self.issuer, person: self.terminal };
         let tokens = match way {
@@ -55,7 +54,7 @@ impl Run<'_> {
     }
 
     /// Says what the config changed, because the account will be bound to it.
-    fn tell_changes(&self) {
+    pub(super) fn tell_changes(&self) {
         let configured = self.setup.loaded.config.provider(self.id());
         let mut table = Table::indented();
         let mut any = false;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::Origin;
 use super::super::timestamp::{NotATime, Timestamp};
+use super::super::wipe::Wiped;
 use super::Fault;
 
 /// Members that are kept as they are. They may be secret, so `Debug` shows their names alone.
@@ -57,7 +58,8 @@ impl Fields {
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Fault> {
         // `shift_remove` keeps the order of the others.
-        self.map.shift_remove(name).and_then(|value| read(&value)).ok_or_else(|| self.fault(name, what))
+        let value = self.map.shift_remove(name).map(Wiped);
+        value.and_then(|value| read(&value.0)).ok_or_else(|| self.fault(name, what))
     }
 
     pub(super) fn text(&mut self, name: &str) -> Result<String, Fault> {
