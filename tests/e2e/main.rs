@@ -20,4 +20,6 @@ mod logout;
 mod pass_through;
 mod python_sdk;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod session;
 mod stopping;
