@@ -36,7 +36,7 @@ impl Route {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
-        let explanation = providers.explain(&self.address);
+        let explanation = providers.explain(std::slice::from_ref(&self.address), None);
         match self.json {
             true => print::json(&explanation)?,
             false => print::answer(&text(&explanation))?,
@@ -80,11 +80,17 @@ mod tests {
             provider: "openai".into(),
             model: "gpt-5".into(),
             account: Some("env".into()),
+            accounts: vec!["env".into()],
+            missing: None,
+            billing: "pay-per-token",
             origin: "https://api.openai.com/v1".into(),
             dialects: vec!["responses".into(), "chat-completions".into()],
+            dialect: None,
+            translated: false,
             known: true,
+            cooling: None,
         };
-        Explanation { address: "gpt-5".into(), targets: vec![target], notes: Vec::new(), problem: None }
+        Explanation { address: "gpt-5".into(), targets: vec![target], ..Explanation::default() }
     }
 
     #[test]

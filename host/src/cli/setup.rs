@@ -105,6 +105,8 @@ pub(super) fn provider_problems(loaded: &Loaded, providers: &Providers) -> Vec<S
             }),
         );
     }
+    let names = providers.name_problems(&loaded.config.models);
+    problems.extend(names.iter().map(|problem| problem.line(file)));
     problems
 }
 

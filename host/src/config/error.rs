@@ -170,6 +170,14 @@ pub enum Fault {
         "`{key}`: `{text}` is not a web page's origin: write `scheme://host` or `scheme://host:port`, such as `https://chat.example.com`"
     )]
     AllowedOrigin { key: String, text: String },
+    #[error("`{key}`: {reason}")]
+    Address { key: String, reason: String },
+    #[error("`{key}` has {count} addresses: it takes 1 to {most}")]
+    AddressCount { key: String, count: usize, most: usize },
+    #[error("`{key}`: `{address}` has more `*` than the name: each stands for what one of the name's matched")]
+    Stars { key: String, address: String },
+    #[error("`{key}` is never asked for: what begins with `{provider}:` is an address of that provider")]
+    NameIsAddress { key: String, provider: String },
     #[error("`{key}` begins with `~`, which is not expanded: write ${{HOME}} instead")]
     Tilde { key: String },
     #[error(

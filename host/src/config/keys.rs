@@ -3,6 +3,8 @@
 //! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
 //! in docs/configuration.md all come from here. A key that is not in this table does not exist.
 
+use crate::route::Strategy;
+
 /// One key.
 pub(super) struct Key {
     /// Where it stands: `server.listen`. A segment in angle brackets stands for any name.
@@ -41,12 +43,14 @@ pub(super) enum Field {
     Origins,
     Enabled,
     Priority,
+    Accounts,
     Connect,
     FirstByte,
     Idle,
     Total,
     Settings,
     Auth,
+    Models,
     CredentialStore,
 }
 
@@ -79,6 +83,8 @@ pub(super) enum Kind {
     Folder,
     /// One of some words.
     Choice(&'static [&'static str]),
+    /// Lists of addresses by name.
+    Lists,
     /// Anything; for keys that are handed on or not there yet.
     Open,
 }
@@ -217,12 +223,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Open,
-        default: "",
-        doc: "How several accounts of a provider share the work.",
-        state: State::NotYet(
-            "it will choose between `failover`, `balance` and `sticky`; today the first account is used, or the one that the address names",
-        ),
+        kind: Kind::Choice(Strategy::WORDS),
+        default: "failover",
+        doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
+        state: State::Landed(Field::Accounts),
     },
     Key {
         path: "providers.<id>.auth",
@@ -233,10 +237,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "models",
-        kind: Kind::Open,
+        kind: Kind::Lists,
         default: "",
-        doc: "Names of your own for ordered lists of addresses.",
-        state: State::NotYet("it will give names to ordered lists of addresses; today a request names one model"),
+        doc: "Names of your own, each for one address or an ordered list of up to 8. A `*` in a name stands for any letters, and a `*` in its addresses for what that matched.",
+        state: State::Landed(Field::Models),
     },
     Key {
         path: "strict",

@@ -8,6 +8,7 @@ mod error;
 mod expand;
 mod find;
 mod keys;
+mod models;
 mod paths;
 mod read;
 mod reference;
@@ -25,7 +26,7 @@ pub use reference::markdown as reference_table;
 pub use schema::json as schema;
 pub use tree::Place;
 pub use trust::{Trusted, trust};
-pub use typed::{Config, Plugins, Provider, Server, Timeouts};
+pub use typed::{Config, Named, Plugins, Provider, Server, Timeouts};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

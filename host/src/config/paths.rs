@@ -100,6 +100,11 @@ impl Paths {
         self.data_dir.join("oauth-tokens.json")
     }
 
+    /// The limits that were reached, for the next start.
+    pub fn cooldowns(&self) -> PathBuf {
+        self.data_dir.join("cooldowns.json")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

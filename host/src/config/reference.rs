@@ -30,6 +30,7 @@ fn takes(kind: &Kind) -> String {
         Kind::Urls => "URLs by name".to_owned(),
         Kind::Folder => "a path".to_owned(),
         Kind::Choice(words) => format!("`{}`", words.join("`, `")),
+        Kind::Lists => "addresses by name".to_owned(),
         Kind::Open => "keys".to_owned(),
     }
 }

@@ -14,6 +14,7 @@ use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
 use crate::credential::{Origin, SecretsIn};
+use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
 const MIN_KEY: usize = 16;
@@ -57,6 +58,10 @@ impl Reader<'_> {
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
+            Field::Accounts => {
+                let word = self.choice(entry)?;
+                self.provider(entry).strategy = Strategy::of_word(&word).unwrap_or_default();
+            }
             Field::Connect => self.provider(entry).timeouts.connect = self.millis(entry)?,
             Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
@@ -70,6 +75,7 @@ impl Reader<'_> {
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
+            Field::Models => self.models(entry)?,
             Field::CredentialStore => self.credential_store(entry)?,
         }
         Ok(())
@@ -190,12 +196,23 @@ impl Reader<'_> {
 
     fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
         self.guard.check(entry.path, Guarded::Secrets).map_err(|fault| (entry.place, fault))?;
-        self.config.secrets_in = Some(match self.text(entry, entry.node)?.as_str() {
-            "file" => SecretsIn::File,
+        let secrets_in = match self.choice(entry)?.as_str() {
             "keyring" => SecretsIn::Keyring,
-            _ => return Err((entry.node.place, wrong_type(entry, "`file` or `keyring`"))),
-        });
+            _ => SecretsIn::File,
+        };
+        self.config.secrets_in = Some(secrets_in);
         Ok(())
+    }
+
+    /// One of the words that the key takes.
+    fn choice(&self, entry: &Entry<'_>) -> Placed<String> {
+        let text = self.text(entry, entry.node)?;
+        match entry.kind {
+            Kind::Choice(words) if !words.contains(&text.as_str()) => {
+                Err((entry.node.place, wrong_type(entry, &format!("`{}`", words.join("` or `")))))
+            }
+            _ => Ok(text),
+        }
     }
 
     fn secret(&mut self, entry: &Entry<'_>, node: &Node) -> Placed<SecretString> {
@@ -213,7 +230,7 @@ impl Reader<'_> {
         Ok(SecretString::from(text.text))
     }
 
-    fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
+    pub(super) fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
         let text = self.expander.text(entry.path, node, takes(entry.kind));
         text.map(|text| text.text).map_err(|fault| (node.place, fault))
     }
@@ -238,14 +255,14 @@ impl Reader<'_> {
 }
 
 /// A list's items; one value is a list of one.
-fn items(node: &Node) -> &[Node] {
+pub(super) fn items(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(node),
     }
 }
 
-fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
+pub(super) fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
     Fault::WrongType { key: entry.path.to_owned(), takes: takes.to_owned() }
 }
 
@@ -256,6 +273,7 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
         Kind::Choice(_) => "a word",
+        Kind::Lists => "an address, such as `openai:gpt-5`, or a list of them",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use super::{ConfigError, Fault, Paths, Place, value};
 use crate::credential::{Origin, SecretsIn};
+use crate::route::Strategy;
 
 /// The port when none is configured.
 const PORT: u16 = 4356;
@@ -26,6 +27,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Where stored secrets are kept; nothing where the config does not say.
     pub secrets_in: Option<SecretsIn>,
+    /// The names under `models:`, in the order of the file.
+    pub models: Vec<Named>,
     /// What holds for a provider without a block.
     no_block: Provider,
 }
@@ -69,12 +72,25 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// What is put in the place of the component's own login, member by member.
     pub auth: serde_json::Map<String, serde_json::Value>,
     /// The component's own settings, which it reads.
     pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One name under `models:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where the name stands in the file.
+    pub place: Place,
+    /// The name, with any number of `*`.
+    pub name: String,
+    /// What it stands for, each with its place: at least one address, none with more `*` than the name has.
+    pub addresses: Vec<(Place, String)>,
 }
 
 /// How long an upstream may take.
@@ -107,6 +123,7 @@ impl Config {
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
             secrets_in: None,
+            models: Vec::new(),
             no_block: Provider::default(),
         }
     }
@@ -142,6 +159,7 @@ impl Default for Provider {
             origins: BTreeMap::new(),
             enabled: true,
             priority: 100,
+            strategy: Strategy::default(),
             timeouts: Timeouts::default(),
             auth: serde_json::Map::new(),
             settings: serde_json::Map::new(),

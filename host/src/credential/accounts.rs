@@ -39,6 +39,11 @@ impl Listing {
         self.found.iter().filter_map(|found| found.as_ref().ok())
     }
 
+    /// Whether nothing is there, usable or not.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// What is there and cannot be used, for `status` and the log.
     pub fn faults(&self) -> impl Iterator<Item = &AccountError> {
         self.found.iter().filter_map(|found| found.as_ref().err())

@@ -25,6 +25,10 @@ pub struct Description {
     pub name: String,
     /// The component's own version.
     pub version: String,
+    /// The vendor whose models it serves, in lower case: `VENDOR/MODEL` finds it then, for the models that it lists.
+    /// Several providers may serve one vendor's models.
+    #[serde(default)]
+    pub vendor: Option<String>,
     /// Where requests go, by name: absolute `https` URLs (or `http` to loopback) without query or fragment. `api` is the one that most requests name, `auth` the only one that a refresh token
     /// is ever sent to.
     pub origins: BTreeMap<String, String>,

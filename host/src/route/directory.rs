@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::{Provider, Windows};
+use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::Config;
 use crate::credential::Store;
 use crate::plugin::description::Billing;
@@ -24,6 +24,7 @@ pub struct Directory {
     /// One pool of connections for each connect timeout that the config names; most have one.
     upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
     windows: Arc<Windows>,
+    cooldowns: Cooldowns,
 }
 
 /// The providers at one moment.
@@ -35,6 +36,8 @@ pub struct Providers {
     pub refused: Vec<Refused>,
     /// How many components are still being loaded.
     pub pending: usize,
+    /// The user's own names for lists of addresses.
+    pub names: Names,
     snapshot: Arc<Snapshot>,
 }
 
@@ -67,12 +70,18 @@ impl Directory {
             current: ArcSwap::default(),
             upstreams: Default::default(),
             windows: Arc::default(),
+            cooldowns: Cooldowns::default(),
         }
     }
 
     /// What is known of the accounts' limits.
     pub fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// What cools down.
+    pub fn cooldowns(&self) -> &Cooldowns {
+        &self.cooldowns
     }
 
     /// What is there now.
@@ -110,6 +119,7 @@ impl Directory {
             by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),
             refused: snapshot.refused.clone(),
             pending: snapshot.pending,
+            names: Names::new(&self.config.models),
             snapshot: Arc::clone(snapshot),
         });
         self.current.store(Arc::clone(&providers));
@@ -158,10 +168,9 @@ impl Providers {
         self.active().into_iter().flat_map(of).collect()
     }
 
-    /// The active providers that serve an operation in a dialect.
-    pub fn serving(&self, operation: &str, dialect: &str) -> Vec<String> {
-        let serves =
-            |provider: &&Arc<Provider>| provider.plugin.dialects(operation).iter().any(|known| known == dialect);
-        self.active().into_iter().filter(serves).map(|provider| provider.id().to_owned()).collect()
+    /// The active providers that do what an endpoint wants.
+    pub fn serving(&self, wanted: Wanted<'_>) -> Vec<String> {
+        let active = self.active().into_iter().filter(|provider| provider.serves(wanted));
+        active.map(|provider| provider.id().to_owned()).collect()
     }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Unread, Windows};
+use super::{Strategy, Unread, Wanted, Windows};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
-use crate::plugin::description::{Auth, Setting, SettingType};
+use crate::plugin::description::{Auth, Billing, Setting, SettingType};
 use crate::upstream::{Deadlines, Upstream};
 
 /// A component, its origins, its accounts and its limits.
@@ -25,6 +25,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
     /// Which client headers go up.
@@ -97,6 +99,7 @@ impl Provider {
             accounts,
             enabled: configured.enabled,
             priority: configured.priority,
+            strategy: configured.strategy,
             settings,
             forward,
             reserved,
@@ -126,9 +129,34 @@ impl Provider {
             && (!self.accounts.needs_credential() || self.accounts.list().accounts().next().is_some())
     }
 
+    /// Whether there is a credential, or none is needed. One that is there and cannot be used counts: who has it means it.
+    pub fn has_credential(&self) -> bool {
+        !self.accounts.needs_credential() || !self.accounts.list().is_empty()
+    }
+
+    /// How a call is paid for.
+    pub fn billing(&self) -> Billing {
+        self.plugin.description.billing
+    }
+
+    /// Whether it does what an endpoint wants.
+    pub fn serves(&self, wanted: Wanted<'_>) -> bool {
+        self.plugin.dialects(wanted.operation).iter().any(|dialect| dialect == wanted.dialect)
+    }
+
     /// Whether its component lists this model.
     pub fn lists(&self, model: &str) -> bool {
         self.plugin.description.models.iter().any(|known| known.id == model)
+    }
+
+    /// Its own name of the model that a bare name stands for, if its component lists that: the very name, or what stands
+    /// behind its vendor's name and a `/`.
+    pub fn listed<'m>(&self, name: &'m str) -> Option<&'m str> {
+        if self.lists(name) {
+            return Some(name);
+        }
+        let (vendor, model) = name.split_once('/')?;
+        (self.plugin.description.vendor.as_deref() == Some(vendor) && self.lists(model)).then_some(model)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The pipeline wraps the upstream's body in `Answer`; the gateway's server polls it. Bytes are forwarded as they came.
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -34,6 +35,8 @@ const REST: Duration = Duration::from_millis(100);
 pub trait Watch: Send + Unpin + 'static {
     /// Bytes that are about to be forwarded.
     fn bytes(&mut self, bytes: &[u8]);
+    /// Whether what was seen may leave. Until then it is held back, so that another answer can still take its place.
+    fn commits(&self) -> bool;
     /// The answer ended: in full, or with this error. Not called when the client goes away first; then it is dropped.
     fn end(&mut self, error: Option<&str>);
 }
@@ -110,32 +113,27 @@ impl<W: Watch> Answer<W> {
         }
     }
 
-    /// Waits for what comes first, so that it leaves together with the head: in one write instead of two.
-    /// What breaks before that is returned together with the watch, for there is still time to answer with an error.
+    /// Waits until the watch commits to the answer, and returns what was held back until then together with the rest: it
+    /// leaves with the head, in one write instead of two. What breaks before that is returned with the watch, for there is
+    /// still time for another answer.
     pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
-        let expected = self.inner.size_hint().exact();
-        let mut first = match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
-            None => return Ok(AnswerBody::Whole { bytes: Bytes::new(), _watch: self.watch }),
-            Some(Ok(first)) => first,
-            Some(Err(broken)) => return Err((broken, self.watch)),
-        };
-        // A short answer of known length is sent with its length, in one piece.
-        if expected.is_some_and(|expected| expected <= GATHER as u64) {
-            while let Some(more) = std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
-                let more = match more {
-                    Ok(more) => more,
-                    Err(broken) => return Err((broken, self.watch)),
-                };
-                let mut joined = BytesMut::from(first);
-                joined.extend_from_slice(&more);
-                first = joined.freeze();
+        let short = self.inner.size_hint().exact().is_some_and(|expected| expected <= GATHER as u64);
+        let mut held = Held::default();
+        loop {
+            match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
+                None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
+                Some(Ok(bytes)) => held.push(bytes),
+                Some(Err(broken)) => return Err((broken, self.watch)),
             }
-            return Ok(AnswerBody::Whole { bytes: first, _watch: self.watch });
+            // A short answer of known length is sent with its length, in one piece.
+            if !short && self.watch.commits() {
+                break;
+            }
         }
         if self.events {
-            first = self.with_what_follows(first).await;
+            self.gather_what_follows(&mut held).await;
         }
-        Ok(AnswerBody::Stream { first: Some(first), rest: Box::new(self) })
+        Ok(AnswerBody::Stream { first: held, rest: Box::new(self) })
     }
 
     /// Reads the answer for what the watch makes of it, to its end, or until `enough` says that the rest changes nothing.
@@ -165,32 +163,21 @@ impl<W: Watch> Answer<W> {
         }
     }
 
-    /// The first bytes, and those that come while other tasks have their turn.
-    async fn with_what_follows(&mut self, first: Bytes) -> Bytes {
-        let mut joined = BytesMut::new();
+    /// Adds what comes while other tasks have their turn.
+    async fn gather_what_follows(&mut self, held: &mut Held) {
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
             let next = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll_next(context))).await;
-            let more = match next {
-                Poll::Ready(Some(Ok(bytes))) => Some(bytes),
-                Poll::Ready(Some(Err(broken))) => {
-                    self.then = Some(Then::Broken(broken));
-                    None
-                }
-                Poll::Ready(None) => None,
+            match next {
+                Poll::Ready(Some(Ok(bytes))) => held.push(bytes),
+                Poll::Ready(Some(Err(broken))) => self.then = Some(Then::Broken(broken)),
+                Poll::Ready(None) => {}
                 Poll::Pending => {
                     self.holding = false;
-                    self.release()
+                    self.release().into_iter().for_each(|bytes| held.push(bytes));
                 }
-            };
-            if let Some(more) = more {
-                if joined.is_empty() {
-                    joined = BytesMut::from(first.clone());
-                }
-                joined.extend_from_slice(&more);
             }
         }
-        if joined.is_empty() { first } else { joined.freeze() }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
@@ -354,22 +341,83 @@ impl<W: Watch> Answer<W> {
     }
 }
 
+/// Bytes that were held back, in the order they came; small ones are joined, so that they leave in one write.
+#[derive(Debug, Default)]
+pub struct Held {
+    pieces: VecDeque<Bytes>,
+    open: BytesMut,
+    length: u64,
+}
+
+impl Held {
+    fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len() as u64;
+        if self.length == bytes.len() as u64 {
+            // What comes first is often all there is: it is not copied.
+            self.pieces.push_back(bytes);
+            return;
+        }
+        if bytes.len() >= GATHER {
+            self.close();
+            self.pieces.push_back(bytes);
+            return;
+        }
+        if self.open.is_empty()
+            && let Some(last) = self.pieces.pop_back_if(|last| last.len() < GATHER)
+        {
+            self.open = BytesMut::from(last);
+        }
+        self.open.extend_from_slice(&bytes);
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.pieces.push_back(self.open.split().freeze());
+        }
+    }
+
+    /// Takes the next piece out.
+    fn pop(&mut self) -> Option<Bytes> {
+        self.close();
+        let piece = self.pieces.pop_front()?;
+        self.length -= piece.len() as u64;
+        Some(piece)
+    }
+}
+
 /// What the gateway's server sends to the client.
 pub enum AnswerBody<W> {
-    /// A short answer, complete.
+    /// An answer that is there to its end.
     Whole {
         /// All of it.
-        bytes: Bytes,
+        bytes: Held,
         /// Kept until the bytes have left.
-        _watch: W,
+        watch: W,
     },
     /// An answer that is still coming.
     Stream {
         /// What had come before the head was written.
-        first: Option<Bytes>,
+        first: Held,
         /// The rest.
         rest: Box<Answer<W>>,
     },
+}
+
+impl<W> AnswerBody<W> {
+    /// An answer in one piece.
+    pub fn whole(bytes: Bytes, watch: W) -> Self {
+        let mut held = Held::default();
+        held.push(bytes);
+        AnswerBody::Whole { bytes: held, watch }
+    }
+
+    /// What watches it.
+    pub fn watch(&mut self) -> &mut W {
+        match self {
+            AnswerBody::Whole { watch, .. } => watch,
+            AnswerBody::Stream { rest, .. } => &mut rest.watch,
+        }
+    }
 }
 
 impl<W: Watch> Body for AnswerBody<W> {
@@ -378,10 +426,9 @@ impl<W: Watch> Body for AnswerBody<W> {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
-            AnswerBody::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
-            AnswerBody::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            AnswerBody::Whole { bytes, .. } => Poll::Ready(bytes.pop().map(|bytes| Ok(Frame::data(bytes)))),
             AnswerBody::Stream { first, rest } => {
-                let next = match first.take() {
+                let next = match first.pop() {
                     Some(bytes) => Poll::Ready(Some(Ok(bytes))),
                     None => Pin::new(&mut **rest).poll_next(context),
                 };
@@ -396,12 +443,12 @@ impl<W: Watch> Body for AnswerBody<W> {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.is_empty())
+        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.length == 0)
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.length),
             AnswerBody::Stream { .. } => SizeHint::default(),
         }
     }

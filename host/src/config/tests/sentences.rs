@@ -88,10 +88,14 @@ fn each_problem_has_its_sentence_and_place() {
             "1:26: `providers.a.api_key` has a `${` that is no ${NAME} or ${NAME:-default}: write $${ for a plain one",
         ),
         (
-            "models: {fast: [a]}\n",
-            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request names one model",
+            "strict: {}\n",
+            "1:1: `strict` is not there yet: it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
+        (
+            "providers: {openai: {accounts: round-robin}}\n",
+            "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
+        ),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
     ] {
         assert_eq!(problems(text), [wanted], "{text}");
