@@ -66,6 +66,11 @@ impl Gateway {
         panic!("the gateway did not start: {log}");
     }
 
+    /// The folder of its files.
+    pub fn home(&self) -> &std::path::Path {
+        self.setup.home()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -165,11 +170,6 @@ impl Gateway {
     /// Runs a command in the same home.
     pub fn command(&self, arguments: &[&str]) -> Ran {
         self.setup.command(arguments)
-    }
-
-    /// Its home folder.
-    pub fn home(&self) -> &std::path::Path {
-        self.setup.home()
     }
 
     /// What its token file holds.

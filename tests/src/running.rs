@@ -64,6 +64,12 @@ impl Running {
         self
     }
 
+    /// Types this and no Enter.
+    pub fn types_as_it_is(&self, keys: &str) -> &Self {
+        self.stdin.as_ref().expect("standard input is open").write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
     /// Closes its standard input.
     pub fn types_no_more(&mut self) -> &mut Self {
         self.stdin = None;

@@ -231,6 +231,20 @@ impl Setup {
         Running::spawn(command)
     }
 
+    /// Starts a line of a shell in this home, on a terminal of its own, with `bitrouter` on its path. With util-linux's
+    /// `script`, which every Linux has.
+    #[cfg(target_os = "linux")]
+    pub fn begin_on_a_terminal(&self, line: &str) -> Running {
+        let prepared = self.prepared();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"]);
+        command.current_dir(self.working_directory()).env_clear();
+        command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let folder = Path::new(prepared.get_program()).parent().unwrap().display().to_string();
+        command.env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default())).env("TERM", "xterm");
+        Running::spawn(command)
+    }
+
     /// What its token file holds, none where there is no file.
     pub fn tokens(&self) -> Vec<Value> {
         let text = fs::read(self.token_file());

@@ -230,6 +230,8 @@ pub enum Guarded {
     Listen,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
+    /// `credentials.store`: secrets would leave the keyring.
+    Secrets,
 }
 
 impl fmt::Display for Guarded {
@@ -241,6 +243,7 @@ impl fmt::Display for Guarded {
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
+            Guarded::Secrets => "say where secrets are kept",
         })
     }
 }

@@ -83,11 +83,8 @@ pub(super) enum Kind {
     Urls,
     /// A folder.
     Folder,
-    /// One of some words, and words that are not there yet with what they will do.
-    Choice {
-        now: &'static [&'static str],
-        later: &'static [(&'static str, &'static str)],
-    },
+    /// One of some words.
+    Choice(&'static [&'static str]),
     /// Lists of addresses by name.
     Lists,
     /// Anything; for keys that are handed on or not there yet.
@@ -239,7 +236,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Choice { now: Strategy::WORDS, later: &[] },
+        kind: Kind::Choice(Strategy::WORDS),
         default: "failover",
         doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
         state: State::Landed(Field::Accounts),
@@ -285,15 +282,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "credentials.store",
-        kind: Kind::Choice {
-            now: &["file"],
-            later: &[(
-                "keyring",
-                "it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
-            )],
-        },
-        default: "file",
-        doc: "Where stored credentials are: `file`, which is `oauth-tokens.json` in the data folder.",
+        kind: Kind::Choice(&["file", "keyring"]),
+        default: "",
+        doc: "Where the secrets of stored credentials are: `file`, which is `oauth-tokens.json` in the data folder, or `keyring`, which is the system's; the file has all else. Without it, new ones go into the file and others stay where they are.",
         state: State::Landed(Field::CredentialStore),
     },
 ];

@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, Fault, Paths, Place, value};
-use crate::credential::Origin;
+use crate::credential::{Origin, SecretsIn};
 use crate::route::Strategy;
 
 /// The port when none is configured.
@@ -27,6 +27,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Whether providers are asked beside calls, for their models and for how much of a plan is used.
     pub side_requests: bool,
+    /// Where stored secrets are kept; nothing where the config does not say.
+    pub secrets_in: Option<SecretsIn>,
     /// The names under `models:`, in the order of the file.
     pub models: Vec<Named>,
     /// What holds for a provider without a block.
@@ -126,6 +128,7 @@ impl Config {
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
             side_requests: true,
+            secrets_in: None,
             models: Vec::new(),
             no_block: Provider::default(),
         }

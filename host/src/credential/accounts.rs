@@ -192,6 +192,10 @@ impl Accounts {
             let (provider, label, kind) = kind();
             self.auth.iter().find(|auth| wanted(auth)).ok_or(AccountError::WrongKind { provider, label, kind })
         };
+        if let Some(why) = entry.out_of_reach() {
+            let (provider, label, _) = kind();
+            return Err(AccountError::OutOfReach { provider, label, why: why.to_owned() });
+        }
         match &entry.kind {
             Kind::ApiKey(key) => {
                 let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();

@@ -21,7 +21,7 @@ use super::issuer::{Issuer, IssuerError, Tokens};
 use super::lock::FileLock;
 use super::store::replace::Reserved;
 use super::store::{Store, StoreError};
-use super::token_file::{LogInAgain, Refreshing, StoredLogin};
+use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
 use super::{Timestamp, claims};
 use crate::plugin::description::{Oauth, Refresh};
 use clock::Clock;
@@ -277,7 +277,12 @@ impl Refresher {
     async fn login(&self, label: &str) -> Result<StoredLogin, RefreshError> {
         let (provider, label) = (self.provider.clone(), label.to_owned());
         let read = move |store: &Store| {
-            let login = store.read_anew()?.login(&provider, &label).cloned();
+            let file = store.read_anew()?;
+            // Without its refresh token it would look as if it had none.
+            if let Some(why) = file.find(&provider, &label).and_then(Entry::out_of_reach) {
+                return Err(StoreError::OutOfReach { why: why.to_owned() });
+            }
+            let login = file.login(&provider, &label).cloned();
             // What another process refreshed is to be seen by whoever waited for it.
             store.look_again();
             Ok(login)

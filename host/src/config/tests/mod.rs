@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::keys::KEYS;
 use super::*;
+use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// A machine with a home, a working directory and an environment.
@@ -122,11 +123,10 @@ fn the_tables_defaults_are_the_defaults() {
     };
     let timeouts = written("providers.<id>.timeouts.").replace("  ", "      ");
     let text = format!(
-        "server:\n{}plugins:\n{}providers:\n  p:\n{}    timeouts:\n{timeouts}credentials:\n{}",
+        "server:\n{}plugins:\n{}providers:\n  p:\n{}    timeouts:\n{timeouts}",
         written("server."),
         written("plugins."),
         written("providers.<id>.").replace("  ", "    "),
-        written("credentials."),
     );
     let mut loaded = machine.home(&text).load().unwrap().config;
     loaded.server.listen_named = false;
@@ -159,9 +159,10 @@ providers:
     timeouts: {connect_ms: 1, first_byte_ms: 2, idle_ms: 3, total_ms: 4}
     settings: {region: "eu-${NUMBER}", deep: [{"${KEY}": 1.5}]}
   local: {api_base: "http://127.0.0.1:11434"}
-credentials: {store: file}
+credentials: {store: keyring}
 "#,
     );
+    assert_eq!(config.secrets_in, Some(SecretsIn::Keyring));
     let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["0.0.0.0:80", "127.0.0.1:81", "[::1]:81"]);
     assert!(config.server.listen_named);

@@ -91,11 +91,7 @@ fn each_problem_has_its_sentence_and_place() {
             "strict: {}\n",
             "1:1: `strict` is not there yet: it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
-        (
-            "credentials: {store: keyring}\n",
-            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
-        ),
-        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         (
             "providers: {openai: {accounts: round-robin}}\n",
             "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
