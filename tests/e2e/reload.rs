@@ -139,7 +139,7 @@ fn components_come_change_and_go_while_the_gateway_runs() {
 
     gateway.put_plugin("probe.wasm", &component("probe"));
     gateway.command(&["reload"]).ok().says("not trusted");
-    assert_eq!(code("probe:probe-1"), 400);
+    assert_eq!(code("probe:probe-1"), 503);
     let probe = gateway.setup().plugin("probe.wasm");
     gateway.command(&["plugin", "trust", probe.to_str().unwrap(), "--yes"]).ok();
     assert!(eventually(|| code("probe:probe-1") == 200), "{}", gateway.log());
