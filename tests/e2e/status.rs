@@ -28,6 +28,7 @@ fn without_a_gateway_that_is_said_with_an_exit_code_of_its_own() {
 fn a_running_gateway_shows_what_it_is_and_what_it_runs_with() {
     let upstream = Upstream::start();
     let gateway = Gateway::start().with_openai_at(&upstream).run();
+    assert!(eventually(|| gateway.status()["loading"] == 0));
     let status = gateway.status();
     assert_eq!(status["pid"], gateway.process());
     assert_eq!(status["state"], "serving");

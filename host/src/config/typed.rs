@@ -212,3 +212,44 @@ impl Default for Timeouts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::defaults(&Paths::for_tests())
+    }
+
+    #[test]
+    fn a_gateway_that_others_can_reach_takes_no_config_without_keys() {
+        let mut running = config();
+        running.server.keys.push("a-key-of-sixteen".into());
+        running.listen_on("0.0.0.0:4356").unwrap();
+        let mut next = config();
+        let refused = next.listen_still(&running.server).unwrap_err().to_string();
+        assert!(refused.contains("`server.keys`: 0.0.0.0:4356 can be reached"), "{refused}");
+        next.server.keys.push("another-key-of-sixteen".into());
+        next.listen_still(&running.server).unwrap();
+        assert_eq!(next.server.listen, running.server.listen);
+    }
+
+    #[test]
+    fn a_block_that_only_moved_in_the_file_says_the_same() {
+        let block = Provider { api_key: Some("sk-1".into()), ..Provider::default() };
+        let moved = Provider { place: Place { line: 7, column: 3 }, ..block.clone() };
+        assert!(block.says_the_same_as(&moved));
+        for other in [
+            Provider { api_key: Some("sk-2".into()), ..block.clone() },
+            Provider { api_key: None, ..block.clone() },
+            Provider { enabled: false, ..block.clone() },
+            Provider { priority: 1, ..block.clone() },
+            Provider {
+                timeouts: Timeouts { total: Some(Duration::from_secs(1)), ..Timeouts::default() },
+                ..block.clone()
+            },
+        ] {
+            assert!(!block.says_the_same_as(&other), "{other:?}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ mod status;
 mod watch;
 
 pub use client::{AskError, Client};
-pub use reload::{NotReloaded, Reloaded, Reloader, Source};
+pub use reload::{NotReloaded, Reloaded, Reloader, Source, Tell};
 pub use server::{Cleared, Control, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{

@@ -24,8 +24,11 @@ pub struct Source {
     /// What only the components know to be wrong with it.
     pub problems: fn(&Loaded, &Providers) -> Vec<String>,
     /// Says how a reload ended to whoever reads the gateway's standard error.
-    pub tell: Box<dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync>,
+    pub tell: Box<Tell>,
 }
+
+/// Who is told how a reload ended.
+pub type Tell = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
 
 /// A reload that was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

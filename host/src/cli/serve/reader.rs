@@ -39,7 +39,9 @@ impl Reader {
             Ok(reloaded) => {
                 let config = reloaded.config.as_ref().map(|file| file.display().to_string());
                 match self {
-                    Reader::Person => print::note(&format!("reloaded {}", config.as_deref().unwrap_or(NO_CONFIG))),
+                    Reader::Person => {
+                        print::note(&format!("reloaded, config: {}", config.as_deref().unwrap_or(NO_CONFIG)))
+                    }
                     Reader::Log => tracing::info!(config, "reloaded"),
                 }
                 reloaded.changes.iter().for_each(|change| self.say(&print::printable(change)));
