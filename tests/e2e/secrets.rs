@@ -166,11 +166,11 @@ fn a_key_in_a_compressed_answer_that_nobody_asked_for_never_reaches_the_client()
 #[test]
 fn what_surrounds_an_echoed_key_comes_back() {
     let upstream = Upstream::start();
-    upstream.replies(Reply::json(&json!(format!("before {KEY} after"))));
+    upstream.replies(Reply::json(&json!({"said": format!("before {KEY} after")})));
     let gateway = Gateway::start().with_openai_at(&upstream).run();
     let answer = without_key(gateway.chat(&hello()).status(200));
     let text = answer.text();
-    assert!(text.starts_with("\"before ") && text.ends_with(" after\""), "{text}");
+    assert!(text.contains("\"before ") && text.contains(" after\""), "{text}");
 }
 
 #[test]
