@@ -16,6 +16,7 @@ mod hostile;
 mod limits;
 mod login;
 mod logout;
+mod models;
 mod pass_through;
 mod python_sdk;
 mod secrets;

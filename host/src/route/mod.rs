@@ -12,6 +12,8 @@ mod provider;
 mod resolve;
 mod skipped;
 mod windows;
+#[cfg(test)]
+mod world;
 
 pub use asked::Addresses;
 pub use directory::{Directory, ModelEntry, Providers};
