@@ -71,7 +71,7 @@ fn what_is_no_list_or_names_nothing_is_refused_before_any_upstream_is_called() {
             (json!("echo:echo-1"), "`models` is of type string"),
             (json!(["echo:echo-1", 5]), "an entry that is not a text"),
             (json!(vec!["echo:echo-1"; 9]), "`models` has 9 entries"),
-            (json!(["echo:echo-1", "eko:echo-1"]), "models[1]: there is no provider `eko`"),
+            (json!(["echo:echo-1", "ecko:echo-1"]), "models[1]: there is no provider `ecko`"),
             (
                 json!(["gpt-4oo", "echo:echo-1"]),
                 "models[0]: no active provider lists the model `gpt-4oo`. Nearest: gpt-4o",
@@ -114,17 +114,17 @@ fn a_typing_error_under_models_is_found_by_the_check_and_refuses_only_who_asks_f
     let upstream = willing();
     let setup = openai_and_echo(&upstream);
     setup.command(&["config", "check"]).ok();
-    let setup = setup.with("/models", json!({"fast": ["eko:echo-1"], "fine": "echo:echo-1"}));
+    let setup = setup.with("/models", json!({"fast": ["ecko:echo-1"], "fine": "echo:echo-1"}));
     setup
         .command(&["config", "check"])
         .fails()
         .says("bitrouter.yaml:1:")
-        .says("`models.fast`: there is no provider `eko`");
+        .says("`models.fast`: there is no provider `ecko`");
     let gateway = setup.run();
-    gateway.logs("there is no provider `eko`");
+    gateway.logs("there is no provider `ecko`");
     gateway.chat(&json!({"model": "fine", "messages": []})).status(200);
     let refused = gateway.chat(&json!({"model": "fast", "messages": []})).status(400);
-    refused.says("models.fast in bitrouter.yaml: there is no provider `eko`").says("echo");
+    refused.says("models.fast in bitrouter.yaml: there is no provider `ecko`").says("echo");
 }
 
 #[test]
