@@ -19,5 +19,7 @@ mod logout;
 mod models;
 mod pass_through;
 mod python_sdk;
+mod reload;
 mod secrets;
+mod status;
 mod stopping;

@@ -97,7 +97,8 @@ fn a_redirect_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let to = format!("{}/v1/chat/completions?key=of-the-redirect", elsewhere.origin());
         upstream.replies(Reply::json(&json!({})).status(status).header("location", &to));
-        let answer = gateway.chat(&hello()).status(502).says("Redirects are not followed");
+        let request = json!({"model": format!("openai:gpt-{status}"), "messages": []});
+        let answer = gateway.chat(&request).status(502).says("Redirects are not followed");
         assert_eq!(answer.header("location"), None, "a client would follow it");
         answer.says(&elsewhere.origin());
     }
@@ -165,11 +166,11 @@ fn a_key_in_a_compressed_answer_that_nobody_asked_for_never_reaches_the_client()
 #[test]
 fn what_surrounds_an_echoed_key_comes_back() {
     let upstream = Upstream::start();
-    upstream.replies(Reply::body("text/plain", format!("before {KEY} after")));
+    upstream.replies(Reply::json(&json!(format!("before {KEY} after"))));
     let gateway = Gateway::start().with_openai_at(&upstream).run();
     let answer = without_key(gateway.chat(&hello()).status(200));
     let text = answer.text();
-    assert!(text.starts_with("before ") && text.ends_with(" after"), "{text}");
+    assert!(text.starts_with("\"before ") && text.ends_with(" after\""), "{text}");
 }
 
 #[test]
@@ -198,16 +199,18 @@ fn the_log_of_failures_has_no_key_in_it() {
     let upstream = Upstream::start();
     let setup = Gateway::start().with_openai_at(&upstream).with_key("RUST_LOG", "trace");
     let gateway = setup.with("/providers/openai/timeouts", json!({"first_byte_ms": 200})).run();
-    for reply in [Reply::silence(), Reply::sse().cut(), Reply::sse().send(format!("data: {KEY}\n\n")).cut()] {
+    let replies = [Reply::silence(), Reply::sse().cut(), Reply::sse().send(format!("data: {KEY}\n\n")).cut()];
+    for (at, reply) in replies.into_iter().enumerate() {
         upstream.replies(reply);
-        let request = gateway.post("/v1/chat/completions").json(&hello()).header("connection", "close");
+        let body = json!({"model": format!("openai:gpt-{at}"), "messages": []});
+        let request = gateway.post("/v1/chat/completions").json(&body).header("connection", "close");
         let said = request.open().rest();
         assert!(!said.contains("canary"), "{said}");
     }
     drop(upstream);
     without_key(gateway.chat(&hello()).status(502));
-    gateway.logs("Connection refused");
-    assert_eq!(gateway.log().matches("request finished").count(), 4, "one line for each request");
+    gateway.logs("error=\"openai: no connection").logs("Connection refused");
+    assert_eq!(gateway.log().matches("request finished").count(), 4, "one line for each request: {}", gateway.log());
     assert!(!gateway.log().contains("canary-0123456789"), "{}", gateway.log());
 }
 

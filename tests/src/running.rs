@@ -82,10 +82,11 @@ impl Running {
     pub fn ends(mut self) -> Ran {
         let ended = eventually(|| self.child.try_wait().unwrap().is_some());
         assert!(ended, "it does not end: {}", self.text());
-        let ok = self.child.wait().unwrap().success();
+        let status = self.child.wait().unwrap();
+        let (ok, code) = (status.success(), status.code());
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned();
-        Ran { ok, stdout: text(&self.stdout), stderr: text(&self.stderr) }
+        Ran { ok, code, stdout: text(&self.stdout), stderr: text(&self.stderr) }
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) async fn with_progress<T>(work: impl Future<Output = T>, message: imp
 }
 
 /// The problems of a file are lines of their own, below what they are.
-fn headed(error: ConfigError) -> Box<dyn Error> {
+pub(super) fn headed(error: ConfigError) -> Box<dyn Error> {
     match error {
         ConfigError::Invalid { .. } => format!("the config is not valid:\n{error}").into(),
         other => other.into(),

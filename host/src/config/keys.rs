@@ -3,6 +3,8 @@
 //! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
 //! in docs/configuration.md all come from here. A key that is not in this table does not exist.
 
+use crate::route::Strategy;
+
 /// One key.
 pub(super) struct Key {
     /// Where it stands: `server.listen`. A segment in angle brackets stands for any name.
@@ -33,6 +35,7 @@ pub(super) enum Field {
     Keys,
     AllowedOrigins,
     BodyLimit,
+    Drain,
     PluginDir,
     Budget,
     Memory,
@@ -41,6 +44,7 @@ pub(super) enum Field {
     Origins,
     Enabled,
     Priority,
+    Accounts,
     Connect,
     FirstByte,
     Idle,
@@ -121,6 +125,17 @@ pub(super) const KEYS: &[Key] = &[
         default: "64MiB",
         doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
         state: State::Landed(Field::BodyLimit),
+    },
+    Key {
+        path: "server.drain_ms",
+        kind: Kind::Integer {
+            min: 0,
+            max: 3_600_000,
+            why: "whoever stops a gateway waits for its end, and service managers do not for long",
+        },
+        default: "30000",
+        doc: "How long open streams may go on once the gateway was told to stop, in milliseconds. Then they are cut.",
+        state: State::Landed(Field::Drain),
     },
     Key {
         path: "plugins.dir",
@@ -223,12 +238,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Open,
-        default: "",
-        doc: "How several accounts of a provider share the work.",
-        state: State::NotYet(
-            "it will choose between `failover`, `balance` and `sticky`; today the first account is used, or the one that the address names",
-        ),
+        kind: Kind::Choice { now: Strategy::WORDS, later: &[] },
+        default: "failover",
+        doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
+        state: State::Landed(Field::Accounts),
     },
     Key {
         path: "providers.<id>.auth",
@@ -259,7 +272,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "When a second target is asked in parallel.",
         state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today a request has one target",
+            "it will ask a second target when the first is slow to begin; today targets are asked one after the other",
         ),
     },
     Key {

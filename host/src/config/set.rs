@@ -14,6 +14,7 @@ use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
 use crate::credential::Origin;
+use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
 const MIN_KEY: usize = 16;
@@ -40,6 +41,7 @@ impl Reader<'_> {
             Field::Keys => self.keys(entry)?,
             Field::AllowedOrigins => self.allowed_origins(entry)?,
             Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
+            Field::Drain => self.config.server.drain = self.millis(entry)?,
             Field::PluginDir => self.plugin_dir(entry)?,
             Field::Budget => self.config.plugins.budget = self.millis(entry)?,
             Field::Memory => self.config.plugins.memory = self.integer(entry)? * 1024 * 1024,
@@ -57,6 +59,10 @@ impl Reader<'_> {
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
+            Field::Accounts => {
+                let word = self.choice(entry)?;
+                self.provider(entry).strategy = Strategy::of_word(&word).unwrap_or_default();
+            }
             Field::Connect => self.provider(entry).timeouts.connect = self.millis(entry)?,
             Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
@@ -71,7 +77,7 @@ impl Reader<'_> {
                 self.provider(entry).auth = auth;
             }
             Field::Models => self.models(entry)?,
-            Field::CredentialStore => self.choice(entry)?,
+            Field::CredentialStore => drop(self.choice(entry)?),
         }
         Ok(())
     }
@@ -189,17 +195,17 @@ impl Reader<'_> {
         }
     }
 
-    /// The only choice so far is `credentials.store`, whose one word is also the default.
-    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let Kind::Choice { now, later } = entry.kind else {
-            return Ok(());
-        };
+    /// One of the words that the key takes.
+    fn choice(&self, entry: &Entry<'_>) -> Placed<String> {
         let text = self.text(entry, entry.node)?;
+        let Kind::Choice { now, later } = entry.kind else {
+            return Ok(text);
+        };
         if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
             return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
         }
         match now.contains(&text.as_str()) {
-            true => Ok(()),
+            true => Ok(text),
             false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
         }
     }

@@ -111,6 +111,14 @@ impl Accounts {
         accounts
     }
 
+    /// Goes on where the accounts of the same provider were before its configuration or its component changed: what is
+    /// known of refreshes is not lost.
+    pub fn carry_on(&mut self, before: &Accounts) {
+        if let (Some(now), Some(before)) = (self.refresher.as_mut().and_then(Arc::get_mut), &before.refresher) {
+            now.carry_on(before);
+        }
+    }
+
     /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
     pub fn needs_credential(&self) -> bool {
         !self.auth.is_empty()

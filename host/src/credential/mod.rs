@@ -9,7 +9,7 @@ pub mod binding;
 pub mod claims;
 pub mod header;
 pub mod issuer;
-mod lock;
+pub(crate) mod lock;
 pub mod origin;
 mod path;
 mod refresh;

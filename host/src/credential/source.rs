@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -41,6 +42,8 @@ pub struct Credential {
     pub claims: Vec<(String, String)>,
     /// When its secret expires, where that is known.
     pub expires_at: Option<Timestamp>,
+    /// When it came to be here: a refusal of the one before it does not concern it.
+    pub since: SystemTime,
     secret: SecretString,
     kept_back: Vec<SecretString>,
 }
@@ -72,6 +75,7 @@ impl Credential {
             bound_to: parts.bound_to,
             claims: parts.claims.to_vec(),
             expires_at: parts.expires_at,
+            since: SystemTime::now(),
             secret: parts.secret.clone(),
             kept_back: parts.kept_back,
         })

@@ -1,10 +1,11 @@
 //! From a component's bytes to a `Plugin`: names, machine code, description, links.
 //!
-//! The registry calls it for each component at start, off the request path.
+//! The registry calls it for each component at start and at a reload, off the request path.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::cache::{Cache, Digest};
@@ -60,6 +61,11 @@ impl Loader {
             slots: Arc::new(Semaphore::new(SLOTS as usize)),
             rewriters: Arc::new(Semaphore::new(REWRITERS as usize)),
         }
+    }
+
+    /// Whether both load for one engine, so that what one loaded is as good as what the other would.
+    pub fn is_the_same_as(&self, other: &Loader) -> bool {
+        Engine::same(self.runtime.engine(), other.runtime.engine())
     }
 
     /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.

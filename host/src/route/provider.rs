@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Unread, Wanted, Windows};
+use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
@@ -25,6 +25,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
     /// Which client headers go up.
@@ -39,8 +41,8 @@ pub struct Provider {
     pub observed_events: Arc<[String]>,
     /// What its answers said of limits and is not read yet.
     pub unread: Unread,
-    /// What is known of every account's limits.
-    pub windows: Arc<Windows>,
+    /// What is known of every account: its limits, and what cools down.
+    pub learned: Learned,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -53,7 +55,7 @@ impl Provider {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         upstream: Arc<Upstream>,
-        windows: Arc<Windows>,
+        learned: Learned,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -97,6 +99,7 @@ impl Provider {
             accounts,
             enabled: configured.enabled,
             priority: configured.priority,
+            strategy: configured.strategy,
             settings,
             forward,
             reserved,
@@ -108,7 +111,7 @@ impl Provider {
             upstream,
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
-            windows,
+            learned,
             fault,
             plugin,
         }

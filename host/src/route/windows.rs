@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plugin::contract::{self, Field};
 
@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 64;
 const UNREAD: usize = 16;
 
 /// One window of a rate limit or of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The provider's name of it.
     pub name: String,

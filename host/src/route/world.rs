@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Names, Provider, Providers, Windows};
+use super::{Learned, Names, Provider, Providers};
 use crate::config::{self, Named, Place};
 use crate::credential::Store;
 use crate::plugin::{Plugin, Refused};
@@ -126,8 +126,7 @@ impl World {
             let plugin = Plugin::described(serde_json::from_value(description).unwrap());
             let configured = self.configured.get(id).cloned().unwrap_or_default();
             let upstream = Arc::new(Upstream::new(Duration::from_secs(1)));
-            let provider =
-                Provider::new(plugin, &configured, &env, Arc::clone(&store), upstream, Arc::new(Windows::default()));
+            let provider = Provider::new(plugin, &configured, &env, Arc::clone(&store), upstream, Learned::default());
             (id.to_owned(), Arc::new(provider))
         };
         Providers {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::keys::KEYS;
 use super::*;
+use crate::route::Strategy;
 
 /// A machine with a home, a working directory and an environment.
 struct Machine {
@@ -105,6 +106,7 @@ fn without_a_file_the_defaults_hold() {
     assert!(!loaded.config.server.listen_named);
     assert_eq!(loaded.config.provider("openai").priority, 100);
     assert!(loaded.config.provider("openai").enabled);
+    assert_eq!(loaded.config.provider("openai").strategy, Strategy::Failover);
 }
 
 #[test]
@@ -153,6 +155,7 @@ providers:
     origins: {api: "http://localhost:9/v1", auth: "https://auth.example.com"}
     enabled: false
     priority: ${NUMBER}
+    accounts: sticky
     timeouts: {connect_ms: 1, first_byte_ms: 2, idle_ms: 3, total_ms: 4}
     settings: {region: "eu-${NUMBER}", deep: [{"${KEY}": 1.5}]}
   local: {api_base: "http://127.0.0.1:11434"}
@@ -176,6 +179,7 @@ credentials: {store: file}
     assert_eq!(openai.api_key.as_ref().unwrap().expose_secret(), "sk-from-the-environment");
     assert_eq!(openai.origins["api"].to_string(), "http://localhost:9/v1");
     assert_eq!((openai.enabled, openai.priority, openai.origins.len()), (false, 33, 2));
+    assert_eq!(openai.strategy, Strategy::Sticky);
     let [connect, first_byte, idle, total] = [1, 2, 3, 4].map(Duration::from_millis);
     assert_eq!(openai.timeouts, Timeouts { connect, first_byte, idle, total: Some(total) });
     let settings = serde_json::json!({"region": "eu-33", "deep": [{"${KEY}": 1.5}]});
@@ -193,8 +197,8 @@ credentials: {store: file}
             list("claude-*", &["local:*"])
         ]
     );
-    assert_eq!(config.models[0].place, Place { line: 18, column: 3 });
-    assert_eq!(config.models[0].addresses[1].0, Place { line: 18, column: 23 });
+    assert_eq!(config.models[0].place, Place { line: 19, column: 3 });
+    assert_eq!(config.models[0].addresses[1].0, Place { line: 19, column: 23 });
     assert_eq!(config.provider("local").origins["api"].to_string(), "http://127.0.0.1:11434");
 }
 

@@ -15,7 +15,7 @@ fn each_problem_has_its_sentence_and_place() {
             "- a\n",
             "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, credentials",
         ),
-        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit"),
+        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit, drain_ms"),
         ("server:\n  listen:\n", "2:3: `server.listen` has no value: give it one, or take the line out"),
         ("server: {listen: 4356}\n", "1:18: `server.listen` takes an address with a port, such as `127.0.0.1:4356`"),
         (
@@ -115,6 +115,10 @@ fn each_problem_has_its_sentence_and_place() {
             "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
         ),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        (
+            "providers: {openai: {accounts: round-robin}}\n",
+            "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
+        ),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
     ] {
         assert_eq!(problems(text), [wanted], "{text}");
