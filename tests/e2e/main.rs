@@ -17,6 +17,7 @@ mod keyring;
 mod limits;
 mod login;
 mod logout;
+mod models;
 mod pass_through;
 mod python_sdk;
 mod reload;

@@ -196,7 +196,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "providers.<id>.priority",
         kind: Kind::Integer { min: 0, max: 1_000_000, why: "it only orders providers" },
         default: "100",
-        doc: "Which provider answers a model that several serve: the lower first, then by name.",
+        doc: "Which provider answers a model that several serve: the lower first, then a plan before pay-per-token, then by name.",
         state: State::Landed(Field::Priority),
     },
     Key {
@@ -270,7 +270,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "When a second target is asked in parallel.",
         state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today a request has one target",
+            "it will ask a second target when the first is slow to begin; today targets are asked one after the other",
         ),
     },
     Key {

@@ -117,6 +117,16 @@ pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.path == path && request.method() == Method::POST)
 }
 
+/// The endpoint at a path, for who asks without a request.
+pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// The paths of all endpoints.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ENDPOINTS.iter().map(|endpoint| endpoint.path)
+}
+
 /// Everything that the gateway answers beside calls.
 pub(super) fn pages(live: Arc<Live>) -> Router {
     Router::new()
@@ -130,8 +140,7 @@ pub(super) fn pages(live: Arc<Live>) -> Router {
 
 /// The dialect in which an error on this path is written.
 pub(super) fn dialect_of(path: &str) -> Dialect {
-    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
-    endpoint.map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
+    endpoint(path).map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
 }
 
 /// Unique among all requests of all gateways, for practical purposes: a random start, then counting.

@@ -137,3 +137,32 @@ impl Loader {
         Ok(description)
     }
 }
+
+#[cfg(test)]
+impl Plugin {
+    /// A component that says this of itself, for tests of what is decided by a description: it has a built-in one's code.
+    pub(crate) fn described(description: Description) -> Arc<Plugin> {
+        static LINKED: std::sync::OnceLock<(Runtime, PluginPre<HookState>)> = std::sync::OnceLock::new();
+        let (runtime, pre) = LINKED.get_or_init(|| {
+            let runtime = Runtime::with(super::settings(), super::Budget::default()).unwrap();
+            let mut linker = Linker::new(runtime.engine());
+            contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).unwrap();
+            let (_, bytes) = crate::app::built_in()[0];
+            let component = Component::new(runtime.engine(), bytes).unwrap();
+            (runtime, PluginPre::new(linker.instantiate_pre(&component).unwrap()).unwrap())
+        });
+        Arc::new(Plugin {
+            id: description.id.as_str().into(),
+            digest: Digest::of(description.id.as_bytes()),
+            description,
+            origin: Origin::BuiltIn,
+            pre: pre.clone(),
+            runtime: runtime.clone(),
+            slots: Arc::new(Semaphore::new(1)),
+            rewriters: Arc::new(Semaphore::new(1)),
+            bench: Bench::default(),
+            remembered: Remembered::default(),
+            wasi: false,
+        })
+    }
+}

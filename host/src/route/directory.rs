@@ -56,7 +56,7 @@ pub struct Providers {
     pub pending: usize,
     /// The user's own names for lists of addresses.
     pub names: Names,
-    snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 /// One model of one provider.
@@ -221,6 +221,16 @@ impl Providers {
             provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
         };
         self.active().into_iter().flat_map(of).collect()
+    }
+
+    /// The operations that a model is listed with, of the first provider that lists it; none where nothing is said.
+    pub fn operations(&self, address: &str) -> &[String] {
+        let model = self.parse(address).map_or_else(|_| address.to_owned(), |address| address.model().to_owned());
+        let listing = self.by_id.values().find_map(|provider| {
+            let id = provider.listed(&model)?;
+            provider.plugin.description.models.iter().find(|known| known.id == id)
+        });
+        listing.map_or(&[], |model| model.operations.as_slice())
     }
 
     /// The active providers that do what an endpoint wants.

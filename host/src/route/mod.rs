@@ -17,6 +17,8 @@ mod resolve;
 mod skipped;
 pub mod verdict;
 mod windows;
+#[cfg(test)]
+mod world;
 
 pub use asked::Addresses;
 pub use conversation::Conversation;

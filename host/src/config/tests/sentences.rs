@@ -88,6 +88,25 @@ fn each_problem_has_its_sentence_and_place() {
             "1:26: `providers.a.api_key` has a `${` that is no ${NAME} or ${NAME:-default}: write $${ for a plain one",
         ),
         (
+            "models: [a]\n",
+            "1:9: `models` takes names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`",
+        ),
+        ("models: {fast: []}\n", "1:10: `models.fast` has 0 addresses: it takes 1 to 8"),
+        ("models: {fast: [a, a, a, a, a, a, a, a, a]}\n", "1:10: `models.fast` has 9 addresses: it takes 1 to 8"),
+        ("models:\n  fast:\n", "2:7: `models.fast` has no value: give it one, or take the line out"),
+        ("models: {fast: ['']}\n", "1:17: `models.fast` has no value: give it one, or take the line out"),
+        ("models: {fast: [5]}\n", "1:17: `models.fast` takes an address, such as `openai:gpt-5`, or a list of them"),
+        ("models: {fast: {a: b}}\n", "1:16: `models.fast` takes an address, such as `openai:gpt-5`, or a list of them"),
+        (
+            "models: {fast: [\"a\\nb\"]}\n",
+            "1:17: `models.fast`: the model `a\\nb` holds a control character: take it out",
+        ),
+        ("models: {'': a}\n", "1:10: `models.`: the model is empty: name one, such as `openai:gpt-5`"),
+        (
+            "models: {a-*: ['b:*-*']}\n",
+            "1:16: `models.a-*`: `b:*-*` has more `*` than the name: each stands for what one of the name's matched",
+        ),
+        (
             "strict: {}\n",
             "1:1: `strict` is not there yet: it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
