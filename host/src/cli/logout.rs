@@ -11,6 +11,7 @@ use super::setup::{self, Setup};
 use super::terminal::Terminal;
 use super::{Components, Global, Outcome};
 use crate::credential::Store;
+use crate::credential::store::NOTICED_WITHIN;
 use crate::credential::issuer::{Issuer, IssuerError};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::login;
@@ -64,11 +65,14 @@ impl Logout {
             for label in labels {
                 // Taken out first: what was asked for is done, whatever the issuer says.
                 let Some(entry) = store.remove(&self.provider, &label)? else { continue };
+                let noticed = tokio::time::sleep(NOTICED_WITHIN);
                 let line = match &entry.kind {
                     Kind::Oauth(login) => logged_out(oauth, login, &issuer).await,
                     Kind::ApiKey(_) => "the key is forgotten".to_owned(),
                     Kind::Other(kind) => format!("the credential of the kind `{kind}` is forgotten"),
                 };
+                // Once this is said, no running gateway uses it.
+                noticed.await;
                 print::answer(&format!("{}@{label}: {}\n", self.provider, print::printable(&line)))?;
             }
             Ok(ExitCode::SUCCESS)

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
+use super::accounts::AccountError;
 use super::issuer::{Issuer, IssuerError, Tokens};
 use super::lock::FileLock;
 use super::store::replace::Reserved;
@@ -127,13 +128,7 @@ impl Refresher {
     async fn run(self: &Arc<Self>, label: &str, seen: &SecretString, reason: Reason) -> Result<(), RefreshError> {
         let account = self.account(label);
         let mut state = account.lock().await;
-        let lock = self.store.account_lock(&self.provider, label);
-        let _lock = FileLock::wait(&lock, PATIENCE).await.map_err(|error| {
-            let lock = lock.display();
-            RefreshError::Transient(format!(
-                "another process does not end its refresh, or {lock} cannot be used: {error}"
-            ))
-        })?;
+        let _lock = self.lock(label).await?;
         if let Some((used, tokens)) = state.unsaved.take() {
             self.save(label, &used, tokens, None, &mut state).await?;
         }
@@ -198,11 +193,15 @@ impl Refresher {
             if self.take_shared(label, login).await? {
                 return Ok(());
             }
-            tracing::warn!(provider = self.provider, account = label, %error, "the account must log in again");
             self.give_up(label, used, code).await?;
+            let (provider, label) = (self.provider.clone(), label.to_owned());
+            let said = AccountError::LogInAgain { provider, label };
+            tracing::warn!(provider = self.provider, %error, "{said}");
             return Err(RefreshError::LogInAgain);
         }
-        if !error.leaves_open() {
+        // A record that stood before stays: the refresh that left it may have used the token up, and an issuer that takes it
+        // once more does so for a short time only.
+        if !error.leaves_open() && login.refreshing.is_none() {
             self.change(label, used, None, |login| login.refreshing = None).await?;
         }
         Err(state.failed(&error))
@@ -286,6 +285,12 @@ impl Refresher {
             Ok(done) => done.map_err(unstored),
             Err(_) => Err(RefreshError::Transient("the store was cut off".into())),
         }
+    }
+
+    /// The lock of an account between processes.
+    async fn lock(&self, label: &str) -> Result<FileLock, RefreshError> {
+        let lock = self.store.account_lock(&self.provider, label);
+        FileLock::wait(&lock, PATIENCE).await.map_err(|error| unstored(self.store.unlocked(lock, error)))
     }
 
     fn stage(&self, login: &StoredLogin) -> Stage {

@@ -21,7 +21,9 @@ pub use logins::Saved;
 
 /// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
 /// looking costs a busy gateway nothing.
-const INTERVAL: Duration = Duration::from_millis(250);
+///
+/// So a command that has changed the file waits this long before it says so: by then every gateway goes by the change.
+pub const NOTICED_WITHIN: Duration = Duration::from_millis(250);
 
 /// Why the stored credentials cannot be read.
 #[derive(Debug, Error)]
@@ -102,7 +104,7 @@ struct Stamp {
 impl Store {
     /// The credentials stored in this file, which need not exist. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Store { path: path.into(), interval: INTERVAL, last: Mutex::new(None) }
+        Store { path: path.into(), interval: NOTICED_WITHIN, last: Mutex::new(None) }
     }
 
     /// The file.

@@ -285,9 +285,9 @@ fn a_login_that_is_over_says_to_log_in_again() {
     let accounts = world.accounts();
     assert_eq!(
         error(&accounts, Some("work")),
-        "openai@work: the account must log in again. Run: bitrouter login openai --label work"
+        "openai@work: log in again: bitrouter login openai --label work"
     );
-    assert_eq!(error(&accounts, None), "openai@default: the account must log in again. Run: bitrouter login openai");
+    assert_eq!(error(&accounts, None), "openai@default: log in again: bitrouter login openai");
     assert!(accounts.select(Some("home")).is_ok());
 }
 

@@ -164,7 +164,7 @@ async fn a_refusal_for_good_is_recorded_and_the_issuer_is_left_alone() {
         let accounts = world.process();
         for _ in 0..2 {
             let error = accounts.ready(None).await.unwrap_err().to_string();
-            assert_eq!(error, "p@default: the account must log in again. Run: bitrouter login p");
+            assert_eq!(error, "p@default: log in again: bitrouter login p");
         }
         assert_eq!(world.stored().log_in_again.unwrap().reason, code);
         assert!(world.process().select(None).is_err());
