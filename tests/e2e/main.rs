@@ -18,5 +18,7 @@ mod login;
 mod logout;
 mod pass_through;
 mod python_sdk;
+mod refresh_crash;
 mod secrets;
 mod stopping;
+mod store;

@@ -6,12 +6,14 @@ use std::io::{Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary;
 use crate::chatgpt::ChatGpt;
+use crate::disk::Disk;
 use crate::gateway::{Gateway, free_port};
 use crate::issuer::Issuer;
 use crate::login::Login;
@@ -72,7 +74,15 @@ impl Ran {
 impl Setup {
     /// An empty home.
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// An empty home on this disk.
+    pub(crate) fn on(disk: &Disk) -> Self {
+        Self::at(tempfile::tempdir_in(disk.folder()).unwrap())
+    }
+
+    fn at(home: TempDir) -> Self {
         fs::create_dir_all(home.path().join("plugins")).unwrap();
         fs::create_dir_all(home.path().join("work")).unwrap();
         Setup { home, config: json!({}), environment: Vec::new() }
@@ -124,15 +134,32 @@ impl Setup {
         ]))
     }
 
-    /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.
+    /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now, in the
+    /// place of the one with this label.
     pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
+        self.logs_in(provider, label, login);
+        self
+    }
+
+    /// The same, later on.
+    pub fn logs_in(&self, provider: &str, label: &str, login: &Login) {
+        self.put(login.entry(provider, label, &self.config["providers"][provider]["origins"]));
+    }
+
+    /// Stores this entry of the token file as it stands.
+    pub fn with_entry(self, entry: Value) -> Self {
+        self.put(entry);
+        self
+    }
+
+    fn put(&self, entry: Value) {
         let file = self.token_file();
         let mut tokens = fs::read(&file)
             .map_or(json!({"version": 1, "credentials": []}), |bytes| serde_json::from_slice(&bytes).unwrap());
-        let origins = &self.config["providers"][provider]["origins"];
-        tokens["credentials"].as_array_mut().unwrap().push(login.entry(provider, label, origins));
+        let entries = tokens["credentials"].as_array_mut().unwrap();
+        entries.retain(|known| known["provider"] != entry["provider"] || known["label"] != entry["label"]);
+        entries.push(entry);
         write_private(&file, &tokens.to_string());
-        self
     }
 
     /// Where logins are kept.
@@ -183,7 +210,7 @@ impl Setup {
 
     /// Starts the gateway and waits until it answers.
     pub fn run(self) -> Gateway {
-        Gateway::spawn(self)
+        Gateway::in_home(&Arc::new(self))
     }
 
     /// Starts a command in this home, and leaves its end to the test.
@@ -233,8 +260,11 @@ impl Setup {
     /// The binary with this home, and nothing else of the machine's environment that it could pick up.
     pub(crate) fn prepared(&self) -> Command {
         if self.config != json!({}) {
-            // JSON is YAML.
-            fs::write(self.home.path().join("bitrouter.yaml"), self.config.to_string()).unwrap();
+            // JSON is YAML. What is there already stays: the disk may be one that cannot be written to.
+            let (file, config) = (self.home.path().join("bitrouter.yaml"), self.config.to_string());
+            if fs::read_to_string(&file).ok().as_ref() != Some(&config) {
+                fs::write(file, config).unwrap();
+            }
         }
         let mut command = Command::new(binary::gateway());
         command.current_dir(self.working_directory()).env_clear();
@@ -243,11 +273,6 @@ impl Setup {
         command.env("BITROUTER_HOME", self.home.path()).env("HOME", self.home.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
-    }
-
-    /// The file that the gateway's log goes to.
-    pub(crate) fn log(&self) -> PathBuf {
-        Path::new(self.home.path()).join("gateway.log")
     }
 }
 

@@ -37,7 +37,12 @@ impl Accounts {
         let shared = file.entries.iter().filter(|entry| entry.provider == self.provider).filter(follows);
         for label in shared.map(|entry| &entry.label) {
             if let Err(RefreshError::Transient(why)) = refresher.keep_in_step(label).await {
-                tracing::warn!(provider = self.provider, account = label, why, "not in step with the shared session yet");
+                tracing::warn!(
+                    provider = self.provider,
+                    account = label,
+                    why,
+                    "not in step with the shared session yet"
+                );
             }
         }
         let Ok(file) = self.store.read() else { return };
