@@ -94,7 +94,7 @@ impl Lane {
     fn measure(&mut self) {
         let before = self.look().refresh_token;
         let (asked, is_asked) = mpsc::channel();
-        self.issuer.meanwhile(move || drop(asked.send(())));
+        self.issuer.meanwhile(move || asked.send(()).unwrap_or_default());
         let begun = Instant::now();
         let running = self.begin();
         is_asked.recv_timeout(Duration::from_secs(20)).expect("the issuer is asked");
@@ -112,7 +112,7 @@ impl Lane {
     /// the issuer's having been asked and some time after the new tokens should be on the disk.
     fn kill(&mut self) -> Left {
         let (asked, is_asked) = mpsc::channel();
-        self.issuer.meanwhile(move || drop(asked.send(())));
+        self.issuer.meanwhile(move || asked.send(()).unwrap_or_default());
         let running = self.begin();
         if self.random.below(4) == 0 {
             sleep(self.random.part_of(self.reach * 5 / 4));

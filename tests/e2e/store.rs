@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bitrouter_tests::{Answer, Disk, Gateway, Issuer, Login, Reply, Reuse, Setup, Upstream};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// An API that answers whoever comes.
 fn api() -> Upstream {
@@ -51,6 +52,8 @@ fn two_gateways_and_ten_logins_at_once_lose_nothing_and_refresh_each_account_onc
     for label in known {
         setup = setup.logged_in("openai-codex", label, &over(&issuer, &format!("acc-{label}")));
     }
+    // The component is compiled before many want it at once.
+    setup.command(&["accounts"]).ok();
     let setup = Arc::new(setup);
     let labels: Vec<String> = (0..10).map(|at| format!("new{at}")).collect();
     let logins: Vec<_> =
@@ -98,12 +101,13 @@ fn two_gateways_and_ten_logins_at_once_lose_nothing_and_refresh_each_account_onc
     assert_eq!(issuer.reuses(), 0);
 }
 
-/// A home on a small disk with an account that is over, `work`, and one that is not.
-fn on(disk: &Disk, issuer: &Issuer, api: &Upstream) -> Arc<Setup> {
+/// A home on a small disk with an account that is over, `work`, and one that is not. Its cache is elsewhere.
+fn on(disk: &Disk, cache: &TempDir, issuer: &Issuer, api: &Upstream) -> Arc<Setup> {
     let setup = home(Gateway::start_on(disk), issuer, api);
+    std::os::unix::fs::symlink(cache.path(), setup.home().join("cache")).unwrap();
     let setup = setup.logged_in("openai-codex", "default", &Login::of("acc-other"));
     let setup = setup.logged_in("openai-codex", "work", &over(issuer, "acc-1"));
-    // The component is compiled while there is room for it.
+    // The component is compiled, and every file is there that is made once.
     setup.command(&["accounts"]).ok();
     Arc::new(setup)
 }
@@ -140,9 +144,10 @@ fn it_goes_on(setup: &Arc<Setup>, issuer: &Issuer, gateway: &Gateway) {
 
 #[test]
 fn a_full_disk_is_said_and_nothing_is_lost() {
-    let Some(disk) = Disk::of(64) else { return };
+    let Some(disk) = Disk::of(4) else { return };
+    let cache = tempfile::tempdir().unwrap();
     let (issuer, api) = (Issuer::start(Reuse::Strict), api());
-    let setup = on(&disk, &issuer, &api);
+    let setup = on(&disk, &cache, &issuer, &api);
     disk.fill();
     let gateway = Gateway::in_home(&setup);
     everything_is_said(&setup, &issuer, &gateway, "No space left on device");
@@ -153,10 +158,11 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
 
 #[test]
 fn a_disk_that_fills_up_while_the_issuer_is_asked_loses_nothing() {
-    let Some(disk) = Disk::of(64) else { return };
+    let Some(disk) = Disk::of(4) else { return };
+    let cache = tempfile::tempdir().unwrap();
     let disk = Arc::new(disk);
     let (issuer, api) = (Issuer::start(Reuse::Strict), api());
-    let setup = on(&disk, &issuer, &api);
+    let setup = on(&disk, &cache, &issuer, &api);
     let filling = Arc::clone(&disk);
     issuer.meanwhile(move || filling.fill());
     let gateway = Gateway::in_home(&setup);
@@ -168,9 +174,10 @@ fn a_disk_that_fills_up_while_the_issuer_is_asked_loses_nothing() {
 
 #[test]
 fn a_folder_that_is_read_only_is_said_and_nothing_is_lost() {
-    let Some(disk) = Disk::of(64) else { return };
+    let Some(disk) = Disk::of(4) else { return };
+    let cache = tempfile::tempdir().unwrap();
     let (issuer, api) = (Issuer::start(Reuse::Strict), api());
-    let setup = on(&disk, &issuer, &api);
+    let setup = on(&disk, &cache, &issuer, &api);
     disk.read_only(true);
     let gateway = Gateway::in_home(&setup);
     let next_step = "Set BITROUTER_HOME or XDG_DATA_HOME to a folder that can be written to";

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::binary;
 use crate::chatgpt::ChatGpt;
+use crate::clock::WrongClock;
 use crate::disk::Disk;
 use crate::gateway::{Gateway, free_port};
 use crate::issuer::Issuer;
@@ -181,6 +182,12 @@ impl Setup {
     pub fn with_key(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has its processes go by this clock.
+    pub fn with_clock(self, clock: &WrongClock) -> Self {
+        let environment = clock.environment().into_iter();
+        environment.fold(self, |setup, (name, value)| setup.with_key(name, &value))
     }
 
     /// Drops a test's component into the plugin folder.
