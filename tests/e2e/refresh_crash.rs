@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// How many refreshes are killed for each kind of issuer, and by how many at a time.
 const KILLS: u32 = 200;
-const LANES: u32 = 4;
+const LANES: u32 = 2;
 
 const LOG_IN_AGAIN: &str = "openai-codex@work: log in again: bitrouter login openai-codex --label work";
 

@@ -51,7 +51,7 @@ pub(crate) fn unexpired(authorization: &str, account: Option<&str>) -> Result<()
     let payload = authorization.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims: Value = payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-    if !claims["exp"].as_u64().is_some_and(|expiry| expiry > now) {
+    if claims["exp"].as_u64().is_none_or(|expiry| expiry <= now) {
         return Err(Refusal::token("token_expired"));
     }
     match account {
