@@ -197,10 +197,15 @@ impl Rules {
         self.note(left[0].provider, format!("request {request} is told to come back later"));
         for (spot, closed) in left.iter().zip(self.closed.clone()) {
             let (Some(since), Some(reason)) = (upstream.healthy_since(*spot, now), closed) else { continue };
-            let bound = if reason.is_outage() { 3 * MINUTE } else { self.bound((spot.provider, spot.account)) };
+            let account = (spot.provider, spot.account);
+            let login = upstream.logged_in(spot.provider, spot.account, now.saturating_sub(MINUTE));
+            let refused = self.dead.get(&account).is_some_and(|refused| *refused >= login);
+            let what = format!("{} has logged in again since it was refused", address(*spot));
+            self.must(reason != Reason::LoggedOut || refused, &what);
+            let bound = if reason.is_outage() { 3 * MINUTE } else { self.bound(account) };
             let asked = match reason.is_outage() {
                 true => self.asked_model.get(&(spot.provider, spot.model)),
-                false => self.asked_account.get(&(spot.provider, spot.account)),
+                false => self.asked_account.get(&account),
             };
             let asked_lately = asked.is_some_and(|asked| now - asked < bound);
             let what =
@@ -232,7 +237,7 @@ impl Rules {
             let (count, last) = self.content.get(&(provider, account)).copied().unwrap_or_default();
             let what = format!("{}@{} does not starve: {count} answers", PROVIDERS[provider], LABELS[account]);
             self.must(count > 100, &what);
-            self.must(last > END - HOUR, &what);
+            self.must(last > END - 2 * HOUR, &what);
         }
         self.must(self.under_way.is_empty(), "every request comes to an end");
         let (provider, account, model) = NOT_OFFERED;

@@ -26,6 +26,9 @@ pub const MODELS: [&str; 2] = ["m", "n"];
 /// The plan of this account does not have the model of this index.
 pub const NOT_OFFERED: (usize, usize, usize) = (1, 1, 0);
 
+/// The plan of this account has a window of a week, and not much in it.
+pub const WEEKLY: (usize, usize) = (0, 2);
+
 /// The moment as the gateway sees it.
 pub fn wall(at: Millis) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(at)
@@ -87,7 +90,9 @@ impl Upstream {
             let most = dice.between(4, 20);
             [plan, Limit { reason: Reason::RateLimited, most, length: MINUTE, begun: 0, used: 0 }]
         };
-        let limits = PROVIDERS.map(|_| LABELS.map(|_| account(&mut dice)).to_vec()).to_vec();
+        let mut limits = PROVIDERS.map(|_| LABELS.map(|_| account(&mut dice)).to_vec()).to_vec();
+        let (provider, weekly) = WEEKLY;
+        (limits[provider][weekly][0].most, limits[provider][weekly][0].length) = (150, 7 * 24 * HOUR);
         let outages = PROVIDERS.map(|_| MODELS.map(|_| outages(&mut dice)).to_vec()).to_vec();
         let death = |dice: &mut Dice| {
             let from = dice.between(HOUR, FAULTS - 10 * HOUR);
