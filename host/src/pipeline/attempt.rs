@@ -17,7 +17,7 @@ use crate::gateway::{Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
-use crate::telemetry::Finished;
+use crate::telemetry::{Finished, Phase};
 use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
@@ -39,7 +39,9 @@ pub(super) async fn run(
     };
     finished.attempts += 1;
     finished.dialect_out = call.endpoint.dialect;
+    finished.enter(Phase::Waiting);
     let received = Attempt { provider, credential, headers: &call.headers }.send_call(target, call, body).await?;
+    finished.enter(Phase::Answering);
     deliver::deliver(received).await
 }
 
@@ -91,18 +93,18 @@ impl Attempt<'_> {
         self.credential.as_ref().map_or_else(|| "".into(), |credential| credential.label.as_str().into())
     }
 
-    fn scrubber(&self) -> Option<Arc<Scrubber>> {
+    pub(super) fn scrubber(&self) -> Option<Arc<Scrubber>> {
         self.credential.as_ref().map(|credential| Arc::clone(&credential.scrubber))
     }
 
     /// Whether a credential that is refused may be made fresh.
-    fn may_refresh(&self) -> bool {
+    pub(super) fn may_refresh(&self) -> bool {
         self.credential.as_ref().is_some_and(|credential| credential.source == Source::Store)
     }
 
     /// After a 401: refreshes the login and sends the request once more. Where the login is over, that is the error; where
     /// there is nothing to refresh, the 401 stands.
-    async fn once_more(
+    pub(super) async fn once_more(
         &mut self,
         request: &contract::Request,
         content: send::Content,

@@ -23,8 +23,11 @@ use crate::plugin::contract::{self, Delivery, Field, Trouble};
 use crate::telemetry::Finished;
 use crate::upstream::{self, Answer, AnswerBody};
 
-/// How much of an answer `explain` and `resume` are shown.
+/// How much of an answer `explain` and `resume` are shown, and how much of it is read for the client.
 const SHOWN: usize = 64 << 10;
+const MOST: usize = 1 << 20;
+/// How much of a side request's answer `interpret` is shown: a catalogue may hold a prompt for each model.
+const PAGE: usize = 4 << 20;
 /// How many dropped members the client is told of.
 const MAX_DROPPED: usize = 64;
 /// Longer than any credential in any encoding.
@@ -89,7 +92,7 @@ pub(super) async fn deliver(received: Received) -> Result<Delivered, Failed> {
 }
 
 /// Where a redirect leads, for the error: scrubbed before anything is cut off or escaped.
-fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> String {
+pub(super) fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> String {
     let location = headers.get(LOCATION).map_or("?".into(), |value| String::from_utf8_lossy(value.as_bytes()));
     let location = scrubber.map_or(location.clone(), |scrubber| scrubber.scrub_text(&location).into_owned().into());
     location.chars().take(200).flat_map(char::escape_debug).collect()
@@ -219,11 +222,27 @@ pub(super) async fn answer(
     response: http::Response<upstream::Received>,
     scrubber: Option<&Scrubber>,
 ) -> Result<(contract::Answer, Bytes), String> {
-    const MOST: usize = 1 << 20;
+    read(response, scrubber, MOST, SHOWN).await
+}
+
+/// Reads the answer of a side request, of which a component sees more.
+pub(super) async fn page(
+    response: http::Response<upstream::Received>,
+    scrubber: Option<&Scrubber>,
+) -> Result<contract::Answer, String> {
+    read(response, scrubber, PAGE + SCRUB_MARGIN, PAGE).await.map(|(page, _)| page)
+}
+
+async fn read(
+    response: http::Response<upstream::Received>,
+    scrubber: Option<&Scrubber>,
+    most: usize,
+    shown: usize,
+) -> Result<(contract::Answer, Bytes), String> {
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     let idle = std::time::Duration::from_secs(30);
-    while bytes.len() < MOST {
+    while bytes.len() < most {
         match tokio::time::timeout(idle, body.frame()).await {
             Ok(None) => break,
             Ok(Some(Ok(frame))) => {
@@ -235,7 +254,7 @@ pub(super) async fn answer(
             Err(_) => return Err(format!("the answer stalled for {} s", idle.as_secs())),
         }
     }
-    let cut = bytes.len() >= MOST;
+    let cut = bytes.len() >= most;
     let bytes = bytes.freeze();
     let mut bytes = scrubber.map_or(bytes.clone(), |scrubber| scrubber.scrub_bytes(bytes));
     if cut {
@@ -247,12 +266,13 @@ pub(super) async fn answer(
         let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value));
         Some(Field { name: name.as_str().to_owned(), value: value.into_owned() })
     });
-    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let truncated = cut || bytes.len() > shown;
+    let shown = &bytes[..bytes.len().min(shown)];
     let answer = contract::Answer {
         status: head.status.as_u16(),
         headers: headers.collect(),
         body: String::from_utf8_lossy(shown).into_owned(),
-        truncated: bytes.len() > SHOWN,
+        truncated,
     };
     Ok((answer, bytes))
 }

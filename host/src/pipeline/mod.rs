@@ -5,6 +5,7 @@
 //! client's dialect.
 
 mod attempt;
+mod beside;
 mod deliver;
 mod describe;
 mod explain;
@@ -33,6 +34,8 @@ use crate::telemetry::Finished;
 use crate::upstream;
 use deliver::Delivered;
 use failed::{At, Failed};
+
+pub(crate) use beside::beside;
 
 /// A journey to its answer, or to the failure that the client is told of.
 type Travel = Pin<Box<dyn Future<Output = Result<Response, Box<Spent>>> + Send>>;

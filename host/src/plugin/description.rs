@@ -150,7 +150,7 @@ pub enum Place {
 }
 
 /// One model that is known without asking the provider.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Model {
     /// The provider's own name of the model.
     pub id: String,
@@ -188,9 +188,11 @@ fn api_name() -> String {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum SideKind {
-    /// `{"models": [Model…]}`, each as in `models` of the description.
+    /// `{"models": [Model…]}`, each as in `models` of the description, at most 4096 and at least one. They take the place
+    /// of those for the account that was asked for.
     Models,
-    /// `{"windows": [{"name", "used_percent", "length_seconds", "resets_at"}…], "plan": "…"}`.
+    /// `{"windows": [{"name", "used_percent", "limit", "remaining", "length_seconds", "resets_at"}…], "plan": "…"}`: the
+    /// name must be there, all else may be. Windows are named as `quota` names them.
     Usage,
     /// `{"claims": {"name": "value"…}}`, added to the account's claims.
     Account,

@@ -16,6 +16,8 @@ pub struct Explanation {
     pub address: String,
     /// The same, one by one.
     pub addresses: Vec<String>,
+    /// The path of the endpoint that is asked; none where nothing says which.
+    pub endpoint: Option<String>,
     /// Where requests would go, in order.
     pub targets: Vec<ExplainedTarget>,
     /// What is passed over, and why.
@@ -115,8 +117,8 @@ impl Explanation {
 
 /// What is worth knowing of a model that the catalogue does not list.
 fn unlisted(target: &Target) -> Vec<String> {
-    let listed = target.provider.plugin.description.models.iter().map(|model| model.id.as_str());
-    let near = nearest_of_all(&target.model, listed, 3);
+    let catalogue = target.provider.catalogue();
+    let near = nearest_of_all(&target.model, catalogue.iter().map(|model| model.id.as_str()), 3);
     let mut notes = vec![format!("`{}` is not in the catalogue: passes through", target.model)];
     if !near.is_empty() {
         notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
@@ -126,8 +128,8 @@ fn unlisted(target: &Target) -> Vec<String> {
 
 fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<String>) -> ExplainedTarget {
     let provider = &target.provider;
-    let listed = provider.plugin.description.models.iter().find(|model| model.id == target.model);
-    let usual = listed.and_then(|model| model.operations.first()).map_or("generate", String::as_str);
+    let listed = provider.entry(&target.model);
+    let usual = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
     let operation = wanted.map_or(usual, |wanted| wanted.operation);
     ExplainedTarget {
         provider: provider.id().to_owned(),

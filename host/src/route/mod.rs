@@ -17,16 +17,18 @@ mod resolve;
 mod skipped;
 pub mod verdict;
 mod windows;
+#[cfg(test)]
+mod world;
 
 pub use asked::Addresses;
 pub use conversation::Conversation;
 pub use cooldown::Cooldowns;
-pub use directory::{Directory, ModelEntry, Providers};
+pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use journey::{Account, Journey, Passed, Place};
 pub use names::Names;
 pub use order::Strategy;
-pub use provider::Provider;
+pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
 pub use skipped::{Reason, Skipped};
 pub use verdict::{Ends, Meaning, Scope};

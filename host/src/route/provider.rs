@@ -1,17 +1,20 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
+mod catalogue;
 mod overridden;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Strategy, Unread, Wanted, Windows};
+use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
 use crate::plugin::description::{Auth, Billing, Setting, SettingType};
+use crate::side::Known;
 use crate::upstream::{Deadlines, Upstream};
+pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -41,8 +44,10 @@ pub struct Provider {
     pub observed_events: Arc<[String]>,
     /// What its answers said of limits and is not read yet.
     pub unread: Unread,
-    /// What is known of every account's limits.
-    pub windows: Arc<Windows>,
+    /// What is known of every account: its limits, and what cools down.
+    pub learned: Learned,
+    /// What its side requests brought.
+    pub known: Known,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -55,7 +60,8 @@ impl Provider {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         upstream: Arc<Upstream>,
-        windows: Arc<Windows>,
+        learned: Learned,
+        known: Known,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -94,7 +100,7 @@ impl Provider {
         } else {
             serde_json::Value::Object(configured.settings.clone()).to_string()
         };
-        Provider {
+        let provider = Provider {
             origins,
             accounts,
             enabled: configured.enabled,
@@ -111,10 +117,13 @@ impl Provider {
             upstream,
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
-            windows,
+            learned,
+            known,
             fault,
             plugin,
-        }
+        };
+        provider.follow_accounts();
+        provider
     }
 
     /// The provider's id.
@@ -144,12 +153,7 @@ impl Provider {
         self.plugin.dialects(wanted.operation).iter().any(|dialect| dialect == wanted.dialect)
     }
 
-    /// Whether its component lists this model.
-    pub fn lists(&self, model: &str) -> bool {
-        self.plugin.description.models.iter().any(|known| known.id == model)
-    }
-
-    /// Its own name of the model that a bare name stands for, if its component lists that: the very name, or what stands
+    /// Its own name of the model that a bare name stands for, if it lists that: the very name, or what stands
     /// behind its vendor's name and a `/`.
     pub fn listed<'m>(&self, name: &'m str) -> Option<&'m str> {
         if self.lists(name) {

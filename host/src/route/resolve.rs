@@ -76,8 +76,8 @@ impl Providers {
                 );
             }
         }
-        let models = self.by_id.values().flat_map(|provider| &provider.plugin.description.models);
-        let models = models.map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
+        let models: Vec<_> = self.by_id.values().flat_map(|provider| provider.catalogue()).collect();
+        let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
         let near = nearest(name, models, 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
         let ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
@@ -256,3 +256,6 @@ fn within(error: Error, place: &str, param: &'static str) -> Error {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;
