@@ -201,7 +201,9 @@ impl Rules {
             let login = upstream.logged_in(spot.provider, spot.account, now.saturating_sub(MINUTE));
             let refused = self.dead.get(&account).is_some_and(|refused| *refused >= login);
             let what = format!("{} has logged in again since it was refused", address(*spot));
-            self.must(reason != Reason::LoggedOut || refused, &what);
+            // After an outage of the target its other accounts are not looked at.
+            let looked_at = !self.outages.contains_key(&(spot.provider, spot.model));
+            self.must(reason != Reason::LoggedOut || refused || !looked_at, &what);
             let bound = if reason.is_outage() { 3 * MINUTE } else { self.bound(account) };
             let asked = match reason.is_outage() {
                 true => self.asked_model.get(&(spot.provider, spot.model)),
