@@ -104,7 +104,10 @@ fn an_account_that_is_over_is_listed_with_the_command_that_helps() {
     file["credentials"][0]["log_in_again"] =
         json!({ "since": "2026-01-31T09:00:00Z", "reason": "refresh_token_expired" });
     fs::write(setup.token_file(), file.to_string()).unwrap();
-    setup.command(&["accounts"]).ok().says("log in again").says("Run: bitrouter login openai-codex --label work");
+    setup
+        .command(&["accounts"])
+        .ok()
+        .says("openai-codex@work: log in again: bitrouter login openai-codex --label work");
 }
 
 #[test]

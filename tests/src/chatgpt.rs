@@ -30,6 +30,8 @@ pub struct ChatGpt {
 
 struct State {
     logins: Vec<Login>,
+    /// Whether it also takes every token that says whose it is and has not expired.
+    takes_unexpired: bool,
     /// What a refresh answers with.
     renewed: Option<Login>,
     offered: Vec<String>,
@@ -61,6 +63,7 @@ impl ChatGpt {
     pub fn knowing(login: Login) -> Self {
         let state = Arc::new(Mutex::new(State {
             logins: vec![login.clone()],
+            takes_unexpired: false,
             renewed: None,
             offered: ["gpt-6.1-sol", "gpt-5.5"].map(str::to_owned).to_vec(),
             turns: VecDeque::new(),
@@ -98,6 +101,11 @@ impl ChatGpt {
     /// Takes no access token that it knew, and gives this login for their refresh tokens.
     pub fn wants_a_refresh(self, renewed: &Login) -> Self {
         self.with(|state| state.renewed = Some(renewed.clone()))
+    }
+
+    /// Takes every token that has not expired, as a backend does that is not the issuer.
+    pub fn takes_what_has_not_expired(self) -> Self {
+        self.with(|state| state.takes_unexpired = true)
     }
 
     /// Takes no token at all.
@@ -315,6 +323,9 @@ impl State {
         let Some(authorization) = request.header("authorization") else {
             return Err(Refusal::detail(401, "Unauthorized"));
         };
+        if self.takes_unexpired && !self.logins.iter().any(|login| authorization.ends_with(&login.access_token)) {
+            return rules::unexpired(authorization, request.header("chatgpt-account-id")).map(|()| &self.logins[0]);
+        }
         let ours = self.logins.iter().find(|login| authorization == format!("Bearer {}", login.access_token));
         let login = ours.filter(|_| self.renewed.is_none()).ok_or_else(|| Refusal::token("token_expired"))?;
         match request.header("chatgpt-account-id") {

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::chatgpt::model;
+use crate::chatgpt::{ChatGpt, model};
+use crate::issuer::Issuer;
 use crate::setup::{Ran, read};
 use crate::upstream::Upstream;
 use crate::wait::eventually_within;
@@ -25,6 +26,8 @@ pub struct CodexCli {
     outside: Upstream,
     key: String,
     model: String,
+    /// Where its own session is refreshed, if it has one.
+    issuer: Option<String>,
 }
 
 /// What one run of `codex exec --json` came to.
@@ -42,7 +45,9 @@ impl CodexCli {
         for folder in ["codex", "work", "tmp"] {
             fs::create_dir(home.path().join(folder)).unwrap();
         }
-        let codex = CodexCli { home, outside: Upstream::start(), key: CLIENT_KEY.to_owned(), model: model.to_owned() };
+        let (key, model) = (CLIENT_KEY.to_owned(), model.to_owned());
+        let codex = CodexCli { home, outside: Upstream::start(), key, model, issuer: None };
+        let model = &codex.model;
         // Plugins and apps are fetched from outside; so are updates. The rest would be sent there.
         let config = format!(
             r#"
@@ -97,6 +102,31 @@ wire_api = "responses"
         self
     }
 
+    /// Signed in at this issuer with these tokens, as its own login leaves it, for a backend that wants to see them.
+    pub fn signed_in(mut self, chatgpt: &ChatGpt, issuer: &Issuer, account: &str, tokens: &Value) -> Self {
+        let config = fs::read_to_string(self.config()).unwrap();
+        let config = config.replace("env_key = \"E2E_KEY\"", "requires_openai_auth = true");
+        let side = format!("{}/backend-api", chatgpt.origin());
+        let config = format!("chatgpt_base_url = {side:?}\ncli_auth_credentials_store = \"file\"\n{config}");
+        fs::write(self.config(), config).unwrap();
+        let held = json!({
+            "id_token": tokens["id_token"], "access_token": tokens["access_token"],
+            "refresh_token": tokens["refresh_token"], "account_id": account,
+        });
+        let auth = json!({
+            "auth_mode": "chatgpt", "OPENAI_API_KEY": null, "tokens": held,
+            "last_refresh": "2026-01-31T09:00:00.123456789Z",
+        });
+        fs::write(self.session(), format!("{auth:#}")).unwrap();
+        self.issuer = Some(issuer.origin());
+        self
+    }
+
+    /// The file that its session is in.
+    pub fn session(&self) -> PathBuf {
+        self.home.path().join("codex/auth.json")
+    }
+
     /// Begins a conversation.
     pub fn exec(&self, prompt: &str) -> CodexRan {
         self.run(&["exec", "--skip-git-repo-check", "--json", prompt])
@@ -145,6 +175,9 @@ wire_api = "responses"
             command.env(proxy, self.outside.origin()).env(proxy.to_lowercase(), self.outside.origin());
         }
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").env("E2E_KEY", &self.key).env("TZ", "UTC");
+        if let Some(issuer) = &self.issuer {
+            command.env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", format!("{issuer}/oauth/token"));
+        }
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         command
     }

@@ -1,14 +1,17 @@
 //! A running gateway: the real binary as a child process. It is killed when it is dropped.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::client::{Open, Request};
+use crate::disk::Disk;
 use crate::setup::{Ran, Setup, replace};
 use crate::wait::eventually;
 use crate::{Answer, binary};
@@ -20,7 +23,9 @@ const PORTS_TRIED: u32 = 10;
 pub struct Gateway {
     child: Child,
     address: SocketAddr,
-    setup: Setup,
+    setup: Arc<Setup>,
+    /// Outside of the home, whose disk a test may fill.
+    log: NamedTempFile,
 }
 
 impl Gateway {
@@ -30,40 +35,45 @@ impl Gateway {
         Setup::new()
     }
 
-    pub(crate) fn spawn(setup: Setup) -> Self {
-        let mut setup = Some(setup);
-        for _ in 0..PORTS_TRIED {
-            let gateway = Self::try_port(setup.take().unwrap(), free_port());
-            match gateway {
-                Ok(gateway) => return gateway,
-                Err(again) => setup = Some(again),
-            }
-        }
-        panic!("no free port was found");
+    /// The same, with its home on this disk.
+    pub fn start_on(disk: &Disk) -> Setup {
+        Setup::on(disk)
     }
 
-    /// Starts on a port; gives the setup back where something else had it by then.
-    fn try_port(setup: Setup, address: SocketAddr) -> Result<Self, Setup> {
-        let log = File::create(setup.log()).unwrap();
+    /// Starts one in a home that the test goes on to use.
+    pub fn in_home(setup: &Arc<Setup>) -> Self {
+        let gateway = (0..PORTS_TRIED).find_map(|_| Self::try_port(setup, free_port()));
+        gateway.expect("no free port was found")
+    }
+
+    /// Starts on a port; nothing where something else had it by then.
+    fn try_port(setup: &Arc<Setup>, address: SocketAddr) -> Option<Self> {
+        let log = NamedTempFile::new().unwrap();
         let mut command = setup.prepared();
         command.args(["serve", "--listen", &address.to_string()]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let mut gateway = Gateway { child: command.spawn().unwrap(), address, setup };
+        command.stdin(Stdio::null()).stdout(append(&log)).stderr(append(&log));
+        let mut gateway = Gateway { child: command.spawn().unwrap(), address, setup: Arc::clone(setup), log };
         let mut ended = false;
         let answers = eventually(|| {
             ended = gateway.child.try_wait().unwrap().is_some();
             ended || TcpStream::connect(address).is_ok() && gateway.get("/health").send().code == 200
         });
         if answers && !ended {
-            return Ok(gateway);
+            return Some(gateway);
         }
         let log = gateway.log();
-        if log.contains("in use") {
-            // The child has ended; what is left of it is taken down with this value.
-            let setup = std::mem::replace(&mut gateway.setup, Setup::new());
-            return Err(setup);
-        }
-        panic!("the gateway did not start: {log}");
+        assert!(log.contains("in use"), "the gateway did not start: {log}");
+        None
+    }
+
+    /// Starts another gateway in the same home, on a port of its own.
+    pub fn another(&self) -> Gateway {
+        Self::in_home(&self.setup)
+    }
+
+    /// The home that it runs in.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// The folder of its files.
@@ -95,14 +105,14 @@ impl Gateway {
 
     /// Changes a key of its config while it runs.
     pub fn configure(&mut self, pointer: &str, value: Value) -> &mut Self {
-        self.setup.set(pointer, value);
+        self.own_setup().set(pointer, value);
         self.setup.write_config();
         self
     }
 
     /// Writes its config as it stands, right or wrong, until [`Gateway::configure`] sets a key.
     pub fn write_config(&mut self, text: &str) {
-        self.setup.write_by_hand(text);
+        self.own_setup().write_by_hand(text);
     }
 
     /// Puts a component into its plugin folder, in the place of one of the same name.
@@ -110,9 +120,9 @@ impl Gateway {
         replace(&self.setup.plugin(file), bytes);
     }
 
-    /// The home that it was started in.
-    pub fn setup(&self) -> &Setup {
-        &self.setup
+    /// The home, for a change: of a gateway that has it to itself.
+    fn own_setup(&mut self) -> &mut Setup {
+        Arc::get_mut(&mut self.setup).expect("no other gateway runs in this home")
     }
 
     /// How it is, as `bitrouter status --json` has it.
@@ -157,7 +167,7 @@ impl Gateway {
 
     /// All that it wrote to its log so far.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.setup.log()).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.log.path()).unwrap()).into_owned()
     }
 
     /// Checks that the log says something, now or soon.
@@ -188,6 +198,11 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Both streams of a process go to the end of one file.
+fn append(log: &NamedTempFile) -> File {
+    OpenOptions::new().append(true).open(log.path()).unwrap()
 }
 
 /// A port of which nobody knows yet. It is taken below the range from which the system gives ports to connections, so

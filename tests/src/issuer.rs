@@ -47,6 +47,14 @@ struct State {
     reuse: Reuse,
     /// How long access tokens are good for, in seconds.
     lifetime: u64,
+    /// The same for programs whose `user-agent` begins with this.
+    lifetimes: Vec<(String, u64)>,
+    /// The person, where it is not one of each account's own.
+    user: Option<String>,
+    /// How often a refresh token came a second time.
+    reuses: usize,
+    /// How often each account was given new tokens for a refresh token.
+    refreshes: HashMap<String, usize>,
     issued: u64,
     refresh_tokens: HashMap<String, Issued>,
     /// The logins that were given back or taken away.
@@ -64,6 +72,10 @@ impl Issuer {
         let state = State {
             reuse,
             lifetime: 3600,
+            lifetimes: Vec::new(),
+            user: None,
+            reuses: 0,
+            refreshes: HashMap::new(),
             issued: 0,
             refresh_tokens: HashMap::new(),
             revoked: HashSet::new(),
@@ -76,7 +88,10 @@ impl Issuer {
         let answering = Arc::clone(&state);
         upstream.follows(move |seen| {
             // Not under the lock: what happens meanwhile may ask this issuer.
-            let meanwhile = answering.lock().unwrap().meanwhile.take();
+            let meanwhile = match seen.path.as_str() {
+                "/oauth/token" => answering.lock().unwrap().meanwhile.take(),
+                _ => None,
+            };
             meanwhile.into_iter().for_each(|happens| happens());
             answering.lock().unwrap().answer(seen)
         });
@@ -99,6 +114,12 @@ impl Issuer {
         self
     }
 
+    /// Which person all accounts are of from now on, as workspaces of one login are.
+    pub fn user(&self, user: &str) -> &Self {
+        self.state.lock().unwrap().user = Some(user.to_owned());
+        self
+    }
+
     /// Lets nobody log in any more, with these words, which the browser brings back.
     pub fn denies(&self, error: &str, description: &str) -> &Self {
         self.state.lock().unwrap().codes.denied = Some((error.to_owned(), description.to_owned()));
@@ -117,7 +138,7 @@ impl Issuer {
         self
     }
 
-    /// Does this before the next request is answered.
+    /// Does this before the next request for tokens is answered.
     pub fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) -> &Self {
         self.state.lock().unwrap().meanwhile = Some(Box::new(happens));
         self
@@ -129,11 +150,32 @@ impl Issuer {
         self
     }
 
+    /// The same, for programs whose `user-agent` begins with this.
+    pub fn lifetime_for(&self, agent: &str, seconds: u64) -> &Self {
+        self.state.lock().unwrap().lifetimes.push((agent.to_owned(), seconds));
+        self
+    }
+
     /// Whether this refresh token would be taken now.
     pub fn takes(&self, refresh_token: &str) -> bool {
         let state = self.state.lock().unwrap();
-        let known = state.refresh_tokens.get(refresh_token);
-        known.is_some_and(|issued| issued.used.is_none() && !state.revoked.contains(&issued.login))
+        let known = state.refresh_tokens.get(refresh_token).filter(|issued| !state.revoked.contains(&issued.login));
+        known.is_some_and(|issued| issued.used.is_none_or(|used| state.forgives(used)))
+    }
+
+    /// Whether this refresh token was used at least once.
+    pub fn has_used(&self, refresh_token: &str) -> bool {
+        self.state.lock().unwrap().refresh_tokens[refresh_token].used.is_some()
+    }
+
+    /// How often a refresh token came a second time.
+    pub fn reuses(&self) -> usize {
+        self.state.lock().unwrap().reuses
+    }
+
+    /// How often this account was given new tokens for a refresh token.
+    pub fn refreshes(&self, account: &str) -> usize {
+        self.state.lock().unwrap().refreshes.get(account).copied().unwrap_or_default()
     }
 
     /// Every request so far.
@@ -145,23 +187,28 @@ impl Issuer {
 impl State {
     fn log_in(&mut self, account: &str) -> Value {
         let login = self.issued + 1;
-        self.issue(account, login)
+        self.issue(account, login, self.lifetime)
     }
 
-    fn issue(&mut self, account: &str, login: u64) -> Value {
+    fn forgives(&self, used: Instant) -> bool {
+        self.reuse == Reuse::Grace && used.elapsed() < GRACE
+    }
+
+    fn issue(&mut self, account: &str, login: u64, lifetime: u64) -> Value {
         self.issued += 1;
+        let user = self.user.clone().unwrap_or_else(|| format!("user-of-{account}"));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let payload = json!({
-            "exp": now + self.lifetime, "jti": self.issued, "email": "me@example.com",
+            "exp": now + lifetime, "jti": self.issued, "email": "me@example.com",
             "https://api.openai.com/auth": {
-                "chatgpt_account_id": account, "chatgpt_user_id": format!("user-of-{account}"), "chatgpt_plan_type": "plus",
+                "chatgpt_account_id": account, "chatgpt_user_id": user, "chatgpt_plan_type": "plus",
             },
         });
         let refresh_token = format!("canary-refresh-{}", self.issued);
         let issued = Issued { account: account.to_owned(), login, used: None };
         self.refresh_tokens.insert(refresh_token.clone(), issued);
         json!({
-            "token_type": "Bearer", "expires_in": self.lifetime,
+            "token_type": "Bearer", "expires_in": lifetime,
             "access_token": jwt(&payload), "id_token": jwt(&payload), "refresh_token": refresh_token,
         })
     }
@@ -170,6 +217,11 @@ impl State {
         if let Some(reply) = self.instead.pop_front() {
             return reply;
         }
+        // Every issuer says what time it is.
+        self.answer_to(seen).header("date", &httpdate::fmt_http_date(SystemTime::now()))
+    }
+
+    fn answer_to(&mut self, seen: &Seen) -> Reply {
         let sent = sent(seen);
         let of = |name: &str| sent.get(name).cloned().unwrap_or_default();
         let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
@@ -184,7 +236,12 @@ impl State {
                     Err(code) => Reply::json(&json!({ "error": code, "error_description": "canary" })).status(400),
                 }
             }
-            ("/oauth/token", "refresh_token") => self.refresh(&of("refresh_token")),
+            ("/oauth/token", "refresh_token") => {
+                let agent = seen.header("user-agent").unwrap_or_default();
+                let own = self.lifetimes.iter().find(|(beginning, _)| agent.starts_with(beginning));
+                let lifetime = own.map_or(self.lifetime, |(_, seconds)| *seconds);
+                self.refresh(&of("refresh_token"), lifetime)
+            }
             ("/oauth/revoke", _) => {
                 let login = self.refresh_tokens.get(&of("token")).map(|issued| issued.login);
                 self.revoked.extend(login);
@@ -194,7 +251,7 @@ impl State {
         }
     }
 
-    fn refresh(&mut self, refresh_token: &str) -> Reply {
+    fn refresh(&mut self, refresh_token: &str, lifetime: u64) -> Reply {
         let Some(issued) = self.refresh_tokens.get_mut(refresh_token) else {
             return refused(400, "invalid_grant");
         };
@@ -202,16 +259,17 @@ impl State {
         if self.revoked.contains(&login) {
             return refused(401, "refresh_token_invalidated");
         }
-        match (issued.used.replace(Instant::now()), self.reuse) {
-            (None, _) => {}
-            (Some(before), Reuse::Grace) if before.elapsed() < GRACE => {}
-            (Some(_), Reuse::Grace) => return refused(401, "refresh_token_reused"),
-            (Some(_), Reuse::Strict) => {
-                self.revoked.insert(login);
+        if let Some(before) = issued.used.replace(Instant::now()) {
+            self.reuses += 1;
+            if !self.forgives(before) {
+                if self.reuse == Reuse::Strict {
+                    self.revoked.insert(login);
+                }
                 return refused(401, "refresh_token_reused");
             }
         }
-        Reply::json(&self.issue(&account, login))
+        *self.refreshes.entry(account.clone()).or_default() += 1;
+        Reply::json(&self.issue(&account, login, lifetime))
     }
 }
 

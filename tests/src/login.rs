@@ -16,6 +16,8 @@ const LONG_AGO: (u64, &str) = (1_577_836_800, "2020-01-01T00:00:00Z");
 pub struct Login {
     /// The account's id, which is also a claim of both JWTs.
     pub account_id: String,
+    /// Whose account it is, a claim too.
+    pub user_id: String,
     /// A JWT.
     pub access_token: String,
     /// Opaque.
@@ -41,11 +43,20 @@ impl Login {
         let text = |pointer: &str| entry.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         Login {
             account_id: text("/claims/account_id"),
+            user_id: format!("user-of-{}", text("/claims/account_id")),
             access_token: text("/secret/access_token"),
             refresh_token: text("/secret/refresh_token"),
             id_token: text("/secret/id_token"),
             expires_at: NEVER.1,
         }
+    }
+
+    /// What an issuer gave for this account, with an access token that is said to have expired.
+    pub fn over(account_id: &str, tokens: &Value) -> Self {
+        let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
+        let [access_token, refresh_token, id_token] = ["access_token", "refresh_token", "id_token"].map(token);
+        let (account_id, user_id) = (account_id.to_owned(), format!("user-of-{account_id}"));
+        Login { account_id, user_id, access_token, refresh_token, id_token, expires_at: LONG_AGO.1 }
     }
 
     fn until(account_id: &str, (exp, expires_at): (u64, &'static str)) -> Self {
@@ -63,6 +74,7 @@ impl Login {
         };
         Login {
             account_id: account_id.to_owned(),
+            user_id: "user-e2e".to_owned(),
             access_token: token("access"),
             refresh_token: format!("rt_e2e-canary-{number}"),
             id_token: token("id"),
@@ -73,7 +85,7 @@ impl Login {
     /// Its entry of `oauth-tokens.json`, bound to these origins.
     pub(crate) fn entry(&self, provider: &str, label: &str, origins: &Value) -> Value {
         let claims = json!({
-            "account_id": self.account_id, "user_id": "user-e2e", "plan": "plus", "email": "somebody@example.com",
+            "account_id": self.account_id, "user_id": self.user_id, "plan": "plus", "email": "somebody@example.com",
         });
         let secret = json!({
             "access_token": self.access_token, "refresh_token": self.refresh_token, "id_token": self.id_token,

@@ -6,12 +6,15 @@ use std::io::{Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary;
 use crate::chatgpt::ChatGpt;
+use crate::clock::WrongClock;
+use crate::disk::Disk;
 use crate::gateway::{Gateway, free_port};
 use crate::issuer::Issuer;
 use crate::login::Login;
@@ -76,7 +79,15 @@ impl Ran {
 impl Setup {
     /// An empty home.
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// An empty home on this disk.
+    pub(crate) fn on(disk: &Disk) -> Self {
+        Self::at(tempfile::tempdir_in(disk.folder()).unwrap())
+    }
+
+    fn at(home: TempDir) -> Self {
         fs::create_dir_all(home.path().join("plugins")).unwrap();
         fs::create_dir_all(home.path().join("work")).unwrap();
         // What the gateway asks beside calls would stand among what a test's upstream was asked.
@@ -135,7 +146,8 @@ impl Setup {
         ]))
     }
 
-    /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now.
+    /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now, in the
+    /// place of the one with this label.
     pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
         self.log_in(provider, label, login);
         self
@@ -143,13 +155,22 @@ impl Setup {
 
     /// The same while a gateway runs: a login under this label takes the place of the one before.
     pub fn log_in(&self, provider: &str, label: &str, login: &Login) {
+        self.put(login.entry(provider, label, &self.config["providers"][provider]["origins"]));
+    }
+
+    /// Stores this entry of the token file as it stands.
+    pub fn with_entry(self, entry: Value) -> Self {
+        self.put(entry);
+        self
+    }
+
+    fn put(&self, entry: Value) {
         let file = self.token_file();
         let mut tokens = fs::read(&file)
             .map_or(json!({"version": 1, "credentials": []}), |bytes| serde_json::from_slice(&bytes).unwrap());
-        let origins = &self.config["providers"][provider]["origins"];
         let entries = tokens["credentials"].as_array_mut().unwrap();
-        entries.retain(|entry| entry["provider"] != provider || entry["label"] != label);
-        entries.push(login.entry(provider, label, origins));
+        entries.retain(|known| known["provider"] != entry["provider"] || known["label"] != entry["label"]);
+        entries.push(entry);
         replace(&file, tokens.to_string().as_bytes());
     }
 
@@ -194,6 +215,12 @@ impl Setup {
         self
     }
 
+    /// Has its processes go by this clock.
+    pub fn with_clock(self, clock: &WrongClock) -> Self {
+        let environment = clock.environment().into_iter();
+        environment.fold(self, |setup, (name, value)| setup.with_key(name, &value))
+    }
+
     /// Drops a test's component into the plugin folder.
     pub fn with_plugin(self, name: &str) -> Self {
         let bytes = binary::component(name);
@@ -221,7 +248,7 @@ impl Setup {
 
     /// Starts the gateway and waits until it answers.
     pub fn run(self) -> Gateway {
-        Gateway::spawn(self)
+        Gateway::in_home(&Arc::new(self))
     }
 
     /// Starts a command in this home, and leaves its end to the test.
@@ -293,11 +320,6 @@ impl Setup {
         command.env("BITROUTER_HOME", self.home.path()).env("HOME", self.home.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
-    }
-
-    /// The file that the gateway's log goes to.
-    pub(crate) fn log(&self) -> PathBuf {
-        Path::new(self.home.path()).join("gateway.log")
     }
 }
 

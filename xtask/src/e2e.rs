@@ -3,6 +3,7 @@
 
 mod chromium;
 mod codex;
+mod faketime;
 mod keyring;
 mod python;
 
@@ -14,10 +15,10 @@ use crate::command::{self, cargo};
 use crate::gateway;
 use crate::root::Root;
 
-/// What one test file needs.
+/// What some test files need.
 struct Client {
-    /// The file's module, which begins the names of its tests.
-    tests: &'static str,
+    /// The files' modules, which begin the names of their tests.
+    tests: &'static [&'static str],
     /// What is installed, pinned: an end-to-end test must fail because we changed, not because they did.
     wanted: &'static str,
     /// The environment variable that names the program to the tests.
@@ -31,12 +32,15 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    for client in [python::client(root)?, codex::client(root)?, chromium::client()?, keyring::client()?] {
+    let clients =
+        [python::client(root)?, codex::client(root)?, chromium::client()?, keyring::client()?, faketime::client()?];
+    for client in clients {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {
-                eprintln!("xtask: e2e: SKIPPED {}: {} cannot be had from its registry", client.tests, client.wanted);
-                tests.args(["--skip", client.tests])
+                let skipped = client.tests.join(", ");
+                eprintln!("xtask: e2e: SKIPPED {skipped}: {} cannot be had from its registry", client.wanted);
+                tests.args(client.tests.iter().flat_map(|name| ["--skip", name]))
             }
         };
     }

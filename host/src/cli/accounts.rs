@@ -310,14 +310,9 @@ p         work   me@example.com  plus  2026-01-31T10:00:00Z  -          ok      
 
     #[test]
     fn an_account_that_is_over_is_shown_with_the_next_step() {
-        let text =
-            shown(of_store(), Some("p@work: the account must log in again. Run: bitrouter login p --label work"));
+        let text = shown(of_store(), Some("p@work: log in again: bitrouter login p --label work"));
         assert!(text.contains("log in again  import"), "{text}");
-        assert!(
-            text.ends_with(
-                "\nnot used:\n  p@work: the account must log in again. Run: bitrouter login p --label work\n"
-            )
-        );
+        assert!(text.ends_with("\nnot used:\n  p@work: log in again: bitrouter login p --label work\n"));
     }
 
     #[test]

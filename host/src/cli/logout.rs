@@ -12,6 +12,7 @@ use super::terminal::Terminal;
 use super::{Components, Global, Outcome};
 use crate::credential::Store;
 use crate::credential::issuer::{Issuer, IssuerError};
+use crate::credential::store::NOTICED_WITHIN;
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::login;
 use crate::plugin::description::Oauth;
@@ -64,6 +65,7 @@ impl Logout {
             for label in labels {
                 // Taken out first: what was asked for is done, whatever the issuer says.
                 let Some(entry) = store.remove(&self.provider, &label)? else { continue };
+                let noticed = tokio::time::sleep(NOTICED_WITHIN);
                 let line = match &entry.kind {
                     _ if entry.out_of_reach().is_some() => {
                         "forgotten here. Its secrets are in the system's keyring, which cannot be read: they were not \
@@ -74,6 +76,8 @@ impl Logout {
                     Kind::ApiKey(_) => "the key is forgotten".to_owned(),
                     Kind::Other(kind) => format!("the credential of the kind `{kind}` is forgotten"),
                 };
+                // Once this is said, no running gateway uses it.
+                noticed.await;
                 print::answer(&format!("{}@{label}: {}\n", self.provider, print::printable(&line)))?;
             }
             Ok(ExitCode::SUCCESS)

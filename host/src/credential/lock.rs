@@ -4,17 +4,20 @@
 //! locks. A running gateway locks its control socket.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often a held lock is tried again: a write takes some milliseconds.
 const PAUSE: Duration = Duration::from_millis(15);
 
+/// The longest note, in bytes.
+const LONGEST_NOTE: u64 = 1024;
+
 /// A lock that is held until it is dropped, or the process ends. The file stays.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -27,7 +30,7 @@ impl FileLock {
             }
             std::thread::sleep(PAUSE);
         }
-        Ok(FileLock { _file: file })
+        Ok(FileLock { file })
     }
 
     /// The same without blocking a thread while it waits.
@@ -39,7 +42,23 @@ impl FileLock {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(FileLock { _file: file })
+        Ok(FileLock { file })
+    }
+
+    /// What a holder left in the file for those after it.
+    pub(super) fn note(&self) -> String {
+        let (mut file, mut note) = (&self.file, String::new());
+        let read = file.rewind().and_then(|()| file.take(LONGEST_NOTE).read_to_string(&mut note));
+        read.map_or_else(|_| String::new(), |_| note)
+    }
+
+    /// Leaves a line for those that hold the lock next. It may get lost, with the power or on a full disk.
+    pub(super) fn leave(&self, note: &str) {
+        let mut file = &self.file;
+        let left = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+        if let Err(error) = left {
+            tracing::debug!(%error, "a note was not left in a lock file");
+        }
     }
 }
 
@@ -57,7 +76,7 @@ fn open(path: &Path) -> io::Result<File> {
         make_folder(folder)?;
     }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

@@ -6,6 +6,7 @@
 //! the intent, ask the issuer, store what it gave, and only then use it. The store's own lock is never held while the
 //! issuer is asked.
 
+mod back_off;
 mod clock;
 pub(super) mod due;
 mod shared;
@@ -17,22 +18,20 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use super::issuer::{Issuer, IssuerError, Tokens};
+use super::accounts::AccountError;
+use super::issuer::{Issuer, Tokens};
 use super::lock::FileLock;
 use super::store::replace::Reserved;
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
 use super::{Timestamp, claims};
 use crate::plugin::description::{Oauth, Refresh};
+use back_off::BackOff;
 use clock::Clock;
 use due::Stage;
 
 /// How long another process may refresh an account: two exchanges with an issuer that is slow to answer.
 const PATIENCE: Duration = Duration::from_secs(75);
-/// The shortest time between two attempts of which the first failed, or did not help. It doubles with each failure.
-const BACK_OFF: Duration = Duration::from_secs(60);
-/// The longest.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(900);
 
 /// Why a refresh was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +71,7 @@ type States = Mutex<HashMap<String, Arc<tokio::sync::Mutex<State>>>>;
 /// What this process knows of the refreshes of one account.
 #[derive(Debug, Default)]
 struct State {
-    failures: u32,
-    /// Not before this is the issuer asked again, and why.
-    wait: Option<(Instant, String)>,
+    back_off: BackOff,
     /// When the issuer last gave tokens.
     refreshed: Option<Instant>,
     /// What the issuer gave for this refresh token and the disk did not take.
@@ -136,13 +133,7 @@ impl Refresher {
     async fn run(self: &Arc<Self>, label: &str, seen: &SecretString, reason: Reason) -> Result<(), RefreshError> {
         let account = self.account(label);
         let mut state = account.lock().await;
-        let lock = self.store.account_lock(&self.provider, label);
-        let _lock = FileLock::wait(&lock, PATIENCE).await.map_err(|error| {
-            let lock = lock.display();
-            RefreshError::Transient(format!(
-                "another process does not end its refresh, or {lock} cannot be used: {error}"
-            ))
-        })?;
+        let lock = self.lock(label).await?;
         if let Some((used, tokens)) = state.unsaved.take() {
             self.save(label, &used, tokens, None, &mut state).await?;
         }
@@ -160,8 +151,8 @@ impl Refresher {
         if !wanted(&login) {
             return Ok(());
         }
-        state.may_ask(reason)?;
-        self.ask(label, &login, reason, &mut state).await
+        state.may_ask(reason, &lock)?;
+        self.ask(label, &login, reason, &mut state, &lock).await
     }
 
     /// One exchange with the issuer, and what follows from its answer.
@@ -171,6 +162,7 @@ impl Refresher {
         login: &StoredLogin,
         reason: Reason,
         state: &mut State,
+        lock: &FileLock,
     ) -> Result<(), RefreshError> {
         // The recorded one alone: neither a component nor a config moves a refresh token.
         let issuer = login.origin(&self.oauth.origin);
@@ -194,6 +186,7 @@ impl Refresher {
         let error = match self.issuer.tokens(issuer, &self.how.endpoint, &members).await {
             Ok(tokens) => {
                 self.clock.set(tokens.at);
+                state.back_off.ends(lock);
                 self.save(label, used, tokens.clone(), Some(reserved), state).await?;
                 self.give_back(label, login, used, tokens).await;
                 tracing::info!(provider = self.provider, account = label, "refreshed");
@@ -207,14 +200,18 @@ impl Refresher {
             if self.take_shared(label, login).await? {
                 return Ok(());
             }
-            tracing::warn!(provider = self.provider, account = label, %error, "the account must log in again");
             self.give_up(label, used, code).await?;
+            let (provider, label) = (self.provider.clone(), label.to_owned());
+            let said = AccountError::LogInAgain { provider, label };
+            tracing::warn!(provider = self.provider, %error, "{said}");
             return Err(RefreshError::LogInAgain);
         }
-        if !error.leaves_open() {
+        // A record that stood before stays: the refresh that left it may have used the token up, and an issuer that takes it
+        // once more does so for a short time only.
+        if !error.leaves_open() && login.refreshing.is_none() {
             self.change(label, used, None, |login| login.refreshing = None).await?;
         }
-        Err(state.failed(&error))
+        Err(state.back_off.failed(&error, lock))
     }
 
     /// Records that only a new login helps, unless there was one meanwhile.
@@ -302,6 +299,12 @@ impl Refresher {
         }
     }
 
+    /// The lock of an account between processes.
+    async fn lock(&self, label: &str) -> Result<FileLock, RefreshError> {
+        let lock = self.store.account_lock(&self.provider, label);
+        FileLock::wait(&lock, PATIENCE).await.map_err(|error| unstored(self.store.unlocked(lock, error)))
+    }
+
     fn stage(&self, login: &StoredLogin) -> Stage {
         due::stage(login, &self.how, self.clock.now())
     }
@@ -338,27 +341,15 @@ impl StoredLogin {
 
 impl State {
     /// Whether the issuer may be asked: not within a minute of a failure, nor of a refresh after which a 401 came still.
-    fn may_ask(&self, reason: Reason) -> Result<(), RefreshError> {
-        if let Some((until, why)) = &self.wait
-            && let Some(left) = until.checked_duration_since(Instant::now())
-        {
-            let seconds = left.as_secs() + 1;
-            return Err(RefreshError::Transient(format!("{why}; it is tried again in {seconds} s")));
-        }
-        let just_refreshed = self.refreshed.is_some_and(|refreshed| refreshed.elapsed() < BACK_OFF);
+    fn may_ask(&mut self, reason: Reason, lock: &FileLock) -> Result<(), RefreshError> {
+        self.back_off.allows(lock)?;
+        let just_refreshed = self.refreshed.is_some_and(|refreshed| refreshed.elapsed() < back_off::SHORTEST);
         match reason {
             Reason::Unauthorized if just_refreshed => {
                 Err(RefreshError::Transient("the provider refuses an access token that was just issued".into()))
             }
             _ => Ok(()),
         }
-    }
-
-    fn failed(&mut self, error: &IssuerError) -> RefreshError {
-        let wait = BACK_OFF.saturating_mul(1 << self.failures.min(8)).min(LONGEST_BACK_OFF);
-        self.failures = self.failures.saturating_add(1);
-        self.wait = Some((Instant::now() + wait, error.to_string()));
-        RefreshError::Transient(error.to_string())
     }
 }
 

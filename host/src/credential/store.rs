@@ -24,7 +24,9 @@ pub use logins::Saved;
 
 /// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
 /// looking costs a busy gateway nothing.
-const INTERVAL: Duration = Duration::from_millis(250);
+///
+/// So a command that has changed the file waits this long before it says so: by then every gateway goes by the change.
+pub const NOTICED_WITHIN: Duration = Duration::from_millis(250);
 
 /// How long a keyring that could not be read is left in peace: it may ask for a password each time.
 const KEYRING_AGAIN: Duration = Duration::from_secs(60);
@@ -144,7 +146,7 @@ impl Store {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Store {
             path: path.into(),
-            interval: INTERVAL,
+            interval: NOTICED_WITHIN,
             secrets_in: None,
             keyring: Arc::new(SystemKeyring),
             last: Mutex::new(None),

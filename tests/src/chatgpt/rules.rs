@@ -1,6 +1,8 @@
 //! What ChatGPT's backend refuses. [`super::ChatGpt`] asks here before it answers. It is as strict as what is publicly
 //! known of the real one, and where only the refusal is known but not its words, the words are ours.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::wire::Seen;
@@ -41,6 +43,20 @@ impl Refusal {
         let message = "Provided authentication token is expired. Please try signing in again.";
         let error = json!({"message": message, "type": "invalid_request_error", "code": code, "param": null});
         Refusal { status: 401, body: json!({ "error": error, "status": 401 }) }
+    }
+}
+
+/// What a token says of itself holds: whose it is, and until when.
+pub(crate) fn unexpired(authorization: &str, account: Option<&str>) -> Result<(), Refusal> {
+    let payload = authorization.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims: Value = payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    if claims["exp"].as_u64().is_none_or(|expiry| expiry <= now) {
+        return Err(Refusal::token("token_expired"));
+    }
+    match account {
+        Some(account) if claims["https://api.openai.com/auth"]["chatgpt_account_id"] == account => Ok(()),
+        _ => Err(Refusal::detail(403, "The account of the request is not the token's")),
     }
 }
 

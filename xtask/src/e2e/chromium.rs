@@ -18,7 +18,12 @@ pub(super) fn client() -> Result<Client> {
         let install = ["install", "--yes", "--quiet", "--no-install-recommends", PACKAGE];
         succeeds(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"));
     }
-    Ok(Client { tests: "login::chromium", wanted: PACKAGE, variable: "BITROUTER_E2E_CHROMIUM", program: installed() })
+    Ok(Client {
+        tests: &["login::chromium"],
+        wanted: PACKAGE,
+        variable: "BITROUTER_E2E_CHROMIUM",
+        program: installed(),
+    })
 }
 
 fn installed() -> Option<PathBuf> {

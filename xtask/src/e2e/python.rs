@@ -24,7 +24,7 @@ pub(super) fn client(root: &Root) -> Result<Client> {
         succeeds(Command::new(&python).args(install));
     }
     let program = has_package(&python).then_some(python);
-    Ok(Client { tests: "python_sdk", wanted: PACKAGE, variable: "BITROUTER_E2E_PYTHON", program })
+    Ok(Client { tests: &["python_sdk"], wanted: PACKAGE, variable: "BITROUTER_E2E_PYTHON", program })
 }
 
 fn has_package(python: &Path) -> bool {

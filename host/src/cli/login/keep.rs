@@ -14,7 +14,7 @@ use crate::cli::logout::{self, Revoked};
 use crate::cli::print;
 use crate::cli::terminal::Terminal;
 use crate::credential::accounts::DEFAULT_LABEL;
-use crate::credential::store::Saved;
+use crate::credential::store::{NOTICED_WITHIN, Saved};
 use crate::credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
 use crate::credential::{Attachment, Timestamp};
 use crate::login::Way;
@@ -27,7 +27,12 @@ impl Run<'_> {
         let mut replace = false;
         let before = loop {
             let before = self.store.read()?.find(self.id(), &label).cloned();
-            match self.store.save_login(self.id(), &label, login.clone(), &identity, replace)? {
+            let saved = self.store.save_login(self.id(), &label, login.clone(), &identity, replace);
+            if saved.is_err() {
+                // What cannot be kept must not stay good at the issuer.
+                self.give_back(&login).await;
+            }
+            match saved? {
                 Saved::New | Saved::Renewed | Saved::Replaced => break before,
                 Saved::Taken { claims } => match self.settle(&label, &who(&claims)).await? {
                     Some(other) if other == label => replace = true,
@@ -50,6 +55,8 @@ impl Run<'_> {
         for other in others.iter().filter(|other| **other != label) {
             print::note(&format!("note: the same account is stored as {}@{other} too", self.id()));
         }
+        // Whoever reads that it is done finds the account in a running gateway.
+        tokio::time::sleep(NOTICED_WITHIN).await;
         self.say_done(&label, &who(&login.claims))
     }
 
@@ -108,6 +115,7 @@ impl Run<'_> {
         let mut entry = Entry::new(self.id(), &label, Kind::ApiKey(StoredKey::new(key.clone(), origins)));
         entry.created_at = Some(Timestamp::now().to_string());
         self.store.update(|file| file.put(entry))?;
+        tokio::time::sleep(NOTICED_WITHIN).await;
         self.say_done(&label, "API key")
     }
 

@@ -29,7 +29,7 @@ pub enum AccountError {
         env: Vec<String>,
     },
     /// The issuer takes the account's tokens no more, or they expired and cannot be refreshed.
-    #[error("{provider}@{label}: the account must log in again. Run: {}", LogIn { provider, label })]
+    #[error("{provider}@{label}: log in again: {}", LogIn { provider, label })]
     LogInAgain {
         /// The provider's id.
         provider: String,

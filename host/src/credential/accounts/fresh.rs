@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::refresh::{Reason, RefreshError};
 use super::super::source::{Credential, Source};
+use super::super::token_file::{Entry, Kind};
 use super::super::{Store, Timestamp};
 use super::{AccountError, Accounts};
 
@@ -32,6 +33,19 @@ impl Accounts {
     /// what fails is logged, and waits before it is tried again.
     pub async fn refresh_due(&self) {
         let (Some(refresher), Ok(file)) = (&self.refresher, self.store.read()) else { return };
+        let follows = |entry: &&Entry| matches!(&entry.kind, Kind::Oauth(login) if login.follows.is_some());
+        let shared = file.entries.iter().filter(|entry| entry.provider == self.provider).filter(follows);
+        for label in shared.map(|entry| &entry.label) {
+            if let Err(RefreshError::Transient(why)) = refresher.keep_in_step(label).await {
+                tracing::warn!(
+                    provider = self.provider,
+                    account = label,
+                    why,
+                    "not in step with the shared session yet"
+                );
+            }
+        }
+        let Ok(file) = self.store.read() else { return };
         for credential in self.list().accounts() {
             let Some(login) = file.login(&self.provider, &credential.label) else { continue };
             if credential.source != Source::Store || login.refresh_token.is_none() || !refresher.is_due(login) {

@@ -283,11 +283,8 @@ fn a_login_that_is_over_says_to_log_in_again() {
     let refreshable = login("home", json!({ "expires_at": "2020-01-01T00:00:00Z" }));
     let world = World::new().only_login().stored(&[login("work", dead), expired, refreshable]);
     let accounts = world.accounts();
-    assert_eq!(
-        error(&accounts, Some("work")),
-        "openai@work: the account must log in again. Run: bitrouter login openai --label work"
-    );
-    assert_eq!(error(&accounts, None), "openai@default: the account must log in again. Run: bitrouter login openai");
+    assert_eq!(error(&accounts, Some("work")), "openai@work: log in again: bitrouter login openai --label work");
+    assert_eq!(error(&accounts, None), "openai@default: log in again: bitrouter login openai");
     assert!(accounts.select(Some("home")).is_ok());
 }
 

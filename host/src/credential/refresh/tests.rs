@@ -164,7 +164,7 @@ async fn a_refusal_for_good_is_recorded_and_the_issuer_is_left_alone() {
         let accounts = world.process();
         for _ in 0..2 {
             let error = accounts.ready(None).await.unwrap_err().to_string();
-            assert_eq!(error, "p@default: the account must log in again. Run: bitrouter login p");
+            assert_eq!(error, "p@default: log in again: bitrouter login p");
         }
         assert_eq!(world.stored().log_in_again.unwrap().reason, code);
         assert!(world.process().select(None).is_err());
@@ -189,8 +189,10 @@ async fn a_failure_that_may_pass_is_tried_again_but_not_within_a_minute() {
     assert_eq!(world.issuer.requests().len(), 1);
     let stored = world.stored();
     assert!(stored.log_in_again.is_none() && stored.refreshing.is_none());
-    // Another process has not failed yet.
-    assert!(world.process().ready(None).await.is_ok());
+    // Nor by another process.
+    let error = world.process().ready(None).await.unwrap_err().to_string();
+    assert!(error.contains("temporarily_unavailable") && error.contains("tried again in"), "{error}");
+    assert_eq!(world.issuer.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -337,6 +339,65 @@ async fn a_pair_that_its_program_was_first_to_use_up_is_found_in_its_file() {
     accounts.refresh_due().await;
     assert_eq!(sent(&accounts.ready(None).await.unwrap()), text(&theirs["access_token"]));
     assert!(world.stored().log_in_again.is_none());
+}
+
+#[tokio::test]
+async fn the_record_of_a_refresh_that_was_cut_off_outlives_a_retry_that_failed() {
+    let world = World::new(Reuse::Grace);
+    world.login("default", 3000);
+    world.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
+    world.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
+    world.process().refresh_due().await;
+    assert!(world.stored().refreshing.is_some(), "else it would not be tried again before it is over");
+}
+
+#[tokio::test]
+async fn a_shared_file_that_missed_the_new_pair_gets_it_at_the_next_look() {
+    let world = World::new(Reuse::Strict);
+    let old = world.login("default", 300);
+    let file = world.share(&old);
+    // Stored, and killed before it was given back.
+    world.issuer.lifetime(7200);
+    let new = world.issuer.login("acct-1");
+    world.change(|login| {
+        (login.access_token, login.expires_at) = (secret(&new["access_token"]), None);
+        login.refresh_token = Some(secret(&new["refresh_token"]));
+    });
+    world.process().refresh_due().await;
+    let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(auth["tokens"]["refresh_token"], new["refresh_token"]);
+    assert!(world.issuer.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_shared_file_with_another_account_is_not_touched() {
+    let world = World::new(Reuse::Strict);
+    let theirs = world.issuer.login("acct-2");
+    world.issuer.lifetime(7200);
+    let ours = world.login("default", 7200);
+    let file = world.share(&theirs);
+    world.process().refresh_due().await;
+    let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(auth["tokens"], theirs);
+    assert_eq!(world.stored_refresh_token(), text(&ours["refresh_token"]));
+}
+
+#[tokio::test]
+async fn a_shared_session_that_is_over_comes_back_when_its_program_logs_in_again() {
+    let world = World::new(Reuse::Strict);
+    let ours = world.login("default", 300);
+    let since = Timestamp::now();
+    world.change(|login| login.log_in_again = Some(LogInAgain { since, reason: "refresh_token_reused".into() }));
+    world.share(&ours);
+    let accounts = world.process();
+    accounts.refresh_due().await;
+    assert!(accounts.select(None).is_err());
+    world.issuer.lifetime(7200);
+    let theirs = world.issuer.login("acct-1");
+    world.share(&theirs);
+    accounts.refresh_due().await;
+    assert_eq!(sent(&accounts.select(None).unwrap()), text(&theirs["access_token"]));
+    assert!(world.issuer.requests().is_empty());
 }
 
 #[tokio::test]

@@ -54,6 +54,13 @@ impl Store {
         })
     }
 
+    /// Whether a login could be stored now: the file can be read, and there is room beside it. To be asked before somebody
+    /// logs in, so that no login is made that cannot be kept. Blocks.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.read_anew()?;
+        self.reserve().map(drop)
+    }
+
     /// The labels under which this very account is logged in already.
     pub fn labels_of(
         &self,

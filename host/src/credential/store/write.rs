@@ -52,10 +52,7 @@ impl Store {
 
     fn change<T>(&self, reserved: Option<Reserved>, change: impl FnOnce(&mut TokenFile) -> T) -> Result<T, StoreError> {
         let lock = self.path.with_extension("lock");
-        let _lock = FileLock::take(&lock, PATIENCE).map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => StoreError::Held { path: lock },
-            _ => self.unwritable(error),
-        })?;
+        let _lock = FileLock::take(&lock, PATIENCE).map_err(|error| self.unlocked(lock, error))?;
         let mut file = self.read_anew()?;
         let before = file.clone();
         let done = change(&mut file);
@@ -93,6 +90,14 @@ impl Store {
             Ok((_, text)) => self.parsed(&text, None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(TokenFile::default()),
             Err(error) => Err(StoreError::Read { path: self.path.clone(), error }),
+        }
+    }
+
+    /// Why this lock was not had.
+    pub(in crate::credential) fn unlocked(&self, lock: PathBuf, error: std::io::Error) -> StoreError {
+        match error.kind() {
+            ErrorKind::TimedOut => StoreError::Held { path: lock },
+            _ => self.unwritable(error),
         }
     }
 
