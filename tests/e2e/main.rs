@@ -13,11 +13,17 @@ mod codex_cli;
 mod endpoints;
 mod folding;
 mod hostile;
+mod keyring;
 mod limits;
 mod login;
 mod logout;
+mod models;
 mod pass_through;
 mod python_sdk;
+mod reload;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod session;
 mod side;
+mod status;
 mod stopping;

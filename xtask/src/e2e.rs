@@ -3,6 +3,7 @@
 
 mod chromium;
 mod codex;
+mod keyring;
 mod python;
 
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    for client in [python::client(root)?, codex::client(root)?, chromium::client()?] {
+    for client in [python::client(root)?, codex::client(root)?, chromium::client()?, keyring::client()?] {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {

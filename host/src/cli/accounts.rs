@@ -10,7 +10,7 @@ use super::providers::known;
 use super::setup::Setup;
 use super::{Components, Global, Outcome, span};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
-use crate::credential::{AccountError, Source, Store, Timestamp};
+use crate::credential::{AccountError, Source, Timestamp};
 use crate::plugin::description::SideKind;
 use crate::route::{Provider, Providers, Window};
 use crate::side::{Found, Kept, Usage};
@@ -80,7 +80,7 @@ impl ListAccounts {
             true => setup.providers_asked(SideKind::Usage, self.provider.as_deref())?,
             false => setup.providers()?,
         };
-        let store = Store::new(setup.paths.token_store());
+        let store = setup.store();
         let mut rows = rows(&providers, &store.read()?.entries);
         if let Some(warning) = store.warning() {
             print::note(&format!("warning: {warning}"));
@@ -147,7 +147,7 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         }
     }
     for row in &mut rows {
-        row.windows = provider.windows.get(provider.id(), &row.label);
+        row.windows = provider.learned.windows.get(provider.id(), &row.label);
         // What was told before the login was told of another account.
         let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
         let since = since.and_then(|since| u64::try_from(since.unix()).ok()).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::print::{self, Table};
 use super::providers::{Row, known};
@@ -48,16 +49,23 @@ impl Models {
             false => setup.providers()?,
         };
         let mut models = providers.models();
+        let mut names: Vec<Name<'_>> = Vec::new();
         if let Some(id) = &self.provider {
             check(id, &providers)?;
             models.retain(|model| model.provider == *id);
-        } else if providers.active().is_empty() {
-            print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+        } else {
+            names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
+            if providers.active().is_empty() {
+                print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+            }
         }
+        let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();
         match self.json {
-            true => print::json(&models)?,
-            false if models.is_empty() => {}
-            false => print::answer(&(table(&models) + &sources(&models, Timestamp::now())))?,
+            true => print::json(&listed)?,
+            false if models.is_empty() => print::answer(&names_table(&names))?,
+            false => {
+                print::answer(&[names_table(&names), table(&models), sources(&models, Timestamp::now())].concat())?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -71,7 +79,36 @@ fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// A name of the config.
+#[derive(Serialize)]
+struct Name<'a> {
+    id: &'a str,
+    addresses: &'a [String],
+}
+
+/// What JSON lists: both can be asked for by their id.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Name(&'a Name<'a>),
+    Model(&'a ModelEntry),
+}
+
+fn names_table(names: &[Name<'_>]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["name", "stands for"]);
+    for name in names {
+        table.row([name.id, &name.addresses.join(", ")]);
+    }
+    table.text() + "\n"
+}
+
 fn table(models: &[ModelEntry]) -> String {
+    if models.is_empty() {
+        return String::new();
+    }
     let mut table = Table::new(&["address", "context", "operations"]);
     for model in models {
         let address = format!("{}:{}", model.provider, model.id);
@@ -119,6 +156,16 @@ mod tests {
             "\nlists:\n  p  heard from the provider 12 min ago\n  q  as its component lists them: not asked yet. To ask: \
              bitrouter models --refresh\n"
         );
+    }
+
+    #[test]
+    fn a_name_of_the_config_is_shown_with_what_it_stands_for() {
+        let addresses = ["openai-codex:gpt-5.5".to_owned(), "openai:gpt-5.5".to_owned()];
+        assert_eq!(
+            names_table(&[Name { id: "fast", addresses: &addresses }]),
+            "NAME  STANDS FOR\nfast  openai-codex:gpt-5.5, openai:gpt-5.5\n\n"
+        );
+        assert_eq!(names_table(&[]), "");
     }
 
     #[test]

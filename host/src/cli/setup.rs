@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
+use crate::credential::Store;
 use crate::plugin::description::SideKind;
 use crate::route::Providers;
 use crate::side;
@@ -44,6 +45,11 @@ impl Setup {
         let setup = Self::load(global, plugins)?;
         setup.loaded.warnings.iter().for_each(|warning| print::note(&format!("warning: {warning}")));
         Ok(setup)
+    }
+
+    /// The stored credentials.
+    pub(super) fn store(&self) -> Store {
+        Store::new(self.paths.token_store()).keeping(self.loaded.config.secrets_in)
     }
 
     /// Starts the parts of the gateway. Must be called inside a runtime.
@@ -156,7 +162,7 @@ pub(super) async fn with_progress<T>(work: impl Future<Output = T>, message: imp
 }
 
 /// The problems of a file are lines of their own, below what they are.
-fn headed(error: ConfigError) -> Box<dyn Error> {
+pub(super) fn headed(error: ConfigError) -> Box<dyn Error> {
     match error {
         ConfigError::Invalid { .. } => format!("the config is not valid:\n{error}").into(),
         other => other.into(),

@@ -93,6 +93,22 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
     },
+    /// A gateway runs with a config whose file is gone.
+    #[error("{}: it is gone, and what it said holds until it is there again. To go without a config, start the gateway anew", file.display())]
+    Gone {
+        /// Where it was.
+        file: PathBuf,
+    },
+}
+
+impl ConfigError {
+    /// Each problem as a line of its own.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            ConfigError::Invalid { file, problems } => problems.iter().map(|problem| problem.line(file)).collect(),
+            other => vec![other.to_string()],
+        }
+    }
 }
 
 fn lines(file: &Path, problems: &[Problem]) -> String {
@@ -214,6 +230,8 @@ pub enum Guarded {
     Listen,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
+    /// `credentials.store`: secrets would leave the keyring.
+    Secrets,
 }
 
 impl fmt::Display for Guarded {
@@ -225,6 +243,7 @@ impl fmt::Display for Guarded {
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
+            Guarded::Secrets => "say where secrets are kept",
         })
     }
 }

@@ -35,6 +35,7 @@ pub(super) enum Field {
     Keys,
     AllowedOrigins,
     BodyLimit,
+    Drain,
     PluginDir,
     Budget,
     Memory,
@@ -82,11 +83,8 @@ pub(super) enum Kind {
     Urls,
     /// A folder.
     Folder,
-    /// One of some words, and words that are not there yet with what they will do.
-    Choice {
-        now: &'static [&'static str],
-        later: &'static [(&'static str, &'static str)],
-    },
+    /// One of some words.
+    Choice(&'static [&'static str]),
     /// Lists of addresses by name.
     Lists,
     /// Anything; for keys that are handed on or not there yet.
@@ -125,6 +123,17 @@ pub(super) const KEYS: &[Key] = &[
         default: "64MiB",
         doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
         state: State::Landed(Field::BodyLimit),
+    },
+    Key {
+        path: "server.drain_ms",
+        kind: Kind::Integer {
+            min: 0,
+            max: 3_600_000,
+            why: "whoever stops a gateway waits for its end, and service managers do not for long",
+        },
+        default: "30000",
+        doc: "How long open streams may go on once the gateway was told to stop, in milliseconds. Then they are cut.",
+        state: State::Landed(Field::Drain),
     },
     Key {
         path: "plugins.dir",
@@ -187,7 +196,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "providers.<id>.priority",
         kind: Kind::Integer { min: 0, max: 1_000_000, why: "it only orders providers" },
         default: "100",
-        doc: "Which provider answers a model that several serve: the lower first, then by name.",
+        doc: "Which provider answers a model that several serve: the lower first, then a plan before pay-per-token, then by name.",
         state: State::Landed(Field::Priority),
     },
     Key {
@@ -227,7 +236,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Choice { now: Strategy::WORDS, later: &[] },
+        kind: Kind::Choice(Strategy::WORDS),
         default: "failover",
         doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
         state: State::Landed(Field::Accounts),
@@ -261,7 +270,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "When a second target is asked in parallel.",
         state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today a request has one target",
+            "it will ask a second target when the first is slow to begin; today targets are asked one after the other",
         ),
     },
     Key {
@@ -273,15 +282,9 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "credentials.store",
-        kind: Kind::Choice {
-            now: &["file"],
-            later: &[(
-                "keyring",
-                "it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
-            )],
-        },
-        default: "file",
-        doc: "Where stored credentials are: `file`, which is `oauth-tokens.json` in the data folder.",
+        kind: Kind::Choice(&["file", "keyring"]),
+        default: "",
+        doc: "Where the secrets of stored credentials are: `file`, which is `oauth-tokens.json` in the data folder, or `keyring`, which is the system's; the file has all else. Without it, new ones go into the file and others stay where they are.",
         state: State::Landed(Field::CredentialStore),
     },
 ];

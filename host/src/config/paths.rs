@@ -100,6 +100,12 @@ impl Paths {
         self.data_dir.join("oauth-tokens.json")
     }
 
+    /// Where a running gateway is asked and told, by this user alone. Beside the data, so that gateways with different
+    /// homes never meet, and that it is found whatever `XDG_RUNTIME_DIR` a shell or a service has.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+
     /// What side requests brought.
     pub fn side_cache(&self) -> PathBuf {
         self.cache_dir.join("side")

@@ -73,7 +73,7 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
             "anyOf": [text, { "type": "array", "items": text, "minItems": 1, "maxItems": MOST }],
         } }),
         Kind::Urls => json!({ "type": "object", "additionalProperties": text }),
-        Kind::Choice { now, .. } => json!({ "enum": now }),
+        Kind::Choice(words) => json!({ "enum": words }),
         Kind::Open => json!({ "type": "object" }),
     };
     match schema {

@@ -13,7 +13,7 @@ use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
-use crate::credential::Origin;
+use crate::credential::{Origin, SecretsIn};
 use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
@@ -41,6 +41,7 @@ impl Reader<'_> {
             Field::Keys => self.keys(entry)?,
             Field::AllowedOrigins => self.allowed_origins(entry)?,
             Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
+            Field::Drain => self.config.server.drain = self.millis(entry)?,
             Field::PluginDir => self.plugin_dir(entry)?,
             Field::Budget => self.config.plugins.budget = self.millis(entry)?,
             Field::Memory => self.config.plugins.memory = self.integer(entry)? * 1024 * 1024,
@@ -76,11 +77,11 @@ impl Reader<'_> {
                 self.provider(entry).auth = auth;
             }
             Field::Models => self.models(entry)?,
-            Field::CredentialStore => drop(self.choice(entry)?),
             Field::SideRequests => {
                 let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
                 self.config.side_requests = made;
             }
+            Field::CredentialStore => self.credential_store(entry)?,
         }
         Ok(())
     }
@@ -198,18 +199,24 @@ impl Reader<'_> {
         }
     }
 
+    fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        self.guard.check(entry.path, Guarded::Secrets).map_err(|fault| (entry.place, fault))?;
+        let secrets_in = match self.choice(entry)?.as_str() {
+            "keyring" => SecretsIn::Keyring,
+            _ => SecretsIn::File,
+        };
+        self.config.secrets_in = Some(secrets_in);
+        Ok(())
+    }
+
     /// One of the words that the key takes.
     fn choice(&self, entry: &Entry<'_>) -> Placed<String> {
         let text = self.text(entry, entry.node)?;
-        let Kind::Choice { now, later } = entry.kind else {
-            return Ok(text);
-        };
-        if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
-            return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
-        }
-        match now.contains(&text.as_str()) {
-            true => Ok(text),
-            false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
+        match entry.kind {
+            Kind::Choice(words) if !words.contains(&text.as_str()) => {
+                Err((entry.node.place, wrong_type(entry, &format!("`{}`", words.join("` or `")))))
+            }
+            _ => Ok(text),
         }
     }
 
@@ -270,7 +277,7 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Texts(what) => what,
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
-        Kind::Choice { .. } => "a word",
+        Kind::Choice(_) => "a word",
         Kind::Lists => "an address, such as `openai:gpt-5`, or a list of them",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }

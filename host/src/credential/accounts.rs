@@ -111,6 +111,14 @@ impl Accounts {
         accounts
     }
 
+    /// Goes on where the accounts of the same provider were before its configuration or its component changed: what is
+    /// known of refreshes is not lost.
+    pub fn carry_on(&mut self, before: &Accounts) {
+        if let (Some(now), Some(before)) = (self.refresher.as_mut().and_then(Arc::get_mut), &before.refresher) {
+            now.carry_on(before);
+        }
+    }
+
     /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
     pub fn needs_credential(&self) -> bool {
         !self.auth.is_empty()
@@ -184,6 +192,10 @@ impl Accounts {
             let (provider, label, kind) = kind();
             self.auth.iter().find(|auth| wanted(auth)).ok_or(AccountError::WrongKind { provider, label, kind })
         };
+        if let Some(why) = entry.out_of_reach() {
+            let (provider, label, _) = kind();
+            return Err(AccountError::OutOfReach { provider, label, why: why.to_owned() });
+        }
         match &entry.kind {
             Kind::ApiKey(key) => {
                 let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();

@@ -68,7 +68,7 @@ impl Credential {
         let secrets = std::iter::once(parts.secret).chain(&parts.kept_back).map(ExposeSecret::expose_secret);
         Ok(Credential {
             attach: Attachment::new(parts.rules, parts.secret, parts.claims)?,
-            scrubber: Arc::new(Scrubber::new(secrets)),
+            scrubber: Arc::new(Scrubber::new(secrets)).watch_the_log(),
             provider: parts.provider.to_owned(),
             label: parts.label.to_owned(),
             source: parts.source,

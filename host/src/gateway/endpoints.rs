@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::{body, multipart, reply};
-use crate::app::App;
+use crate::app::{App, Live};
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::{Addresses, Wanted};
@@ -117,21 +117,30 @@ pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.path == path && request.method() == Method::POST)
 }
 
+/// The endpoint at a path, for who asks without a request.
+pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// The paths of all endpoints.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ENDPOINTS.iter().map(|endpoint| endpoint.path)
+}
+
 /// Everything that the gateway answers beside calls.
-pub(super) fn pages(app: Arc<App>) -> Router {
+pub(super) fn pages(live: Arc<Live>) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/health", get(health))
         .route("/v1/models", get(models))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        .with_state(app)
+        .with_state(live)
 }
 
 /// The dialect in which an error on this path is written.
 pub(super) fn dialect_of(path: &str) -> Dialect {
-    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
-    endpoint.map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
+    endpoint(path).map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
 }
 
 /// Unique among all requests of all gateways, for practical purposes: a random start, then counting.
@@ -151,7 +160,8 @@ async fn health() -> Json<serde_json::Value> {
 
 /// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
 /// own where that is empty. Any other client gets the list of models.
-async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+async fn models(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+    let app = live.now();
     let query = request.uri().query().unwrap_or_default();
     if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version") {
         return list_of_models(&app).await;
@@ -166,7 +176,8 @@ async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Response
         streaming: false,
         body: CallBody::None,
     };
-    pipeline::run(app, call, Finished::start(request_id(), CATALOGUE.dialect)).await
+    let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
+    pipeline::run(app, call, finished).await
 }
 
 /// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
@@ -197,7 +208,7 @@ pub(super) async fn answer(
     endpoint: &'static Endpoint,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut finished = Finished::start(request_id(), endpoint.dialect);
+    let mut finished = Finished::start(&app.requests, request_id(), endpoint.dialect);
     let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
     Ok(match read(endpoint, request, limit).await {
         Ok(call) => pipeline::run(app, call, finished).await,

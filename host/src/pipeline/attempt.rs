@@ -17,7 +17,7 @@ use crate::gateway::{Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
-use crate::telemetry::Finished;
+use crate::telemetry::{Finished, Phase};
 use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
@@ -39,7 +39,9 @@ pub(super) async fn run(
     };
     finished.attempts += 1;
     finished.dialect_out = call.endpoint.dialect;
+    finished.enter(Phase::Waiting);
     let received = Attempt { provider, credential, headers: &call.headers }.send_call(target, call, body).await?;
+    finished.enter(Phase::Answering);
     deliver::deliver(received).await
 }
 

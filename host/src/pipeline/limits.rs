@@ -73,7 +73,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
             match provider.plugin.quota(headers, event, scrubber.clone()).await {
                 Ok(windows) => {
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
-                    provider.windows.record(provider.id(), account, windows);
+                    provider.learned.windows.record(provider.id(), account, windows);
                 }
                 Err(error) => {
                     tracing::warn!(provider = provider.id(), %error, "a component could not read an account's limits");

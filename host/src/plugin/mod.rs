@@ -1,6 +1,6 @@
 //! The plugin step: providers as WebAssembly components behind `wit/0.1.0/provider.wit`.
 //!
-//! The registry loads components at start; the pipeline runs their hooks. A component gets a call and a document, never
+//! The registry loads components at start and at each reload; the pipeline runs their hooks. A component gets a call and a document, never
 //! a socket, a file or a secret.
 
 mod bench;

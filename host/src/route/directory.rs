@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,7 @@ use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::plugin::description::Billing;
-use crate::plugin::{Refused, Registry, Snapshot};
+use crate::plugin::{Plugin, Refused, Registry, Snapshot};
 use crate::side::Known;
 use crate::upstream::Upstream;
 
@@ -20,15 +20,29 @@ use crate::upstream::Upstream;
 pub struct Directory {
     registry: Registry,
     config: Config,
+    current: ArcSwap<Providers>,
+    lasting: Arc<Lasting>,
+}
+
+/// What no reload takes away.
+struct Lasting {
+    /// As it was at the start.
     env: HashMap<String, String>,
     store: Arc<Store>,
-    current: ArcSwap<Providers>,
     /// One pool of connections for each connect timeout that the config names; most have one.
-    upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
-    windows: Arc<Windows>,
-    /// Where what side requests bring is kept; none where they are switched off.
-    side_cache: Option<PathBuf>,
-    cooldowns: Cooldowns,
+    upstreams: Mutex<BTreeMap<Duration, Arc<Upstream>>>,
+    learned: Learned,
+    /// Where what side requests bring is kept.
+    side_cache: PathBuf,
+}
+
+/// What is known of all accounts. A clone is the same one.
+#[derive(Clone, Default)]
+pub struct Learned {
+    /// Their limits.
+    pub windows: Arc<Windows>,
+    /// What is not to be asked for a while.
+    pub cooldowns: Cooldowns,
 }
 
 /// The providers at one moment.
@@ -42,7 +56,7 @@ pub struct Providers {
     pub pending: usize,
     /// The user's own names for lists of addresses.
     pub names: Names,
-    snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 /// One model of one provider.
@@ -68,33 +82,48 @@ impl Directory {
         paths: &Paths,
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
+        learned: Learned,
     ) -> Self {
         // Which variables matter is only known when a component is loaded.
         let env = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        Directory {
-            registry,
-            side_cache: config.side_requests.then(|| paths.side_cache()),
-            windows: Arc::new(Windows::kept_in(paths.windows())),
-            config,
-            env,
-            store,
-            current: ArcSwap::default(),
-            upstreams: Default::default(),
-            cooldowns: Cooldowns::default(),
-        }
+        let lasting = Lasting { env, store, upstreams: Mutex::default(), learned, side_cache: paths.side_cache() };
+        Directory { registry, config, current: ArcSwap::default(), lasting: Arc::new(lasting) }
+    }
+
+    /// The directory under another configuration, with these components. A provider of which neither changed is the same
+    /// still, so that what it knows of its accounts goes on.
+    pub fn reloaded(&self, registry: Registry, config: Config) -> Self {
+        let next = Directory { registry, config, current: ArcSwap::default(), lasting: Arc::clone(&self.lasting) };
+        let (before, snapshot) = (self.now(), next.registry.now());
+        let same = |id: &str| self.config.provider(id).says_the_same_as(next.config.provider(id));
+        let by_id = snapshot.plugins.iter().map(|(id, plugin)| {
+            let known = before.by_id.get(id);
+            let unchanged = known.filter(|known| Arc::ptr_eq(&known.plugin, plugin) && same(id));
+            let provider = unchanged.cloned().unwrap_or_else(|| {
+                let mut provider = next.provider(id, plugin);
+                if let Some(known) = known {
+                    provider.accounts.carry_on(&known.accounts);
+                }
+                Arc::new(provider)
+            });
+            (id.clone(), provider)
+        });
+        next.current.store(Arc::new(Providers::of(by_id.collect(), &snapshot, Names::new(&next.config.models))));
+        next.lasting.forget_unused();
+        next
     }
 
     /// What is known of the accounts' limits.
     pub fn windows(&self) -> &Arc<Windows> {
-        &self.windows
+        &self.lasting.learned.windows
     }
 
     /// What cools down.
     pub fn cooldowns(&self) -> &Cooldowns {
-        &self.cooldowns
+        &self.lasting.learned.cooldowns
     }
 
     /// What is there now.
@@ -119,34 +148,46 @@ impl Directory {
         }
         let provider = |id: &str, plugin| {
             // A provider that was there already keeps its accounts and connections.
-            if let Some(known) = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin)) {
-                return Arc::clone(known);
-            }
-            let configured = self.config.provider(id);
-            let env = |name: &str| self.env.get(name).cloned();
-            let upstream = self.upstream(configured.timeouts.connect);
-            let (store, windows) = (Arc::clone(&self.store), Arc::clone(&self.windows));
-            let known = Known::kept_in(self.side_cache.clone());
-            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, store, upstream, windows, known))
+            let known = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin));
+            known.cloned().unwrap_or_else(|| Arc::new(self.provider(id, plugin)))
         };
-        let providers = Arc::new(Providers {
-            by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),
-            refused: snapshot.refused.clone(),
-            pending: snapshot.pending,
-            names: Names::new(&self.config.models),
-            snapshot: Arc::clone(snapshot),
-        });
+        let by_id = snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin)));
+        let providers = Arc::new(Providers::of(by_id.collect(), snapshot, Names::new(&self.config.models)));
         self.current.store(Arc::clone(&providers));
         providers
     }
 
+    fn provider(&self, id: &str, plugin: &Arc<Plugin>) -> Provider {
+        let (configured, lasting) = (self.config.provider(id), &self.lasting);
+        let env = |name: &str| lasting.env.get(name).cloned();
+        let upstream = lasting.upstream(configured.timeouts.connect);
+        let (store, learned) = (Arc::clone(&lasting.store), lasting.learned.clone());
+        let known = Known::kept_in(self.config.side_requests.then(|| lasting.side_cache.clone()));
+        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned, known)
+    }
+}
+
+impl Lasting {
     fn upstream(&self, connect: Duration) -> Arc<Upstream> {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Arc::clone(upstreams.entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
+        Arc::clone(self.lock().entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
+    }
+
+    /// Closes the connections that no provider uses any more.
+    fn forget_unused(&self) {
+        self.lock().retain(|_, upstream| Arc::strong_count(upstream) > 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Duration, Arc<Upstream>>> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Providers {
+    fn of(by_id: BTreeMap<String, Arc<Provider>>, snapshot: &Arc<Snapshot>, names: Names) -> Self {
+        let (refused, pending) = (snapshot.refused.clone(), snapshot.pending);
+        Providers { by_id, refused, pending, names, snapshot: Arc::clone(snapshot) }
+    }
+
     /// Those that a bare name may find, in the order in which they are asked: by `priority`, and where that says nothing, a
     /// plan that is paid for already before what costs money for each token.
     pub fn active(&self) -> Vec<&Arc<Provider>> {
@@ -180,6 +221,16 @@ impl Providers {
             provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
         };
         self.active().into_iter().flat_map(of).collect()
+    }
+
+    /// The operations that a model is listed with, of the first provider that lists it; none where nothing is said.
+    pub fn operations(&self, address: &str) -> &[String] {
+        let model = self.parse(address).map_or_else(|_| address.to_owned(), |address| address.model().to_owned());
+        let listing = self.by_id.values().find_map(|provider| {
+            let id = provider.listed(&model)?;
+            provider.plugin.description.models.iter().find(|known| known.id == id)
+        });
+        listing.map_or(&[], |model| model.operations.as_slice())
     }
 
     /// The active providers that do what an endpoint wants.

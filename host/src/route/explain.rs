@@ -16,6 +16,8 @@ pub struct Explanation {
     pub address: String,
     /// The same, one by one.
     pub addresses: Vec<String>,
+    /// The path of the endpoint that is asked; none where nothing says which.
+    pub endpoint: Option<String>,
     /// Where requests would go, in order.
     pub targets: Vec<ExplainedTarget>,
     /// What is passed over, and why.

@@ -17,11 +17,13 @@ mod resolve;
 mod skipped;
 pub mod verdict;
 mod windows;
+#[cfg(test)]
+mod world;
 
 pub use asked::Addresses;
 pub use conversation::Conversation;
 pub use cooldown::Cooldowns;
-pub use directory::{Directory, ModelEntry, Providers};
+pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use journey::{Account, Journey, Passed, Place};
 pub use names::Names;

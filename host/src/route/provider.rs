@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Strategy, Unread, Wanted, Windows};
+use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
@@ -44,8 +44,8 @@ pub struct Provider {
     pub observed_events: Arc<[String]>,
     /// What its answers said of limits and is not read yet.
     pub unread: Unread,
-    /// What is known of every account's limits.
-    pub windows: Arc<Windows>,
+    /// What is known of every account: its limits, and what cools down.
+    pub learned: Learned,
     /// What its side requests brought.
     pub known: Known,
     /// Why it cannot serve, if the config is at odds with the component.
@@ -60,7 +60,7 @@ impl Provider {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         upstream: Arc<Upstream>,
-        windows: Arc<Windows>,
+        learned: Learned,
         known: Known,
     ) -> Self {
         let description = &plugin.description;
@@ -117,7 +117,7 @@ impl Provider {
             upstream,
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
-            windows,
+            learned,
             known,
             fault,
             plugin,

@@ -256,3 +256,6 @@ fn within(error: Error, place: &str, param: &'static str) -> Error {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;

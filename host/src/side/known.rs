@@ -223,7 +223,7 @@ impl Provider {
 fn tell_windows(provider: &Provider, account: &str, kept: &Kept) {
     if let Found::Usage(usage) = &kept.found {
         let at = u64::try_from(kept.at.unix()).unwrap_or_default();
-        provider.windows.record_at(provider.id(), account, usage.windows(), at);
+        provider.learned.windows.record_at(provider.id(), account, usage.windows(), at);
     }
 }
 

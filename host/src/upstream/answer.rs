@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use super::{Deadlines, Received};
+use super::{Deadlines, ReceiveError, Received};
 use crate::credential::ScrubStream;
 
 /// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
@@ -22,6 +22,10 @@ const BURST: Duration = Duration::from_micros(300);
 /// leaves at once; a client cannot tell that those which follow within 0.3 ms came a millisecond later, and a write and a
 /// read for each of them is what a burst costs.
 const HOLD: Duration = Duration::from_millis(1);
+/// While a burst goes on, it is gathered for longer and longer, up to this: what counts is how often it is written.
+const LONGEST_HOLD: Duration = Duration::from_millis(4);
+/// A burst goes on when this much came in a millisecond of it: several events, or one that is large.
+const DENSE: u128 = 1 << 10;
 /// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
 /// of it is there by then and leaves in the same write; where it has not, nobody else has much to do.
 const TURNS: u32 = 2;
@@ -46,7 +50,7 @@ pub trait Watch: Send + Unpin + 'static {
 pub enum Broken {
     /// The connection was lost.
     #[error("the upstream's answer broke off: {0}")]
-    Lost(#[from] hyper::Error),
+    Lost(#[from] ReceiveError),
     /// Nothing came for too long.
     #[error("the upstream sent nothing for {} s", .0.as_secs_f32())]
     Idle(Duration),
@@ -72,6 +76,10 @@ pub struct Answer<W> {
     /// Rings when what has been gathered is to be written.
     hold: Option<Pin<Box<Sleep>>>,
     holding: bool,
+    /// How long the next gathering lasts.
+    span: Duration,
+    /// Whether a burst goes on: then nothing is read before it has been gathered again.
+    burst: bool,
     /// Whether bytes were handed out that the server may not have written yet.
     unwritten: bool,
     deadlines: Deadlines,
@@ -106,6 +114,8 @@ impl<W: Watch> Answer<W> {
             events,
             hold: None,
             holding: false,
+            span: HOLD,
+            burst: false,
             unwritten: false,
             deadlines,
             started,
@@ -165,6 +175,7 @@ impl<W: Watch> Answer<W> {
 
     /// Adds what comes while other tasks have their turn.
     async fn gather_what_follows(&mut self, held: &mut Held) {
+        let before = held.length;
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
             let next = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll_next(context))).await;
@@ -178,10 +189,14 @@ impl<W: Watch> Answer<W> {
                 }
             }
         }
+        self.burst = held.length > before;
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let this = &mut *self;
+        if std::mem::take(&mut this.burst) {
+            this.gather();
+        }
         if this.holding && this.then.is_none() {
             // Reading now would cost a system call for each event; the timer reads them all.
             if let Some(hold) = &mut this.hold
@@ -232,27 +247,36 @@ impl<W: Watch> Answer<W> {
                 }
                 Poll::Ready(Some(Err(error))) => this.broke(Broken::Lost(error)),
                 Poll::Ready(None) => this.ended(),
-                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
-                    Some(broken) => this.broke(broken),
-                    None => return Poll::Pending,
-                },
                 Poll::Pending if this.holding => {
                     this.holding = false;
+                    this.burst = this.gathered.len() as u128 >= DENSE * this.span.as_millis();
+                    this.span = if this.burst { LONGEST_HOLD.min(2 * this.span) } else { HOLD };
                     if let Some(bytes) = this.release() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
+                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
+                    Some(broken) => this.broke(broken),
+                    None => return Poll::Pending,
+                },
                 Poll::Pending => {
-                    let until = (Instant::now() + HOLD).into();
-                    let hold = this.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-                    hold.as_mut().reset(until);
-                    this.holding = hold.as_mut().poll(context).is_pending();
-                    if this.holding {
+                    if this.gather().poll(context).is_pending() {
                         return Poll::Pending;
                     }
                 }
             }
         }
+    }
+
+    /// Lets what comes gather for a while; the timer that ends it.
+    fn gather(&mut self) -> Pin<&mut Sleep> {
+        let until = (Instant::now() + self.span).into();
+        let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        hold.as_mut().reset(until);
+        self.holding = true;
+        // It would be woken for every event that comes.
+        self.inner.leave_alone();
+        hold.as_mut()
     }
 
     /// What comes after the gathered bytes; `None` if that was nothing to be seen.
