@@ -226,6 +226,8 @@ fn a_secret_that_a_page_echoes_reaches_no_cache_and_no_output() {
         ran.push(setup.command(&["accounts", "--refresh", "--json"]).ok());
     }
     ran[0].clone().says(NEW).says("[secret]");
+    // A gateway that knows nothing yet asks at once.
+    fs::remove_dir_all(setup.home().join("cache/side")).unwrap();
     let gateway = setup.run();
     gateway.logs("could not be asked for");
     assert!(!format!("{ran:?}").contains(&token) && !gateway.log().contains(&token));
