@@ -148,7 +148,7 @@ impl Gateway {
         std::fs::write(
             &config,
             format!(
-                "server: {{ listen: \"{addr}\" }}\nproviders: {{ openai: {{ api_base: \"{scheme}://{}/v1\" }} }}\n",
+                "server: {{ listen: \"{addr}\" }}\nside_requests: false\nproviders: {{ openai: {{ api_base: \"{scheme}://{}/v1\" }} }}\n",
                 self.upstream
             ),
         )?;

@@ -1,14 +1,19 @@
 //! The gateway put together from its rooms, which know nothing of each other.
 //!
-//! `serve` and the commands that need providers start one. Nothing is decided here.
+//! `serve` and the commands that need providers start one; a reload makes the next one out of it. Nothing is decided here.
 
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
 
 use crate::config::{Config, Paths};
 use crate::credential::Store;
+use crate::gateway::Guard;
 use crate::plugin::compile::Compiler;
 use crate::plugin::{Budget, Cache, Loader, Registry, Runtime, Sources};
-use crate::route::Directory;
+use crate::route::{Cooldowns, Directory, Learned, Windows};
+use crate::telemetry::Requests;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
@@ -36,7 +41,8 @@ pub enum StartError {
     Program(std::io::Error),
 }
 
-/// A running gateway, without its door.
+/// A gateway under one configuration, without its door. It never changes: a reload makes another, and requests in flight
+/// keep the one that they began with.
 pub struct App {
     /// What the user configured.
     pub config: Config,
@@ -44,19 +50,71 @@ pub struct App {
     pub registry: Registry,
     /// The providers, as routing sees them.
     pub directory: Directory,
+    /// Who may ask.
+    pub guard: Guard,
+    /// The requests of this gateway, those under earlier configurations among them.
+    pub requests: Arc<Requests>,
+    /// What is not to be asked for a while.
+    pub cooldowns: Cooldowns,
 }
 
 impl App {
     /// Starts loading components; returns at once. Must be called inside a tokio runtime.
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
-        let registry = Registry::start(
-            loader(&config, paths)?,
-            Sources { built_in: built_in(), folder: config.plugins.dir.clone(), lock: paths.plugins_lock() },
-        );
-        let store = Arc::new(Store::new(paths.token_store()));
-        let directory = Directory::new(registry.clone(), config.clone(), env, store);
-        Ok(Arc::new(App { config, registry, directory }))
+        let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
+        let store = Arc::new(Store::new(paths.token_store()).keeping(config.secrets_in));
+        let learned = Learned {
+            windows: Arc::new(Windows::kept_in(paths.windows())),
+            cooldowns: Cooldowns::load(&paths.cooldowns(), SystemTime::now()),
+        };
+        let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
+        Ok(Arc::new(App::of(config, registry, directory)))
     }
+
+    /// The parts of a gateway put together, nothing being known of requests yet.
+    pub fn of(config: Config, registry: Registry, directory: Directory) -> App {
+        let (requests, cooldowns) = (Arc::default(), directory.cooldowns().clone());
+        App { guard: Guard::new(&config.server), config, registry, directory, requests, cooldowns }
+    }
+
+    /// The same gateway under another configuration, with what the plugin folder and `plugins.lock` hold by now. Returns
+    /// once every component is loaded or refused; until then this one serves. What is known of accounts, limits and
+    /// cooldowns, and the connections to providers, go on.
+    pub async fn reloaded(&self, config: Config, paths: &Paths) -> Result<Arc<App>, StartError> {
+        let (before, now) = (&self.config.plugins, &config.plugins);
+        let loader = match (before.budget, before.memory) == (now.budget, now.memory) {
+            true => self.registry.loader().clone(),
+            false => loader(&config, paths)?,
+        };
+        let registry = self.registry.reloaded(loader, sources(&config, paths)).await;
+        let directory = self.directory.reloaded(registry.clone(), config.clone());
+        let requests = Arc::clone(&self.requests);
+        Ok(Arc::new(App { requests, ..App::of(config, registry, directory) }))
+    }
+}
+
+/// The gateway that serves at this moment. A request asks once and keeps what it gets.
+pub struct Live(ArcSwap<App>);
+
+impl Live {
+    /// Begins with this one.
+    pub fn new(app: Arc<App>) -> Arc<Self> {
+        Arc::new(Live(ArcSwap::new(app)))
+    }
+
+    /// The one that serves now.
+    pub fn now(&self) -> Arc<App> {
+        self.0.load_full()
+    }
+
+    /// Lets another serve from now on.
+    pub fn replace(&self, app: Arc<App>) {
+        self.0.store(app);
+    }
+}
+
+fn sources(config: &Config, paths: &Paths) -> Sources {
+    Sources { built_in: built_in(), folder: config.plugins.dir.clone(), lock: paths.plugins_lock() }
 }
 
 /// What loads components under this configuration.

@@ -3,12 +3,14 @@
 //! Every step returns it; the gateway writes it. Sentences name the thing, the place and the next step, and never hold a
 //! secret.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_dialect::{ApiError, ErrorKind};
 
-use crate::credential::BindingError;
+use crate::credential::{BindingError, Timestamp};
 use crate::plugin::HookError;
+use crate::plugin::contract::Failure;
+use crate::route::cooldown::Reason as Cool;
 use crate::upstream::SendError;
 
 /// A failed request.
@@ -56,14 +58,23 @@ pub enum Error {
     /// No model was named.
     #[error("the body names no `model`. Use an address such as openai:gpt-5; `bitrouter models` lists them")]
     NoModel,
-    /// `models` is not there yet.
-    #[error("`models` (a list to fall back on) is not there yet. Name one `model`")]
-    ModelsList,
-    /// The model's address names nothing.
+    /// `models` is not what it should be.
+    #[error(
+        "`models` {problem}: it takes a list of 1 to {most} addresses, such as [\"openai-codex:gpt-5.5\", \"openai:gpt-5.5\"]"
+    )]
+    Models {
+        /// What is wrong with it.
+        problem: String,
+        /// The most addresses of a list.
+        most: usize,
+    },
+    /// An address names nothing.
     #[error("{message}")]
     Address {
         /// The whole sentence.
         message: String,
+        /// The member of the body that holds it: `model` or `models`.
+        param: &'static str,
     },
     /// The provider is known but does not serve.
     #[error("{provider}: {reason}")]
@@ -79,6 +90,19 @@ pub enum Error {
     /// No credential, or not the one that was named.
     #[error("{0}")]
     NoCredential(String),
+    /// The account's token is over and could not be refreshed; to wait may help.
+    #[error("{0}")]
+    NotRefreshed(String),
+    /// Everything that could be asked cools down: the answer from memory.
+    #[error("{target} is not asked {}: {reason}. See all that cools down with: bitrouter status", within(.until))]
+    Cooling {
+        /// The target that ends first, as an address.
+        target: String,
+        /// Why it cools.
+        reason: Cool,
+        /// When it ends.
+        until: SystemTime,
+    },
     /// The credential may not go there.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -107,6 +131,8 @@ pub enum Error {
         provider: String,
         /// The failure's kind, as the contract documents it.
         kind: String,
+        /// What it concerns, as the contract documents it.
+        scope: String,
         /// The component's own sentence.
         message: String,
     },
@@ -159,7 +185,42 @@ fn others(served_by: &[String]) -> String {
     }
 }
 
+/// For how long something is left alone, for a sentence.
+fn within(until: &SystemTime) -> String {
+    match left(until).as_secs() {
+        0..=90 => format!("for {} s more", left(until).as_secs().max(1)),
+        91..=5400 => format!("for {} minutes more", left(until).as_secs().div_ceil(60)),
+        _ => format!("before {}", Timestamp::from(*until)),
+    }
+}
+
+fn left(until: &SystemTime) -> Duration {
+    until.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// What a client is told of something that cools down: what it failed with.
+fn cooling(reason: Cool) -> ErrorKind {
+    match reason {
+        Cool::RateLimited => ErrorKind::RateLimited,
+        Cool::UsageLimit => ErrorKind::UsageLimit,
+        Cool::LoggedOut => ErrorKind::Unauthorized,
+        Cool::NotOffered => ErrorKind::Forbidden,
+        Cool::Overloaded => ErrorKind::Overloaded,
+        Cool::Failing | Cool::Unreachable | Cool::Silent | Cool::BrokeOff => ErrorKind::Unavailable,
+    }
+}
+
 impl Error {
+    /// A component's refusal.
+    pub(crate) fn refused(provider: String, failure: Failure) -> Self {
+        Error::Refused { provider, kind: failure.kind, scope: failure.scope, message: failure.message }
+    }
+
+    /// The address in `model` names nothing; the whole sentence.
+    pub(crate) fn address(message: String) -> Self {
+        Error::Address { message, param: "model" }
+    }
+
     /// What kind of error it is, in the words that all dialects share.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -172,10 +233,11 @@ impl Error {
             | Error::Json(_)
             | Error::Multipart(_)
             | Error::NoModel
-            | Error::ModelsList
+            | Error::Models { .. }
             | Error::Address { .. } => ErrorKind::InvalidRequest,
             Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
-            Error::NotServing { .. } | Error::Compiling => ErrorKind::Unavailable,
+            Error::NotServing { .. } | Error::Compiling | Error::NotRefreshed(_) => ErrorKind::Unavailable,
+            Error::Cooling { reason, .. } => cooling(*reason),
             Error::Hook { error: HookError::Busy | HookError::Benched { .. }, .. } => ErrorKind::Unavailable,
             Error::NotServed { .. } => ErrorKind::NotImplemented,
             Error::Refused { kind, .. } => refusal(kind),
@@ -194,6 +256,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Compiling => Some(Duration::from_secs(5)),
+            Error::Cooling { until, .. } => Some(left(until)),
             Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
             Error::Hook { error: HookError::Benched { left, .. }, .. } => Some(*left),
             _ => None,
@@ -204,6 +267,7 @@ impl Error {
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
             Error::NoModel => "model_missing",
+            Error::Models { .. } => "models_invalid",
             Error::Address { .. } => "model_not_found",
             Error::NoCredential(_) => "credential_missing",
             Error::Binding(_) => "origin_not_accepted",
@@ -213,12 +277,27 @@ impl Error {
         })
     }
 
+    /// The member of the body that is at fault, where it is one that the gateway reads.
+    fn param(&self) -> Option<&'static str> {
+        match self {
+            Error::NoModel => Some("model"),
+            Error::Models { .. } => Some("models"),
+            Error::Address { param, .. } => Some(param),
+            _ => None,
+        }
+    }
+
     /// In the form that every dialect can be written from.
     pub fn to_api(&self, request_id: &str) -> ApiError {
         let mut error = ApiError::new(self.kind(), self.to_string());
         error.code = self.code().map(str::to_owned);
-        error.param = matches!(self, Error::NoModel | Error::Address { .. }).then(|| "model".to_owned());
+        error.param = self.param().map(str::to_owned);
         error.retry_after = self.retry_after().map(|after| after.as_secs().max(1));
+        if let Error::Cooling { until, reason, .. } = self
+            && reason.is_limit()
+        {
+            error.resets_at = until.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+        }
         error.request_id = Some(request_id.to_owned());
         error
     }

@@ -1,8 +1,8 @@
 //! BitRouter: the LLM gateway that people trust with their accounts.
 //!
 //! A request goes through the rooms of this crate in the order in which they are named here, and its answer comes back
-//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, and `login` what
-//! it takes to get an account.
+//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, `login` what it
+//! takes to get an account, and `control` how a running gateway is asked and told.
 
 #![deny(unsafe_code)]
 
@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod connect;
+pub mod control;
 pub mod credential;
 pub mod error;
 pub mod gateway;
@@ -17,6 +18,7 @@ pub mod login;
 pub mod pipeline;
 pub mod plugin;
 pub mod route;
+pub mod side;
 pub mod telemetry;
 pub mod upstream;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter::plugin::compile::Compiler;
-use bitrouter::plugin::contract::{Account, Call, Event, Failure, Field, Request, Trouble};
+use bitrouter::plugin::contract::{Account, Answer, Call, Event, Failure, Field, Request, Trouble};
 use bitrouter::plugin::{
     Budget, Cache, Digest, HookBody, HookError, LoadError, Loader, Origin, Plugin, Prepared, REWRITERS, Rewriter,
     Runtime,
@@ -292,4 +292,18 @@ fn compiled(cache: &TempDir) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(cache.path().join("components")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
+}
+
+#[tokio::test]
+async fn a_page_that_a_component_cannot_read_does_not_bench_it_for_calls() {
+    let hostile = plugin("tests/hostile.wasm").await;
+    let page = |body: &str| Answer { status: 200, headers: Vec::new(), body: body.into(), truncated: false };
+    for _ in 0..6 {
+        let error = hostile.interpret("models", &page("loop"), None).await.unwrap_err();
+        // No client waits for it, so it has ten times as long.
+        assert!(matches!(&error, HookError::Cpu(budget) if *budget == 10 * Budget::default().cpu), "{error:?}");
+    }
+    assert!(matches!(hostile.interpret("models", &page("trap"), None).await, Err(HookError::Trap(_))));
+    assert_eq!(hostile.benched(), None);
+    assert_eq!(sent(&hostile, &call("ok")).await.path, "/chat/completions");
 }

@@ -48,6 +48,13 @@ fn an_upstream_that_speaks_nonsense_costs_one_request() {
         format!("{head}x-long: {}\r\n\r\n", "a".repeat(2 << 20)),
         format!("{head}{}\r\n", "x-many: a\r\n".repeat(50_000)),
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n".to_owned(),
+        format!("{head}content-length: +2\r\n\r\n{{}}"),
+        format!("{head}transfer-encoding: chunked\r\n\r\n10000000000000002\r\n{{}}\r\n0\r\n\r\n"),
+        format!("{head}transfer-encoding: chunked\r\n\r\n2\n{{}}\r\n0\r\n\r\n"),
+        format!("{head}transfer-encoding: gzip, chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n".to_owned(),
+        format!("{head}x: a\r\n folded: b\r\ncontent-length: 2\r\n\r\n{{}}"),
+        format!("{head}x: a\rcontent-length: 2\r\n\r\n{{}}"),
     ] {
         upstream.replies(Reply::raw(nonsense.clone()));
         let answer = gateway.chat(&hello());
@@ -56,6 +63,50 @@ fn an_upstream_that_speaks_nonsense_costs_one_request() {
         upstream.answers(json!({}));
         gateway.chat(&hello()).status(200);
     }
+}
+
+#[test]
+fn interim_answers_and_old_ones_are_understood() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    for answer in [
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"id\":1}",
+        "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{\"id\":1}",
+        "HTTP/1.1 200 OK\r\ncontent-length: 8, 8\r\n\r\n{\"id\":1}",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\n{\"i\r\n05 \r\nd\":1}\r\n0\r\nx-trailer: a\r\n\r\n",
+    ] {
+        upstream.replies(Reply::raw(answer));
+        gateway.chat(&hello()).status(200).says("{\"id\":1}");
+    }
+}
+
+#[test]
+fn a_connection_whose_answer_had_two_ends_is_not_used_again() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    upstream.replies(Reply::sse().header("content-length", "5").send(DELTA).send("data: [DONE]\n\n"));
+    gateway.chat(&hello_streamed()).status(200).says("[DONE]");
+    upstream.answers(json!({}));
+    gateway.chat(&hello()).status(200);
+    assert_eq!(upstream.connections(), 2);
+    gateway.chat(&hello()).status(200);
+    assert_eq!(upstream.connections(), 2, "an ordinary answer leaves its connection to the next");
+}
+
+#[test]
+fn a_request_is_not_repeated_once_a_byte_of_its_answer_came() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    gateway.chat(&hello()).status(200);
+    upstream.replies(Reply::raw("HTTP/1.1 200 OK\r\ncontent-le"));
+    gateway.chat(&hello()).status(502).says("lost before an answer came");
+    assert_eq!(upstream.requests().len(), 2);
+    // Without a byte it is: once.
+    upstream.answers(json!({}));
+    gateway.chat(&hello()).status(200);
+    upstream.replies(Reply::raw(""));
+    gateway.chat(&hello()).status(502).says("lost before an answer came");
+    assert_eq!(upstream.requests().len(), 5);
 }
 
 #[test]

@@ -23,6 +23,13 @@ fn ask(gateway: &Gateway, path: &str) -> Answer {
     gateway.post(path).json(&hello()).send()
 }
 
+/// Asks for another model each time: one that failed is left alone for a moment.
+fn ask_for(gateway: &Gateway, path: &str, model: u32) -> Answer {
+    let mut body = hello();
+    body["model"] = json!(format!("folding:folding-{model}"));
+    gateway.post(path).json(&body).send()
+}
+
 #[test]
 fn a_stream_becomes_the_document_of_each_dialect() {
     let upstream = Upstream::start();
@@ -97,17 +104,18 @@ fn an_error_inside_the_stream_has_the_status_of_its_dialect() {
     let upstream = Upstream::start();
     let gateway = folding_at(&upstream);
     let failed = r#"{"type":"response.failed","response":{"id":"r","error":{"code":"usage_limit_reached","message":"No more","resets_at":4102444800}}}"#;
+    // The limit comes last: after it the provider is asked no more.
+    upstream.streams(&[include_str!("../../dialect/tests/streams/chat-error.sse")]);
+    assert_eq!(ask_for(&gateway, "/v1/chat/completions", 1).status(503).message(), "The model is overloaded.");
+    upstream.streams(&[include_str!("../../dialect/tests/streams/messages-error.sse")]);
+    let answer = ask_for(&gateway, "/v1/messages", 2).status(529);
+    assert_eq!(answer.json()["error"]["type"], "overloaded_error");
+    assert_eq!(answer.json()["type"], "error");
     upstream.streams(&[&format!("data: {failed}\n\n")]);
-    let answer = ask(&gateway, "/v1/responses").status(429);
+    let answer = ask_for(&gateway, "/v1/responses", 3).status(429);
     assert_eq!(answer.json()["error"]["type"], "usage_limit_reached");
     assert_eq!(answer.json()["error"]["resets_at"], 4_102_444_800_u64);
     assert!(answer.header("retry-after").is_some());
-    upstream.streams(&[include_str!("../../dialect/tests/streams/chat-error.sse")]);
-    assert_eq!(ask(&gateway, "/v1/chat/completions").status(503).message(), "The model is overloaded.");
-    upstream.streams(&[include_str!("../../dialect/tests/streams/messages-error.sse")]);
-    let answer = ask(&gateway, "/v1/messages").status(529);
-    assert_eq!(answer.json()["error"]["type"], "overloaded_error");
-    assert_eq!(answer.json()["type"], "error");
 }
 
 #[test]
@@ -116,11 +124,11 @@ fn a_stream_that_is_cut_is_an_error_and_never_half_an_answer() {
     let gateway = folding_at(&upstream);
     let half = &ITEMS[..ITEMS.len() - 200];
     upstream.streams(&[half]);
-    ask(&gateway, "/v1/responses").status(502).says("ended without saying that it is whole");
+    ask_for(&gateway, "/v1/responses", 1).status(502).says("ended without saying that it is whole");
     upstream.replies(Reply::sse().send(half).cut());
-    ask(&gateway, "/v1/responses").status(502).says("broke off");
+    ask_for(&gateway, "/v1/responses", 2).status(502).says("broke off");
     upstream.replies(Reply::body("text/html", "<html>welcome</html>"));
-    ask(&gateway, "/v1/responses").status(502).says("ended without saying that it is whole");
+    ask_for(&gateway, "/v1/responses", 3).status(502).says("a web page");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn two_workspaces_of_one_login_stay_two_accounts_through_every_refresh() {
     for (label, account) in [("default", "acc-home"), ("work", "acc-work")] {
         let mut login = Login::over(account, &issuer.login(account));
         login.user_id = "user-1".into();
-        gateway.setup().logs_in("openai-codex", label, &login);
+        gateway.setup().log_in("openai-codex", label, &login);
     }
     for _ in 0..3 {
         for (label, account) in [("default", "acc-home"), ("work", "acc-work")] {

@@ -131,6 +131,30 @@ fn the_issuers_page_is_asked_for_as_the_vendors_program_does() {
 }
 
 #[test]
+fn a_code_is_exchanged_with_the_proof_and_the_redirect_of_its_request() {
+    let (issuer, setup, _) = start();
+    let running = setup.begin(LOGIN);
+    let page = running.line("http://127.0.0.1");
+    visit(&agree(&running));
+    running.ends().ok();
+    let asked = |name: &str| value_of(&page, name);
+    assert_eq!((asked("state").len(), asked("code_challenge").len()), (43, 43), "{page}");
+    let requests = issuer.requests();
+    let exchange = requests.iter().find(|seen| seen.path == "/oauth/token").unwrap().text();
+    let sent = |name: &str| value_of(&exchange, name);
+    assert_eq!(sent("grant_type"), "authorization_code");
+    assert_eq!(sent("client_id"), asked("client_id"));
+    assert_eq!(sent("redirect_uri"), asked("redirect_uri"));
+    assert_eq!(sent("code_verifier").len(), 86, "{exchange}");
+}
+
+/// A value of a query or a form, as it is written there.
+fn value_of(pairs: &str, name: &str) -> String {
+    let mut pairs = pairs.split(['?', '&']).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).unwrap_or_else(|| panic!("no {name}")).1.to_owned()
+}
+
+#[test]
 fn the_address_can_be_pasted() {
     for form in ["address", "code#state"] {
         let (_issuer, setup, _) = start();
@@ -171,14 +195,21 @@ fn a_refusal_is_shown_in_the_browser_and_on_the_terminal() {
 
 #[test]
 fn an_exchange_that_fails_is_said_without_what_was_sent() {
-    for (reply, code) in [
-        (json!({ "error": "invalid_grant", "error_description": "canary" }), "invalid_grant"),
-        (json!({ "error": { "code": "token_exchange_user_error", "message": "canary" } }), "token_exchange_user_error"),
+    for (status, reply, code) in [
+        (400, json!({ "error": "invalid_grant", "error_description": "canary" }), "invalid_grant"),
+        (
+            403,
+            json!({ "error": { "code": "token_exchange_user_error", "message": "canary" } }),
+            "token_exchange_user_error",
+        ),
+        (200, json!({ "error": { "code": "token_exchange_user_error" }, "x": "canary" }), "token_exchange_user_error"),
+        (200, json!({ "id_token": "canary" }), "without `access_token`"),
+        (200, json!(["canary"]), "something else than tokens"),
     ] {
         let (issuer, setup, _) = start();
         let running = setup.begin(LOGIN);
         let address = agree(&running);
-        issuer.instead(bitrouter_tests::Reply::json(&reply).status(400));
+        issuer.instead(bitrouter_tests::Reply::json(&reply).status(status));
         assert!(visit(&address).text().contains("The login failed"));
         let ran = running.ends().fails().says(code);
         says_no_secret(&(ran.stdout + &ran.stderr), &setup);

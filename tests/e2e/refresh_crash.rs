@@ -152,7 +152,7 @@ impl Lane {
 
     fn log_in_anew(&self) {
         let login = Login::over("acc-1", &self.issuer.login("acc-1"));
-        self.setup.logs_in("openai-codex", "work", &login);
+        self.setup.log_in("openai-codex", "work", &login);
     }
 
     /// No unfinished file is left behind, which would hold tokens.

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bitrouter_tests::{Answer, Gateway, KEY, Reply, Setup, Upstream, eventually};
+use bitrouter_tests::{Answer, ChatGpt, Gateway, KEY, Login, Reply, Setup, Turn, Upstream, eventually};
 use serde_json::{Value, json};
 
 fn hello() -> Value {
@@ -14,7 +14,7 @@ fn hello() -> Value {
 
 /// A config that a cloned repository may bring.
 fn moves_openai_to(upstream: &Upstream) -> String {
-    format!("providers:\n  openai:\n    origins:\n      api: {}/v1\n", upstream.origin())
+    format!("side_requests: false\nproviders:\n  openai:\n    origins:\n      api: {}/v1\n", upstream.origin())
 }
 
 /// Starts a gateway that should refuse to.
@@ -97,7 +97,8 @@ fn a_redirect_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let to = format!("{}/v1/chat/completions?key=of-the-redirect", elsewhere.origin());
         upstream.replies(Reply::json(&json!({})).status(status).header("location", &to));
-        let answer = gateway.chat(&hello()).status(502).says("Redirects are not followed");
+        let request = json!({"model": format!("openai:gpt-{status}"), "messages": []});
+        let answer = gateway.chat(&request).status(502).says("Redirects are not followed");
         assert_eq!(answer.header("location"), None, "a client would follow it");
         answer.says(&elsewhere.origin());
     }
@@ -165,11 +166,11 @@ fn a_key_in_a_compressed_answer_that_nobody_asked_for_never_reaches_the_client()
 #[test]
 fn what_surrounds_an_echoed_key_comes_back() {
     let upstream = Upstream::start();
-    upstream.replies(Reply::body("text/plain", format!("before {KEY} after")));
+    upstream.replies(Reply::json(&json!({"said": format!("before {KEY} after")})));
     let gateway = Gateway::start().with_openai_at(&upstream).run();
     let answer = without_key(gateway.chat(&hello()).status(200));
     let text = answer.text();
-    assert!(text.starts_with("before ") && text.ends_with(" after"), "{text}");
+    assert!(text.contains("\"before ") && text.contains(" after\""), "{text}");
 }
 
 #[test]
@@ -198,17 +199,64 @@ fn the_log_of_failures_has_no_key_in_it() {
     let upstream = Upstream::start();
     let setup = Gateway::start().with_openai_at(&upstream).with_key("RUST_LOG", "trace");
     let gateway = setup.with("/providers/openai/timeouts", json!({"first_byte_ms": 200})).run();
-    for reply in [Reply::silence(), Reply::sse().cut(), Reply::sse().send(format!("data: {KEY}\n\n")).cut()] {
+    let replies = [Reply::silence(), Reply::sse().cut(), Reply::sse().send(format!("data: {KEY}\n\n")).cut()];
+    for (at, reply) in replies.into_iter().enumerate() {
         upstream.replies(reply);
-        let request = gateway.post("/v1/chat/completions").json(&hello()).header("connection", "close");
+        let body = json!({"model": format!("openai:gpt-{at}"), "messages": []});
+        let request = gateway.post("/v1/chat/completions").json(&body).header("connection", "close");
         let said = request.open().rest();
         assert!(!said.contains("canary"), "{said}");
     }
     drop(upstream);
     without_key(gateway.chat(&hello()).status(502));
-    gateway.logs("Connection refused");
-    assert_eq!(gateway.log().matches("request finished").count(), 4, "one line for each request");
+    gateway.logs("error=\"openai: no connection").logs("Connection refused");
+    assert_eq!(gateway.log().matches("request finished").count(), 4, "one line for each request: {}", gateway.log());
     assert!(!gateway.log().contains("canary-0123456789"), "{}", gateway.log());
+}
+
+#[test]
+fn what_is_secret_does_not_get_into_the_log_whoever_wrote_it_there() {
+    let (upstream, door_key) = (Upstream::start(), "door-key-canary-0123456789");
+    let setup = Gateway::start().with_openai_at(&upstream).with("/server/keys", json!([door_key]));
+    let gateway = setup.run();
+    let of = |model: String| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+    // A client that mixes its fields up. What it asks for is written to the log.
+    for secret in [KEY, door_key] {
+        let body = of(format!("openai:m-{secret}"));
+        gateway.post("/v1/chat/completions").header("x-api-key", door_key).json(&body).send();
+    }
+    gateway.get(&format!("/v1/models/{door_key}")).send();
+    gateway.logs("m-[secret]").logs("refused at the door");
+    assert!(!gateway.log().contains("canary-0123456789"), "{}", gateway.log());
+}
+
+#[test]
+fn a_login_its_refresh_and_its_requests_leave_no_secret_but_in_the_store() {
+    let (expired, renewed) = (Login::expired("acc-e2e"), Login::of("acc-e2e"));
+    let chatgpt = ChatGpt::knowing(expired.clone()).wants_a_refresh(&renewed).then_always(Turn::says("hi"));
+    let gateway = Gateway::start().with_chatgpt(&chatgpt).with_key("RUST_LOG", "trace").run();
+    let body = json!({"model": "openai-codex:gpt-5.5", "input": [{"role": "user", "content": "hi"}], "stream": true});
+    gateway.post("/v1/responses").json(&body).send().status(200);
+    gateway.logs("refreshed").logs("request finished");
+    let tokens = |login: &Login| [&login.access_token, &login.refresh_token, &login.id_token].map(Clone::clone);
+    let secrets: Vec<String> = [tokens(&expired), tokens(&renewed)].concat();
+    let mut folders = vec![gateway.home().to_owned()];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(entry.path()),
+                false if entry.file_name() == "oauth-tokens.json" => {}
+                false => {
+                    let bytes = std::fs::read(entry.path()).unwrap();
+                    let found = secrets.iter().find(|secret| memchr::memmem::find(&bytes, secret.as_bytes()).is_some());
+                    assert!(found.is_none(), "{found:?} is in {}", entry.path().display());
+                    looked_at += 1;
+                }
+            }
+        }
+    }
+    assert!(looked_at > 2, "the log, the lock and the cache are there");
 }
 
 #[test]

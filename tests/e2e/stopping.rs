@@ -32,3 +32,34 @@ fn an_idle_gateway_ends_at_once_even_with_open_connections() {
     assert!(gateway.ends_well(), "{}", gateway.log());
     assert!(idle.is_closed());
 }
+
+#[test]
+fn a_stream_that_goes_on_for_longer_than_is_allowed_is_cut() {
+    let upstream = Upstream::start();
+    upstream.replies(Reply::sse().send("data: {}\n\n").wait_until_gone());
+    let setup = Gateway::start().with_openai_at(&upstream).with("/server/drain_ms", json!(200));
+    let mut gateway = setup.run();
+    let body = json!({"model": "openai:gpt-4o", "messages": [], "stream": true});
+    let mut stream = gateway.post("/v1/chat/completions").json(&body).open();
+    assert_eq!(stream.head().0, 200);
+    gateway.stop();
+    assert!(gateway.ends_well(), "{}", gateway.log());
+    gateway.logs("still open after 0.2 s");
+    assert!(stream.is_closed());
+}
+
+#[test]
+fn a_second_signal_ends_a_gateway_at_once() {
+    let upstream = Upstream::start();
+    upstream.replies(Reply::sse().send("data: {}\n\n").wait_until_gone());
+    let mut gateway = Gateway::start().with_openai_at(&upstream).run();
+    let body = json!({"model": "openai:gpt-4o", "messages": [], "stream": true});
+    let mut stream = gateway.post("/v1/chat/completions").json(&body).open();
+    assert_eq!(stream.head().0, 200);
+    gateway.stop();
+    gateway.logs("stopping");
+    assert_eq!(gateway.status()["state"], "stopping");
+    gateway.stop();
+    assert!(!gateway.ends_well(), "it ends with an error");
+    assert!(stream.is_closed());
+}

@@ -85,7 +85,7 @@ fn two_gateways_and_ten_logins_at_once_lose_nothing_and_refresh_each_account_onc
     // Over again at once, for as long as requests come: each refresh is one that the issuer has not seen before.
     issuer.lifetime(5);
     for label in known {
-        setup.logs_in("openai-codex", label, &over(&issuer, &format!("acc-{label}")));
+        setup.log_in("openai-codex", label, &over(&issuer, &format!("acc-{label}")));
     }
     let (issuer, many) = (&issuer, 12);
     std::thread::scope(|scope| {

@@ -38,6 +38,8 @@ struct State {
     turns: VecDeque<Turn>,
     /// The turn for every request after the script's.
     last: Option<Turn>,
+    /// What is answered instead of a catalogue and a usage page.
+    pages: Option<Reply>,
     output_at_end: bool,
     wants_reasoning_back: bool,
     /// Every request, with its body decompressed.
@@ -66,6 +68,7 @@ impl ChatGpt {
             offered: ["gpt-6.1-sol", "gpt-5.5"].map(str::to_owned).to_vec(),
             turns: VecDeque::new(),
             last: None,
+            pages: None,
             output_at_end: false,
             wants_reasoning_back: true,
             seen: Vec::new(),
@@ -113,6 +116,16 @@ impl ChatGpt {
     /// Offers these models.
     pub fn offers(self, models: &[&str]) -> Self {
         self.with(|state| state.offered = models.iter().map(|&model| model.to_owned()).collect())
+    }
+
+    /// From now on offers these models.
+    pub fn now_offers(&self, models: &[&str]) {
+        self.state.lock().unwrap().offered = models.iter().map(|&model| model.to_owned()).collect();
+    }
+
+    /// From now on answers in this way instead of with a catalogue or a usage page.
+    pub fn now_pages_are(&self, reply: Reply) {
+        self.state.lock().unwrap().pages = Some(reply);
     }
 
     /// Repeats the output in the last event. The real backend has been seen to leave it empty, so that is the default.
@@ -167,6 +180,11 @@ impl ChatGpt {
         self.state.lock().unwrap().answered.last().expect("the backend answered no turn").clone()
     }
 
+    /// The requests for a catalogue or a usage page.
+    pub fn side_requests(&self) -> Vec<Seen> {
+        self.requests().into_iter().filter(|seen| seen.method == "GET").collect()
+    }
+
     /// The requests for another token.
     pub fn refreshes(&self) -> Vec<Seen> {
         self.requests().into_iter().filter(|seen| seen.path == "/oauth/token").collect()
@@ -185,6 +203,7 @@ impl State {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let mut seen = request.clone();
         let reply = match (request.method.as_str(), path) {
+            ("GET", _) if self.pages.is_some() => self.pages.clone().ok_or_else(|| Refusal::detail(404, "Not Found")),
             ("POST", "/oauth/token") => self.refresh(request),
             ("POST", "/backend-api/codex/responses") => self.respond(&mut seen),
             ("POST", "/backend-api/codex/responses/compact") => self.compact(&mut seen),

@@ -153,8 +153,9 @@ wire_api = "responses"
         let mut child = command.args(arguments).spawn().unwrap();
         let ended = eventually_within(SECONDS, || child.try_wait().unwrap().is_some());
         let _ = child.kill();
-        let ok = child.wait().unwrap().success();
-        let ran = Ran { ok, stdout: read(&mut stdout), stderr: read(&mut stderr) };
+        let status = child.wait().unwrap();
+        let (ok, code) = (status.success(), status.code());
+        let ran = Ran { ok, code, stdout: read(&mut stdout), stderr: read(&mut stderr) };
         assert!(ended, "codex does not end: {ran:?}");
         assert_eq!(self.outside.connections(), 0, "codex went outside: {:?}", self.outside.requests());
         let events = ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

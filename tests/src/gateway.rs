@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::client::{Open, Request};
 use crate::disk::Disk;
-use crate::setup::{Ran, Setup};
+use crate::setup::{Ran, Setup, replace};
 use crate::wait::eventually;
 use crate::{Answer, binary};
 
@@ -66,14 +66,13 @@ impl Gateway {
         None
     }
 
-    /// Starts another gateway in the same home, on a port of its own.
-    pub fn another(&self) -> Gateway {
-        Self::in_home(&self.setup)
+    /// The folder of its files.
+    pub fn home(&self) -> &std::path::Path {
+        self.setup.home()
     }
 
-    /// The home that it runs in.
-    pub fn setup(&self) -> &Setup {
-        &self.setup
+    fn own_setup(&mut self) -> &mut Setup {
+        Arc::get_mut(&mut self.setup).expect("nobody else runs in this home")
     }
 
     /// Where it listens.
@@ -88,8 +87,41 @@ impl Gateway {
 
     /// Tells it to stop, as a service manager does.
     pub fn stop(&self) {
-        let sent = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal: `TERM`, `HUP`, `KILL`, …
+    pub fn signal(&self, name: &str) {
+        let sent =
+            std::process::Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Changes a key of its config while it runs.
+    pub fn configure(&mut self, pointer: &str, value: Value) -> &mut Self {
+        self.own_setup().set(pointer, value);
+        self.setup.write_config();
+        self
+    }
+
+    /// Writes its config as it stands, right or wrong, until [`Gateway::configure`] sets a key.
+    pub fn write_config(&mut self, text: &str) {
+        self.own_setup().write_by_hand(text);
+    }
+
+    /// Puts a component into its plugin folder, in the place of one of the same name.
+    pub fn put_plugin(&self, file: &str, bytes: &[u8]) {
+        replace(&self.setup.plugin(file), bytes);
+    }
+
+    /// The home that it was started in.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// How it is, as `bitrouter status --json` has it.
+    pub fn status(&self) -> Value {
+        self.command(&["status", "--json"]).ok().json()
     }
 
     /// Waits for its end; answers whether it ended well.

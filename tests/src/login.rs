@@ -46,6 +46,19 @@ impl Login {
         Login { account_id, user_id, access_token, refresh_token, id_token, expires_at: LONG_AGO.1 }
     }
 
+    /// A login as an entry of `oauth-tokens.json` has it.
+    pub fn stored(entry: &Value) -> Self {
+        let text = |pointer: &str| entry.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        Login {
+            account_id: text("/claims/account_id"),
+            user_id: text("/claims/user_id"),
+            access_token: text("/secret/access_token"),
+            refresh_token: text("/secret/refresh_token"),
+            id_token: text("/secret/id_token"),
+            expires_at: NEVER.1,
+        }
+    }
+
     fn until(account_id: &str, (exp, expires_at): (u64, &'static str)) -> Self {
         static ISSUED: AtomicU32 = AtomicU32::new(1);
         let number = ISSUED.fetch_add(1, Ordering::SeqCst);

@@ -64,6 +64,12 @@ impl Running {
         self
     }
 
+    /// Types this and no Enter.
+    pub fn types_as_it_is(&self, keys: &str) -> &Self {
+        self.stdin.as_ref().expect("standard input is open").write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
     /// Closes its standard input.
     pub fn types_no_more(&mut self) -> &mut Self {
         self.stdin = None;
@@ -82,10 +88,11 @@ impl Running {
     pub fn ends(mut self) -> Ran {
         let ended = eventually(|| self.child.try_wait().unwrap().is_some());
         assert!(ended, "it does not end: {}", self.text());
-        let ok = self.child.wait().unwrap().success();
+        let status = self.child.wait().unwrap();
+        let (ok, code) = (status.success(), status.code());
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned();
-        Ran { ok, stdout: text(&self.stdout), stderr: text(&self.stderr) }
+        Ran { ok, code, stdout: text(&self.stdout), stderr: text(&self.stderr) }
     }
 }
 

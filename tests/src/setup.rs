@@ -29,6 +29,8 @@ pub const KEY: &str = "sk-e2e-\"quoted/+canary-0123456789";
 pub struct Setup {
     pub(crate) home: TempDir,
     config: Value,
+    /// Whether a test has written the config itself, so that it stays as it is.
+    by_hand: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -37,6 +39,8 @@ pub struct Setup {
 pub struct Ran {
     /// Whether it exited with 0.
     pub ok: bool,
+    /// The exit code, where it was not killed.
+    pub code: Option<i32>,
     /// What it wrote to standard output.
     pub stdout: String,
     /// What it wrote to standard error.
@@ -86,7 +90,13 @@ impl Setup {
     fn at(home: TempDir) -> Self {
         fs::create_dir_all(home.path().join("plugins")).unwrap();
         fs::create_dir_all(home.path().join("work")).unwrap();
-        Setup { home, config: json!({}), environment: Vec::new() }
+        // What the gateway asks beside calls would stand among what a test's upstream was asked.
+        Setup { home, config: json!({"side_requests": false}), by_hand: false, environment: Vec::new() }
+    }
+
+    /// Lets the gateway ask beside calls, as it does for a user: for models and for how much of a plan is used.
+    pub fn with_side_requests(self) -> Self {
+        self.with("/side_requests", json!(true))
     }
 
     /// Lets `openai` send to this upstream, with [`KEY`] from the environment.
@@ -102,7 +112,8 @@ impl Setup {
 
     /// Lets `openai-codex` send to this backend, with its login under the label `default`.
     pub fn with_chatgpt(self, chatgpt: &ChatGpt) -> Self {
-        let origins = json!({"api": chatgpt.base_url(), "auth": chatgpt.origin()});
+        let account = format!("{}/backend-api/wham", chatgpt.origin());
+        let origins = json!({"api": chatgpt.base_url(), "account": account, "auth": chatgpt.origin()});
         let setup = self.with("/providers/openai-codex/origins", origins);
         setup.logged_in("openai-codex", "default", chatgpt.login())
     }
@@ -138,12 +149,12 @@ impl Setup {
     /// Stores a login as `bitrouter login` would, bound to the origins that the provider has in the config by now, in the
     /// place of the one with this label.
     pub fn logged_in(self, provider: &str, label: &str, login: &Login) -> Self {
-        self.logs_in(provider, label, login);
+        self.log_in(provider, label, login);
         self
     }
 
-    /// The same, later on.
-    pub fn logs_in(&self, provider: &str, label: &str, login: &Login) {
+    /// The same while a gateway runs.
+    pub fn log_in(&self, provider: &str, label: &str, login: &Login) {
         self.put(login.entry(provider, label, &self.config["providers"][provider]["origins"]));
     }
 
@@ -160,7 +171,7 @@ impl Setup {
         let entries = tokens["credentials"].as_array_mut().unwrap();
         entries.retain(|known| known["provider"] != entry["provider"] || known["label"] != entry["label"]);
         entries.push(entry);
-        write_private(&file, &tokens.to_string());
+        replace(&file, tokens.to_string().as_bytes());
     }
 
     /// Where logins are kept.
@@ -170,12 +181,32 @@ impl Setup {
 
     /// Sets a key of the config, named by its JSON pointer.
     pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        self.set(pointer, value);
+        self
+    }
+
+    pub(crate) fn set(&mut self, pointer: &str, value: Value) {
+        self.by_hand = false;
         let mut place = &mut self.config;
         for name in pointer.split('/').skip(1) {
             place = &mut place[name];
         }
         *place = value;
-        self
+    }
+
+    /// Writes the config as it stands, right or wrong, until a key is set.
+    pub(crate) fn write_by_hand(&mut self, text: &str) {
+        self.by_hand = true;
+        replace(&self.home.path().join("bitrouter.yaml"), text.as_bytes());
+    }
+
+    /// Writes the config, as a whole and only where it is another: a gateway may be watching.
+    pub(crate) fn write_config(&self) {
+        let (file, text) = (self.home.path().join("bitrouter.yaml"), self.config.to_string());
+        if self.config != json!({}) && !self.by_hand && fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+            // JSON is YAML.
+            replace(&file, text.as_bytes());
+        }
     }
 
     /// Sets an environment variable.
@@ -227,6 +258,20 @@ impl Setup {
         Running::spawn(command)
     }
 
+    /// Starts a line of a shell in this home, on a terminal of its own, with `bitrouter` on its path. With util-linux's
+    /// `script`, which every Linux has.
+    #[cfg(target_os = "linux")]
+    pub fn begin_on_a_terminal(&self, line: &str) -> Running {
+        let prepared = self.prepared();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--flush", "--return", "--command", line, "/dev/null"]);
+        command.current_dir(self.working_directory()).env_clear();
+        command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let folder = Path::new(prepared.get_program()).parent().unwrap().display().to_string();
+        command.env("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap_or_default())).env("TERM", "xterm");
+        Running::spawn(command)
+    }
+
     /// What its token file holds, none where there is no file.
     pub fn tokens(&self) -> Vec<Value> {
         let text = fs::read(self.token_file());
@@ -248,8 +293,9 @@ impl Setup {
         let mut child = command.spawn().unwrap();
         let ended = eventually(|| child.try_wait().unwrap().is_some());
         let _ = child.kill();
-        let ok = child.wait().unwrap().success();
-        let ran = Ran { ok, stdout: read(&mut stdout), stderr: read(&mut stderr) };
+        let status = child.wait().unwrap();
+        let (ok, code) = (status.success(), status.code());
+        let ran = Ran { ok, code, stdout: read(&mut stdout), stderr: read(&mut stderr) };
         assert!(ended, "`bitrouter {}` does not end: {ran:?}", arguments.join(" "));
         ran
     }
@@ -266,13 +312,7 @@ impl Setup {
 
     /// The binary with this home, and nothing else of the machine's environment that it could pick up.
     pub(crate) fn prepared(&self) -> Command {
-        if self.config != json!({}) {
-            // JSON is YAML. What is there already stays: the disk may be one that cannot be written to.
-            let (file, config) = (self.home.path().join("bitrouter.yaml"), self.config.to_string());
-            if fs::read_to_string(&file).ok().as_ref() != Some(&config) {
-                fs::write(file, config).unwrap();
-            }
-        }
+        self.write_config();
         let mut command = Command::new(binary::gateway());
         command.current_dir(self.working_directory()).env_clear();
         let kept = ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP"];
@@ -283,13 +323,12 @@ impl Setup {
     }
 }
 
-/// Writes a file that only its owner may read, as the gateway demands of one with secrets.
-fn write_private(file: &Path, text: &str) {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).unwrap().write_all(text.as_bytes()).unwrap();
+/// Puts a file in the place of another at once, so that nobody reads half of it. Only its owner may read it, as the
+/// gateway demands of one with secrets.
+pub(crate) fn replace(file: &Path, bytes: &[u8]) {
+    let mut new = tempfile::NamedTempFile::new_in(file.parent().unwrap()).unwrap();
+    new.write_all(bytes).unwrap();
+    new.persist(file).unwrap();
 }
 
 /// All that was written to a file that is still open.

@@ -4,6 +4,7 @@
 mod chromium;
 mod codex;
 mod faketime;
+mod keyring;
 mod python;
 
 use std::path::PathBuf;
@@ -31,7 +32,9 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    for client in [python::client(root)?, codex::client(root)?, chromium::client()?, faketime::client()?] {
+    let clients =
+        [python::client(root)?, codex::client(root)?, chromium::client()?, faketime::client()?, keyring::client()?];
+    for client in clients {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {

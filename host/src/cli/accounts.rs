@@ -8,22 +8,30 @@ use serde::Serialize;
 use super::print::{self, Table};
 use super::providers::known;
 use super::setup::Setup;
-use super::{Components, Global, Outcome};
+use super::{Components, Global, Outcome, span};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
-use crate::credential::{AccountError, Source, Store};
-use crate::route::{Provider, Providers};
+use crate::credential::{AccountError, Source, Timestamp};
+use crate::plugin::description::SideKind;
+use crate::route::{Provider, Providers, Window};
+use crate::side::{Found, Kept, Usage};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Keys of the config and of the environment are listed too. No secret is ever shown.
 
+Limits are those that a running gateway heard last. Without --refresh nothing is sent.
+
 Examples:
   bitrouter accounts
+  bitrouter accounts --refresh
   bitrouter accounts openai-codex --json")]
 pub(super) struct ListAccounts {
     /// Only the accounts of this provider
     #[arg(value_name = "PROVIDER")]
     provider: Option<String>,
+    /// Ask the providers now how much of each plan is used
+    #[arg(long)]
+    refresh: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,6 +58,8 @@ struct Row {
     /// The file of another program that the session is shared with, or the environment variable.
     #[serde(rename = "in")]
     place: Option<String>,
+    /// What is known of its limits.
+    windows: Vec<Window>,
 }
 
 /// Whether requests can go out with it.
@@ -66,8 +76,11 @@ enum Health {
 impl ListAccounts {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let providers = setup.providers()?;
-        let store = Store::new(setup.paths.token_store());
+        let providers = match self.refresh {
+            true => setup.providers_asked(SideKind::Usage, self.provider.as_deref())?,
+            false => setup.providers()?,
+        };
+        let store = setup.store();
         let mut rows = rows(&providers, &store.read()?.entries);
         if let Some(warning) = store.warning() {
             print::note(&format!("warning: {warning}"));
@@ -84,7 +97,7 @@ impl ListAccounts {
                 let id = self.provider.as_deref().unwrap_or("PROVIDER");
                 print::note(&format!("there are no accounts. To get one: bitrouter login {id}"));
             }
-            false => print::answer(&(table(&rows) + &troubles(&rows)))?,
+            false => print::answer(&(table(&rows) + &limits(&rows, Timestamp::now()) + &troubles(&rows)))?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -131,6 +144,19 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         let reason = Some(fault.to_string());
         if let Some(entry) = fault.label().and_then(find) {
             rows.push(Row { health, reason, ..stored(entry) });
+        }
+    }
+    for row in &mut rows {
+        row.windows = provider.learned.windows.get(provider.id(), &row.label);
+        // What was told before the login was told of another account.
+        let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
+        let since = since.and_then(|since| u64::try_from(since.unix()).ok()).unwrap_or_default();
+        row.windows.retain(|window| window.told_at >= since);
+        // What the page says is newer than the login's token.
+        if let Some(Kept { found: Found::Usage(Usage { plan: Some(plan), .. }), .. }) =
+            provider.known.last(&row.label, SideKind::Usage)
+        {
+            row.plan = Some(plan);
         }
     }
     rows
@@ -186,6 +212,55 @@ fn table(rows: &[Row]) -> String {
     table.text()
 }
 
+/// How wide a bar is that is full.
+const BAR: usize = 20;
+
+/// What is known of the accounts' limits: how full each window is, how long it is, when it begins anew.
+fn limits(rows: &[Row], now: Timestamp) -> String {
+    let mut table = Table::indented();
+    for row in rows {
+        for window in &row.windows {
+            let length = window.length_seconds.map(span::words).unwrap_or_default();
+            let resets = window.resets_at.map(|at| resets(at, now)).unwrap_or_default();
+            let told = format!("told {}", span::ago(window.told_at, now));
+            let account = format!("{}@{}", row.provider, row.label);
+            table.row([&account, &window.name, &length, &bar(window), &used(window), &resets, &told]);
+        }
+    }
+    let table = table.text();
+    if table.is_empty() { table } else { format!("\nlimits:\n{table}") }
+}
+
+/// The share that is used, 0 to 100, where it is told or follows from what is left.
+fn percent(window: &Window) -> Option<f64> {
+    let left = || {
+        let limit = window.limit.filter(|limit| *limit > 0)?;
+        Some(100.0 - 100.0 * window.remaining?.min(limit) as f64 / limit as f64)
+    };
+    window.used_percent.or_else(left)
+}
+
+fn bar(window: &Window) -> String {
+    let Some(percent) = percent(window) else { return String::new() };
+    let full = (percent.clamp(0.0, 100.0) / 100.0 * BAR as f64).round() as usize;
+    "█".repeat(full) + &"░".repeat(BAR - full)
+}
+
+fn used(window: &Window) -> String {
+    match (percent(window), window.remaining, window.limit) {
+        (Some(percent), _, None) => format!("{percent:.0} % used"),
+        (Some(percent), Some(left), Some(limit)) => format!("{percent:.0} % used, {left} of {limit} left"),
+        (_, Some(left), _) => format!("{left} left"),
+        (_, None, Some(limit)) => format!("of {limit}"),
+        (None, None, None) => String::new(),
+    }
+}
+
+fn resets(at: u64, now: Timestamp) -> String {
+    let Some(time) = i64::try_from(at).ok().and_then(Timestamp::from_unix) else { return String::new() };
+    time.since(now).map_or_else(String::new, |left| format!("resets {time}, in {}", span::words(left.as_secs())))
+}
+
 /// What is wrong with the accounts that do not work, and the next step for each.
 fn troubles(rows: &[Row]) -> String {
     let reasons: Vec<String> = rows
@@ -238,5 +313,37 @@ p         work   me@example.com  plus  2026-01-31T10:00:00Z  -          ok      
         let text = shown(of_store(), Some("p@work: log in again: bitrouter login p --label work"));
         assert!(text.contains("log in again  import"), "{text}");
         assert!(text.ends_with("\nnot used:\n  p@work: log in again: bitrouter login p --label work\n"));
+    }
+
+    #[test]
+    fn a_window_is_shown_with_a_bar_its_length_and_its_reset() {
+        let window = |name: &str| Window {
+            name: name.into(),
+            used_percent: None,
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at: None,
+            told_at: 9_900,
+        };
+        let primary = Window {
+            used_percent: Some(42.4),
+            length_seconds: Some(18_000),
+            resets_at: Some(13_780),
+            ..window("primary")
+        };
+        let requests = Window { limit: Some(100), remaining: Some(25), ..window("requests") };
+        let mut rows = of_store();
+        rows[0].windows = vec![primary, requests, Window { remaining: Some(3), ..window("tokens") }];
+        assert_eq!(
+            limits(&rows, Timestamp::from_unix(10_000).unwrap()),
+            "
+limits:
+  p@work  primary   5 h  ████████░░░░░░░░░░░░  42 % used                  resets 1970-01-01T03:49:40Z, in 1 h 3 min  told 1 min ago
+  p@work  requests       ███████████████░░░░░  75 % used, 25 of 100 left                                             told 1 min ago
+  p@work  tokens                               3 left                                                                told 1 min ago
+"
+        );
+        assert_eq!(limits(&of_store(), Timestamp::now()), "");
     }
 }

@@ -68,7 +68,8 @@ impl Check {
             Err(_) => return failed(&options),
         };
         // Which ids there are and what each takes, only the components know.
-        let problems = match setup.loaded.config.providers.is_empty() {
+        let config = &setup.loaded.config;
+        let problems = match config.providers.is_empty() && config.models.is_empty() {
             true => Vec::new(),
             false => setup::provider_problems(&setup.loaded, &*setup.providers()?),
         };

@@ -55,7 +55,7 @@ pub(super) enum Revoked {
 impl Logout {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let store = Store::new(setup.paths.token_store());
+        let store = setup.store();
         let labels = self.labels(&store)?;
         let providers = setup.providers()?;
         let oauth = providers.by_id.get(&self.provider).map(|provider| provider.accounts.login());
@@ -67,6 +67,11 @@ impl Logout {
                 let Some(entry) = store.remove(&self.provider, &label)? else { continue };
                 let noticed = tokio::time::sleep(NOTICED_WITHIN);
                 let line = match &entry.kind {
+                    _ if entry.out_of_reach().is_some() => {
+                        "forgotten here. Its secrets are in the system's keyring, which cannot be read: they were not \
+                         revoked, and are left there under `bitrouter`"
+                            .to_owned()
+                    }
                     Kind::Oauth(login) => logged_out(oauth, login, &issuer).await,
                     Kind::ApiKey(_) => "the key is forgotten".to_owned(),
                     Kind::Other(kind) => format!("the credential of the kind `{kind}` is forgotten"),

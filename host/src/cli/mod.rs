@@ -12,9 +12,12 @@ mod models;
 mod plugin;
 mod print;
 mod providers;
+mod reload;
 mod route;
 mod serve;
 mod setup;
+mod span;
+mod status;
 mod terminal;
 
 use std::error::Error;
@@ -29,6 +32,9 @@ const NAME: &str = "bitrouter";
 /// How a command ends: with an exit code, or with a sentence on standard error and exit code 1.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
+/// The exit code of a command that needs a running gateway where there is none.
+const NOT_RUNNING: u8 = 3;
+
 #[derive(Debug, Parser)]
 #[command(
     name = NAME,
@@ -41,8 +47,9 @@ Examples:
   bitrouter login openai-codex           use a ChatGPT plan
   bitrouter route gpt-5                  show where a request would go
   bitrouter providers                    show what is ready and what is missing
+  bitrouter status --watch               show how a running gateway is
 
-Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong."
+Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong, 3 no gateway is running."
 )]
 struct Cli {
     #[command(flatten)]
@@ -71,6 +78,10 @@ struct Components {
 enum Command {
     /// Run the gateway
     Serve(serve::Serve),
+    /// Show how a running gateway is: accounts, limits, requests, errors
+    Status(status::ShowStatus),
+    /// Have a running gateway read its config and its components again
+    Reload(reload::Reload),
     /// Show where a request for a model would go, without sending anything
     Route(route::Route),
     /// List the models that can be asked for
@@ -101,6 +112,8 @@ pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
     let outcome = match command {
         Command::Serve(command) => command.run(&global),
+        Command::Status(command) => command.run(&global),
+        Command::Reload(command) => command.run(&global),
         Command::Route(command) => command.run(&global),
         Command::Models(command) => command.run(&global),
         Command::Login(command) => command.run(&global),

@@ -1,27 +1,39 @@
 //! `bitrouter models`: what can be asked for by name.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::print::{self, Table};
 use super::providers::{Row, known};
 use super::setup::Setup;
+use super::span::ago;
 use super::{Components, Global, Outcome};
+use crate::credential::Timestamp;
+use crate::plugin::description::SideKind;
 use crate::route::{ModelEntry, Providers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A model that is not listed can still be asked for as PROVIDER:MODEL.
 
+A running gateway asks each provider for its live list every hour. Without --refresh nothing is sent: what was heard last \
+is shown, and for a provider that was never asked what its component lists.
+
 Examples:
   bitrouter models
+  bitrouter models --refresh
   bitrouter models --provider openai --json")]
 pub(super) struct Models {
     /// Only the models of this provider
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
+    /// Ask the providers now
+    #[arg(long)]
+    refresh: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,18 +44,28 @@ pub(super) struct Models {
 impl Models {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let providers = setup.providers()?;
+        let providers = match self.refresh {
+            true => setup.providers_asked(SideKind::Models, self.provider.as_deref())?,
+            false => setup.providers()?,
+        };
         let mut models = providers.models();
+        let mut names: Vec<Name<'_>> = Vec::new();
         if let Some(id) = &self.provider {
             check(id, &providers)?;
             models.retain(|model| model.provider == *id);
-        } else if providers.active().is_empty() {
-            print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+        } else {
+            names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
+            if providers.active().is_empty() {
+                print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+            }
         }
+        let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();
         match self.json {
-            true => print::json(&models)?,
-            false if models.is_empty() => {}
-            false => print::answer(&table(&models))?,
+            true => print::json(&listed)?,
+            false if models.is_empty() => print::answer(&names_table(&names))?,
+            false => {
+                print::answer(&[names_table(&names), table(&models), sources(&models, Timestamp::now())].concat())?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -57,7 +79,36 @@ fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// A name of the config.
+#[derive(Serialize)]
+struct Name<'a> {
+    id: &'a str,
+    addresses: &'a [String],
+}
+
+/// What JSON lists: both can be asked for by their id.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Name(&'a Name<'a>),
+    Model(&'a ModelEntry),
+}
+
+fn names_table(names: &[Name<'_>]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["name", "stands for"]);
+    for name in names {
+        table.row([name.id, &name.addresses.join(", ")]);
+    }
+    table.text() + "\n"
+}
+
 fn table(models: &[ModelEntry]) -> String {
+    if models.is_empty() {
+        return String::new();
+    }
     let mut table = Table::new(&["address", "context", "operations"]);
     for model in models {
         let address = format!("{}:{}", model.provider, model.id);
@@ -68,9 +119,54 @@ fn table(models: &[ModelEntry]) -> String {
     table.text()
 }
 
+/// How old each provider's list is.
+fn sources(models: &[ModelEntry], now: Timestamp) -> String {
+    let mut oldest: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+    for model in models {
+        let told = oldest.entry(&model.provider).or_insert(model.told_at);
+        // Where one account has a live list and another has none, what is not known to be new counts.
+        *told = told.zip(model.told_at).map(|(one, other)| one.min(other));
+    }
+    let mut table = Table::indented();
+    for (provider, told_at) in oldest {
+        let source = match told_at {
+            Some(told_at) => format!("heard from the provider {}", ago(told_at, now)),
+            None => "as its component lists them: not asked yet. To ask: bitrouter models --refresh".into(),
+        };
+        table.row([provider, &source]);
+    }
+    format!("\nlists:\n{}", table.text())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn told(id: &str, provider: &str, told_at: Option<u64>) -> ModelEntry {
+        ModelEntry { id: id.into(), provider: provider.into(), context_window: None, operations: Vec::new(), told_at }
+    }
+
+    #[test]
+    fn a_list_is_as_old_as_its_oldest_part() {
+        let models =
+            [told("a", "p", Some(1000)), told("b", "p", Some(400)), told("a", "q", Some(1000)), told("b", "q", None)];
+        let text = sources(&models, Timestamp::from_unix(1120).unwrap());
+        assert_eq!(
+            text,
+            "\nlists:\n  p  heard from the provider 12 min ago\n  q  as its component lists them: not asked yet. To ask: \
+             bitrouter models --refresh\n"
+        );
+    }
+
+    #[test]
+    fn a_name_of_the_config_is_shown_with_what_it_stands_for() {
+        let addresses = ["openai-codex:gpt-5.5".to_owned(), "openai:gpt-5.5".to_owned()];
+        assert_eq!(
+            names_table(&[Name { id: "fast", addresses: &addresses }]),
+            "NAME  STANDS FOR\nfast  openai-codex:gpt-5.5, openai:gpt-5.5\n\n"
+        );
+        assert_eq!(names_table(&[]), "");
+    }
 
     #[test]
     fn a_model_is_shown_as_the_address_that_asks_for_it() {
@@ -79,6 +175,7 @@ mod tests {
             provider: "openai".into(),
             context_window,
             operations: operations.iter().map(|&name| name.to_owned()).collect(),
+            told_at: None,
         };
         assert_eq!(
             table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),

@@ -1,30 +1,46 @@
 //! `bitrouter route`: where a request would go, and why, without sending anything.
 
+use std::error::Error;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bitrouter_document::Document;
 use clap::Args;
 
 use super::print::{self, Table};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::route::Explanation;
+use crate::gateway::{self, Endpoint};
+use crate::route::{Addresses, Explanation, Providers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 An address is what a request has as its `model`:
-  MODEL                  whichever active provider lists it
+  MODEL                  the active providers that list it, all paid for in the same way
+  VENDOR/MODEL           the same, for a vendor's model
   PROVIDER:MODEL         that provider, any of its accounts
   PROVIDER@LABEL:MODEL   that provider, that account
+or a name under `models` in bitrouter.yaml. A request's list `models` is tried in its order.
 
 It needs no running gateway, no config and no network. The exit code is 1 where nothing would serve the \
 address; a login that is yet to be made is a note.
 
 Examples:
   bitrouter route gpt-5
-  bitrouter route openai@env:gpt-5 --json")]
+  bitrouter route openai@env:gpt-5 --json
+  bitrouter route gpt-5 --endpoint /v1/messages
+  bitrouter route --request body.json")]
 pub(super) struct Route {
     /// The model's address
-    address: String,
+    #[arg(required_unless_present = "request", conflicts_with = "request")]
+    address: Option<String>,
+    /// Read `model` or `models` from a request's body, `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// The endpoint that is asked, such as `/v1/messages`; else what the body looks like
+    #[arg(long, value_name = "PATH", value_parser = endpoint)]
+    endpoint: Option<&'static Endpoint>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,11 +48,26 @@ pub(super) struct Route {
     components: Components,
 }
 
+/// What is asked: the addresses, the endpoint where it is known, and whether that was guessed.
+struct Question {
+    addresses: Addresses,
+    endpoint: Option<&'static Endpoint>,
+    guessed: bool,
+}
+
 impl Route {
     pub(super) fn run(self, global: &Global) -> Outcome {
+        // Before anything is compiled: a mistake in the question is answered at once.
+        let body = self.request.as_deref().map(read).transpose()?;
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
-        let explanation = providers.explain(&self.address);
+        let question = match body {
+            Some(body) => Question::of(body, self.endpoint, &providers)?,
+            None => {
+                Question { addresses: self.address.unwrap_or_default().into(), endpoint: self.endpoint, guessed: false }
+            }
+        };
+        let explanation = question.answer(&providers);
         match self.json {
             true => print::json(&explanation)?,
             false => print::answer(&text(&explanation))?,
@@ -48,21 +79,88 @@ impl Route {
     }
 }
 
+impl Question {
+    /// What a body asks for.
+    fn of(
+        mut body: Document,
+        endpoint: Option<&'static Endpoint>,
+        providers: &Providers,
+    ) -> Result<Self, Box<dyn Error>> {
+        let addresses = Addresses::take(&mut body)?;
+        if endpoint.is_some() {
+            return Ok(Question { addresses, endpoint, guessed: false });
+        }
+        let operations = addresses.first().map_or(&[][..], |first| providers.operations(first));
+        let endpoint = gateway::guess(&mut body, operations)?;
+        Ok(Question { addresses, endpoint, guessed: true })
+    }
+
+    fn answer(&self, providers: &Providers) -> Explanation {
+        let mut explanation = providers.explain(&self.addresses, self.endpoint.map(Endpoint::wanted));
+        explanation.endpoint = self.endpoint.map(|endpoint| endpoint.path.to_owned());
+        if self.guessed {
+            explanation.notes.push(match self.endpoint {
+                Some(endpoint) => format!("the body looks like one for {}; --endpoint names another", endpoint.path),
+                None => {
+                    "the body does not show its endpoint, so dialects were not compared: name it with --endpoint".into()
+                }
+            });
+        }
+        explanation
+    }
+}
+
+/// A request's body, as a client would send it.
+fn read(file: &Path) -> Result<Document, Box<dyn Error>> {
+    let mut bytes = Vec::new();
+    let from = match file.to_str() {
+        Some("-") => {
+            std::io::stdin().lock().read_to_end(&mut bytes)?;
+            "standard input".to_owned()
+        }
+        _ => {
+            bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            file.display().to_string()
+        }
+    };
+    Document::parse(bytes).map_err(|error| format!("{from}: this is no request's body: {error}").into())
+}
+
+fn endpoint(path: &str) -> Result<&'static Endpoint, String> {
+    let paths = || gateway::paths().collect::<Vec<_>>().join(", ");
+    gateway::endpoint(path).ok_or_else(|| format!("there is no such endpoint; there are {}", paths()))
+}
+
 fn text(explanation: &Explanation) -> String {
     let mut text = String::new();
     if !explanation.targets.is_empty() {
-        let mut table = Table::new(&["", "provider", "model", "account", "origin", "dialects"]);
+        let mut table = Table::new(&["", "provider", "model", "account", "billing", "origin", "dialects"]);
         for (index, target) in explanation.targets.iter().enumerate() {
+            let dialects = match &target.dialect {
+                Some(dialect) if target.translated => format!("{dialect}, translated"),
+                Some(dialect) => format!("{dialect}, passed through"),
+                None => print::list(&target.dialects),
+            };
             table.row([
                 &(index + 1).to_string(),
                 &target.provider,
                 &target.model,
-                target.account.as_deref().unwrap_or("-"),
+                &print::list(&target.accounts),
+                target.billing,
                 &target.origin,
-                &print::list(&target.dialects),
+                &dialects,
             ]);
         }
         text += &table.text();
+    }
+    for target in &explanation.targets {
+        if let Some(cooling) = &target.cooling {
+            text += &format!("cooling down: {}:{}: {}\n", target.provider, target.model, print::printable(cooling));
+        }
+    }
+    for skipped in &explanation.skipped {
+        let (model, why) = (print::printable(&skipped.model), print::printable(&skipped.why));
+        text += &format!("skipped: {}:{model}: {why}\n", skipped.provider);
     }
     for note in &explanation.notes {
         text += &format!("note: {}\n", print::printable(note));
@@ -73,37 +171,58 @@ fn text(explanation: &Explanation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::ExplainedTarget;
+    use crate::route::{ExplainedSkip, ExplainedTarget};
 
     fn explanation() -> Explanation {
         let target = ExplainedTarget {
             provider: "openai".into(),
             model: "gpt-5".into(),
             account: Some("env".into()),
+            accounts: vec!["env".into()],
+            missing: None,
+            billing: "pay-per-token",
             origin: "https://api.openai.com/v1".into(),
             dialects: vec!["responses".into(), "chat-completions".into()],
+            dialect: None,
+            translated: false,
             known: true,
+            cooling: None,
         };
-        Explanation { address: "gpt-5".into(), targets: vec![target], notes: Vec::new(), problem: None }
+        Explanation { address: "gpt-5".into(), targets: vec![target], ..Explanation::default() }
     }
 
     #[test]
     fn targets_are_numbered_in_the_order_in_which_they_are_tried() {
         assert_eq!(
             text(&explanation()),
-            "   PROVIDER  MODEL  ACCOUNT  ORIGIN                     DIALECTS\n\
-             1  openai    gpt-5  env      https://api.openai.com/v1  responses, chat-completions\n"
+            "   PROVIDER  MODEL  ACCOUNT  BILLING        ORIGIN                     DIALECTS\n\
+             1  openai    gpt-5  env      pay-per-token  https://api.openai.com/v1  responses, chat-completions\n"
         );
     }
 
     #[test]
     fn notes_stand_below_and_a_missing_account_is_a_dash() {
         let mut explanation = explanation();
-        explanation.targets[0].account = None;
+        explanation.targets[0].accounts = Vec::new();
         explanation.notes = vec!["openai: no credential".into()];
         let text = text(&explanation);
-        assert!(text.contains("gpt-5  -        https://"), "{text}");
+        assert!(text.contains("gpt-5  -        pay-per-token"), "{text}");
         assert!(text.ends_with("note: openai: no credential\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_skipped_or_cools_down_is_said_with_its_reason() {
+        let mut explanation = explanation();
+        explanation.targets[0].dialect = Some("responses".into());
+        explanation.targets[0].cooling = Some("429 until 12:00".into());
+        explanation.skipped =
+            vec![ExplainedSkip { provider: "plan".into(), model: "gpt-5".into(), why: "switched off".into() }];
+        let text = text(&explanation);
+        assert!(text.contains("responses, passed through\n"), "{text}");
+        assert!(
+            text.ends_with("cooling down: openai:gpt-5: 429 until 12:00\nskipped: plan:gpt-5: switched off\n"),
+            "{text}"
+        );
     }
 
     #[test]

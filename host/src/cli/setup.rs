@@ -13,7 +13,10 @@ use tokio::runtime::Runtime;
 use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
+use crate::credential::Store;
+use crate::plugin::description::SideKind;
 use crate::route::Providers;
+use crate::side;
 
 /// From here on a person wonders what takes so long.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
@@ -44,6 +47,11 @@ impl Setup {
         Ok(setup)
     }
 
+    /// The stored credentials.
+    pub(super) fn store(&self) -> Store {
+        Store::new(self.paths.token_store()).keeping(self.loaded.config.secrets_in)
+    }
+
     /// Starts the parts of the gateway. Must be called inside a runtime.
     pub(super) fn start(&self) -> Result<Arc<App>, Box<dyn Error>> {
         let env = |name: &str| std::env::var(name).ok();
@@ -52,13 +60,46 @@ impl Setup {
 
     /// The providers, once every component is loaded.
     pub(super) fn providers(&self) -> Result<Arc<Providers>, Box<dyn Error>> {
+        Ok(self.loaded_app(async |_, _| ())?.1)
+    }
+
+    /// The providers, after they were asked for everything of this kind; what could not be asked for is a warning, and
+    /// what was known before holds.
+    pub(super) fn providers_asked(&self, kind: SideKind, only: Option<&str>) -> Result<Arc<Providers>, Box<dyn Error>> {
+        if !self.loaded.config.side_requests {
+            let file = self.loaded.source.path().map(|file| file.display().to_string()).unwrap_or_default();
+            return Err(format!("nothing is asked for, as `side_requests` is false in {file}").into());
+        }
+        let ask = async |app: &App, providers: &Providers| {
+            let troubles = with_progress(side::ask_now(providers, kind, only), || "asking…".into()).await;
+            // A token that was renewed meanwhile must reach the disk.
+            providers.finish_refreshes().await;
+            app.directory.windows().save();
+            troubles
+        };
+        let (troubles, providers) = self.loaded_app(ask)?;
+        for trouble in troubles {
+            print::note(&format!(
+                "warning: {}. What is shown was known before",
+                print::printable(&trouble.to_string())
+            ));
+        }
+        Ok(providers)
+    }
+
+    /// Loads every component, and does something with the providers while there is a runtime.
+    fn loaded_app<T>(
+        &self,
+        and_then: impl AsyncFnOnce(&App, &Providers) -> T,
+    ) -> Result<(T, Arc<Providers>), Box<dyn Error>> {
         runtime()?.block_on(async {
             let app = self.start()?;
             let loading = || {
                 let count = app.directory.now().pending.max(1);
                 format!("compiling {count} component{}…", if count == 1 { "" } else { "s" })
             };
-            Ok(with_progress(app.directory.complete(), loading).await)
+            let providers = with_progress(app.directory.complete(), loading).await;
+            Ok((and_then(&app, &providers).await, providers))
         })
     }
 }
@@ -99,6 +140,8 @@ pub(super) fn provider_problems(loaded: &Loaded, providers: &Providers) -> Vec<S
             }),
         );
     }
+    let names = providers.name_problems(&loaded.config.models);
+    problems.extend(names.iter().map(|problem| problem.line(file)));
     problems
 }
 
@@ -119,7 +162,7 @@ pub(super) async fn with_progress<T>(work: impl Future<Output = T>, message: imp
 }
 
 /// The problems of a file are lines of their own, below what they are.
-fn headed(error: ConfigError) -> Box<dyn Error> {
+pub(super) fn headed(error: ConfigError) -> Box<dyn Error> {
     match error {
         ConfigError::Invalid { .. } => format!("the config is not valid:\n{error}").into(),
         other => other.into(),

@@ -3,7 +3,7 @@
 //! `login` and `logout` call it. All of it is on standard error, so that standard output stays the answer's.
 
 use std::error::Error;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::sync::OnceLock;
 
 use dialoguer::console::Term;
@@ -38,13 +38,7 @@ impl Terminal {
             if tokio::signal::ctrl_c().await.is_err() {
                 return;
             }
-            // A menu hides the cursor, and a hidden answer what is typed.
-            let _ = Term::stderr().show_cursor();
-            if cfg!(unix) && io::stdin().is_terminal() {
-                let _ = std::process::Command::new("stty").arg("echo").status();
-            }
-            print::note("\ncancelled");
-            std::process::exit(INTERRUPTED);
+            interrupted();
         });
     }
 
@@ -52,19 +46,40 @@ impl Terminal {
     pub(super) fn choose(&self, question: &str, items: &[String]) -> Result<usize, Box<dyn Error>> {
         let theme = ColorfulTheme::default();
         let menu = Select::with_theme(&theme).with_prompt(question).items(items).default(0);
-        Ok(menu.interact_on(&Term::stderr())?)
+        menu.interact_on(&Term::stderr()).map_err(failed)
     }
 
     /// Asks for a secret that is not shown. Before any line is read.
     pub(super) fn secret(&self, question: &str) -> Result<SecretString, Box<dyn Error>> {
         let theme = ColorfulTheme::default();
-        Ok(Password::with_theme(&theme).with_prompt(question).interact_on(&Term::stderr())?.into())
+        let typed = Password::with_theme(&theme).with_prompt(question).interact_on(&Term::stderr());
+        typed.map(SecretString::from).map_err(failed)
     }
 
     /// Asks for a line.
     pub(super) async fn ask(&self, question: &str) -> String {
         self.tell(question);
         self.line().await.trim().to_owned()
+    }
+}
+
+/// Ends the process as an interrupted one, with the terminal as it was before.
+fn interrupted() -> ! {
+    // A menu hides the cursor, and a hidden answer what is typed.
+    let _ = Term::stderr().show_cursor();
+    if cfg!(unix) && io::stdin().is_terminal() {
+        let _ = std::process::Command::new("stty").arg("echo").status();
+    }
+    print::note("\ncancelled");
+    std::process::exit(INTERRUPTED)
+}
+
+/// Why nothing was chosen or typed. A terminal in raw mode may give Ctrl-C to the menu instead of a signal to us.
+fn failed(error: dialoguer::Error) -> Box<dyn Error> {
+    let dialoguer::Error::IO(error) = error;
+    match error.kind() {
+        ErrorKind::Interrupted => interrupted(),
+        _ => error.into(),
     }
 }
 

@@ -93,6 +93,22 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
     },
+    /// A gateway runs with a config whose file is gone.
+    #[error("{}: it is gone, and what it said holds until it is there again. To go without a config, start the gateway anew", file.display())]
+    Gone {
+        /// Where it was.
+        file: PathBuf,
+    },
+}
+
+impl ConfigError {
+    /// Each problem as a line of its own.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            ConfigError::Invalid { file, problems } => problems.iter().map(|problem| problem.line(file)).collect(),
+            other => vec![other.to_string()],
+        }
+    }
 }
 
 fn lines(file: &Path, problems: &[Problem]) -> String {
@@ -170,6 +186,14 @@ pub enum Fault {
         "`{key}`: `{text}` is not a web page's origin: write `scheme://host` or `scheme://host:port`, such as `https://chat.example.com`"
     )]
     AllowedOrigin { key: String, text: String },
+    #[error("`{key}`: {reason}")]
+    Address { key: String, reason: String },
+    #[error("`{key}` has {count} addresses: it takes 1 to {most}")]
+    AddressCount { key: String, count: usize, most: usize },
+    #[error("`{key}`: `{address}` has more `*` than the name: each stands for what one of the name's matched")]
+    Stars { key: String, address: String },
+    #[error("`{key}` is never asked for: what begins with `{provider}:` is an address of that provider")]
+    NameIsAddress { key: String, provider: String },
     #[error("`{key}` begins with `~`, which is not expanded: write ${{HOME}} instead")]
     Tilde { key: String },
     #[error(
@@ -206,6 +230,8 @@ pub enum Guarded {
     Listen,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
+    /// `credentials.store`: secrets would leave the keyring.
+    Secrets,
 }
 
 impl fmt::Display for Guarded {
@@ -217,6 +243,7 @@ impl fmt::Display for Guarded {
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
+            Guarded::Secrets => "say where secrets are kept",
         })
     }
 }

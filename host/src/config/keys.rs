@@ -3,6 +3,8 @@
 //! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
 //! in docs/configuration.md all come from here. A key that is not in this table does not exist.
 
+use crate::route::Strategy;
+
 /// One key.
 pub(super) struct Key {
     /// Where it stands: `server.listen`. A segment in angle brackets stands for any name.
@@ -33,6 +35,7 @@ pub(super) enum Field {
     Keys,
     AllowedOrigins,
     BodyLimit,
+    Drain,
     PluginDir,
     Budget,
     Memory,
@@ -41,13 +44,16 @@ pub(super) enum Field {
     Origins,
     Enabled,
     Priority,
+    Accounts,
     Connect,
     FirstByte,
     Idle,
     Total,
     Settings,
     Auth,
+    Models,
     CredentialStore,
+    SideRequests,
 }
 
 /// What a key takes.
@@ -77,11 +83,10 @@ pub(super) enum Kind {
     Urls,
     /// A folder.
     Folder,
-    /// One of some words, and words that are not there yet with what they will do.
-    Choice {
-        now: &'static [&'static str],
-        later: &'static [(&'static str, &'static str)],
-    },
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// Lists of addresses by name.
+    Lists,
     /// Anything; for keys that are handed on or not there yet.
     Open,
 }
@@ -118,6 +123,17 @@ pub(super) const KEYS: &[Key] = &[
         default: "64MiB",
         doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
         state: State::Landed(Field::BodyLimit),
+    },
+    Key {
+        path: "server.drain_ms",
+        kind: Kind::Integer {
+            min: 0,
+            max: 3_600_000,
+            why: "whoever stops a gateway waits for its end, and service managers do not for long",
+        },
+        default: "30000",
+        doc: "How long open streams may go on once the gateway was told to stop, in milliseconds. Then they are cut.",
+        state: State::Landed(Field::Drain),
     },
     Key {
         path: "plugins.dir",
@@ -180,7 +196,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "providers.<id>.priority",
         kind: Kind::Integer { min: 0, max: 1_000_000, why: "it only orders providers" },
         default: "100",
-        doc: "Which provider answers a model that several serve: the lower first, then by name.",
+        doc: "Which provider answers a model that several serve: the lower first, then a plan before pay-per-token, then by name.",
         state: State::Landed(Field::Priority),
     },
     Key {
@@ -220,12 +236,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "providers.<id>.accounts",
-        kind: Kind::Open,
-        default: "",
-        doc: "How several accounts of a provider share the work.",
-        state: State::NotYet(
-            "it will choose between `failover`, `balance` and `sticky`; today the first account is used, or the one that the address names",
-        ),
+        kind: Kind::Choice(Strategy::WORDS),
+        default: "failover",
+        doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
+        state: State::Landed(Field::Accounts),
     },
     Key {
         path: "providers.<id>.auth",
@@ -236,10 +250,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "models",
-        kind: Kind::Open,
+        kind: Kind::Lists,
         default: "",
-        doc: "Names of your own for ordered lists of addresses.",
-        state: State::NotYet("it will give names to ordered lists of addresses; today a request names one model"),
+        doc: "Names of your own, each for one address or an ordered list of up to 8. A `*` in a name stands for any letters, and a `*` in its addresses for what that matched.",
+        state: State::Landed(Field::Models),
     },
     Key {
         path: "strict",
@@ -256,20 +270,21 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         doc: "When a second target is asked in parallel.",
         state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today a request has one target",
+            "it will ask a second target when the first is slow to begin; today targets are asked one after the other",
         ),
     },
     Key {
+        path: "side_requests",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "Whether the gateway asks providers for their live lists of models and for how much of a plan is used: at start, hourly and after a login. `false`: nothing is asked but what clients ask, and the components' own lists hold.",
+        state: State::Landed(Field::SideRequests),
+    },
+    Key {
         path: "credentials.store",
-        kind: Kind::Choice {
-            now: &["file"],
-            later: &[(
-                "keyring",
-                "it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
-            )],
-        },
-        default: "file",
-        doc: "Where stored credentials are: `file`, which is `oauth-tokens.json` in the data folder.",
+        kind: Kind::Choice(&["file", "keyring"]),
+        default: "",
+        doc: "Where the secrets of stored credentials are: `file`, which is `oauth-tokens.json` in the data folder, or `keyring`, which is the system's; the file has all else. Without it, new ones go into the file and others stay where they are.",
         state: State::Landed(Field::CredentialStore),
     },
 ];

@@ -1,6 +1,6 @@
 //! The config: `bitrouter.yaml`, found, read, checked and typed, and the folders everything else lives in.
 //!
-//! The CLI calls [`load`] once at start and hands the [`Config`] to the steps. Nothing here opens a socket, and nothing
+//! The CLI calls [`load`] at start, a running gateway again when it is told to, and hands the [`Config`] to the steps. Nothing here opens a socket, and nothing
 //! here prints: what is wrong comes back as one [`ConfigError`] that holds every problem of the file.
 
 mod allowed_origin;
@@ -8,6 +8,7 @@ mod error;
 mod expand;
 mod find;
 mod keys;
+mod models;
 mod paths;
 mod read;
 mod reference;
@@ -25,7 +26,7 @@ pub use reference::markdown as reference_table;
 pub use schema::json as schema;
 pub use tree::Place;
 pub use trust::{Trusted, trust};
-pub use typed::{Config, Plugins, Provider, Server, Timeouts};
+pub use typed::{Config, Named, Plugins, Provider, Server, Timeouts};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -80,15 +81,19 @@ pub fn load(options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> 
     Ok(Loaded { config: read.config, source, warnings })
 }
 
+/// The files whose change may change what [`load`] gives, whether they are there or not.
+pub fn watched(options: &LoadOptions) -> Vec<PathBuf> {
+    match &options.file {
+        Some(named) => vec![options.working_dir.join(named)],
+        None => vec![options.working_dir.join(FILE_NAME), options.paths.config_file(), options.paths.trusted_configs()],
+    }
+}
+
 /// What `bitrouter config check` prints: one line for each problem and warning, none when all is well.
 pub fn check(options: &LoadOptions, env: Env<'_>) -> Vec<String> {
     match load(options, env) {
         Ok(loaded) => loaded.warnings.iter().map(Warning::to_string).collect(),
-        Err(ConfigError::Invalid { file, problems }) => {
-            let lines = problems.iter().map(|problem| problem.line(&file));
-            lines.collect()
-        }
-        Err(error) => vec![error.to_string()],
+        Err(error) => error.lines(),
     }
 }
 

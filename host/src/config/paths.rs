@@ -100,6 +100,27 @@ impl Paths {
         self.data_dir.join("oauth-tokens.json")
     }
 
+    /// Where a running gateway is asked and told, by this user alone. Beside the data, so that gateways with different
+    /// homes never meet, and that it is found whatever `XDG_RUNTIME_DIR` a shell or a service has.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+
+    /// What side requests brought.
+    pub fn side_cache(&self) -> PathBuf {
+        self.cache_dir.join("side")
+    }
+
+    /// What was last heard of the accounts' limits.
+    pub fn windows(&self) -> PathBuf {
+        self.cache_dir.join("windows.json")
+    }
+
+    /// The limits that were reached, for the next start.
+    pub fn cooldowns(&self) -> PathBuf {
+        self.data_dir.join("cooldowns.json")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

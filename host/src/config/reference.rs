@@ -29,7 +29,8 @@ fn takes(kind: &Kind) -> String {
         Kind::Url => "a URL".to_owned(),
         Kind::Urls => "URLs by name".to_owned(),
         Kind::Folder => "a path".to_owned(),
-        Kind::Choice { now, .. } => format!("`{}`", now.join("`, `")),
+        Kind::Choice(words) => format!("`{}`", words.join("`, `")),
+        Kind::Lists => "addresses by name".to_owned(),
         Kind::Open => "keys".to_owned(),
     }
 }

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Child, Key, Kind, SECTIONS, State};
+use crate::route::asked::MOST;
 
 /// The schema as text, with a line feed at its end.
 pub fn json() -> String {
@@ -68,8 +69,11 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
         Kind::Secret | Kind::Url | Kind::Folder => text,
         Kind::Secrets => json!({ "type": "array", "items": text }),
         Kind::Texts(_) => json!({ "anyOf": [text, { "type": "array", "items": text }] }),
+        Kind::Lists => json!({ "type": "object", "additionalProperties": {
+            "anyOf": [text, { "type": "array", "items": text, "minItems": 1, "maxItems": MOST }],
+        } }),
         Kind::Urls => json!({ "type": "object", "additionalProperties": text }),
-        Kind::Choice { now, .. } => json!({ "enum": now }),
+        Kind::Choice(words) => json!({ "enum": words }),
         Kind::Open => json!({ "type": "object" }),
     };
     match schema {

@@ -13,7 +13,8 @@ use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Guarded, Place, allowed_origin, value};
-use crate::credential::Origin;
+use crate::credential::{Origin, SecretsIn};
+use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
 const MIN_KEY: usize = 16;
@@ -40,6 +41,7 @@ impl Reader<'_> {
             Field::Keys => self.keys(entry)?,
             Field::AllowedOrigins => self.allowed_origins(entry)?,
             Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
+            Field::Drain => self.config.server.drain = self.millis(entry)?,
             Field::PluginDir => self.plugin_dir(entry)?,
             Field::Budget => self.config.plugins.budget = self.millis(entry)?,
             Field::Memory => self.config.plugins.memory = self.integer(entry)? * 1024 * 1024,
@@ -57,6 +59,10 @@ impl Reader<'_> {
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
+            Field::Accounts => {
+                let word = self.choice(entry)?;
+                self.provider(entry).strategy = Strategy::of_word(&word).unwrap_or_default();
+            }
             Field::Connect => self.provider(entry).timeouts.connect = self.millis(entry)?,
             Field::FirstByte => self.provider(entry).timeouts.first_byte = self.millis(entry)?,
             Field::Idle => self.provider(entry).timeouts.idle = self.millis(entry)?,
@@ -70,7 +76,12 @@ impl Reader<'_> {
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
-            Field::CredentialStore => self.choice(entry)?,
+            Field::Models => self.models(entry)?,
+            Field::SideRequests => {
+                let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
+                self.config.side_requests = made;
+            }
+            Field::CredentialStore => self.credential_store(entry)?,
         }
         Ok(())
     }
@@ -188,18 +199,24 @@ impl Reader<'_> {
         }
     }
 
-    /// The only choice so far is `credentials.store`, whose one word is also the default.
-    fn choice(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let Kind::Choice { now, later } = entry.kind else {
-            return Ok(());
+    fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        self.guard.check(entry.path, Guarded::Secrets).map_err(|fault| (entry.place, fault))?;
+        let secrets_in = match self.choice(entry)?.as_str() {
+            "keyring" => SecretsIn::Keyring,
+            _ => SecretsIn::File,
         };
+        self.config.secrets_in = Some(secrets_in);
+        Ok(())
+    }
+
+    /// One of the words that the key takes.
+    fn choice(&self, entry: &Entry<'_>) -> Placed<String> {
         let text = self.text(entry, entry.node)?;
-        if let Some((_, what)) = later.iter().find(|(word, _)| *word == text) {
-            return Err((entry.node.place, Fault::NotYet { key: format!("{}: {text}", entry.path), what }));
-        }
-        match now.contains(&text.as_str()) {
-            true => Ok(()),
-            false => Err((entry.node.place, wrong_type(entry, &format!("`{}`", now.join("` or `"))))),
+        match entry.kind {
+            Kind::Choice(words) if !words.contains(&text.as_str()) => {
+                Err((entry.node.place, wrong_type(entry, &format!("`{}`", words.join("` or `")))))
+            }
+            _ => Ok(text),
         }
     }
 
@@ -218,7 +235,7 @@ impl Reader<'_> {
         Ok(SecretString::from(text.text))
     }
 
-    fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
+    pub(super) fn text(&self, entry: &Entry<'_>, node: &Node) -> Placed<String> {
         let text = self.expander.text(entry.path, node, takes(entry.kind));
         text.map(|text| text.text).map_err(|fault| (node.place, fault))
     }
@@ -243,14 +260,14 @@ impl Reader<'_> {
 }
 
 /// A list's items; one value is a list of one.
-fn items(node: &Node) -> &[Node] {
+pub(super) fn items(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(node),
     }
 }
 
-fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
+pub(super) fn wrong_type(entry: &Entry<'_>, takes: &str) -> Fault {
     Fault::WrongType { key: entry.path.to_owned(), takes: takes.to_owned() }
 }
 
@@ -260,7 +277,8 @@ fn takes(kind: &Kind) -> &'static str {
         Kind::Texts(what) => what,
         Kind::Url | Kind::Urls => "a URL such as `https://api.example.com/v1`",
         Kind::Folder => "the path of a folder",
-        Kind::Choice { .. } => "a word",
+        Kind::Choice(_) => "a word",
+        Kind::Lists => "an address, such as `openai:gpt-5`, or a list of them",
         Kind::Bool | Kind::Integer { .. } | Kind::Size { .. } | Kind::Open => "a value",
     }
 }

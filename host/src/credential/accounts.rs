@@ -39,6 +39,11 @@ impl Listing {
         self.found.iter().filter_map(|found| found.as_ref().ok())
     }
 
+    /// Whether nothing is there, usable or not.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// What is there and cannot be used, for `status` and the log.
     pub fn faults(&self) -> impl Iterator<Item = &AccountError> {
         self.found.iter().filter_map(|found| found.as_ref().err())
@@ -104,6 +109,14 @@ impl Accounts {
         let refresher = accounts.login().and_then(|oauth| Refresher::new(provider, oauth, &accounts.store));
         accounts.refresher = refresher.map(Arc::new);
         accounts
+    }
+
+    /// Goes on where the accounts of the same provider were before its configuration or its component changed: what is
+    /// known of refreshes is not lost.
+    pub fn carry_on(&mut self, before: &Accounts) {
+        if let (Some(now), Some(before)) = (self.refresher.as_mut().and_then(Arc::get_mut), &before.refresher) {
+            now.carry_on(before);
+        }
     }
 
     /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
@@ -179,6 +192,10 @@ impl Accounts {
             let (provider, label, kind) = kind();
             self.auth.iter().find(|auth| wanted(auth)).ok_or(AccountError::WrongKind { provider, label, kind })
         };
+        if let Some(why) = entry.out_of_reach() {
+            let (provider, label, _) = kind();
+            return Err(AccountError::OutOfReach { provider, label, why: why.to_owned() });
+        }
         match &entry.kind {
             Kind::ApiKey(key) => {
                 let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();

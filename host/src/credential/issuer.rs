@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use reqwest::Client;
 use secrecy::SecretString;
-use serde_json::Value;
+use secrecy::zeroize::Zeroizing;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::wipe::wipe;
 use super::{JoinError, Origin, Timestamp};
 use crate::plugin::description::{Encoding, Endpoint, Refresh};
 use crate::upstream::{TlsError, tls_config};
@@ -122,7 +124,7 @@ impl Issuer {
         let mut answer = request.send().await.map_err(unreachable)?;
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
         let at = date.and_then(|date| httpdate::parse_http_date(date).ok()).map(Timestamp::from);
-        let (status, mut body) = (answer.status().as_u16(), Vec::new());
+        let (status, mut body) = (answer.status().as_u16(), Zeroizing::new(Vec::with_capacity(16 << 10)));
         while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
             if body.len() + piece.len() > LONGEST {
                 return Err(IssuerError::Malformed { host: origin.host().to_owned(), status });
@@ -182,23 +184,47 @@ impl Reply {
 
     /// The tokens that it holds (RFC 6749, section 5.1).
     pub fn tokens(self) -> Result<Tokens, IssuerError> {
+        let tokens = Tokens::read(self.object()?, self.at);
+        let none = tokens.access_token.is_none() && tokens.refresh_token.is_none() && tokens.id_token.is_none();
+        if none { Err(self.malformed()) } else { Ok(tokens) }
+    }
+
+    /// The body of a success, as JSON.
+    pub fn success(self) -> Result<Vec<u8>, IssuerError> {
+        serde_json::to_vec(self.object()?).map_err(|_| self.malformed())
+    }
+
+    /// The object that a success is; a failure where it is none, or holds an error all the same.
+    fn object(&self) -> Result<&Map<String, Value>, IssuerError> {
         let is_error = self.body.as_ref().is_some_and(|body| body.get("error").is_some_and(|error| !error.is_null()));
         if !self.is_success() || is_error {
             return Err(self.refusal());
         }
-        let Some(Value::Object(body)) = &self.body else {
-            return Err(IssuerError::Malformed { host: self.host, status: self.status });
-        };
+        self.body.as_ref().and_then(Value::as_object).ok_or_else(|| self.malformed())
+    }
+
+    fn malformed(&self) -> IssuerError {
+        IssuerError::Malformed { host: self.host.clone(), status: self.status }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.body.iter_mut().for_each(wipe);
+    }
+}
+
+impl Tokens {
+    /// What a success says, made at this moment by the issuer's clock. What is not of the right kind is not there.
+    pub fn read(body: &Map<String, Value>, at: Timestamp) -> Self {
         let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty()).map(SecretString::from);
-        let tokens = Tokens {
+        Tokens {
             access_token: text("access_token"),
             refresh_token: text("refresh_token"),
             id_token: text("id_token"),
             expires_in: body.get("expires_in").and_then(seconds),
-            at: self.at,
-        };
-        let none = tokens.access_token.is_none() && tokens.refresh_token.is_none() && tokens.id_token.is_none();
-        if none { Err(IssuerError::Malformed { host: self.host, status: self.status }) } else { Ok(tokens) }
+            at,
+        }
     }
 }
 

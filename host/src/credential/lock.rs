@@ -1,6 +1,7 @@
 //! Locks between processes, each a file of its own: never the data file, which is replaced under its lock.
 //!
-//! The store locks its writes, a refresh its account, and the write-back to a vendor's file the vendor's own locks.
+//! The store locks its writes, a refresh its account, and the write-back to a vendor's file the vendor's own
+//! locks. A running gateway locks its control socket.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
@@ -15,13 +16,13 @@ const LONGEST_NOTE: u64 = 1024;
 
 /// A lock that is held until it is dropped, or the process ends. The file stays.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(crate) struct FileLock {
     file: File,
 }
 
 impl FileLock {
     /// Waits for a lock, blocking. [`ErrorKind::TimedOut`] where it is held for longer than that.
-    pub(super) fn take(path: &Path, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn take(path: &Path, patience: Duration) -> io::Result<Self> {
         let (file, end) = (open(path)?, Instant::now() + patience);
         while !locked(&file)? {
             if Instant::now() > end {
@@ -33,7 +34,7 @@ impl FileLock {
     }
 
     /// The same without blocking a thread while it waits.
-    pub(super) async fn wait(path: &Path, patience: Duration) -> io::Result<Self> {
+    pub(crate) async fn wait(path: &Path, patience: Duration) -> io::Result<Self> {
         let (file, end) = (open(path)?, Instant::now() + patience);
         while !locked(&file)? {
             if Instant::now() > end {
@@ -62,7 +63,7 @@ impl FileLock {
 }
 
 /// Makes a folder, and those above it, for this user alone. Those that are there stay as they are.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -23,7 +23,7 @@ use super::issuer::{Issuer, Tokens};
 use super::lock::FileLock;
 use super::store::replace::Reserved;
 use super::store::{Store, StoreError};
-use super::token_file::{LogInAgain, Refreshing, StoredLogin};
+use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
 use super::{Timestamp, claims};
 use crate::plugin::description::{Oauth, Refresh};
 use back_off::BackOff;
@@ -62,8 +62,11 @@ pub(super) struct Refresher {
     store: Arc<Store>,
     issuer: Issuer,
     clock: Clock,
-    accounts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<State>>>>,
+    states: Arc<States>,
 }
+
+/// What this process knows of the refreshes of each account, by label.
+type States = Mutex<HashMap<String, Arc<tokio::sync::Mutex<State>>>>;
 
 /// What this process knows of the refreshes of one account.
 #[derive(Debug, Default)]
@@ -85,8 +88,14 @@ impl Refresher {
             store: Arc::clone(store),
             issuer: Issuer::default(),
             clock: Clock::new(),
-            accounts: Mutex::default(),
+            states: Arc::default(),
         })
+    }
+
+    /// Goes on where another of this provider was, before the configuration changed: one refresh of an account at a time,
+    /// the same waits, and tokens that the disk did not take.
+    pub(super) fn carry_on(&mut self, before: &Refresher) {
+        self.states = Arc::clone(&before.states);
     }
 
     /// Whether a token with this expiry can be used no more.
@@ -115,7 +124,7 @@ impl Refresher {
 
     /// Waits until no refresh is under way, so that the process can end.
     pub(super) async fn finish(&self) {
-        let accounts: Vec<_> = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let accounts: Vec<_> = self.states.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for account in accounts {
             drop(account.lock().await);
         }
@@ -265,7 +274,12 @@ impl Refresher {
     async fn login(&self, label: &str) -> Result<StoredLogin, RefreshError> {
         let (provider, label) = (self.provider.clone(), label.to_owned());
         let read = move |store: &Store| {
-            let login = store.read_anew()?.login(&provider, &label).cloned();
+            let file = store.read_anew()?;
+            // Without its refresh token it would look as if it had none.
+            if let Some(why) = file.find(&provider, &label).and_then(Entry::out_of_reach) {
+                return Err(StoreError::OutOfReach { why: why.to_owned() });
+            }
+            let login = file.login(&provider, &label).cloned();
             // What another process refreshed is to be seen by whoever waited for it.
             store.look_again();
             Ok(login)
@@ -296,8 +310,8 @@ impl Refresher {
     }
 
     fn account(&self, label: &str) -> Arc<tokio::sync::Mutex<State>> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(accounts.entry(label.to_owned()).or_default())
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(states.entry(label.to_owned()).or_default())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Upstream passes every answer through here before a component, a log or a client sees it. A secret is found as it
 //! is, JSON-escaped, percent-encoded and in base64; one shorter than [`SHORTEST`] is not looked for.
 
+mod known;
 mod needles;
 mod stream;
 
@@ -14,6 +15,7 @@ use aho_corasick::{AhoCorasick, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 
+pub use known::scrub_log;
 pub use stream::ScrubStream;
 
 /// What stands in the place of a secret.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -41,6 +42,8 @@ pub struct Credential {
     pub claims: Vec<(String, String)>,
     /// When its secret expires, where that is known.
     pub expires_at: Option<Timestamp>,
+    /// When it came to be here: a refusal of the one before it does not concern it.
+    pub since: SystemTime,
     secret: SecretString,
     kept_back: Vec<SecretString>,
 }
@@ -65,13 +68,14 @@ impl Credential {
         let secrets = std::iter::once(parts.secret).chain(&parts.kept_back).map(ExposeSecret::expose_secret);
         Ok(Credential {
             attach: Attachment::new(parts.rules, parts.secret, parts.claims)?,
-            scrubber: Arc::new(Scrubber::new(secrets)),
+            scrubber: Arc::new(Scrubber::new(secrets)).watch_the_log(),
             provider: parts.provider.to_owned(),
             label: parts.label.to_owned(),
             source: parts.source,
             bound_to: parts.bound_to,
             claims: parts.claims.to_vec(),
             expires_at: parts.expires_at,
+            since: SystemTime::now(),
             secret: parts.secret.clone(),
             kept_back: parts.kept_back,
         })

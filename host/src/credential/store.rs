@@ -5,8 +5,10 @@
 
 mod logins;
 pub(super) mod replace;
+mod secrets;
 mod write;
 
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
-use super::token_file::{Fault, TokenFile};
+use super::keyring::{Keyring, KeyringError, SystemKeyring};
+use super::token_file::{Entry, Fault, TokenFile};
 pub use logins::Saved;
 
 /// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
@@ -24,6 +27,9 @@ pub use logins::Saved;
 ///
 /// So a command that has changed the file waits this long before it says so: by then every gateway goes by the change.
 pub const NOTICED_WITHIN: Duration = Duration::from_millis(250);
+
+/// How long a keyring that could not be read is left in peace: it may ask for a password each time.
+const KEYRING_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why the stored credentials cannot be read.
 #[derive(Debug, Error)]
@@ -52,6 +58,20 @@ pub enum StoreError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// Secrets in the keyring cannot be read or changed.
+    #[error(
+        "the system's keyring {error}. Nothing was changed. Unlock or start it, or set `credentials.store: file` in bitrouter.yaml"
+    )]
+    Keyring {
+        /// What it says.
+        error: KeyringError,
+    },
+    /// The secrets of this account are in the keyring, and cannot be read there.
+    #[error("the system's keyring {why}: unlock or start it")]
+    OutOfReach {
+        /// What it says.
+        why: String,
+    },
     /// Another process is writing, and does not come to an end.
     #[error("{path}: another program holds this lock for too long. End it, or try again", path = path.display())]
     Held {
@@ -68,11 +88,21 @@ fn next_of(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// Where secrets are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsIn {
+    /// In the file.
+    File,
+    /// In the system's keyring; the file has their names.
+    Keyring,
+}
+
 /// The stored credentials of one data folder.
-#[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     interval: Duration,
+    secrets_in: Option<SecretsIn>,
+    keyring: Arc<dyn Keyring>,
     last: Mutex<Option<Last>>,
 }
 
@@ -83,6 +113,16 @@ struct Last {
     stamp: Option<Stamp>,
     outcome: Outcome,
     warning: Option<String>,
+    /// Whether the file is looked at before this is used again, whatever it looks like.
+    stale: bool,
+    /// When the keyring is asked again, where it did not give all.
+    ask_keyring: Option<Instant>,
+}
+
+impl Last {
+    fn asks_again(&self, now: Instant) -> bool {
+        self.ask_keyring.is_some_and(|time| time <= now)
+    }
 }
 
 type Outcome = Result<Arc<TokenFile>, Arc<StoreError>>;
@@ -104,7 +144,19 @@ struct Stamp {
 impl Store {
     /// The credentials stored in this file, which need not exist. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Store { path: path.into(), interval: NOTICED_WITHIN, last: Mutex::new(None) }
+        Store {
+            path: path.into(),
+            interval: NOTICED_WITHIN,
+            secrets_in: None,
+            keyring: Arc::new(SystemKeyring),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// The same, with secrets kept here. What is stored stays where it is until it changes; with nothing said, it stays
+    /// there for good, and what is new goes into the file.
+    pub fn keeping(self, secrets_in: Option<SecretsIn>) -> Self {
+        Store { secrets_in, ..self }
     }
 
     /// The file.
@@ -128,9 +180,11 @@ impl Store {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let fresh = match last.take() {
-            Some(known) if now.duration_since(known.looked) < self.interval => known,
-            Some(known) if self.looks_like(&known) => Last { looked: now, ..known },
-            _ => self.load(now),
+            Some(known) if !known.stale && now.duration_since(known.looked) < self.interval => known,
+            Some(known) if !known.stale && self.looks_like(&known) && !known.asks_again(now) => {
+                Last { looked: now, ..known }
+            }
+            known => self.load(now, known.as_ref()),
         };
         take(last.insert(fresh))
     }
@@ -142,20 +196,25 @@ impl Store {
         }
     }
 
-    fn load(&self, now: Instant) -> Last {
-        match self.load_file() {
+    fn load(&self, now: Instant, before: Option<&Last>) -> Last {
+        let known = before.and_then(|last| last.outcome.as_deref().ok());
+        let (stamp, warning, outcome) = match self.load_file() {
             Ok((metadata, text)) => {
-                let fault = |fault| Arc::new(StoreError::Fault { path: self.path.clone(), fault });
-                let outcome = TokenFile::parse(&text).map(Arc::new).map_err(fault);
-                Last { looked: now, stamp: Some(stamp(&metadata)), outcome, warning: warning(&self.path, &metadata) }
+                let outcome = self.parsed(&text, known);
+                (Some(stamp(&metadata)), warning(&self.path, &metadata), outcome)
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Last { looked: now, stamp: None, outcome: Ok(Arc::default()), warning: None }
-            }
-            Err(error) => {
-                let error = StoreError::Read { path: self.path.clone(), error };
-                Last { looked: now, stamp: None, outcome: Err(Arc::new(error)), warning: None }
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => (None, None, Ok(TokenFile::default())),
+            Err(error) => (None, None, Err(StoreError::Read { path: self.path.clone(), error })),
+        };
+        let out_of_reach = |file: &TokenFile| file.entries.iter().any(|entry| Entry::out_of_reach(entry).is_some());
+        let ask_keyring = outcome.as_ref().is_ok_and(out_of_reach).then(|| Instant::now() + KEYRING_AGAIN);
+        Last {
+            looked: now,
+            stamp,
+            outcome: outcome.map(Arc::new).map_err(Arc::new),
+            warning,
+            stale: false,
+            ask_keyring,
         }
     }
 
@@ -166,6 +225,13 @@ impl Store {
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text)?;
         Ok((metadata, text))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, secrets_in) = (&self.path, self.secrets_in);
+        f.debug_struct("Store").field("path", path).field("secrets_in", &secrets_in).field("last", &self.last).finish()
     }
 }
 
@@ -206,6 +272,11 @@ impl Store {
     /// A store that looks at its file every time.
     pub(super) fn always_looking(path: impl Into<PathBuf>) -> Self {
         Store { interval: Duration::ZERO, ..Store::new(path) }
+    }
+
+    /// The same, with this keyring.
+    pub(super) fn with_keyring(self, keyring: Arc<dyn Keyring>) -> Self {
+        Store { keyring, ..self }
     }
 }
 

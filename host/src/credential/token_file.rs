@@ -13,13 +13,15 @@
 //!       "secret": { "key": "sk-…" } } ] }
 //! ```
 //!
-//! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`].
+//! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`]. Where the secrets are in the keyring,
+//! `secret` has their names instead: see [`Kept`].
 //!
 //! `provider` and `label` together name an entry and occur once. `origins` holds the origins that were accepted when
 //! the credential was stored: it goes nowhere else. `created_at` is RFC 3339 in UTC with whole seconds, so that its
 //! text sorts as the time does; it and `claims` may be missing. An entry of another `kind` is kept and not used.
 
 mod fields;
+mod kept;
 mod key;
 mod login;
 
@@ -30,9 +32,14 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::Origin;
+use super::wipe::Wiped;
 use fields::{Fields, Rest};
+pub use kept::{Kept, Place};
 pub use key::StoredKey;
 pub use login::{Follows, LogInAgain, Refreshing, StoredLogin};
+
+/// What has the secrets that are in the keyring, by name; or why it has them not.
+pub type Fetch<'f> = dyn Fn(&Kept) -> Result<Map<String, Value>, String> + 'f;
 
 /// The version of the format that this code reads.
 pub const VERSION: u64 = 1;
@@ -57,6 +64,8 @@ pub struct Entry {
     pub created_at: Option<String>,
     /// What it is.
     pub kind: Kind,
+    /// Where its secrets are.
+    pub place: Place,
     /// Members that this version does not know.
     rest: Rest,
 }
@@ -97,8 +106,14 @@ pub enum Fault {
 }
 
 impl TokenFile {
-    /// Reads a file's text.
+    /// Reads a file's text, and asks no keyring.
     pub fn parse(text: &str) -> Result<Self, Fault> {
+        Self::read(text, &|_| Err("was not asked".to_owned()))
+    }
+
+    /// Reads a file's text. `fetch` gives the secrets that are in the keyring, or says why it does not: such an entry is
+    /// there without them.
+    pub fn read(text: &str, fetch: &Fetch<'_>) -> Result<Self, Fault> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })?;
         let mut fields = Fields::of("", value)?;
@@ -107,7 +122,7 @@ impl TokenFile {
             return Err(Fault::Version(version));
         }
         let listed = fields.take("credentials", "is missing or not a list", |value| value.as_array().cloned())?;
-        let entry = |(at, value)| Entry::parse(Fields::of(&format!("credentials[{at}]"), value)?);
+        let entry = |(at, value)| Entry::parse(Fields::of(&format!("credentials[{at}]"), value)?, fetch);
         let entries = listed.into_iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let mut seen = HashSet::new();
         for (at, entry) in entries.iter().enumerate() {
@@ -124,7 +139,8 @@ impl TokenFile {
         let entries: Vec<Value> = self.entries.iter().map(Entry::to_json).collect();
         let mut file = object(json!({ "version": VERSION, "credentials": entries }));
         file.extend(self.rest.0.clone());
-        format!("{:#}\n", Value::Object(file)).into()
+        let file = Wiped(Value::Object(file));
+        format!("{:#}\n", file.0).into()
     }
 }
 
@@ -169,29 +185,62 @@ impl Entry {
     /// An entry that was stored at no known time.
     pub fn new(provider: &str, label: &str, kind: Kind) -> Self {
         let (provider, label) = (provider.to_owned(), label.to_owned());
-        Entry { provider, label, created_at: None, kind, rest: Rest::default() }
+        Entry { provider, label, created_at: None, kind, place: Place::File, rest: Rest::default() }
     }
 
     fn is(&self, provider: &str, label: &str) -> bool {
         self.provider == provider && self.label == label
     }
 
-    fn parse(mut fields: Fields) -> Result<Self, Fault> {
+    fn parse(mut fields: Fields, fetch: &Fetch<'_>) -> Result<Self, Fault> {
         let provider = fields.text("provider")?;
         let label = fields.text("label")?;
         if !is_label(&label) {
             return Err(fields.fault("label", "is not 1 to 64 of the characters A-Z a-z 0-9 . _ @ + -"));
         }
         let created_at = fields.maybe("created_at", Fields::text)?;
-        let kind = match fields.text("kind")?.as_str() {
+        let kind = fields.text("kind")?;
+        let kept = if matches!(kind.as_str(), "api-key" | "oauth") { Kept::of(&mut fields)? } else { None };
+        let place = kept.map_or(Place::File, |kept| {
+            let (secret, out_of_reach) = match fetch(&kept) {
+                Ok(secret) => (secret, None),
+                Err(why) => (kept::none(&kind), Some(why)),
+            };
+            fields.set("secret", Value::Object(secret));
+            Place::Keyring { kept, out_of_reach }
+        });
+        let kind = match kind.as_str() {
             "api-key" => Kind::ApiKey(StoredKey::parse(&mut fields)?),
             "oauth" => Kind::Oauth(Box::new(StoredLogin::parse(&mut fields)?)),
             other => Kind::Other(other.to_owned()),
         };
-        Ok(Entry { provider, label, created_at, kind, rest: fields.rest() })
+        Ok(Entry { provider, label, created_at, kind, place, rest: fields.rest() })
     }
 
+    /// Why its secrets cannot be read. An entry of which this is said has none.
+    pub fn out_of_reach(&self) -> Option<&str> {
+        match &self.place {
+            Place::Keyring { out_of_reach, .. } => out_of_reach.as_deref(),
+            Place::File => None,
+        }
+    }
+
+    /// The secrets by name, wherever they are.
+    pub(super) fn secrets(&self) -> Map<String, Value> {
+        self.whole().remove("secret").map(object).unwrap_or_default()
+    }
+
+    /// As the file has it.
     fn to_json(&self) -> Value {
+        let mut entry = self.whole();
+        if let Place::Keyring { kept, .. } = &self.place {
+            entry.insert("secret".into(), kept.to_json());
+        }
+        Value::Object(entry)
+    }
+
+    /// All of it, with its secrets.
+    pub(super) fn whole(&self) -> Map<String, Value> {
         let mut entry = object(json!({ "provider": self.provider, "label": self.label, "kind": self.kind.name() }));
         if let Some(created_at) = &self.created_at {
             entry.insert("created_at".into(), json!(created_at));
@@ -202,7 +251,7 @@ impl Entry {
             Kind::Other(_) => {}
         }
         entry.extend(self.rest.0.clone());
-        Value::Object(entry)
+        entry
     }
 }
 

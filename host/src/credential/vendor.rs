@@ -4,7 +4,6 @@
 //! it. Which files there are is fixed here, so that no component can name one that it would like to have.
 
 mod codex;
-mod keyring;
 
 use std::ffi::OsString;
 use std::io;
@@ -14,9 +13,8 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use super::issuer::Tokens;
+use super::keyring::Keyring;
 use super::{Origin, Timestamp};
-
-pub use keyring::{Keyring, SystemKeyring};
 
 /// The names by which a description asks for them.
 pub const SOURCES: [&str; 1] = [codex::SOURCE];

@@ -14,8 +14,6 @@ use super::Front;
 
 /// How long a client may take to send the head of a request: slow-loris defence.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long open streams may go on after the gateway was told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -58,8 +56,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts until `stop` resolves, then lets open streams finish for a while.
-pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<Output = ()>) {
+/// Accepts until `stop` resolves, then lets open streams finish for as long as it said.
+pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<Output = Duration>) {
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(512 << 10);
@@ -75,12 +73,13 @@ pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<
         listeners.into_iter().map(|listener| tokio::spawn(accept(listener, sockets.clone()))).collect();
     drop(sockets);
     tokio::pin!(stop);
-    loop {
+    let drain = loop {
         let socket = tokio::select! {
             socket = accepted.recv() => socket,
-            () = &mut stop => None,
+            drain = &mut stop => break drain,
         };
-        let Some(socket) = socket else { break };
+        // The acceptors never end by themselves.
+        let Some(socket) = socket else { break Duration::ZERO };
         let connection = builder.serve_connection(TokioIo::new(socket), front.clone()).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -88,10 +87,10 @@ pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<
                 tracing::debug!(%error, "connection ended");
             }
         });
-    }
+    };
     acceptors.iter().for_each(tokio::task::JoinHandle::abort);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some streams were still open after {} s and were cut", DRAIN.as_secs());
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some streams were still open after {} s and are cut", drain.as_secs_f32());
     }
 }
 

@@ -20,9 +20,10 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::{body, multipart, reply};
-use crate::app::App;
+use crate::app::{App, Live};
 use crate::error::Error;
 use crate::pipeline;
+use crate::route::{Addresses, Wanted};
 use crate::telemetry::{Finished, Outcome};
 
 /// One path that takes calls.
@@ -68,6 +69,13 @@ static ENDPOINTS: [Endpoint; 14] = [
 /// The catalogue that a provider's own client asks for: a call without a body.
 static CATALOGUE: Endpoint = json("/v1/models", "models", "responses", Dialect::Responses);
 
+impl Endpoint {
+    /// What it wants of a provider.
+    pub fn wanted(&self) -> Wanted<'static> {
+        Wanted { operation: self.operation, dialect: self.dialect }
+    }
+}
+
 /// A client's call, read and checked as far as routing needs.
 pub struct Call {
     /// Where it came in.
@@ -76,15 +84,16 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The client's query string.
     pub query: Option<String>,
-    /// The model's address, as the client wrote it.
-    pub address: String,
+    /// The addresses of its models, as the client wrote them.
+    pub addresses: Addresses,
     /// Whether the client asked for a stream.
     pub streaming: bool,
     /// What it sent.
     pub body: CallBody,
 }
 
-/// A call's body.
+/// A call's body. A clone shares its bytes.
+#[derive(Clone, Default)]
 pub enum CallBody {
     /// A JSON object.
     Json(Document),
@@ -98,6 +107,7 @@ pub enum CallBody {
         model_at: Range<usize>,
     },
     /// None.
+    #[default]
     None,
 }
 
@@ -107,21 +117,30 @@ pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.path == path && request.method() == Method::POST)
 }
 
+/// The endpoint at a path, for who asks without a request.
+pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// The paths of all endpoints.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ENDPOINTS.iter().map(|endpoint| endpoint.path)
+}
+
 /// Everything that the gateway answers beside calls.
-pub(super) fn pages(app: Arc<App>) -> Router {
+pub(super) fn pages(live: Arc<Live>) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/health", get(health))
         .route("/v1/models", get(models))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
-        .with_state(app)
+        .with_state(live)
 }
 
 /// The dialect in which an error on this path is written.
 pub(super) fn dialect_of(path: &str) -> Dialect {
-    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path);
-    endpoint.map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
+    endpoint(path).map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
 }
 
 /// Unique among all requests of all gateways, for practical purposes: a random start, then counting.
@@ -141,32 +160,37 @@ async fn health() -> Json<serde_json::Value> {
 
 /// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
 /// own where that is empty. Any other client gets the list of models.
-async fn models(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+async fn models(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+    let app = live.now();
     let query = request.uri().query().unwrap_or_default();
     if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version") {
         return list_of_models(&app).await;
     }
-    let serving = app.directory.settled().await.serving(CATALOGUE.operation, CATALOGUE.dialect);
+    let serving = app.directory.settled().await.serving(CATALOGUE.wanted());
     let Some(provider) = serving.first() else { return Json(json!({"models": []})).into_response() };
     let call = Call {
         endpoint: &CATALOGUE,
         query: Some(query.to_owned()),
         headers: request.headers().clone(),
-        address: format!("{provider}:{}", CATALOGUE.operation),
+        addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
         streaming: false,
         body: CallBody::None,
     };
-    pipeline::run(&app, call, Finished::start(request_id(), CATALOGUE.dialect)).await
+    let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
+    pipeline::run(app, call, finished).await
 }
 
-/// The models of all active providers; a name that several of them serve is listed once, for the first of them.
+/// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
+/// the first of them.
 async fn list_of_models(app: &App) -> Response {
     let mut seen = std::collections::HashSet::new();
-    let models = app.directory.settled().await.models();
-    let data: Vec<_> = models
-        .into_iter()
-        .filter(|model| seen.insert(model.id.clone()))
-        .map(|model| json!({"id": model.id, "object": "model", "created": 0, "owned_by": model.provider}))
+    let providers = app.directory.settled().await;
+    let names = providers.names.exact().map(|(name, _)| (name.to_owned(), "bitrouter".to_owned()));
+    let models = providers.models().into_iter().map(|model| (model.id, model.provider));
+    let data: Vec<_> = names
+        .chain(models)
+        .filter(|(id, _)| seen.insert(id.clone()))
+        .map(|(id, owner)| json!({"id": id, "object": "model", "created": 0, "owned_by": owner}))
         .collect();
     Json(json!({"object": "list", "data": data})).into_response()
 }
@@ -184,10 +208,10 @@ pub(super) async fn answer(
     endpoint: &'static Endpoint,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut finished = Finished::start(request_id(), endpoint.dialect);
+    let mut finished = Finished::start(&app.requests, request_id(), endpoint.dialect);
     let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
     Ok(match read(endpoint, request, limit).await {
-        Ok(call) => pipeline::run(&app, call, finished).await,
+        Ok(call) => pipeline::run(app, call, finished).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &finished.id);
             finished.status = response.status().as_u16();
@@ -211,25 +235,22 @@ async fn read(endpoint: &'static Endpoint, request: Request<Incoming>, limit: us
     }
     let content_type = content_type.to_owned();
     let bytes = body::read(&head.headers, body, limit).await?;
-    let (address, streaming, body) = if is_json { read_json(bytes)? } else { read_form(content_type, bytes)? };
+    let (addresses, streaming, body) = if is_json { read_json(bytes)? } else { read_form(content_type, &bytes)? };
     let query = head.uri.query().map(str::to_owned);
-    Ok(Call { endpoint, headers: head.headers, query, address, streaming, body })
+    Ok(Call { endpoint, headers: head.headers, query, addresses, streaming, body })
 }
 
-fn read_json(bytes: Bytes) -> Result<(String, bool, CallBody), Error> {
+fn read_json(bytes: Bytes) -> Result<(Addresses, bool, CallBody), Error> {
     let mut document = Document::parse(bytes)?;
-    if document.kind("/models")?.is_some() {
-        return Err(Error::ModelsList);
-    }
-    let address = document.string("model")?.filter(|model| !model.is_empty()).ok_or(Error::NoModel)?.into_owned();
+    let addresses = Addresses::take(&mut document)?;
     let streaming = match document.kind("/stream")? {
         None | Some(Kind::Null) => false,
         Some(_) => document.boolean("stream")?.unwrap_or(false),
     };
-    Ok((address, streaming, CallBody::Json(document)))
+    Ok((addresses, streaming, CallBody::Json(document)))
 }
 
-fn read_form(content_type: String, bytes: Bytes) -> Result<(String, bool, CallBody), Error> {
-    let form = multipart::read(&content_type, &bytes)?;
-    Ok((form.model, form.streaming, CallBody::Form { content_type, bytes, model_at: form.at }))
+fn read_form(content_type: String, bytes: &Bytes) -> Result<(Addresses, bool, CallBody), Error> {
+    let form = multipart::read(&content_type, bytes)?;
+    Ok((form.addresses, form.streaming, CallBody::Form { content_type, bytes: form.bytes, model_at: form.at }))
 }

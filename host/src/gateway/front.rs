@@ -18,13 +18,12 @@ use tower::ServiceExt;
 
 use super::endpoints;
 use super::guard::Guard;
-use crate::app::App;
+use crate::app::Live;
 
 /// The door and all that is behind it. A clone shares everything.
 #[derive(Clone)]
 pub struct Front {
-    app: Arc<App>,
-    guard: Arc<Guard>,
+    live: Arc<Live>,
     pages: Router,
 }
 
@@ -32,9 +31,8 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Sen
 
 impl Front {
     /// The door of this gateway.
-    pub fn new(app: Arc<App>) -> Self {
-        let guard = Arc::new(Guard::new(&app.config.server));
-        Front { pages: endpoints::pages(Arc::clone(&app)), app, guard }
+    pub fn new(live: Arc<Live>) -> Self {
+        Front { pages: endpoints::pages(Arc::clone(&live)), live }
     }
 }
 
@@ -44,12 +42,13 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        if let Err(refused) = self.guard.admit(&request) {
+        let app = self.live.now();
+        if let Err(refused) = app.guard.admit(&request) {
             return Box::pin(ready(Ok(refused)));
         }
         let origin = request.headers().get(ORIGIN).cloned();
         let answer: Answering = match endpoints::called(&request) {
-            Some(endpoint) => Box::pin(endpoints::answer(Arc::clone(&self.app), endpoint, request)),
+            Some(endpoint) => Box::pin(endpoints::answer(app, endpoint, request)),
             None => Box::pin(self.pages.clone().oneshot(request.map(Body::new))),
         };
         match origin {

@@ -3,6 +3,8 @@
 //! Any web page can make a browser send requests to a loopback port, and DNS rebinding gets around the same-origin rule;
 //! so a `Host` that is not ours and an `Origin` that is not allowed are refused before anything is read.
 
+use std::sync::Arc;
+
 use std::net::IpAddr;
 
 use axum::response::Response;
@@ -15,6 +17,7 @@ use subtle::ConstantTimeEq;
 use super::endpoints;
 use super::reply;
 use crate::config::Server;
+use crate::credential::Scrubber;
 use crate::error::Error;
 
 /// The rules of the door.
@@ -24,6 +27,8 @@ pub struct Guard {
     allowed_origins: Vec<String>,
     /// Digests, so that comparing takes the same time whatever the length.
     keys: Vec<[u8; 32]>,
+    /// Keeps the keys out of the log for as long as they are in use.
+    _not_logged: Arc<Scrubber>,
 }
 
 impl Guard {
@@ -33,6 +38,7 @@ impl Guard {
             loopback_only: server.listen.iter().all(|address| address.ip().is_loopback()),
             allowed_origins: server.allowed_origins.clone(),
             keys: server.keys.iter().map(digest).collect(),
+            _not_logged: Arc::new(Scrubber::new(server.keys.iter().map(ExposeSecret::expose_secret))).watch_the_log(),
         }
     }
 

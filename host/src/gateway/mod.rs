@@ -7,11 +7,13 @@ mod body;
 mod endpoints;
 mod front;
 mod guard;
+mod guess;
 mod multipart;
 mod reply;
 
 pub use accept::{BindError, bind, serve};
-pub use endpoints::{Call, CallBody, Endpoint};
+pub use endpoints::{Call, CallBody, Endpoint, endpoint, paths};
 pub use front::Front;
 pub use guard::Guard;
+pub use guess::guess;
 pub use reply::error as error_reply;

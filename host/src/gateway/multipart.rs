@@ -1,37 +1,53 @@
-//! The two fields of a multipart body that matter here: `model`, which routes, and `stream`.
+//! The fields of a multipart body that matter here: `model` or `models`, which route, and `stream`.
 //!
-//! The rest of the form goes up as it came; only the bytes of the model's name are ever replaced. (A streaming parser
-//! would not do: the model's place in the bytes is what is wanted.)
+//! The rest of the form goes up as it came; only the bytes of the model's name are ever replaced, and a list `models`
+//! taken out. (A streaming parser would not do: the model's place in the bytes is what is wanted.)
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use crate::error::Error;
+use crate::route::{Addresses, asked};
 
 /// What was found in a form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// The model's address as the client wrote it.
-    pub model: String,
-    /// Where it stands in the body.
+    /// The models' addresses as the client wrote them.
+    pub addresses: Addresses,
+    /// The form without the list.
+    pub bytes: Bytes,
+    /// Where the model's name stands in it.
     pub at: Range<usize>,
     /// Whether a field `stream` says `true`.
     pub streaming: bool,
 }
 
-/// Looks through a form of at most `MAX_PARTS` parts.
+/// The list that replaces `model`, and the parts that hold it.
+#[derive(Default)]
+struct List {
+    addresses: Vec<String>,
+    /// From one delimiter to the next.
+    parts: Vec<Range<usize>>,
+}
+
+/// Looks through a form. A list is one field `models` of JSON, or a field `models` or `models[]` for each address.
 pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Form, Error> {
     let malformed = |problem: &str| Error::Multipart(problem.to_owned());
     let delimiter =
         format!("--{}", boundary(content_type).ok_or_else(|| malformed("its content type names no boundary"))?);
     let finder = memmem::Finder::new(&delimiter);
+    let text = |name: &str, at: Range<usize>| {
+        let text = std::str::from_utf8(&body[at]).map(str::to_owned);
+        text.map_err(|_| malformed(&format!("`{name}` is not UTF-8")))
+    };
     let mut model = None;
+    let mut list = List::default();
     let mut streaming = false;
-    let mut at = finder.find(body).ok_or_else(|| malformed("the boundary does not occur in it"))?;
+    let mut part = finder.find(body).ok_or_else(|| malformed("the boundary does not occur in it"))?;
     loop {
-        at += delimiter.len();
+        let at = part + delimiter.len();
         if body[at..].starts_with(b"--") {
             break;
         }
@@ -42,17 +58,58 @@ pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Form, Error> {
         let end = if body[start..next].ends_with(b"\r\n") { next - 2 } else { next };
         match field_name(&body[at..head_end]).as_deref() {
             Some("model") if model.is_some() => return Err(malformed("it has two `model` fields")),
-            Some("model") => {
-                let text = std::str::from_utf8(&body[start..end]).map_err(|_| malformed("`model` is not UTF-8"))?;
-                model = Some((text.to_owned(), start..end));
+            Some("model") => model = Some((text("model", start..end)?, start..end)),
+            Some("models" | "models[]") => {
+                list.addresses.push(text("models", start..end)?);
+                list.parts.push(part..next);
             }
             Some("stream") => streaming = &body[start..end] == b"true",
             _ => {}
         }
-        at = next;
+        part = next;
+    }
+    if !list.parts.is_empty() {
+        let model_at = model.map(|(_, at)| at);
+        return replaced(body, &delimiter, list, model_at, streaming);
     }
     let (model, at) = model.filter(|(model, _)| !model.is_empty()).ok_or(Error::NoModel)?;
-    Ok(Form { model, at, streaming })
+    Ok(Form { addresses: model.into(), bytes: body.clone(), at, streaming })
+}
+
+/// A form with a list: the list's parts are taken out, and where there is no `model`, one is put in the first one's place.
+fn replaced(
+    body: &Bytes,
+    delimiter: &str,
+    list: List,
+    model_at: Option<Range<usize>>,
+    streaming: bool,
+) -> Result<Form, Error> {
+    let addresses = match &list.addresses[..] {
+        [json] if json.trim_start().starts_with('[') => Addresses::parse_list(json)?,
+        _ => asked::check(list.addresses)?,
+    };
+    let mut bytes = BytesMut::with_capacity(body.len());
+    let mut at = model_at.clone();
+    let mut kept = 0;
+    for part in list.parts {
+        bytes.extend_from_slice(&body[kept..part.start]);
+        kept = part.end;
+        match &mut at {
+            Some(at) if model_at.as_ref().is_some_and(|model| model.start > part.start) => {
+                *at = at.start - part.len()..at.end - part.len();
+            }
+            Some(_) => {}
+            None => {
+                bytes.extend_from_slice(delimiter.as_bytes());
+                bytes.extend_from_slice(b"\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
+                at = Some(bytes.len()..bytes.len());
+                bytes.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+    bytes.extend_from_slice(&body[kept..]);
+    let at = at.ok_or(Error::NoModel)?;
+    Ok(Form { addresses: Addresses::Several(addresses), bytes: bytes.freeze(), at, streaming })
 }
 
 /// RFC 2046: the boundary may be quoted.
@@ -96,7 +153,8 @@ mod tests {
     fn the_model_is_found_wherever_it_stands() {
         let body = form(&[("file", "model\r\n\r\nnot me"), ("model", "openai:whisper-1"), ("stream", "true")]);
         let found = read(TYPE, &body).unwrap();
-        assert_eq!(found.model, "openai:whisper-1");
+        assert_eq!(*found.addresses, ["openai:whisper-1"]);
+        assert_eq!(found.bytes, body);
         assert_eq!(&body[found.at.clone()], b"openai:whisper-1");
         assert!(found.streaming);
     }
@@ -106,6 +164,44 @@ mod tests {
         assert!(matches!(read(TYPE, &form(&[("file", "x")])), Err(Error::NoModel)));
         let error = read(TYPE, &form(&[("model", "a"), ("model", "b")])).unwrap_err().to_string();
         assert!(error.contains("two `model` fields"), "{error}");
+    }
+
+    #[test]
+    fn a_list_is_taken_out_wherever_it_stands() {
+        let without = form(&[("file", "x"), ("model", "m"), ("language", "de")]);
+        for fields in [
+            [("models", "[\"a\", \"b\"]"), ("file", "x"), ("model", "m"), ("language", "de")].as_slice(),
+            &[("file", "x"), ("model", "m"), ("language", "de"), ("models", "[\"a\",\"b\"]")],
+            &[("models", "a"), ("file", "x"), ("model", "m"), ("models", "b"), ("language", "de")],
+            &[("file", "x"), ("models[]", "a"), ("models[]", "b"), ("model", "m"), ("language", "de")],
+        ] {
+            let found = read(TYPE, &form(fields)).unwrap();
+            assert_eq!(*found.addresses, ["a", "b"], "{fields:?}");
+            assert_eq!(found.bytes, without, "{fields:?}");
+            assert_eq!(&found.bytes[found.at], b"m", "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_a_model_leaves_a_place_for_one() {
+        let found = read(TYPE, &form(&[("file", "x"), ("models", "a"), ("models", "b"), ("n", "1")])).unwrap();
+        assert_eq!(found.bytes, form(&[("file", "x"), ("model", ""), ("n", "1")]));
+        assert!(found.at.is_empty());
+        assert!(found.bytes[..found.at.start].ends_with(b"name=\"model\"\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_list_that_is_empty_or_too_long_is_refused() {
+        let nine: Vec<_> = (0..9).map(|_| ("models", "a")).collect();
+        for (fields, problem) in [
+            (vec![("models", "[]")], "is empty"),
+            (vec![("models", "[1]")], "not a text"),
+            (vec![("models", "[\"a\"")], "not a list of JSON"),
+            (nine, "has 9 entries"),
+        ] {
+            let error = read(TYPE, &form(&fields)).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

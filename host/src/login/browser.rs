@@ -1,13 +1,21 @@
-//! Logging in through a browser: authorization code with PKCE and a loopback redirect (RFC 6749, 7636, 8252).
+//! Logging in through a browser: authorization code with PKCE and a loopback redirect (RFC 6749, 7636, 8252). The address,
+//! the state and the proof are the crate `oauth2`'s; the way back is ours.
 
-use super::exchange::{self, Code};
+use oauth2::{AuthUrl, AuthorizationCode, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+
+use super::exchange::{self, Client, Code};
 use super::listener::{Callback, Listener, redirect_uri};
 use super::pages::Page;
 use super::pasted::Pasted;
-use super::pkce::{self, Pkce};
 use super::{Attempt, LoginError, Person};
 use crate::credential::issuer::Tokens;
 use crate::plugin::description::Browser;
+
+/// Of how many random bytes a verifier is made: as many as the vendors' own programs take. RFC 7636 (section 4.1) allows
+/// 32 to 96.
+const VERIFIER_BYTES: u32 = 64;
+/// The same for the state: 256 bits, which nobody guesses.
+const STATE_BYTES: u32 = 32;
 
 /// How the code gets from the browser to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,23 +35,27 @@ pub async fn browser<P: Person>(
     browser: &Browser,
     way: Return,
 ) -> Result<Tokens, LoginError> {
-    let (pkce, state) = (Pkce::new()?, pkce::state()?);
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256_len(VERIFIER_BYTES);
+    let state = CsrfToken::new_random_len(STATE_BYTES);
     let person = attempt.person;
     let mut listener = match way {
-        Return::Listen { .. } => Some(Listener::open(&browser.redirect, &state, |line| person.tell(line)).await?),
+        Return::Listen { .. } => {
+            Some(Listener::open(&browser.redirect, state.secret(), |line| person.tell(line)).await?)
+        }
         Return::Paste => None,
     };
     let redirect_uri = match &listener {
         Some(listener) => listener.redirect_uri.clone(),
         None => redirect_uri(&browser.redirect, browser.redirect.ports.first().copied().unwrap_or(80)),
     };
-    let page = authorization(attempt, browser, &redirect_uri, &state, &pkce)?;
+    let redirect_uri = RedirectUrl::new(redirect_uri).map_err(LoginError::address)?;
+    let page = authorization(attempt, browser, &redirect_uri, &state, challenge)?;
     ask(attempt, listener.as_ref(), way, &page);
 
     let brought = loop {
         tokio::select! {
             callback = came(&mut listener) => break callback,
-            line = person.line() => match Pasted::read(&line, &state) {
+            line = person.line() => match Pasted::read(&line, state.secret()) {
                 Pasted::Code(code) => break Callback::Code(code),
                 Pasted::Refused(error, description) => break Callback::Refused(error, description),
                 Pasted::StateMismatch => person.tell("that is of another login: paste what the address above led to"),
@@ -53,8 +65,7 @@ pub async fn browser<P: Person>(
     };
     let outcome = match brought {
         Callback::Code(code) => {
-            let code = Code { code: &code, verifier: &pkce.verifier, redirect_uri: &redirect_uri };
-            exchange::exchange(attempt, code).await
+            exchange::exchange(attempt, Code { code: AuthorizationCode::new(code), verifier, redirect_uri }).await
         }
         Callback::Refused(error, description) => Err(LoginError::refused(&error, description.as_deref())),
         Callback::Cancelled => Err(LoginError::Cancelled { port: listener.as_ref().map_or(0, |open| open.port) }),
@@ -82,24 +93,26 @@ async fn came(listener: &mut Option<Listener>) -> Callback {
 fn authorization<P: Person>(
     attempt: &Attempt<'_, P>,
     browser: &Browser,
-    redirect_uri: &str,
-    state: &str,
-    pkce: &Pkce,
+    redirect_uri: &RedirectUrl,
+    state: &CsrfToken,
+    challenge: PkceCodeChallenge,
 ) -> Result<String, LoginError> {
-    let scope = attempt.oauth.scopes.join(" ");
-    let mut query = vec![
-        ("response_type", "code"),
-        ("client_id", &attempt.oauth.client_id),
-        ("redirect_uri", redirect_uri),
-        ("code_challenge", &pkce.challenge),
-        ("code_challenge_method", "S256"),
-        ("state", state),
-    ];
-    if !scope.is_empty() {
-        query.push(("scope", &scope));
+    let page = attempt.origin.join::<&str, &str>(&browser.authorize, &[])?.to_string();
+    let client = Client::new(ClientId::new(attempt.oauth.client_id.clone()))
+        .set_auth_uri(AuthUrl::new(page).map_err(LoginError::address)?)
+        .set_redirect_uri(redirect_uri.clone());
+    let mut request = client
+        .authorize_url(|| state.clone())
+        .set_pkce_challenge(challenge)
+        .add_scopes(attempt.oauth.scopes.iter().cloned().map(Scope::new));
+    for (name, value) in &browser.parameters {
+        request = request.add_extra_param(name, value);
     }
-    query.extend(browser.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    Ok(attempt.origin.join(&browser.authorize, &query)?.to_string())
+    let (mut page, _) = request.url();
+    // The vendors' programs write a space as `%20`, and an issuer that reads no forms reads nothing else.
+    let query = page.query().map(|query| query.replace('+', "%20"));
+    page.set_query(query.as_deref());
+    Ok(page.to_string())
 }
 
 fn ask<P: Person>(attempt: &Attempt<'_, P>, listener: Option<&Listener>, way: Return, page: &str) {
@@ -109,7 +122,8 @@ fn ask<P: Person>(attempt: &Attempt<'_, P>, listener: Option<&Listener>, way: Re
     person.tell(&format!("To log in, {begin}\n\n  {page}\n"));
     person.tell(&match listener {
         Some(listener) => format!(
-            "Waiting on port {}. If the browser cannot reach this machine, paste here the address that it ends at.",
+            "Waiting on port {}. If the browser cannot reach this machine, paste here the address that it ends at, and press \
+             Enter.",
             listener.port
         ),
         None => "Then paste here the address that the browser ends at, although that page will not load.".to_owned(),

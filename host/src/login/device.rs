@@ -1,8 +1,9 @@
 //! Logging in with a code that the person enters in a browser on any machine: RFC 8628, and a poll of its own that some
-//! vendors have instead.
+//! vendors have instead. One loop of our own polls for both: see docs/decisions/0011-oauth2-crate.md.
 
 use std::time::Duration;
 
+use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -68,7 +69,12 @@ async fn code_poll<P: Person>(attempt: &Attempt<'_, P>, device: &CodePoll) -> Re
     let code = text(attempt, &granted, &["authorization_code"])?;
     let verifier = text(attempt, &granted, &["code_verifier"])?;
     let redirect_uri = attempt.origin.join::<&str, &str>(&device.redirect, &[])?.to_string();
-    exchange::exchange(attempt, Code { code: &code, verifier: &verifier, redirect_uri: &redirect_uri }).await
+    let code = Code {
+        code: AuthorizationCode::new(code),
+        verifier: PkceCodeVerifier::new(verifier),
+        redirect_uri: RedirectUrl::new(redirect_uri).map_err(LoginError::address)?,
+    };
+    exchange::exchange(attempt, code).await
 }
 
 async fn rfc8628<P: Person>(attempt: &Attempt<'_, P>, device: &Rfc8628) -> Result<Tokens, LoginError> {

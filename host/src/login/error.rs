@@ -17,9 +17,9 @@ pub enum LoginError {
     /// A path of the description does not fit its origin.
     #[error("the description's paths cannot be used: {0}")]
     Path(#[from] JoinError),
-    /// The machine has no random numbers.
-    #[error("this machine gives no random numbers: {0}")]
-    NoRandomness(String),
+    /// An address of the description's is none.
+    #[error("the description's addresses cannot be used: {0}")]
+    Address(String),
     /// All the ports that the issuer knows are in use.
     #[error("{} in use, often by another login that still waits: end that one, or log in another way", Ports(.ports))]
     PortsBusy {
@@ -68,6 +68,10 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    pub(super) fn address(error: oauth2::url::ParseError) -> Self {
+        LoginError::Address(error.to_string())
+    }
+
     /// A refusal in the issuer's words, made fit to be shown.
     pub(super) fn refused(error: &str, description: Option<&str>) -> Self {
         LoginError::Refused { error: shown(error), description: description.map(shown) }

@@ -32,7 +32,6 @@ const CANCEL_WITHIN: Duration = Duration::from_secs(1);
 const LAST_PAGE: Duration = Duration::from_secs(2);
 
 /// What the browser brought.
-#[derive(Debug)]
 pub(super) enum Callback {
     /// The code.
     Code(String),

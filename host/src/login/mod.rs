@@ -8,11 +8,12 @@ mod browser;
 mod device;
 mod error;
 mod exchange;
+mod granted;
 mod listener;
 mod pages;
 mod pasted;
-mod pkce;
 mod way;
+mod wire;
 
 pub use browser::{Return, browser};
 pub use device::device;

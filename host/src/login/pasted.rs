@@ -1,9 +1,11 @@
 //! What a person pastes where the browser cannot reach this machine: the address it ended at, `code#state`, or the code.
 
+use std::fmt;
+
 use form_urlencoded::parse;
 
-/// What a pasted text holds.
-#[derive(Debug, PartialEq, Eq)]
+/// What a pasted text holds. `Debug` shows no code.
+#[derive(PartialEq, Eq)]
 pub(super) enum Pasted {
     /// The code that the issuer gave.
     Code(String),
@@ -13,6 +15,17 @@ pub(super) enum Pasted {
     StateMismatch,
     /// It is none of the three.
     Nothing,
+}
+
+impl fmt::Debug for Pasted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Pasted::Code(_) => "Code(…)",
+            Pasted::Refused(..) => "Refused(…)",
+            Pasted::StateMismatch => "StateMismatch",
+            Pasted::Nothing => "Nothing",
+        })
+    }
 }
 
 impl Pasted {
@@ -83,6 +96,12 @@ mod tests {
         ] {
             assert_eq!(Pasted::read(line, STATE), code("ac_12345/6"), "{line}");
         }
+    }
+
+    #[test]
+    fn debug_shows_no_code() {
+        let debug = format!("{:?}", Pasted::read("ac_canary-0123456", STATE));
+        assert_eq!(debug, "Code(…)");
     }
 
     #[test]

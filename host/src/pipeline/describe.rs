@@ -1,8 +1,6 @@
 //! The call as a component sees it.
 
-use http::HeaderMap;
-
-use super::Attempt;
+use super::attempt::Attempt;
 use crate::gateway::Endpoint;
 use crate::plugin::contract::{Account, Call, Field};
 use crate::route::Target;
@@ -12,16 +10,15 @@ const MAX_CLAIM: usize = 256;
 
 /// Describes a call to the target's component: nothing in it is secret.
 pub(super) fn call(
-    attempt: &Attempt,
+    attempt: &Attempt<'_>,
     endpoint: &Endpoint,
     target: &Target,
     streaming: bool,
     query: Option<&str>,
-    client: &HeaderMap,
 ) -> Call {
     let provider = &attempt.provider;
     let description = &provider.plugin.description;
-    let headers = provider.forward.headers(client).filter_map(|(name, value)| {
+    let headers = provider.forward.headers(attempt.headers).filter_map(|(name, value)| {
         Some(Field { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
     });
     let account = attempt.credential.as_ref().map(|credential| Account {

@@ -12,7 +12,6 @@ use super::Received;
 use crate::credential::{Scrubber, answer_headers};
 use crate::plugin::contract::Field;
 use crate::route::{Provider, Said};
-use crate::telemetry::Finished;
 
 /// How often an account's limits are read at most: an account that is busy is not worth a hook for each answer, as
 /// every answer says them anew.
@@ -26,22 +25,22 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(received: &Received, finished: &Finished) -> Self {
+    pub(super) fn new(received: &Received) -> Self {
         Limits {
             provider: Arc::clone(&received.provider),
-            account: Arc::clone(&finished.account),
+            account: Arc::clone(&received.account),
             scrubber: received.scrubber.clone(),
         }
     }
 
     /// The headers of an answer that the description observes, scrubbed; none where there are none.
-    pub(super) fn in_headers(received: &Received, finished: &Finished) -> Option<(Self, Said)> {
+    pub(super) fn in_headers(received: &Received) -> Option<(Self, Said)> {
         let patterns = &received.provider.plugin.description.observe.headers;
         if patterns.is_empty() {
             return None;
         }
         let fields = observed(received.response.headers(), patterns, received.scrubber.as_deref());
-        (!fields.is_empty()).then(|| (Self::new(received, finished), Said::Headers(fields)))
+        (!fields.is_empty()).then(|| (Self::new(received), Said::Headers(fields)))
     }
 
     /// Hands events on.
@@ -74,7 +73,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
             match provider.plugin.quota(headers, event, scrubber.clone()).await {
                 Ok(windows) => {
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
-                    provider.windows.record(provider.id(), account, windows);
+                    provider.learned.windows.record(provider.id(), account, windows);
                 }
                 Err(error) => {
                     tracing::warn!(provider = provider.id(), %error, "a component could not read an account's limits");

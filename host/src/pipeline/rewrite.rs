@@ -1,14 +1,18 @@
 //! An answer that goes through the component's rewriter, event by event: one call for what each read brought.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
-use bitrouter_dialect::{ApiError, ErrorKind, EventKind, Splitter};
-use bytes::Bytes;
+use bitrouter_dialect::{ApiError, EventKind, Splitter};
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http_body_util::BodyExt;
 
 use super::Received;
+use super::deliver::{Delivered, DeliveredBody, client_headers};
+use super::failed::Failed;
 use super::watch::Watcher;
 use crate::credential::ScrubStream;
 use crate::error::Error;
@@ -17,18 +21,14 @@ use crate::plugin::contract::Event;
 use crate::telemetry::Finished;
 use crate::upstream::{self, Watch};
 
-/// Starts the rewriter and returns the body that it writes.
-pub(super) async fn start(received: Received, watcher: Watcher) -> Result<Body, (Error, Box<Finished>)> {
+/// Starts the rewriter and waits until what it writes is an answer.
+pub(super) async fn deliver(received: Received, watcher: Watcher) -> Result<Delivered, Failed> {
+    let (status, headers, began) = (received.response.status(), client_headers(&received), Instant::now());
     let plugin = Arc::clone(&received.provider.plugin);
     let memo = &received.request.memo;
-    let rewriter = match Rewriter::start(plugin, &received.call, memo, received.scrubber.clone()).await {
-        Ok(rewriter) => rewriter,
-        Err(error) => {
-            let error = Error::Hook { provider: received.provider.id().to_owned(), error };
-            return Err((error, Box::new(watcher.into_finished())));
-        }
-    };
-    let state = Rewriting {
+    let rewriter = Rewriter::start(plugin, &received.call, memo, received.scrubber.clone()).await;
+    let rewriter = rewriter.map_err(|error| Error::Hook { provider: received.provider.id().to_owned(), error })?;
+    let mut state = Rewriting {
         inner: received.response.into_body(),
         scrub: received.scrubber.map(ScrubStream::new),
         splitter: Splitter::default(),
@@ -39,9 +39,49 @@ pub(super) async fn start(received: Received, watcher: Watcher) -> Result<Body, 
         written: 0,
         ended: false,
     };
-    Ok(Body::from_stream(stream::unfold(state, |mut state| async move {
-        state.next().await.map(|bytes| (Ok::<_, std::convert::Infallible>(bytes), state))
-    })))
+    let mut held = BytesMut::new();
+    while !state.watcher.commits() {
+        match state.next().await? {
+            Some(bytes) => held.extend_from_slice(&bytes),
+            None => break,
+        }
+    }
+    let provider = || state.provider.to_string();
+    if state.watcher.is_cut() {
+        return Err(Error::Broken { provider: provider(), reason: state.watcher.cut().to_owned() }.into());
+    }
+    let refusal = state.watcher.refusal();
+    let body = DeliveredBody::Rewritten(Box::new(Rewritten { held: held.freeze(), state }));
+    let delivered = Delivered { status, headers, body, began };
+    match refusal {
+        None => Ok(delivered),
+        Some(event) => Err(Failed::in_stream(&event, None, delivered)),
+    }
+}
+
+/// What the rewriter wrote so far, and what it will.
+pub(super) struct Rewritten {
+    held: Bytes,
+    state: Rewriting,
+}
+
+impl Rewritten {
+    /// The client's, from here on.
+    pub(super) fn into_body(self, finished: Finished) -> Body {
+        let Rewritten { held, mut state } = self;
+        state.watcher.adopt(finished);
+        let first = (!held.is_empty()).then_some(held);
+        Body::from_stream(stream::unfold((first, state), |(first, mut state)| async move {
+            let bytes = match first {
+                Some(first) => Some(first),
+                None => match state.next().await {
+                    Ok(bytes) => bytes,
+                    Err(error) => Some(state.fail(&error)),
+                },
+            };
+            bytes.map(|bytes| (Ok::<_, Infallible>(bytes), (None, state)))
+        }))
+    }
 }
 
 struct Rewriting {
@@ -58,31 +98,21 @@ struct Rewriting {
 
 impl Rewriting {
     /// The next bytes for the client; none once the stream is over.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while !self.ended {
-            let outcome = match self.read().await {
-                Ok(Some(events)) if events.is_empty() => continue,
-                Ok(Some(events)) => self.rewriter.push(&events).await,
-                Ok(None) => {
+            let outcome = match self.read().await? {
+                Some(events) if events.is_empty() => continue,
+                Some(events) => self.rewriter.push(&events).await,
+                None => {
                     self.ended = true;
                     self.rewriter.finish().await
                 }
-                Err(broken) => return Some(self.fail(ErrorKind::Upstream, broken)),
             };
+            let provider = || self.provider.to_string();
             let events = match outcome {
                 Ok(Ok(events)) => events,
-                Ok(Err(failure)) => {
-                    let error = Error::Refused {
-                        provider: self.provider.to_string(),
-                        kind: failure.kind,
-                        message: failure.message,
-                    };
-                    return Some(self.fail(error.kind(), error.to_string()));
-                }
-                Err(error) => {
-                    let error = Error::Hook { provider: self.provider.to_string(), error };
-                    return Some(self.fail(error.kind(), error.to_string()));
-                }
+                Ok(Err(failure)) => return Err(Error::refused(provider(), failure)),
+                Err(error) => return Err(Error::Hook { provider: provider(), error }),
             };
             self.written += events.len() as u64;
             let bytes = frame(events);
@@ -91,17 +121,18 @@ impl Rewriting {
                 self.watcher.end(None);
             }
             if !bytes.is_empty() {
-                return Some(bytes);
+                return Ok(Some(bytes));
             }
         }
-        None
+        Ok(None)
     }
 
     /// The events that one read of the upstream completed; none at its end.
-    async fn read(&mut self) -> Result<Option<Vec<Event>>, String> {
+    async fn read(&mut self) -> Result<Option<Vec<Event>>, Error> {
+        let broken = |reason: String| Error::Broken { provider: self.provider.to_string(), reason };
         let frame = match tokio::time::timeout(self.idle, self.inner.frame()).await {
-            Err(_) => return Err(format!("the upstream sent nothing for {} s", self.idle.as_secs())),
-            Ok(Some(Err(error))) => return Err(format!("the upstream's answer broke off: {error}")),
+            Err(_) => return Err(broken(format!("the upstream sent nothing for {} s", self.idle.as_secs_f32()))),
+            Ok(Some(Err(error))) => return Err(broken(format!("the upstream's answer broke off: {error}"))),
             Ok(Some(Ok(frame))) => Some(frame),
             Ok(None) => None,
         };
@@ -127,15 +158,17 @@ impl Rewriting {
             self.splitter.finish(&mut take);
         }
         if oversized {
-            return Err("the upstream sent an event that is too large to rewrite".into());
+            return Err(broken("the upstream sent an event that is too large to rewrite".into()));
         }
         Ok(if end && events.is_empty() { None } else { Some(events) })
     }
 
-    fn fail(&mut self, kind: ErrorKind, message: String) -> Bytes {
+    /// What broke the stream off, in the client's dialect.
+    fn fail(&mut self, error: &Error) -> Bytes {
         self.ended = true;
+        let message = error.to_string();
         self.watcher.end(Some(&message));
-        let mut error = ApiError::new(kind, message);
+        let mut error = ApiError::new(error.kind(), message);
         error.request_id = Some(self.watcher.id().to_string());
         error.as_event(self.watcher.shape(), self.written)
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
 
-use super::Attempt;
+use super::attempt::Attempt;
 use crate::credential::binding;
 use crate::error::Error;
 use crate::plugin::HookBody;
@@ -79,7 +79,7 @@ pub(super) fn check_memo(memo: &[u8]) -> Result<(), String> {
     if memo.len() > MAX_MEMO { Err(format!("its memo has {} bytes; at most {MAX_MEMO}", memo.len())) } else { Ok(()) }
 }
 
-impl Attempt {
+impl Attempt<'_> {
     /// Sends a request that the component described.
     pub(super) async fn send(
         &self,
@@ -129,7 +129,7 @@ impl Attempt {
     /// The client's headers that go up, then the component's own in their place, then what the host says.
     fn headers(&self, described: &contract::Request, content_type: Option<HeaderValue>) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::with_capacity(16);
-        for (name, value) in self.provider.forward.headers(&self.headers) {
+        for (name, value) in self.provider.forward.headers(self.headers) {
             headers.append(name, value.clone());
         }
         for field in &described.headers {

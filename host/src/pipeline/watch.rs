@@ -1,9 +1,11 @@
-//! What is learned from an answer while it goes by.
+//! What is learned from an answer while it goes by: whether it is the client's yet, what it used, how it ended.
+//!
+//! The way back makes a watcher for each answer. Until its attempt is the one that the client gets, the watcher has no
+//! record to write into; `adopt` gives it one.
 
 use std::sync::Arc;
 
-use bitrouter_dialect::{Dialect, End, Framing, StreamError, Tap};
-use http::StatusCode;
+use bitrouter_dialect::{Dialect, End, Framing, Report, StreamError, Tap};
 
 use super::limits::Limits;
 use super::{Received, explain};
@@ -13,14 +15,27 @@ use crate::route::Provider;
 use crate::telemetry::{Finished, Outcome};
 use crate::upstream::Watch;
 
+/// How much of an answer is held back at most. A preamble repeats the request at the most, and a document that is longer
+/// than this is on its way for so long that its client had better see it come.
+const MOST_HELD: u64 = 1 << 20;
+
 /// Feeds the tap and completes the request's record.
 pub(super) struct Watcher {
     tap: Option<Tap>,
-    /// None once the record was handed on.
+    /// Whether the answer is one document, which is worth nothing to the client before it is whole.
+    document: bool,
+    seen: u64,
+    ended: Option<Ended>,
     finished: Option<Finished>,
     shape: Dialect,
     explainer: Option<Explainer>,
     limits: Option<Limits>,
+}
+
+/// How the answer ended, where that is known before there is a record.
+struct Ended {
+    broken: Option<String>,
+    report: Option<Report>,
 }
 
 /// Who is asked what an error event means.
@@ -32,13 +47,16 @@ struct Explainer {
 
 impl Watcher {
     /// A watcher for an answer framed this way; `None` for bytes without structure.
-    pub(super) fn new(received: &Received, framing: Option<Framing>, finished: Finished) -> Self {
+    pub(super) fn new(received: &Received, framing: Option<Framing>) -> Self {
         let shape = received.endpoint.shape;
         let events = &received.provider.observed_events;
-        let limits = (!events.is_empty()).then(|| Limits::new(received, &finished));
+        let limits = (!events.is_empty()).then(|| Limits::new(received));
         Watcher {
             tap: framing.map(|framing| Tap::new(shape, framing).observing(Arc::clone(events))),
-            finished: Some(finished),
+            document: framing == Some(Framing::Json),
+            seen: 0,
+            ended: None,
+            finished: None,
             shape,
             explainer: None,
             limits,
@@ -55,6 +73,12 @@ impl Watcher {
         self
     }
 
+    /// The answer is the client's: what is learned of it goes into this record.
+    pub(super) fn adopt(&mut self, finished: Finished) {
+        self.finished = Some(finished);
+        self.settle();
+    }
+
     /// The gateway's id of the request.
     pub(super) fn id(&self) -> Arc<str> {
         self.finished.as_ref().map_or_else(|| "".into(), |finished| Arc::clone(&finished.id))
@@ -65,16 +89,65 @@ impl Watcher {
         self.shape
     }
 
-    /// The status that the client is sent.
-    pub(super) fn answered(&mut self, status: StatusCode) {
-        if let Some(finished) = &mut self.finished {
-            finished.status = status.as_u16();
+    /// The error that the answer reported before any content.
+    pub(super) fn refusal(&self) -> Option<StreamError> {
+        match &self.ended {
+            Some(Ended { report: Some(Report { end: End::Failed(error), first_content: false, .. }), .. }) => {
+                Some((**error).clone())
+            }
+            Some(_) => None,
+            None => self.tap.as_ref().filter(|tap| !tap.first_content()).and_then(Tap::error).cloned(),
         }
     }
 
-    /// The record, for an answer that ends otherwise.
-    pub(super) fn into_finished(mut self) -> Finished {
-        self.finished.take().expect("it is handed on only at the end of a stream that the client has got")
+    /// Whether the answer stopped before it was one: a document that is not whole, or a stream without any content.
+    pub(super) fn is_cut(&self) -> bool {
+        let Some(Ended { report: Some(report), .. }) = &self.ended else { return false };
+        report.end == End::Cut && (self.document || !report.first_content)
+    }
+
+    /// What is wrong with an answer that was cut.
+    pub(super) fn cut(&self) -> &'static str {
+        match (self.document, self.seen) {
+            (true, 0) => "the upstream answered with an empty document",
+            (true, _) => "the upstream's answer is not one whole JSON document",
+            (false, _) => "the upstream's stream ended before any content",
+        }
+    }
+
+    /// Whether any content has passed.
+    pub(super) fn has_content(&self) -> bool {
+        match &self.ended {
+            Some(Ended { report: Some(report), .. }) => report.first_content,
+            _ => self.tap.as_ref().is_some_and(Tap::first_content),
+        }
+    }
+
+    /// What the component said of the failure is what the record says; it is not asked again.
+    pub(super) fn explained(&mut self) {
+        self.explainer = None;
+    }
+
+    /// Completes the record, once there is one and the answer has ended.
+    fn settle(&mut self) {
+        let Some(finished) = &mut self.finished else { return };
+        let Some(ended) = self.ended.take() else { return };
+        if let Some(report) = &ended.report {
+            finished.usage = report.usage;
+        }
+        let failed_already = matches!(finished.outcome, Outcome::Failed(_));
+        finished.outcome = match (ended.broken, ended.report.map(|report| report.end)) {
+            _ if failed_already => return,
+            (Some(error), _) => Outcome::Failed(error),
+            (None, Some(End::Failed(error))) => {
+                finished.outcome = Outcome::Failed(error.error.message.clone());
+                return self.explain(error);
+            }
+            (None, Some(End::Cut)) => {
+                Outcome::Failed("the upstream's answer ended without saying that it is whole".into())
+            }
+            (None, Some(End::Complete) | None) => Outcome::Complete,
+        };
     }
 
     fn explain(&mut self, error: Box<StreamError>) {
@@ -93,28 +166,25 @@ impl Watcher {
 
 impl Watch for Watcher {
     fn bytes(&mut self, bytes: &[u8]) {
+        self.seen += bytes.len() as u64;
         if let Some(tap) = &mut self.tap {
             tap.feed(bytes);
         }
     }
 
+    fn commits(&self) -> bool {
+        match &self.tap {
+            None => true,
+            Some(_) if self.seen > MOST_HELD => true,
+            Some(_) if self.document => false,
+            Some(tap) => tap.first_content() || tap.error().is_some(),
+        }
+    }
+
     fn end(&mut self, error: Option<&str>) {
         let report = self.tap.as_mut().map(Tap::finish);
-        let Some(finished) = &mut self.finished else { return };
-        if let Some(report) = &report {
-            finished.usage = report.usage;
-        }
-        finished.outcome = match (error, report.map(|report| report.end)) {
-            (Some(error), _) => Outcome::Failed(error.to_owned()),
-            (None, Some(End::Failed(error))) => {
-                finished.outcome = Outcome::Failed(error.error.message.clone());
-                return self.explain(error);
-            }
-            (None, Some(End::Cut)) => {
-                Outcome::Failed("the upstream's answer ended without saying that it is whole".into())
-            }
-            (None, Some(End::Complete) | None) => Outcome::Complete,
-        };
+        self.ended = Some(Ended { broken: error.map(str::to_owned), report });
+        self.settle();
     }
 }
 

@@ -25,6 +25,10 @@ pub struct Description {
     pub name: String,
     /// The component's own version.
     pub version: String,
+    /// The vendor whose models it serves, in lower case: `VENDOR/MODEL` finds it then, for the models that it lists.
+    /// Several providers may serve one vendor's models.
+    #[serde(default)]
+    pub vendor: Option<String>,
     /// Where requests go, by name: absolute `https` URLs (or `http` to loopback) without query or fragment. `api` is the one that most requests name, `auth` the only one that a refresh token
     /// is ever sent to.
     pub origins: BTreeMap<String, String>,
@@ -146,7 +150,7 @@ pub enum Place {
 }
 
 /// One model that is known without asking the provider.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Model {
     /// The provider's own name of the model.
     pub id: String,
@@ -184,9 +188,11 @@ fn api_name() -> String {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum SideKind {
-    /// `{"models": [Model…]}`, each as in `models` of the description.
+    /// `{"models": [Model…]}`, each as in `models` of the description, at most 4096 and at least one. They take the place
+    /// of those for the account that was asked for.
     Models,
-    /// `{"windows": [{"name", "used_percent", "length_seconds", "resets_at"}…], "plan": "…"}`.
+    /// `{"windows": [{"name", "used_percent", "limit", "remaining", "length_seconds", "resets_at"}…], "plan": "…"}`: the
+    /// name must be there, all else may be. Windows are named as `quota` names them.
     Usage,
     /// `{"claims": {"name": "value"…}}`, added to the account's claims.
     Account,

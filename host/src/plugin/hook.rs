@@ -30,14 +30,14 @@ pub struct HookState {
     /// True while the hook has neither looked at the document nor logged: its answer follows from the arguments alone.
     pub(super) untouched: bool,
     pub(super) wasi: Option<Box<Inert>>,
-    memory: usize,
+    budget: Budget,
     refused_memory: bool,
     ticks_left: u32,
 }
 
 impl ResourceLimiter for HookState {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.memory;
+        let allowed = desired <= self.budget.memory;
         self.refused_memory |= !allowed;
         Ok(allowed)
     }
@@ -190,17 +190,21 @@ impl Plugin {
         .await
     }
 
-    /// Reads the answer of a side request.
+    /// Reads the answer of a side request. No client waits for it and the page may have megabytes, so it gets the budget
+    /// of a load; and a page that a component cannot read says nothing about calls, so it is no strike for the bench.
     pub async fn interpret(
         &self,
         side: &str,
         page: &Answer,
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Result<String, Failure>, HookError> {
-        self.observe(scrubber, async |guest, store| {
-            guest.bitrouter_provider_provider().call_interpret(store, side, page).await
-        })
-        .await
+        let budget = off_the_path(self.runtime.budget());
+        let (answer, _) = self
+            .within_budget(budget, None, scrubber, async |guest, store| {
+                guest.bitrouter_provider_provider().call_interpret(store, side, page).await
+            })
+            .await;
+        answer
     }
 
     /// Runs a hook that has no body.
@@ -252,11 +256,22 @@ impl Plugin {
         if let Err(benched) = self.bench.check() {
             return (Err(benched), document);
         }
+        let (answer, document) = self.within_budget(self.runtime.budget(), document, scrubber, hook).await;
+        self.bench.record(&answer);
+        (answer, document)
+    }
+
+    async fn within_budget<T>(
+        &self,
+        budget: Budget,
+        document: Option<Document>,
+        scrubber: Option<Arc<Scrubber>>,
+        hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
+    ) -> (Result<T, HookError>, Option<Document>) {
         let _slot = match slot(&self.slots).await {
             Ok(slot) => slot,
             Err(busy) => return (Err(busy), document),
         };
-        let budget = self.runtime.budget();
         let body_size = document.as_ref().map_or(0, Document::body_len);
         let state = HookState::new(Arc::clone(&self.id), document, scrubber, budget, self.wasi);
         let mut store = store(&self.runtime, state, FUEL + 2 * body_size);
@@ -271,7 +286,6 @@ impl Plugin {
             (_, Some(error)) => Err(HookError::Body(error)),
             (answer, None) => answer,
         };
-        self.bench.record(&answer);
         (answer, state.document)
     }
 }
@@ -292,7 +306,7 @@ impl HookState {
             scrubber,
             log_lines: 0,
             untouched: true,
-            memory: budget.memory,
+            budget,
             refused_memory: false,
             ticks_left: ticks(budget),
         }
@@ -303,6 +317,11 @@ impl HookState {
         self.ticks_left = ticks(budget);
         self.log_lines = 0;
     }
+}
+
+/// The budget of what no client waits for: an interpreter that is slow to start, or a page of megabytes.
+fn off_the_path(budget: Budget) -> Budget {
+    Budget { cpu: budget.cpu * 10, ..budget }
 }
 
 /// One tick of the engine's clock is a millisecond.
@@ -343,15 +362,16 @@ pub(super) async fn within<T>(
     run: impl AsyncFnOnce(&mut Store<HookState>) -> wasmtime::Result<T>,
 ) -> Result<T, HookError> {
     let _ticking = runtime.ticking();
-    let budget = runtime.budget();
+    let budget = store.data().budget;
     match tokio::time::timeout(budget.wall, run(&mut *store)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(classify(&error, store.data(), budget)),
+        Ok(Err(error)) => Err(classify(&error, store.data())),
         Err(_) => Err(HookError::Wall(budget.wall)),
     }
 }
 
-fn classify(error: &wasmtime::Error, state: &HookState, budget: Budget) -> HookError {
+fn classify(error: &wasmtime::Error, state: &HookState) -> HookError {
+    let budget = state.budget;
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => HookError::Cpu(budget.cpu),
         Some(Trap::StackOverflow) => HookError::Stack,
@@ -361,11 +381,9 @@ fn classify(error: &wasmtime::Error, state: &HookState, budget: Budget) -> HookE
     }
 }
 
-/// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once,
-/// so an interpreter that is slow to start gets ten times the budget of a hook.
+/// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once.
 pub(super) async fn describe(runtime: &Runtime, pre: &PluginPre<HookState>, wasi: bool) -> Result<String, HookError> {
-    let mut budget = runtime.budget();
-    budget.cpu *= 10;
+    let budget = off_the_path(runtime.budget());
     let state = HookState::new("(loading)".into(), None, None, budget, wasi);
     let mut store = store(runtime, state, FUEL);
     within(runtime, &mut store, async |store: &mut Store<HookState>| {

@@ -1,10 +1,11 @@
 //! From a component's bytes to a `Plugin`: names, machine code, description, links.
 //!
-//! The registry calls it for each component at start, off the request path.
+//! The registry calls it for each component at start and at a reload, off the request path.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::cache::{Cache, Digest};
@@ -60,6 +61,11 @@ impl Loader {
             slots: Arc::new(Semaphore::new(SLOTS as usize)),
             rewriters: Arc::new(Semaphore::new(REWRITERS as usize)),
         }
+    }
+
+    /// Whether both load for one engine, so that what one loaded is as good as what the other would.
+    pub fn is_the_same_as(&self, other: &Loader) -> bool {
+        Engine::same(self.runtime.engine(), other.runtime.engine())
     }
 
     /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.
@@ -129,5 +135,34 @@ impl Loader {
             tracing::warn!(%error, "a description was not cached: it is asked for again at the next start");
         }
         Ok(description)
+    }
+}
+
+#[cfg(test)]
+impl Plugin {
+    /// A component that says this of itself, for tests of what is decided by a description: it has a built-in one's code.
+    pub(crate) fn described(description: Description) -> Arc<Plugin> {
+        static LINKED: std::sync::OnceLock<(Runtime, PluginPre<HookState>)> = std::sync::OnceLock::new();
+        let (runtime, pre) = LINKED.get_or_init(|| {
+            let runtime = Runtime::with(super::settings(), super::Budget::default()).unwrap();
+            let mut linker = Linker::new(runtime.engine());
+            contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).unwrap();
+            let (_, bytes) = crate::app::built_in()[0];
+            let component = Component::new(runtime.engine(), bytes).unwrap();
+            (runtime, PluginPre::new(linker.instantiate_pre(&component).unwrap()).unwrap())
+        });
+        Arc::new(Plugin {
+            id: description.id.as_str().into(),
+            digest: Digest::of(description.id.as_bytes()),
+            description,
+            origin: Origin::BuiltIn,
+            pre: pre.clone(),
+            runtime: runtime.clone(),
+            slots: Arc::new(Semaphore::new(1)),
+            rewriters: Arc::new(Semaphore::new(1)),
+            bench: Bench::default(),
+            remembered: Remembered::default(),
+            wasi: false,
+        })
     }
 }

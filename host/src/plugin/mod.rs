@@ -1,6 +1,6 @@
 //! The plugin step: providers as WebAssembly components behind `wit/0.1.0/provider.wit`.
 //!
-//! The registry loads components at start; the pipeline runs their hooks. A component gets a call and a document, never
+//! The registry loads components at start and at each reload; the pipeline runs their hooks. A component gets a call and a document, never
 //! a socket, a file or a secret.
 
 mod bench;
@@ -31,7 +31,7 @@ pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
-pub(crate) use validate::auth_problem;
+pub(crate) use validate::{OPERATIONS, auth_problem};
 
 /// One loaded component, ready to run hooks.
 pub struct Plugin {

@@ -1,7 +1,8 @@
 //! The set of providers that this gateway has: the built-in components and those of the plugin folder.
 //!
 //! Loading runs beside the gateway, so that `/health` answers at once; a request that needs a component which is still
-//! compiling waits a little. A component that cannot serve is named with its reason, and the rest serve.
+//! compiling waits a little. A component that cannot serve is named with its reason, and the rest serve. A reload makes
+//! another registry, while this one serves: components that are the same as before are not loaded again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ pub struct Snapshot {
 /// The providers, and the news of them.
 #[derive(Clone)]
 pub struct Registry {
+    loader: Loader,
     current: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -61,8 +63,24 @@ impl Registry {
     /// Starts loading; returns at once.
     pub fn start(loader: Loader, sources: Sources) -> Self {
         let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
-        tokio::spawn(load_all(loader, sources, news));
-        Registry { current }
+        tokio::spawn(load_all(loader.clone(), sources, Before::default(), news));
+        Registry { loader, current }
+    }
+
+    /// What loads its components.
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// The registry of what is in these places by now. Returns once everything is loaded or refused. A component of which
+    /// neither the bytes nor the engine changed is the same still. Where a file holds another build that does not serve,
+    /// the one before goes on, for as long as the user accepts it.
+    pub async fn reloaded(&self, loader: Loader, sources: Sources) -> Self {
+        let before = self.complete().await;
+        let engine = loader.is_the_same_as(&self.loader);
+        let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
+        load_all(loader.clone(), sources, Before { snapshot: before, same_engine: engine }, news).await;
+        Registry { loader, current }
     }
 
     /// What is there now.
@@ -95,17 +113,36 @@ struct Candidate {
     origin: Origin,
 }
 
-async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snapshot>>) {
+/// What serves while its successor is loaded.
+#[derive(Default)]
+struct Before {
+    snapshot: Arc<Snapshot>,
+    same_engine: bool,
+}
+
+impl Before {
+    /// The component with these bytes in this place, if it was there.
+    fn same(&self, candidate: &Candidate) -> Option<Arc<Plugin>> {
+        let same = |plugin: &&Arc<Plugin>| plugin.digest == candidate.digest && plugin.origin == candidate.origin;
+        self.snapshot.plugins.values().filter(|_| self.same_engine).find(same).cloned()
+    }
+
+    /// The build that this file had.
+    fn of_file(&self, origin: &Origin) -> Option<Arc<Plugin>> {
+        let of_file = |plugin: &&Arc<Plugin>| matches!(origin, Origin::File(_)) && plugin.origin == *origin;
+        self.snapshot.plugins.values().find(of_file).cloned()
+    }
+}
+
+async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch::Sender<Arc<Snapshot>>) {
     let mut snapshot = Snapshot::default();
-    let (lock, files) = {
+    let (lock, built_in, files) = {
         let sources = sources.clone();
-        match tokio::task::spawn_blocking(move || (Lock::read(&sources.lock), read_folder(&sources.folder))).await {
-            Ok(read) => read,
-            Err(error) => (
-                Ok(Lock::default()),
-                vec![Err(Refused { file: "plugins".into(), id: None, reason: error.to_string() })],
-            ),
-        }
+        let read = move || (Lock::read(&sources.lock), read_built_in(&sources), read_folder(&sources.folder));
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+            let refused = Refused { file: "plugins".into(), id: None, reason: error.to_string() };
+            (Ok(Lock::default()), Vec::new(), vec![Err(refused)])
+        })
     };
     let lock = lock.unwrap_or_else(|error| {
         snapshot.refused.push(Refused { file: "plugins.lock".into(), id: None, reason: error.to_string() });
@@ -119,26 +156,34 @@ async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snap
         }
     }
     // A file that the user accepted in a built-in provider's place comes first, so that no request sees the built-in.
-    let built_in = sources.built_in.iter().map(|(name, bytes)| Candidate {
-        file: (*name).to_owned(),
-        bytes: bytes.to_vec(),
-        digest: Digest::of(bytes),
-        origin: Origin::BuiltIn,
-    });
-    let replaces = |candidate: &Candidate| lock.plugins.iter().any(|grant| grant.sha256 == candidate.digest.as_str());
-    let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(replaces);
+    let accepts = |digest: &Digest| lock.plugins.iter().any(|grant| grant.sha256 == digest.as_str());
+    let first = |candidate: &Candidate| {
+        accepts(&candidate.digest) || before.of_file(&candidate.origin).is_some_and(|plugin| accepts(&plugin.digest))
+    };
+    let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(first);
     let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
 
     snapshot.pending = queue.len();
     let _ = news.send(Arc::new(snapshot.clone()));
     for candidate in queue {
         snapshot.pending -= 1;
-        match admit(&loader, &candidate, &lock, &sources, &snapshot).await {
+        let plugin = match before.same(&candidate) {
+            Some(plugin) => Ok(plugin),
+            None => load(&loader, &candidate).await,
+        };
+        let admitted = plugin.and_then(|plugin| admit(plugin, &candidate, &lock, &sources, &snapshot));
+        match admitted {
             Ok(Some(plugin)) => {
-                snapshot.plugins.insert(plugin.description.id.clone(), Arc::new(plugin));
+                snapshot.plugins.insert(plugin.description.id.clone(), plugin);
             }
             Ok(None) => {}
-            Err(refused) => {
+            Err(mut refused) => {
+                if let Some(plugin) = before.of_file(&candidate.origin)
+                    && let Ok(Some(plugin)) = admit(plugin, &candidate, &lock, &sources, &snapshot)
+                {
+                    refused.reason.push_str(". The build that was there before goes on until the gateway ends");
+                    snapshot.plugins.insert(plugin.description.id.clone(), plugin);
+                }
                 snapshot.refused.push(refused);
             }
         }
@@ -151,38 +196,35 @@ async fn load_all(loader: Loader, sources: Sources, news: watch::Sender<Arc<Snap
     // Listeners live as long as the registry; so does the last value.
 }
 
-/// Loads a component if it may serve. `None`: a built-in one whose place is taken by a file that the user accepted.
-async fn admit(
-    loader: &Loader,
+async fn load(loader: &Loader, candidate: &Candidate) -> Result<Arc<Plugin>, Refused> {
+    let loaded = loader.load(&candidate.bytes, candidate.digest.clone(), candidate.origin.clone()).await;
+    loaded.map(Arc::new).map_err(|error| Refused { file: candidate.file.clone(), id: None, reason: error.to_string() })
+}
+
+/// The component, if it may serve. `None`: a built-in one whose place is taken by a file that the user accepted.
+fn admit(
+    plugin: Arc<Plugin>,
     candidate: &Candidate,
     lock: &Lock,
     sources: &Sources,
     so_far: &Snapshot,
-) -> Result<Option<Plugin>, Refused> {
-    let refuse =
-        |id: Option<&str>, reason: String| Refused { file: candidate.file.clone(), id: id.map(str::to_owned), reason };
-    let plugin = loader
-        .load(&candidate.bytes, candidate.digest.clone(), candidate.origin.clone())
-        .await
-        .map_err(|error| refuse(None, error.to_string()))?;
+) -> Result<Option<Arc<Plugin>>, Refused> {
     let description = &plugin.description;
     let id = description.id.as_str();
+    let refuse = |reason: String| Refused { file: candidate.file.clone(), id: Some(id.to_owned()), reason };
     if let Some(first) = so_far.plugins.get(id) {
         return match (&first.origin, &candidate.origin) {
             (Origin::File(_), Origin::BuiltIn) => Ok(None),
             (Origin::BuiltIn, _) => {
-                Err(refuse(Some(id), not_trusted(candidate, &format!("it claims the id `{id}`, which is built in"))))
+                Err(refuse(not_trusted(candidate, &format!("it claims the id `{id}`, which is built in"))))
             }
-            (Origin::File(path), _) => Err(refuse(
-                Some(id),
-                format!("it claims the id `{id}`, which {} has already. Remove one of the two", path.display()),
-            )),
+            (Origin::File(path), _) => Err(refuse(format!(
+                "it claims the id `{id}`, which {} has already. Remove one of the two",
+                path.display()
+            ))),
         };
     }
-    if candidate.origin == Origin::BuiltIn {
-        return Ok(Some(plugin));
-    }
-    if lock.accepts(&Grant::of(&candidate.digest, description)) {
+    if candidate.origin == Origin::BuiltIn || lock.accepts(&Grant::of(&plugin.digest, description)) {
         return Ok(Some(plugin));
     }
     let known_before = lock.plugins.iter().any(|grant| grant.id == id);
@@ -199,13 +241,23 @@ async fn admit(
         None
     };
     match reason {
-        Some(why) => Err(refuse(Some(id), not_trusted(candidate, &why))),
+        Some(why) => Err(refuse(not_trusted(candidate, &why))),
         None => Ok(Some(plugin)),
     }
 }
 
 fn not_trusted(candidate: &Candidate, why: &str) -> String {
     format!("not trusted: {why}. To accept it: bitrouter plugin trust {}", candidate.file)
+}
+
+fn read_built_in(sources: &Sources) -> Vec<Candidate> {
+    let candidate = |(name, bytes): &(&str, &[u8])| Candidate {
+        file: (*name).to_owned(),
+        bytes: bytes.to_vec(),
+        digest: Digest::of(bytes),
+        origin: Origin::BuiltIn,
+    };
+    sources.built_in.iter().map(candidate).collect()
 }
 
 /// Every `.wasm` file of the folder, in order of name.

@@ -56,6 +56,9 @@ pub fn description(json: &str) -> Result<Description, Invalid> {
     if !well_formed(&description.id) {
         return fail("id", format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", description.id.escape_debug()));
     }
+    if let Some(vendor) = description.vendor.as_deref().filter(|vendor| !well_formed(vendor)) {
+        return fail("vendor", format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", vendor.escape_debug()));
+    }
     if !description.origins.contains_key("api") {
         return fail("origins", "there is no origin named `api`".into());
     }

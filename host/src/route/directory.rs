@@ -1,29 +1,48 @@
 //! The providers at one moment: the components that are loaded, each with its configuration.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::{Provider, Windows};
-use crate::config::Config;
+use super::{Cooldowns, Names, Provider, Wanted, Windows};
+use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::plugin::description::Billing;
-use crate::plugin::{Refused, Registry, Snapshot};
+use crate::plugin::{Plugin, Refused, Registry, Snapshot};
+use crate::side::Known;
 use crate::upstream::Upstream;
 
 /// Turns what the registry has into providers, once for each change.
 pub struct Directory {
     registry: Registry,
     config: Config,
+    current: ArcSwap<Providers>,
+    lasting: Arc<Lasting>,
+}
+
+/// What no reload takes away.
+struct Lasting {
+    /// As it was at the start.
     env: HashMap<String, String>,
     store: Arc<Store>,
-    current: ArcSwap<Providers>,
     /// One pool of connections for each connect timeout that the config names; most have one.
-    upstreams: std::sync::Mutex<BTreeMap<Duration, Arc<Upstream>>>,
-    windows: Arc<Windows>,
+    upstreams: Mutex<BTreeMap<Duration, Arc<Upstream>>>,
+    learned: Learned,
+    /// Where what side requests bring is kept.
+    side_cache: PathBuf,
+}
+
+/// What is known of all accounts. A clone is the same one.
+#[derive(Clone, Default)]
+pub struct Learned {
+    /// Their limits.
+    pub windows: Arc<Windows>,
+    /// What is not to be asked for a while.
+    pub cooldowns: Cooldowns,
 }
 
 /// The providers at one moment.
@@ -35,7 +54,9 @@ pub struct Providers {
     pub refused: Vec<Refused>,
     /// How many components are still being loaded.
     pub pending: usize,
-    snapshot: Arc<Snapshot>,
+    /// The user's own names for lists of addresses.
+    pub names: Names,
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 /// One model of one provider.
@@ -49,30 +70,60 @@ pub struct ModelEntry {
     pub context_window: Option<u64>,
     /// What it serves; everything that the provider does where nothing is said.
     pub operations: Vec<String>,
+    /// Seconds since 1970 at which the provider told it; none for what only the component lists.
+    pub told_at: Option<u64>,
 }
 
 impl Directory {
     /// The environment is copied: credentials in it are those of the start.
-    pub fn new(registry: Registry, config: Config, env: &dyn Fn(&str) -> Option<String>, store: Arc<Store>) -> Self {
+    pub fn new(
+        registry: Registry,
+        config: Config,
+        paths: &Paths,
+        env: &dyn Fn(&str) -> Option<String>,
+        store: Arc<Store>,
+        learned: Learned,
+    ) -> Self {
         // Which variables matter is only known when a component is loaded.
         let env = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        Directory {
-            registry,
-            config,
-            env,
-            store,
-            current: ArcSwap::default(),
-            upstreams: Default::default(),
-            windows: Arc::default(),
-        }
+        let lasting = Lasting { env, store, upstreams: Mutex::default(), learned, side_cache: paths.side_cache() };
+        Directory { registry, config, current: ArcSwap::default(), lasting: Arc::new(lasting) }
+    }
+
+    /// The directory under another configuration, with these components. A provider of which neither changed is the same
+    /// still, so that what it knows of its accounts goes on.
+    pub fn reloaded(&self, registry: Registry, config: Config) -> Self {
+        let next = Directory { registry, config, current: ArcSwap::default(), lasting: Arc::clone(&self.lasting) };
+        let (before, snapshot) = (self.now(), next.registry.now());
+        let same = |id: &str| self.config.provider(id).says_the_same_as(next.config.provider(id));
+        let by_id = snapshot.plugins.iter().map(|(id, plugin)| {
+            let known = before.by_id.get(id);
+            let unchanged = known.filter(|known| Arc::ptr_eq(&known.plugin, plugin) && same(id));
+            let provider = unchanged.cloned().unwrap_or_else(|| {
+                let mut provider = next.provider(id, plugin);
+                if let Some(known) = known {
+                    provider.accounts.carry_on(&known.accounts);
+                }
+                Arc::new(provider)
+            });
+            (id.clone(), provider)
+        });
+        next.current.store(Arc::new(Providers::of(by_id.collect(), &snapshot, Names::new(&next.config.models))));
+        next.lasting.forget_unused();
+        next
     }
 
     /// What is known of the accounts' limits.
-    pub fn windows(&self) -> &Windows {
-        &self.windows
+    pub fn windows(&self) -> &Arc<Windows> {
+        &self.lasting.learned.windows
+    }
+
+    /// What cools down.
+    pub fn cooldowns(&self) -> &Cooldowns {
+        &self.lasting.learned.cooldowns
     }
 
     /// What is there now.
@@ -97,32 +148,46 @@ impl Directory {
         }
         let provider = |id: &str, plugin| {
             // A provider that was there already keeps its accounts and connections.
-            if let Some(known) = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin)) {
-                return Arc::clone(known);
-            }
-            let configured = self.config.provider(id);
-            let env = |name: &str| self.env.get(name).cloned();
-            let upstream = self.upstream(configured.timeouts.connect);
-            let (store, windows) = (Arc::clone(&self.store), Arc::clone(&self.windows));
-            Arc::new(Provider::new(Arc::clone(plugin), configured, &env, store, upstream, windows))
+            let known = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin));
+            known.cloned().unwrap_or_else(|| Arc::new(self.provider(id, plugin)))
         };
-        let providers = Arc::new(Providers {
-            by_id: snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin))).collect(),
-            refused: snapshot.refused.clone(),
-            pending: snapshot.pending,
-            snapshot: Arc::clone(snapshot),
-        });
+        let by_id = snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin)));
+        let providers = Arc::new(Providers::of(by_id.collect(), snapshot, Names::new(&self.config.models)));
         self.current.store(Arc::clone(&providers));
         providers
     }
 
+    fn provider(&self, id: &str, plugin: &Arc<Plugin>) -> Provider {
+        let (configured, lasting) = (self.config.provider(id), &self.lasting);
+        let env = |name: &str| lasting.env.get(name).cloned();
+        let upstream = lasting.upstream(configured.timeouts.connect);
+        let (store, learned) = (Arc::clone(&lasting.store), lasting.learned.clone());
+        let known = Known::kept_in(self.config.side_requests.then(|| lasting.side_cache.clone()));
+        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned, known)
+    }
+}
+
+impl Lasting {
     fn upstream(&self, connect: Duration) -> Arc<Upstream> {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Arc::clone(upstreams.entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
+        Arc::clone(self.lock().entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
+    }
+
+    /// Closes the connections that no provider uses any more.
+    fn forget_unused(&self) {
+        self.lock().retain(|_, upstream| Arc::strong_count(upstream) > 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Duration, Arc<Upstream>>> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Providers {
+    fn of(by_id: BTreeMap<String, Arc<Provider>>, snapshot: &Arc<Snapshot>, names: Names) -> Self {
+        let (refused, pending) = (snapshot.refused.clone(), snapshot.pending);
+        Providers { by_id, refused, pending, names, snapshot: Arc::clone(snapshot) }
+    }
+
     /// Those that a bare name may find, in the order in which they are asked: by `priority`, and where that says nothing, a
     /// plan that is paid for already before what costs money for each token.
     pub fn active(&self) -> Vec<&Arc<Provider>> {
@@ -146,22 +211,31 @@ impl Providers {
     /// Every model that an active provider lists.
     pub fn models(&self) -> Vec<ModelEntry> {
         let of = |provider: &Arc<Provider>| {
-            let id = provider.id().to_owned();
-            let entry = |model: &crate::plugin::description::Model| ModelEntry {
-                id: model.id.clone(),
-                provider: id.clone(),
+            let entry = |model: super::Listed| ModelEntry {
+                id: model.id,
+                provider: provider.id().to_owned(),
                 context_window: model.context_window,
-                operations: model.operations.clone(),
+                operations: model.operations,
+                told_at: model.told_at,
             };
-            provider.plugin.description.models.iter().map(entry).collect::<Vec<_>>()
+            provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
         };
         self.active().into_iter().flat_map(of).collect()
     }
 
-    /// The active providers that serve an operation in a dialect.
-    pub fn serving(&self, operation: &str, dialect: &str) -> Vec<String> {
-        let serves =
-            |provider: &&Arc<Provider>| provider.plugin.dialects(operation).iter().any(|known| known == dialect);
-        self.active().into_iter().filter(serves).map(|provider| provider.id().to_owned()).collect()
+    /// The operations that a model is listed with, of the first provider that lists it; none where nothing is said.
+    pub fn operations(&self, address: &str) -> &[String] {
+        let model = self.parse(address).map_or_else(|_| address.to_owned(), |address| address.model().to_owned());
+        let listing = self.by_id.values().find_map(|provider| {
+            let id = provider.listed(&model)?;
+            provider.plugin.description.models.iter().find(|known| known.id == id)
+        });
+        listing.map_or(&[], |model| model.operations.as_slice())
+    }
+
+    /// The active providers that do what an endpoint wants.
+    pub fn serving(&self, wanted: Wanted<'_>) -> Vec<String> {
+        let active = self.active().into_iter().filter(|provider| provider.serves(wanted));
+        active.map(|provider| provider.id().to_owned()).collect()
     }
 }

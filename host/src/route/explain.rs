@@ -1,18 +1,27 @@
-//! The routing decision in words, without sending anything.
+//! The routing decision in words, without sending anything: what `bitrouter route` prints.
+//!
+//! The decision is the one that requests get; only the words are made here.
 
 use serde::Serialize;
 
 use super::nearest::nearest_of_all;
-use super::{Providers, Target};
+use super::skipped::words;
+use super::{Providers, Skipped, Target, Wanted};
 use crate::credential::AccountError;
 
-/// What an address leads to.
-#[derive(Clone, Debug, Serialize)]
+/// What addresses lead to.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Explanation {
-    /// As it was asked.
+    /// As it was asked; several in one line.
     pub address: String,
+    /// The same, one by one.
+    pub addresses: Vec<String>,
+    /// The path of the endpoint that is asked; none where nothing says which.
+    pub endpoint: Option<String>,
     /// Where requests would go, in order.
     pub targets: Vec<ExplainedTarget>,
+    /// What is passed over, and why.
+    pub skipped: Vec<ExplainedSkip>,
     /// What is worth knowing.
     pub notes: Vec<String>,
     /// Why nothing serves it.
@@ -26,60 +35,152 @@ pub struct ExplainedTarget {
     pub provider: String,
     /// The provider's own name of the model.
     pub model: String,
-    /// The account's label; none if there is no credential.
+    /// The label of the account that is used first; none if there is no credential.
     pub account: Option<String>,
+    /// The labels of all accounts that may be used, in order.
+    pub accounts: Vec<String>,
+    /// Why no account can be used.
+    pub missing: Option<String>,
+    /// How a call is paid for.
+    pub billing: &'static str,
     /// The origin that requests go to.
     pub origin: String,
     /// The dialects that it serves without translation.
     pub dialects: Vec<String>,
+    /// The dialect in which the request goes up, where the endpoint is known.
+    pub dialect: Option<String>,
+    /// Whether that is another than the client's.
+    pub translated: bool,
     /// Whether the catalogue lists the model.
     pub known: bool,
+    /// Until when it is not tried, and why, if it cools down.
+    pub cooling: Option<String>,
+}
+
+/// One provider that is passed over, in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedSkip {
+    /// The provider's id.
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// Why.
+    pub why: String,
 }
 
 impl Providers {
-    /// The decision for an address.
-    pub fn explain(&self, address: &str) -> Explanation {
+    /// The decision for a request's addresses; without an endpoint, for any that serves them.
+    pub fn explain(&self, addresses: &[String], wanted: Option<Wanted<'_>>) -> Explanation {
         let mut explanation =
-            Explanation { address: address.to_owned(), targets: Vec::new(), notes: Vec::new(), problem: None };
-        match self.resolve(address) {
-            Ok(target) => self.explain_target(&target, &mut explanation),
+            Explanation { address: addresses.join(", "), addresses: addresses.to_vec(), ..Explanation::default() };
+        let mut skipped = Vec::new();
+        match self.decide(addresses, wanted, &mut skipped) {
+            Ok(targets) => explanation.targets(&targets, wanted),
             Err(error) => explanation.problem = Some(error.to_string()),
         }
+        explanation.skipped = skipped.into_iter().map(explain_skip).collect();
         explanation
     }
+}
 
-    fn explain_target(&self, target: &Target, explanation: &mut Explanation) {
-        let provider = &target.provider;
-        let known = provider.lists(&target.model);
-        let mut account = None;
-        if provider.accounts.needs_credential() {
-            match provider.accounts.select(target.label.as_deref()) {
-                Ok(credential) => account = Some(credential.label.clone()),
+impl Explanation {
+    fn targets(&mut self, targets: &[Target], wanted: Option<Wanted<'_>>) {
+        let mut answers = false;
+        let mut lacking = Vec::new();
+        for target in targets {
+            let (accounts, missing) = accounts(target);
+            let mut explained = explain_target(target, wanted, accounts);
+            match missing {
+                None => answers = true,
                 // The address is right, and a login makes it work: that is no failure of the question.
-                Err(AccountError::NotLoggedIn { provider, .. }) => {
-                    let label = target.label.as_ref().map_or_else(String::new, |label| format!(" --label {label}"));
-                    explanation.notes.push(format!("no account is logged in: bitrouter login {provider}{label}"));
+                Some(Missing::Login(sentence)) => {
+                    answers = true;
+                    self.notes.push(sentence.clone());
+                    explained.missing = Some(sentence);
                 }
-                Err(error) => explanation.problem = Some(error.to_string()),
+                Some(Missing::Other(sentence)) => {
+                    lacking.push(sentence.clone());
+                    explained.missing = Some(sentence);
+                }
             }
-        }
-        if !known {
-            explanation.notes.push(format!("`{}` is not in the catalogue: passes through", target.model));
-            let listed = provider.plugin.description.models.iter().map(|model| model.id.as_str());
-            let near = nearest_of_all(&target.model, listed, 3);
-            if !near.is_empty() {
-                explanation.notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
+            if !explained.known {
+                self.notes.extend(unlisted(target));
             }
+            self.targets.push(explained);
         }
-        let listed = provider.plugin.description.models.iter().find(|model| model.id == target.model);
-        let operation = listed.and_then(|model| model.operations.first()).map_or("generate", String::as_str);
-        explanation.targets.push(ExplainedTarget {
-            provider: provider.id().to_owned(),
-            model: target.model.clone(),
-            account,
-            origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
-            dialects: provider.plugin.dialects(operation).to_vec(),
-            known,
-        });
+        match answers {
+            true => self.notes.extend(lacking),
+            false => self.problem = Some(lacking.join(". ")),
+        }
     }
+}
+
+/// What is worth knowing of a model that the catalogue does not list.
+fn unlisted(target: &Target) -> Vec<String> {
+    let catalogue = target.provider.catalogue();
+    let near = nearest_of_all(&target.model, catalogue.iter().map(|model| model.id.as_str()), 3);
+    let mut notes = vec![format!("`{}` is not in the catalogue: passes through", target.model)];
+    if !near.is_empty() {
+        notes.push(format!("nearest in the catalogue: {}", near.join(", ")));
+    }
+    notes
+}
+
+fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<String>) -> ExplainedTarget {
+    let provider = &target.provider;
+    let listed = provider.entry(&target.model);
+    let usual = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
+    let operation = wanted.map_or(usual, |wanted| wanted.operation);
+    ExplainedTarget {
+        provider: provider.id().to_owned(),
+        model: target.model.clone(),
+        account: accounts.first().cloned(),
+        accounts,
+        missing: None,
+        billing: words(provider.billing()),
+        origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
+        dialects: provider.plugin.dialects(operation).to_vec(),
+        // Every request goes up in the client's own dialect.
+        dialect: wanted.map(|wanted| wanted.dialect.to_owned()),
+        translated: false,
+        known: listed.is_some(),
+        cooling: None,
+    }
+}
+
+/// What a target lacks.
+enum Missing {
+    /// A login.
+    Login(String),
+    /// Anything else.
+    Other(String),
+}
+
+/// The labels of the accounts that a target may use, or what it lacks.
+fn accounts(target: &Target) -> (Vec<String>, Option<Missing>) {
+    let accounts = &target.provider.accounts;
+    let id = target.provider.id();
+    if !accounts.needs_credential() {
+        let named = target.label.as_ref().map(|label| {
+            Missing::Other(format!(
+                "{id}: it needs no credential, so there is no account `{label}`. Use {id}:{}",
+                target.model
+            ))
+        });
+        return (Vec::new(), named);
+    }
+    match accounts.select(target.label.as_deref()) {
+        Ok(credential) if target.label.is_some() => (vec![credential.label.clone()], None),
+        Ok(_) => (accounts.list().accounts().map(|credential| credential.label.clone()).collect(), None),
+        Err(AccountError::NotLoggedIn { provider, .. }) => {
+            let label = target.label.as_ref().map_or_else(String::new, |label| format!(" --label {label}"));
+            let sentence = format!("no account is logged in: bitrouter login {provider}{label}");
+            (Vec::new(), Some(Missing::Login(sentence)))
+        }
+        Err(error) => (Vec::new(), Some(Missing::Other(error.to_string()))),
+    }
+}
+
+fn explain_skip(skipped: Skipped) -> ExplainedSkip {
+    ExplainedSkip { why: skipped.reason.to_string(), provider: skipped.provider, model: skipped.model }
 }

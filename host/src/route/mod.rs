@@ -3,15 +3,33 @@
 //! The pipeline asks `Directory` for each request. `bitrouter route` prints the same decision.
 
 pub mod address;
+pub mod asked;
+pub mod conversation;
+pub mod cooldown;
 mod directory;
 mod explain;
+pub mod journey;
+mod names;
 pub mod nearest;
+pub mod order;
 mod provider;
 mod resolve;
+mod skipped;
+pub mod verdict;
 mod windows;
+#[cfg(test)]
+mod world;
 
-pub use directory::{Directory, ModelEntry, Providers};
-pub use explain::{ExplainedTarget, Explanation};
-pub use provider::Provider;
-pub use resolve::Target;
+pub use asked::Addresses;
+pub use conversation::Conversation;
+pub use cooldown::Cooldowns;
+pub use directory::{Directory, Learned, ModelEntry, Providers};
+pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
+pub use journey::{Account, Journey, Passed, Place};
+pub use names::Names;
+pub use order::Strategy;
+pub use provider::{Listed, Provider};
+pub use resolve::{Target, Wanted};
+pub use skipped::{Reason, Skipped};
+pub use verdict::{Ends, Meaning, Scope};
 pub use windows::{Said, Unread, Window, Windows};

@@ -2,6 +2,8 @@
 //!
 //! Unknown providers, models and config keys ask here. It only helps a person: nothing may route by its answer.
 
+use std::collections::HashSet;
+
 use strsim::normalized_damerau_levenshtein;
 
 /// Below this share of letters in place, two names have nothing to do with each other.
@@ -32,7 +34,9 @@ fn alike<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usi
         .filter(|(likeness, _)| *likeness >= least)
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    near.into_iter().map(|(_, candidate)| candidate).take(n).collect()
+    // Several providers may list one model.
+    let mut seen = HashSet::new();
+    near.into_iter().map(|(_, candidate)| candidate).filter(|candidate| seen.insert(*candidate)).take(n).collect()
 }
 
 /// From 0 to 1. Model names grow at their ends (`gpt-5` to `gpt-5-mini`), so a shared beginning counts for more than the
@@ -86,6 +90,11 @@ mod tests {
             assert_eq!(nearest(wanted, KEYS, 1), [found], "{wanted}");
         }
         assert_eq!(nearest("opnai", ["anthropic", "openai", "openai-codex"], 1), ["openai"]);
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_named_once() {
+        assert_eq!(nearest("gpt-5", ["gpt-5", "gpt-5-mini", "gpt-5", "gpt-5-mini"], 3), ["gpt-5", "gpt-5-mini"]);
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
+mod catalogue;
 mod overridden;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::nearest::nearest;
-use super::{Unread, Windows};
+use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
 use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
 use crate::plugin::Plugin;
-use crate::plugin::description::{Auth, Setting, SettingType};
+use crate::plugin::description::{Auth, Billing, Setting, SettingType};
+use crate::side::Known;
 use crate::upstream::{Deadlines, Upstream};
+pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -25,6 +28,8 @@ pub struct Provider {
     pub enabled: bool,
     /// Lower first.
     pub priority: u32,
+    /// How its accounts share the work.
+    pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
     /// Which client headers go up.
@@ -39,8 +44,10 @@ pub struct Provider {
     pub observed_events: Arc<[String]>,
     /// What its answers said of limits and is not read yet.
     pub unread: Unread,
-    /// What is known of every account's limits.
-    pub windows: Arc<Windows>,
+    /// What is known of every account: its limits, and what cools down.
+    pub learned: Learned,
+    /// What its side requests brought.
+    pub known: Known,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -53,7 +60,8 @@ impl Provider {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
         upstream: Arc<Upstream>,
-        windows: Arc<Windows>,
+        learned: Learned,
+        known: Known,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -92,11 +100,12 @@ impl Provider {
         } else {
             serde_json::Value::Object(configured.settings.clone()).to_string()
         };
-        Provider {
+        let provider = Provider {
             origins,
             accounts,
             enabled: configured.enabled,
             priority: configured.priority,
+            strategy: configured.strategy,
             settings,
             forward,
             reserved,
@@ -108,10 +117,13 @@ impl Provider {
             upstream,
             observed_events: description.observe.events.as_slice().into(),
             unread: Unread::default(),
-            windows,
+            learned,
+            known,
             fault,
             plugin,
-        }
+        };
+        provider.follow_accounts();
+        provider
     }
 
     /// The provider's id.
@@ -126,9 +138,29 @@ impl Provider {
             && (!self.accounts.needs_credential() || self.accounts.list().accounts().next().is_some())
     }
 
-    /// Whether its component lists this model.
-    pub fn lists(&self, model: &str) -> bool {
-        self.plugin.description.models.iter().any(|known| known.id == model)
+    /// Whether there is a credential, or none is needed. One that is there and cannot be used counts: who has it means it.
+    pub fn has_credential(&self) -> bool {
+        !self.accounts.needs_credential() || !self.accounts.list().is_empty()
+    }
+
+    /// How a call is paid for.
+    pub fn billing(&self) -> Billing {
+        self.plugin.description.billing
+    }
+
+    /// Whether it does what an endpoint wants.
+    pub fn serves(&self, wanted: Wanted<'_>) -> bool {
+        self.plugin.dialects(wanted.operation).iter().any(|dialect| dialect == wanted.dialect)
+    }
+
+    /// Its own name of the model that a bare name stands for, if it lists that: the very name, or what stands
+    /// behind its vendor's name and a `/`.
+    pub fn listed<'m>(&self, name: &'m str) -> Option<&'m str> {
+        if self.lists(name) {
+            return Some(name);
+        }
+        let (vendor, model) = name.split_once('/')?;
+        (self.plugin.description.vendor.as_deref() == Some(vendor) && self.lists(model)).then_some(model)
     }
 }
 

@@ -1,11 +1,16 @@
-//! From an address to a target.
+//! From the addresses of a request to its targets, in the order in which they are tried.
+//!
+//! The pipeline calls `targets` for each request, `bitrouter route` the same with its reasons. A bare name stays with one
+//! way of paying: nothing here may move a request to another that was not named.
 
 use std::sync::Arc;
 
-use super::address::Address;
+use super::address::{Address, AddressError};
 use super::nearest::nearest;
+use super::skipped::{Reason, Skipped};
 use super::{Provider, Providers};
 use crate::error::Error;
+use crate::plugin::description::Billing;
 
 /// Who serves a request, with which of its models and accounts.
 #[derive(Clone)]
@@ -18,41 +23,49 @@ pub struct Target {
     pub label: Option<String>,
 }
 
+/// What an endpoint wants of a provider, in the contract's words.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The operation.
+    pub operation: &'a str,
+    /// The dialect of the body.
+    pub dialect: &'a str,
+}
+
 impl Providers {
-    /// Finds the target of an address.
-    pub fn resolve(&self, address: &str) -> Result<Target, Error> {
-        let known = |id: &str| self.by_id.contains_key(id) || self.refused(id).is_some();
-        let parsed = Address::parse(address, known).map_err(|error| Error::Address { message: error.to_string() })?;
-        match parsed {
-            Address::Provider { provider, label, model } => self.named(&provider, label, model),
-            Address::Model(model) => self.bare(&model),
-        }
+    /// The targets of a call: ordered, each once, at least one. Those without a credential stay, so that trying them says
+    /// what is missing.
+    pub fn targets(&self, addresses: &[String], wanted: Wanted<'_>) -> Result<Vec<Target>, Error> {
+        self.decide(addresses, Some(wanted), &mut Vec::new())
     }
 
-    fn named(&self, id: &str, label: Option<String>, model: String) -> Result<Target, Error> {
-        let not_serving = |reason: String| Error::NotServing { provider: id.to_owned(), reason };
-        let Some(provider) = self.by_id.get(id) else {
-            return Err(not_serving(self.refused(id).unwrap_or_default().to_owned()));
-        };
-        if !provider.enabled {
-            return Err(not_serving(format!("it is switched off by providers.{id}.enabled in bitrouter.yaml")));
+    /// The same, and why others are passed over. Without an endpoint nothing is passed over for its dialect.
+    pub(super) fn decide(
+        &self,
+        addresses: &[String],
+        wanted: Option<Wanted<'_>>,
+        skipped: &mut Vec<Skipped>,
+    ) -> Result<Vec<Target>, Error> {
+        let targets = Vec::with_capacity(1);
+        let mut decision = Decision { providers: self, wanted, targets, skipped, usable: false, missing: Vec::new() };
+        match addresses {
+            [address] => decision.address(address)?,
+            several => {
+                for (at, address) in several.iter().enumerate() {
+                    decision.address(address).map_err(|error| within(error, &format!("models[{at}]"), "models"))?;
+                }
+            }
         }
-        if let Some(fault) = &provider.fault {
-            return Err(not_serving(format!("providers.{id} in bitrouter.yaml: {fault}")));
-        }
-        Ok(Target { provider: Arc::clone(provider), model, label })
+        decision.end()
     }
 
-    fn bare(&self, model: &str) -> Result<Target, Error> {
-        let active = self.active();
-        if let Some(provider) = active.iter().find(|provider| provider.lists(model)) {
-            return Ok(Target { provider: Arc::clone(provider), model: model.to_owned(), label: None });
-        }
-        Err(Error::Address { message: self.unknown(model) })
+    /// Reads an address with the providers that are there, serving or not.
+    pub(super) fn parse(&self, address: &str) -> Result<Address, AddressError> {
+        Address::parse(address, |id| self.by_id.contains_key(id) || self.refused(id).is_some())
     }
 
-    /// The sentence for a name that nothing serves.
-    fn unknown(&self, name: &str) -> String {
+    /// The sentence for a name that nothing lists.
+    pub(super) fn unknown(&self, name: &str) -> String {
         let before = name.split([':', '@']).next().unwrap_or_default();
         if name.contains(':') {
             let near = nearest(before, self.by_id.keys().map(String::as_str), 3);
@@ -63,18 +76,9 @@ impl Providers {
                 );
             }
         }
-        // A provider that is there but has no credential may be the one that was meant.
-        let idle = self.by_id.values().find(|provider| !provider.is_active() && provider.lists(name));
-        if let Some(provider) = idle {
-            let why = provider
-                .accounts
-                .select(None)
-                .err()
-                .map_or_else(|| "it is not active".into(), |error| error.to_string());
-            return format!("no active provider serves `{name}`, but one would. {why}");
-        }
-        let models: Vec<_> = self.by_id.values().flat_map(|provider| &provider.plugin.description.models).collect();
-        let near = nearest(name, models.iter().map(|model| model.id.as_str()), 3);
+        let models: Vec<_> = self.by_id.values().flat_map(|provider| provider.catalogue()).collect();
+        let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
+        let near = nearest(name, models, 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
         let ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
         format!(
@@ -89,3 +93,169 @@ impl Providers {
         self.refused.iter().find(|refused| refused.id.as_deref() == Some(id)).map(|refused| refused.reason.as_str())
     }
 }
+
+/// A decision on its way.
+struct Decision<'a, 's> {
+    providers: &'a Providers,
+    wanted: Option<Wanted<'a>>,
+    targets: Vec<Target>,
+    skipped: &'s mut Vec<Skipped>,
+    /// Whether one of the targets was named, or has a credential.
+    usable: bool,
+    /// Of the names for which no provider has a credential: what each of these lacks.
+    missing: Vec<String>,
+}
+
+impl<'a> Decision<'a, '_> {
+    fn address(&mut self, address: &str) -> Result<(), Error> {
+        match self.parse(address)? {
+            Address::Provider { provider, label, model } => {
+                self.named(&provider, label, model);
+                Ok(())
+            }
+            Address::Model(name) => match self.providers.names.find(&name) {
+                Some(found) => {
+                    let place = |error| within(error, &format!("models.{} in bitrouter.yaml", found.name), "model");
+                    found.addresses.iter().try_for_each(|address| self.entry(address)).map_err(place)
+                }
+                None => self.bare(&name),
+            },
+        }
+    }
+
+    /// An entry of a list in the config: its names are those of the catalogue.
+    fn entry(&mut self, address: &str) -> Result<(), Error> {
+        match self.parse(address)? {
+            Address::Provider { provider, label, model } => {
+                self.named(&provider, label, model);
+                Ok(())
+            }
+            Address::Model(name) => self.bare(&name),
+        }
+    }
+
+    fn parse(&self, address: &str) -> Result<Address, Error> {
+        self.providers.parse(address).map_err(|error| Error::address(error.to_string()))
+    }
+
+    /// A provider by its id: any of its models, whatever it costs.
+    fn named(&mut self, id: &str, label: Option<String>, model: String) {
+        let Some(provider) = self.providers.by_id.get(id) else {
+            let reason = self.providers.refused(id).unwrap_or("it is not loaded").to_owned();
+            return self.skip(id, &model, Reason::Refused(reason));
+        };
+        if !provider.enabled {
+            return self.skip(id, &model, Reason::Disabled);
+        }
+        if self.fits(provider, &model) {
+            self.usable = true;
+            self.push(Target { provider: Arc::clone(provider), model, label });
+        }
+    }
+
+    /// Whoever lists a model, as long as that is paid for as the first of them is.
+    fn bare(&mut self, name: &str) -> Result<(), Error> {
+        let mut listing: Vec<(&'a Arc<Provider>, &str)> = Vec::new();
+        let mut disabled = false;
+        for provider in self.providers.by_id.values() {
+            let Some(model) = provider.listed(name) else { continue };
+            if provider.enabled {
+                listing.push((provider, model));
+            } else {
+                disabled = true;
+                self.skip(provider.id(), model, Reason::Disabled);
+            }
+        }
+        if listing.is_empty() {
+            return if disabled { Ok(()) } else { Err(Error::address(self.providers.unknown(name))) };
+        }
+        listing.sort_by_key(|(provider, _)| (provider.priority, rank(provider.billing())));
+        // A credential that cannot be used is one: else a login that is over would move its requests to what costs money.
+        let (mut candidates, idle): (Vec<_>, Vec<_>) =
+            listing.into_iter().partition(|(provider, _)| provider.has_credential());
+        if candidates.is_empty() {
+            self.missing.extend(
+                idle.iter()
+                    .filter_map(|(provider, _)| provider.accounts.select(None).err().map(|error| error.to_string())),
+            );
+            candidates = idle;
+        } else {
+            self.usable = true;
+            idle.iter().for_each(|(provider, model)| self.skip(provider.id(), model, Reason::NoCredential));
+        }
+        let class = candidates[0].0.billing();
+        if self.providers.pending > 0 && class != Billing::Subscription {
+            // A plan may be among those that are still being compiled.
+            return Err(Error::Compiling);
+        }
+        for (provider, model) in candidates {
+            if provider.billing() != class {
+                self.skip(provider.id(), model, Reason::Money(provider.billing()));
+            } else if self.fits(provider, model) {
+                self.push(Target { provider: Arc::clone(provider), model: model.to_owned(), label: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a provider that is on can serve this call.
+    fn fits(&mut self, provider: &Provider, model: &str) -> bool {
+        if let Some(fault) = &provider.fault {
+            self.skip(provider.id(), model, Reason::Misconfigured(fault.clone()));
+            return false;
+        }
+        let Some(wanted) = self.wanted.filter(|wanted| !provider.serves(*wanted)) else { return true };
+        self.skip(provider.id(), model, Reason::NotServed(wanted.words()));
+        false
+    }
+
+    fn push(&mut self, target: Target) {
+        let same = |known: &Target| {
+            Arc::ptr_eq(&known.provider, &target.provider) && known.model == target.model && known.label == target.label
+        };
+        if !self.targets.iter().any(same) {
+            self.targets.push(target);
+        }
+    }
+
+    fn skip(&mut self, provider: &str, model: &str, reason: Reason) {
+        self.skipped.push(Skipped { provider: provider.to_owned(), model: model.to_owned(), reason });
+    }
+
+    fn end(self) -> Result<Vec<Target>, Error> {
+        if !self.usable && !self.missing.is_empty() {
+            return Err(Error::NoCredential(self.missing.join(". ")));
+        }
+        if !self.targets.is_empty() {
+            return Ok(self.targets);
+        }
+        // What costs money was passed over because of another, which is the one to name.
+        let told =
+            self.skipped.iter().find(|skipped| !matches!(skipped.reason, Reason::Money(_) | Reason::NoCredential));
+        let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
+        Err(match told.cloned() {
+            Some(skipped) => skipped.into_error(served_by()),
+            None => Error::Internal("no target was found and nothing says why".to_owned()),
+        })
+    }
+}
+
+/// What is paid for already comes before what costs nothing, and both before what costs money.
+fn rank(billing: Billing) -> u8 {
+    match billing {
+        Billing::Subscription => 0,
+        Billing::Free => 1,
+        Billing::PayPerToken => 2,
+    }
+}
+
+/// Says in which entry or list a wrong address stands.
+fn within(error: Error, place: &str, param: &'static str) -> Error {
+    match error {
+        Error::Address { message, .. } => Error::Address { message: format!("{place}: {message}"), param },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

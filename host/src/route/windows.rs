@@ -1,11 +1,15 @@
 //! The windows of every account's limits, as its provider last told them. The pipeline records them off the client's
-//! path; `status` and routing read them. They live as long as the gateway and are never written anywhere.
+//! path; commands and routing read them. `serve` has them written every few seconds, never on the way of a request.
+
+mod kept;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plugin::contract::{self, Field};
 
@@ -17,7 +21,7 @@ const LONGEST_NAME: usize = 64;
 const UNREAD: usize = 16;
 
 /// One window of a rate limit or of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The provider's name of it.
     pub name: String,
@@ -36,35 +40,89 @@ pub struct Window {
 }
 
 type OfAccount = BTreeMap<String, Window>;
+/// By provider and label.
+type All = BTreeMap<String, BTreeMap<String, OfAccount>>;
 
 /// The windows of all accounts.
 #[derive(Debug, Default)]
-pub struct Windows(Mutex<BTreeMap<String, BTreeMap<String, OfAccount>>>);
+pub struct Windows {
+    told: Mutex<All>,
+    file: Option<PathBuf>,
+    /// Whether something was told that is not on disk.
+    changed: AtomicBool,
+}
 
 impl Windows {
+    /// The windows that this file holds, which also keeps what is told from now on.
+    pub fn kept_in(file: PathBuf) -> Self {
+        Windows { told: Mutex::new(kept::load(&file)), file: Some(file), changed: AtomicBool::new(false) }
+    }
+
     /// Keeps what an account's provider told: each window takes the place of the one of its name.
     pub fn record(&self, provider: &str, label: &str, told: Vec<contract::Window>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut windows = lock(&self.0);
+        self.record_at(provider, label, told, now());
+    }
+
+    /// The same for what was told at another time, in seconds since 1970: newer windows stay.
+    pub fn record_at(&self, provider: &str, label: &str, told: Vec<contract::Window>, at: u64) {
+        let told = told.into_iter().take(MOST).map(|window| checked(window, at));
+        let mut windows = lock(&self.told);
         let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
-        for window in told.into_iter().take(MOST) {
-            let window = checked(window, now);
-            account.insert(window.name.clone(), window);
-        }
-        while account.len() > MOST {
-            let oldest = account.values().min_by_key(|window| window.told_at).map(|window| window.name.clone());
-            oldest.and_then(|name| account.remove(&name));
+        if merge(account, told) {
+            self.changed.store(true, Ordering::Relaxed);
         }
     }
 
     /// The windows of an account by name; those that have begun anew since they were told are left out.
     pub fn get(&self, provider: &str, label: &str) -> Vec<Window> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let windows = lock(&self.0);
+        let now = now();
+        let windows = lock(&self.told);
         let account = windows.get(provider).and_then(|accounts| accounts.get(label));
         let lasts = |window: &&Window| window.resets_at.is_none_or(|at| at > now);
         account.into_iter().flat_map(BTreeMap::values).filter(lasts).cloned().collect()
     }
+
+    /// Writes what was told since the last time, together with what another process wrote meanwhile. Blocks; what fails is
+    /// logged and tried again the next time.
+    pub fn save(&self) {
+        let Some(file) = self.file.as_ref().filter(|_| self.changed.swap(false, Ordering::Relaxed)) else { return };
+        let theirs = kept::load(file);
+        let all = {
+            let mut ours = lock(&self.told);
+            for (provider, accounts) in theirs {
+                for (label, windows) in accounts {
+                    merge(ours.entry(provider.clone()).or_default().entry(label).or_default(), windows.into_values());
+                }
+            }
+            ours.clone()
+        };
+        if let Err(error) = kept::store(file, &all, now()) {
+            self.changed.store(true, Ordering::Relaxed);
+            tracing::warn!(file = %file.display(), %error, "what is known of limits is not kept for the next start");
+        }
+    }
+}
+
+/// Puts windows in the place of older ones of their names, and keeps the newest; true if there was one.
+fn merge(account: &mut OfAccount, told: impl Iterator<Item = Window>) -> bool {
+    let mut changed = false;
+    for window in told {
+        let newer =
+            account.get(&window.name).is_none_or(|before| before.told_at <= window.told_at && *before != window);
+        if newer {
+            account.insert(window.name.clone(), window);
+            changed = true;
+        }
+    }
+    while account.len() > MOST {
+        let oldest = account.values().min_by_key(|window| window.told_at).map(|window| window.name.clone());
+        oldest.and_then(|name| account.remove(&name));
+    }
+    changed
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A window without what makes no sense.
@@ -181,6 +239,57 @@ mod tests {
             windows.record("p", "a", (0..1000).map(|number| told(&format!("{round}-{number}"))).collect());
         }
         assert_eq!(windows.get("p", "a").len(), 16);
+    }
+
+    #[test]
+    fn what_was_told_later_stays() {
+        let windows = Windows::default();
+        let used = |percent| vec![contract::Window { used_percent: Some(percent), ..told("weekly") }];
+        windows.record_at("p", "a", used(2.0), 2000);
+        windows.record_at("p", "a", used(1.0), 1000);
+        assert_eq!((windows.get("p", "a")[0].used_percent, windows.get("p", "a")[0].told_at), (Some(2.0), 2000));
+        windows.record_at("p", "a", used(3.0), 2000);
+        assert_eq!(windows.get("p", "a")[0].used_percent, Some(3.0));
+    }
+
+    #[test]
+    fn windows_outlive_their_process_and_those_of_two_processes_are_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cache/windows.json");
+        let used = |percent| vec![contract::Window { used_percent: Some(percent), ..told("weekly") }];
+        let (ours, theirs) = (Windows::kept_in(file.clone()), Windows::kept_in(file.clone()));
+        ours.save();
+        assert!(!file.exists(), "nothing was told");
+        let now = now();
+        ours.record_at("p", "a", used(10.0), now - 5);
+        ours.save();
+        theirs.record_at("p", "a", used(20.0), now);
+        theirs.record_at("p", "b", used(30.0), now);
+        theirs.save();
+        assert_eq!(Windows::kept_in(file.clone()).get("p", "a")[0].used_percent, Some(20.0));
+        ours.record_at("p", "c", used(40.0), now);
+        ours.save();
+        let after = Windows::kept_in(file.clone());
+        let percent = |label: &str| after.get("p", label)[0].used_percent;
+        assert_eq!([percent("a"), percent("b"), percent("c")], [Some(20.0), Some(30.0), Some(40.0)]);
+        assert_eq!(ours.get("p", "a")[0].used_percent, Some(20.0), "what another process heard is known here too");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_of_windows_that_is_broken_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windows.json");
+        std::fs::write(&file, "{ \"version\": 1, \"accounts\": [").unwrap();
+        let windows = Windows::kept_in(file.clone());
+        assert_eq!(windows.get("p", "a"), []);
+        windows.record("p", "a", vec![told("weekly")]);
+        windows.save();
+        assert_eq!(Windows::kept_in(file).get("p", "a").len(), 1);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The `request finished` line: what one request was, which way it went, what it used and how long it took.
 //!
-//! Written when the value is dropped, so that it is written exactly once, also for a client that went away.
+//! Written when the value is dropped, so that it is written exactly once, also for a client that went away. As long as it
+//! is there, the request is among those under way.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bitrouter_dialect::Usage;
+
+use super::in_flight::{Place, nobody};
+use super::{LastError, Phase, Requests};
 
 /// How a request ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,16 +48,20 @@ pub struct Finished {
     pub first_byte: Option<Instant>,
     /// How it ended.
     pub outcome: Outcome,
+    requests: Arc<Requests>,
+    place: Place,
 }
 
 impl Finished {
-    /// Starts the record of a request.
-    pub fn start(id: Arc<str>, dialect_in: &'static str) -> Self {
+    /// Starts the record of a request, which is among those under way from now on.
+    pub fn start(requests: &Arc<Requests>, id: Arc<str>, dialect_in: &'static str) -> Self {
+        let started = Instant::now();
+        let place = requests.in_flight.enter(&id, dialect_in, started);
         Finished {
             id,
-            started: Instant::now(),
-            provider: "".into(),
-            account: "".into(),
+            started,
+            provider: Arc::clone(nobody()),
+            account: Arc::clone(nobody()),
             model: String::new(),
             dialect_in,
             dialect_out: "",
@@ -62,7 +70,20 @@ impl Finished {
             usage: Usage::default(),
             first_byte: None,
             outcome: Outcome::ClientGone,
+            requests: Arc::clone(requests),
+            place,
         }
+    }
+
+    /// Shows the request as being in this phase, with the provider, account and model that the record has by now.
+    pub fn enter(&self, phase: Phase) {
+        self.requests.in_flight.update(self.place, |shown| {
+            shown.phase = phase;
+            shown.provider.clone_from(&self.provider);
+            shown.account.clone_from(&self.account);
+            shown.model.clone_from(&self.model);
+            shown.attempts = self.attempts;
+        });
     }
 
     /// When the request came.
@@ -73,6 +94,7 @@ impl Finished {
 
 impl Drop for Finished {
     fn drop(&mut self) {
+        self.requests.in_flight.leave(self.place);
         let milliseconds = |instant: Instant| instant.duration_since(self.started).as_micros() as f64 / 1000.0;
         let (outcome, error) = match &self.outcome {
             Outcome::ClientGone => ("client gone", None),
@@ -97,5 +119,41 @@ impl Drop for Finished {
             error,
             "request finished"
         );
+        if let Outcome::Failed(error) = &mut self.outcome {
+            self.requests.errors.add(LastError {
+                at: SystemTime::now(),
+                request: Arc::clone(&self.id),
+                provider: Arc::clone(&self.provider),
+                account: Arc::clone(&self.account),
+                model: std::mem::take(&mut self.model),
+                status: self.status,
+                error: std::mem::take(error),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_until_its_record_is_dropped_and_remembered_if_it_failed() {
+        let requests = Arc::<Requests>::default();
+        let mut failing = Finished::start(&requests, "req_1".into(), "responses");
+        let fine = Finished::start(&requests, "req_2".into(), "responses");
+        failing.provider = "openai".into();
+        failing.model = "gpt-5".into();
+        failing.enter(Phase::Waiting);
+        let shown = requests.in_flight.list();
+        assert_eq!((shown.len(), &*shown[0].provider, shown[0].model.as_str()), (2, "openai", "gpt-5"));
+        assert_eq!((shown[0].phase, shown[1].phase), (Phase::Waiting, Phase::Preparing));
+        failing.outcome = Outcome::Failed("it broke".into());
+        drop(failing);
+        drop(fine);
+        assert!(requests.in_flight.list().is_empty());
+        let errors = requests.errors.list();
+        assert_eq!((errors.len(), &*errors[0].request, errors[0].error.as_str()), (1, "req_1", "it broke"));
+        assert_eq!((&*errors[0].provider, errors[0].model.as_str()), ("openai", "gpt-5"));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A write for each request would be a tenth of what a small request costs. So lines are gathered for a moment, unless
 //! somebody watches: a terminal gets each at once, and so does everyone a warning or an error with all that came before.
+//! Whatever wrote a line, no secret that is in use leaves in it.
 //! `serve` flushes at its end; a process that is killed loses the last `HOLD` of its ordinary lines.
 
 use std::io::{self, IsTerminal, Write};
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::credential::scrub_log;
 
 /// How long a line may wait for others.
 const HOLD: Duration = Duration::from_millis(50);
@@ -55,7 +58,7 @@ impl Shared {
     /// The lock is held meanwhile, so that lines keep their order.
     fn write(&self, mut gathered: MutexGuard<'_, Vec<u8>>) {
         // There is nobody to tell when the log cannot be written.
-        let _ = io::stderr().write_all(&gathered);
+        let _ = io::stderr().write_all(&scrub_log(&gathered));
         gathered.clear();
     }
 

@@ -3,6 +3,7 @@
 //! The pipeline wraps the upstream's body in `Answer`; the gateway's server polls it. Bytes are forwarded as they came.
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use super::{Deadlines, Received};
+use super::{Deadlines, ReceiveError, Received};
 use crate::credential::ScrubStream;
 
 /// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
@@ -21,6 +22,10 @@ const BURST: Duration = Duration::from_micros(300);
 /// leaves at once; a client cannot tell that those which follow within 0.3 ms came a millisecond later, and a write and a
 /// read for each of them is what a burst costs.
 const HOLD: Duration = Duration::from_millis(1);
+/// While a burst goes on, it is gathered for longer and longer, up to this: what counts is how often it is written.
+const LONGEST_HOLD: Duration = Duration::from_millis(4);
+/// A burst goes on when this much came in a millisecond of it: several events, or one that is large.
+const DENSE: u128 = 1 << 10;
 /// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
 /// of it is there by then and leaves in the same write; where it has not, nobody else has much to do.
 const TURNS: u32 = 2;
@@ -34,6 +39,8 @@ const REST: Duration = Duration::from_millis(100);
 pub trait Watch: Send + Unpin + 'static {
     /// Bytes that are about to be forwarded.
     fn bytes(&mut self, bytes: &[u8]);
+    /// Whether what was seen may leave. Until then it is held back, so that another answer can still take its place.
+    fn commits(&self) -> bool;
     /// The answer ended: in full, or with this error. Not called when the client goes away first; then it is dropped.
     fn end(&mut self, error: Option<&str>);
 }
@@ -43,7 +50,7 @@ pub trait Watch: Send + Unpin + 'static {
 pub enum Broken {
     /// The connection was lost.
     #[error("the upstream's answer broke off: {0}")]
-    Lost(#[from] hyper::Error),
+    Lost(#[from] ReceiveError),
     /// Nothing came for too long.
     #[error("the upstream sent nothing for {} s", .0.as_secs_f32())]
     Idle(Duration),
@@ -69,6 +76,10 @@ pub struct Answer<W> {
     /// Rings when what has been gathered is to be written.
     hold: Option<Pin<Box<Sleep>>>,
     holding: bool,
+    /// How long the next gathering lasts.
+    span: Duration,
+    /// Whether a burst goes on: then nothing is read before it has been gathered again.
+    burst: bool,
     /// Whether bytes were handed out that the server may not have written yet.
     unwritten: bool,
     deadlines: Deadlines,
@@ -103,6 +114,8 @@ impl<W: Watch> Answer<W> {
             events,
             hold: None,
             holding: false,
+            span: HOLD,
+            burst: false,
             unwritten: false,
             deadlines,
             started,
@@ -110,32 +123,27 @@ impl<W: Watch> Answer<W> {
         }
     }
 
-    /// Waits for what comes first, so that it leaves together with the head: in one write instead of two.
-    /// What breaks before that is returned together with the watch, for there is still time to answer with an error.
+    /// Waits until the watch commits to the answer, and returns what was held back until then together with the rest: it
+    /// leaves with the head, in one write instead of two. What breaks before that is returned with the watch, for there is
+    /// still time for another answer.
     pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
-        let expected = self.inner.size_hint().exact();
-        let mut first = match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
-            None => return Ok(AnswerBody::Whole { bytes: Bytes::new(), _watch: self.watch }),
-            Some(Ok(first)) => first,
-            Some(Err(broken)) => return Err((broken, self.watch)),
-        };
-        // A short answer of known length is sent with its length, in one piece.
-        if expected.is_some_and(|expected| expected <= GATHER as u64) {
-            while let Some(more) = std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
-                let more = match more {
-                    Ok(more) => more,
-                    Err(broken) => return Err((broken, self.watch)),
-                };
-                let mut joined = BytesMut::from(first);
-                joined.extend_from_slice(&more);
-                first = joined.freeze();
+        let short = self.inner.size_hint().exact().is_some_and(|expected| expected <= GATHER as u64);
+        let mut held = Held::default();
+        loop {
+            match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
+                None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
+                Some(Ok(bytes)) => held.push(bytes),
+                Some(Err(broken)) => return Err((broken, self.watch)),
             }
-            return Ok(AnswerBody::Whole { bytes: first, _watch: self.watch });
+            // A short answer of known length is sent with its length, in one piece.
+            if !short && self.watch.commits() {
+                break;
+            }
         }
         if self.events {
-            first = self.with_what_follows(first).await;
+            self.gather_what_follows(&mut held).await;
         }
-        Ok(AnswerBody::Stream { first: Some(first), rest: Box::new(self) })
+        Ok(AnswerBody::Stream { first: held, rest: Box::new(self) })
     }
 
     /// Reads the answer for what the watch makes of it, to its end, or until `enough` says that the rest changes nothing.
@@ -165,36 +173,30 @@ impl<W: Watch> Answer<W> {
         }
     }
 
-    /// The first bytes, and those that come while other tasks have their turn.
-    async fn with_what_follows(&mut self, first: Bytes) -> Bytes {
-        let mut joined = BytesMut::new();
+    /// Adds what comes while other tasks have their turn.
+    async fn gather_what_follows(&mut self, held: &mut Held) {
+        let before = held.length;
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
             let next = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll_next(context))).await;
-            let more = match next {
-                Poll::Ready(Some(Ok(bytes))) => Some(bytes),
-                Poll::Ready(Some(Err(broken))) => {
-                    self.then = Some(Then::Broken(broken));
-                    None
-                }
-                Poll::Ready(None) => None,
+            match next {
+                Poll::Ready(Some(Ok(bytes))) => held.push(bytes),
+                Poll::Ready(Some(Err(broken))) => self.then = Some(Then::Broken(broken)),
+                Poll::Ready(None) => {}
                 Poll::Pending => {
                     self.holding = false;
-                    self.release()
+                    self.release().into_iter().for_each(|bytes| held.push(bytes));
                 }
-            };
-            if let Some(more) = more {
-                if joined.is_empty() {
-                    joined = BytesMut::from(first.clone());
-                }
-                joined.extend_from_slice(&more);
             }
         }
-        if joined.is_empty() { first } else { joined.freeze() }
+        self.burst = held.length > before;
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let this = &mut *self;
+        if std::mem::take(&mut this.burst) {
+            this.gather();
+        }
         if this.holding && this.then.is_none() {
             // Reading now would cost a system call for each event; the timer reads them all.
             if let Some(hold) = &mut this.hold
@@ -245,27 +247,36 @@ impl<W: Watch> Answer<W> {
                 }
                 Poll::Ready(Some(Err(error))) => this.broke(Broken::Lost(error)),
                 Poll::Ready(None) => this.ended(),
-                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
-                    Some(broken) => this.broke(broken),
-                    None => return Poll::Pending,
-                },
                 Poll::Pending if this.holding => {
                     this.holding = false;
+                    this.burst = this.gathered.len() as u128 >= DENSE * this.span.as_millis();
+                    this.span = if this.burst { LONGEST_HOLD.min(2 * this.span) } else { HOLD };
                     if let Some(bytes) = this.release() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
+                Poll::Pending if this.gathered.is_empty() => match this.poll_alarm(context) {
+                    Some(broken) => this.broke(broken),
+                    None => return Poll::Pending,
+                },
                 Poll::Pending => {
-                    let until = (Instant::now() + HOLD).into();
-                    let hold = this.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-                    hold.as_mut().reset(until);
-                    this.holding = hold.as_mut().poll(context).is_pending();
-                    if this.holding {
+                    if this.gather().poll(context).is_pending() {
                         return Poll::Pending;
                     }
                 }
             }
         }
+    }
+
+    /// Lets what comes gather for a while; the timer that ends it.
+    fn gather(&mut self) -> Pin<&mut Sleep> {
+        let until = (Instant::now() + self.span).into();
+        let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        hold.as_mut().reset(until);
+        self.holding = true;
+        // It would be woken for every event that comes.
+        self.inner.leave_alone();
+        hold.as_mut()
     }
 
     /// What comes after the gathered bytes; `None` if that was nothing to be seen.
@@ -354,22 +365,83 @@ impl<W: Watch> Answer<W> {
     }
 }
 
+/// Bytes that were held back, in the order they came; small ones are joined, so that they leave in one write.
+#[derive(Debug, Default)]
+pub struct Held {
+    pieces: VecDeque<Bytes>,
+    open: BytesMut,
+    length: u64,
+}
+
+impl Held {
+    fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len() as u64;
+        if self.length == bytes.len() as u64 {
+            // What comes first is often all there is: it is not copied.
+            self.pieces.push_back(bytes);
+            return;
+        }
+        if bytes.len() >= GATHER {
+            self.close();
+            self.pieces.push_back(bytes);
+            return;
+        }
+        if self.open.is_empty()
+            && let Some(last) = self.pieces.pop_back_if(|last| last.len() < GATHER)
+        {
+            self.open = BytesMut::from(last);
+        }
+        self.open.extend_from_slice(&bytes);
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.pieces.push_back(self.open.split().freeze());
+        }
+    }
+
+    /// Takes the next piece out.
+    fn pop(&mut self) -> Option<Bytes> {
+        self.close();
+        let piece = self.pieces.pop_front()?;
+        self.length -= piece.len() as u64;
+        Some(piece)
+    }
+}
+
 /// What the gateway's server sends to the client.
 pub enum AnswerBody<W> {
-    /// A short answer, complete.
+    /// An answer that is there to its end.
     Whole {
         /// All of it.
-        bytes: Bytes,
+        bytes: Held,
         /// Kept until the bytes have left.
-        _watch: W,
+        watch: W,
     },
     /// An answer that is still coming.
     Stream {
         /// What had come before the head was written.
-        first: Option<Bytes>,
+        first: Held,
         /// The rest.
         rest: Box<Answer<W>>,
     },
+}
+
+impl<W> AnswerBody<W> {
+    /// An answer in one piece.
+    pub fn whole(bytes: Bytes, watch: W) -> Self {
+        let mut held = Held::default();
+        held.push(bytes);
+        AnswerBody::Whole { bytes: held, watch }
+    }
+
+    /// What watches it.
+    pub fn watch(&mut self) -> &mut W {
+        match self {
+            AnswerBody::Whole { watch, .. } => watch,
+            AnswerBody::Stream { rest, .. } => &mut rest.watch,
+        }
+    }
 }
 
 impl<W: Watch> Body for AnswerBody<W> {
@@ -378,10 +450,9 @@ impl<W: Watch> Body for AnswerBody<W> {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
-            AnswerBody::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
-            AnswerBody::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            AnswerBody::Whole { bytes, .. } => Poll::Ready(bytes.pop().map(|bytes| Ok(Frame::data(bytes)))),
             AnswerBody::Stream { first, rest } => {
-                let next = match first.take() {
+                let next = match first.pop() {
                     Some(bytes) => Poll::Ready(Some(Ok(bytes))),
                     None => Pin::new(&mut **rest).poll_next(context),
                 };
@@ -396,12 +467,12 @@ impl<W: Watch> Body for AnswerBody<W> {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.is_empty())
+        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.length == 0)
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.length),
             AnswerBody::Stream { .. } => SizeHint::default(),
         }
     }

@@ -1,15 +1,13 @@
 //! Sending a request: over a connection that is there, or a fresh one, within the deadlines.
 //!
-//! The pool and the driving of HTTP/1.1 connections are our own, on hyper's connection API: `docs/decisions/0008` has
-//! the measurements.
+//! The pool and HTTP/1.1 connections are our own, HTTP/2 is hyper's: `docs/decisions/0008` and `0010` have the reasons.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::header::{HOST, HeaderValue};
 use http::uri::Scheme;
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response, Uri};
 use hyper::client::conn::http2;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::Connection as _;
@@ -18,8 +16,9 @@ use tower::Service;
 
 use super::Outgoing;
 use super::connect::Connect;
-use super::connection::{Connection, Received, Stream};
+use super::connection::{Connection, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
+use super::received::{Home, Received};
 use super::tls::{self, TlsError};
 
 /// How long each part of an exchange may take.
@@ -110,11 +109,12 @@ impl Upstream {
                     None => return Err(lost(key, &unsent.into_error())),
                 },
             }
-        } else if let Some(idle) = self.idle(key).await {
-            match idle.exchange(origin_form(request.clone(), key), self.home(key)).await {
-                Ok(response) => return Ok(response),
-                Err(error) => {
-                    tracing::debug!(origin = origin(key), %error, "a reused connection died: one retry on a fresh one");
+        } else if let Some(mut idle) = self.idle(key).await {
+            match idle.exchange(&request, &key.1).await {
+                Ok(head) => return Ok(head.map(|()| Received::over(idle, self.home(key)))),
+                Err(unanswered) if !unanswered.untouched => return Err(lost(key, &unanswered.fault)),
+                Err(Unanswered { fault, .. }) => {
+                    tracing::debug!(origin = origin(key), %fault, "a reused connection died: one retry on a fresh one");
                 }
             }
         }
@@ -124,23 +124,26 @@ impl Upstream {
 
     /// Sends over a connection that is made for it, and kept afterwards.
     async fn fresh(&self, request: Request<Outgoing>, key: &Key) -> Result<Response<Received>, SendError> {
-        let lost = |error| lost(key, &error);
         let stream = self.open(request.uri(), &origin(key)).await?;
         if stream.connected().is_negotiated_h2() {
+            let lost = |error| lost(key, &error);
             let mut sender = self.share(stream, key).await.map_err(lost)?;
             return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
         }
-        let connection = Connection::open(stream).await.map_err(lost)?;
-        connection.exchange(origin_form(request, key), self.home(key)).await.map_err(lost)
+        let mut connection = Connection::new(stream);
+        match connection.exchange(&request, &key.1).await {
+            Ok(head) => Ok(head.map(|()| Received::over(connection, self.home(key)))),
+            Err(unanswered) => Err(lost(key, &unanswered.fault)),
+        }
     }
 
     /// Where a connection goes back to.
-    fn home(&self, key: &Key) -> (Arc<Pool>, Key) {
+    fn home(&self, key: &Key) -> Home {
         (Arc::clone(&self.pool), key.clone())
     }
 
     /// An idle connection that is still alive.
-    async fn idle(&self, key: &Key) -> Option<Connection> {
+    async fn idle(&self, key: &Key) -> Option<Connection<Stream>> {
         loop {
             let mut connection = self.pool.take(key)?;
             let alive = std::future::poll_fn(|context| std::task::Poll::Ready(connection.poll_alive(context))).await;
@@ -203,24 +206,13 @@ impl Upstream {
     }
 }
 
-/// HTTP/1.1 names the host in a header and only the path in the request line.
-fn origin_form(mut request: Request<Outgoing>, (_, authority): &Key) -> Request<Outgoing> {
-    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-        request.headers_mut().insert(HOST, host);
-    }
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
-    *request.version_mut() = Version::HTTP_11;
-    request
-}
-
 /// Host and port, for errors.
 fn origin((scheme, authority): &Key) -> String {
     let port = authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
     format!("{}:{port}", authority.host())
 }
 
-fn lost(key: &Key, error: &hyper::Error) -> SendError {
+fn lost(key: &Key, error: &(dyn StdError + 'static)) -> SendError {
     SendError::Lost { origin: origin(key), reason: innermost(error) }
 }
 

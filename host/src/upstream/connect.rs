@@ -13,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower::Service;
 
+use super::socket::Socket;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Connects straight or through a proxy, as the system's settings (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, and on macOS
@@ -35,7 +37,7 @@ impl Connect {
 }
 
 impl Service<Uri> for Connect {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Socket>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -47,7 +49,7 @@ impl Service<Uri> for Connect {
         let proxy = if is_loopback(&origin) { None } else { self.proxies.intercept(&origin) };
         let mut tcp = self.tcp.clone();
         let Some(proxy) = proxy else {
-            return Box::pin(async move { Ok(tcp.call(origin).await?) });
+            return Box::pin(async move { Ok(socket(tcp.call(origin).await?)) });
         };
         let at = proxy.uri().clone();
         match at.scheme_str() {
@@ -60,6 +62,7 @@ impl Service<Uri> for Connect {
                     tunnel
                         .call(origin)
                         .await
+                        .map(socket)
                         .map_err(|error| format!("through the proxy {}: {error}", shown(&at)).into())
                 })
             }
@@ -72,6 +75,7 @@ impl Service<Uri> for Connect {
                     socks
                         .call(origin)
                         .await
+                        .map(socket)
                         .map_err(|error| format!("through the proxy {}: {error}", shown(&at)).into())
                 })
             }
@@ -81,6 +85,10 @@ impl Service<Uri> for Connect {
             }),
         }
     }
+}
+
+fn socket(stream: TokioIo<TcpStream>) -> TokioIo<Socket> {
+    TokioIo::new(Socket::new(stream.into_inner()))
 }
 
 /// A proxy's address without a password that may stand in it.

@@ -1,132 +1,262 @@
-//! One HTTP/1.1 connection, driven by the task that reads its answer.
+//! One HTTP/1.1 connection, driven by the task that reads its answer; `docs/decisions/0010` says why it is our own.
 //!
-//! hyper's usual client gives each connection a task of its own and hands frames over one by one: two switches between
-//! tasks for each event of a stream. Here the reader polls the connection itself, so that a burst is read in one go.
+//! The client sends over it, `Received` reads from it, the pool keeps it between two requests. It reads only when its
+//! reader asks, and decodes all that one read brought in one pass. A connection whose last message was not complete to
+//! the byte is never used again.
 
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+mod body;
+mod fault;
+mod head;
 
-use bytes::Bytes;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::uri::Authority;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 
+use self::body::Decoder;
+pub use self::fault::Fault;
+use self::head::{Head, Reader};
 use super::Outgoing;
-use super::pool::{Key, Pool};
-use super::quiet::Quiet;
+use super::socket::Socket;
 
 /// What connections run over.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Stream = MaybeHttpsStream<TokioIo<Socket>>;
 
-/// A connection that nobody else uses. Its driver is boxed, for it is moved at every step from the pool to the answer and
-/// back: as it is, it has more than a kilobyte, and every future on the way would have that several times over.
-pub(super) struct Connection {
-    sender: http1::SendRequest<Outgoing>,
-    /// None once the connection is closed; dropping it tells whoever still waits.
-    driver: Option<Box<http1::Connection<Stream, Outgoing>>>,
-    quiet: Quiet,
+/// How much is read at once. A read that does not fill it also tells that nothing more is there, without asking again.
+const READ: usize = 64 << 10;
+/// How many pieces are written at once.
+const PIECES: usize = 32;
+
+thread_local! {
+    /// Where reads end up before they are decoded: one for each thread, so that a stream which waits holds no buffer.
+    static READ_INTO: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
 }
 
-impl Connection {
+/// A connection that nobody else uses. It is boxed, for it is moved at every step from the pool to the answer and back.
+pub(super) struct Connection<S>(Box<State<S>>);
+
+struct State<S> {
+    stream: TokioIo<S>,
+    /// What of the request has not been written yet: its head, and the pieces of its body.
+    unsent: VecDeque<Bytes>,
+    /// Whether what was written may still lie in a buffer of TLS.
+    unflushed: bool,
+    /// What was read and not decoded yet: what came together with the head, then nothing any more.
+    come: Bytes,
+    body: Decoder,
+    /// Why the body ends here, where what came before that is handed out first.
+    fault: Option<Fault>,
+    /// Whether another request may follow.
+    reusable: bool,
+}
+
+/// An exchange that brought no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) fault: Fault,
+    /// Whether not a byte of an answer came: then the request may be sent again over another connection.
+    pub(super) untouched: bool,
+}
+
+impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
     /// Speaks HTTP/1.1 over a fresh stream.
-    pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
-        let (sender, driver) = http1::handshake(stream).await?;
-        Ok(Connection { sender, driver: Some(Box::new(driver)), quiet: Quiet::new() })
+    pub(super) fn new(stream: S) -> Self {
+        Connection(Box::new(State {
+            stream: TokioIo::new(stream),
+            unsent: VecDeque::new(),
+            unflushed: false,
+            come: Bytes::new(),
+            body: Decoder::none(),
+            fault: None,
+            reusable: true,
+        }))
     }
 
-    /// Whether it can still take a request: it was not closed while it lay idle.
-    pub(super) fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
-        let nothing = self.poll_with(context, |_| Poll::<()>::Pending);
-        nothing.is_pending() && self.driver.is_some() && self.sender.is_ready()
-    }
-
-    /// Polls what waits for the connection, and the connection itself where that is not ready. An error of the
-    /// connection's reaches whoever waits through hyper's channel.
-    fn poll_with<T>(&mut self, context: &Context<'_>, mut waiting: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        let driver = &mut self.driver;
-        self.quiet.poll(context, |context| {
-            let outcome = waiting(context);
-            match driver {
-                Some(connection) if outcome.is_pending() => {
-                    if Pin::new(&mut **connection).poll(context).is_ready() {
-                        *driver = None;
-                    }
-                    waiting(context)
-                }
-                _ => outcome,
-            }
-        })
-    }
-
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. The answer may come before all of the request has left:
+    /// the rest of it then leaves while the answer's body is read.
     pub(super) async fn exchange(
-        mut self,
-        request: Request<Outgoing>,
-        home: (Arc<Pool>, Key),
-    ) -> hyper::Result<Response<Received>> {
-        let mut head = pin!(self.sender.send_request(request));
-        let answer = std::future::poll_fn(|context| self.poll_with(context, |context| head.as_mut().poll(context)));
-        let response = answer.await?;
-        Ok(response.map(|incoming| Received { incoming, connection: Some((self, home)) }))
+        &mut self,
+        request: &Request<Outgoing>,
+        host: &Authority,
+    ) -> Result<Response<()>, Unanswered> {
+        let state = &mut *self.0;
+        state.unsent.push_back(head::request(request, host));
+        state.unsent.extend(request.body().pieces());
+        let mut reader = Reader::new(request.method());
+        let answer = std::future::poll_fn(|context| state.poll_head(context, &mut reader)).await;
+        let head = answer.map_err(|fault| Unanswered { fault, untouched: reader.is_untouched() })?;
+        state.reusable &= head.keep_alive;
+        state.come = head.rest;
+        state.body = head.body;
+        Ok(head.response)
+    }
+
+    /// The next bytes of the answer's body: all that one read brought. None once it is complete.
+    pub(super) fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        self.0.poll_data(context)
+    }
+
+    /// How many bytes of the body are still to come, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        self.0.body.left()
+    }
+
+    /// Whether the connection can take another request: the last message is complete in both directions, and the
+    /// upstream has neither sent more nor closed the connection since.
+    pub(super) fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
+        let state = &mut *self.0;
+        state.reusable
+            && state.body.is_complete()
+            && state.come.is_empty()
+            && matches!(state.poll_send(context), Poll::Ready(Ok(())))
+            && poll_read(&mut state.stream, context, |_| ()).is_pending()
     }
 }
 
-/// An answer's body together with the connection that brings it, which goes back to its pool at the end.
-pub struct Received {
-    incoming: Incoming,
-    /// None over HTTP/2, whose connection has a task of its own, and once it was given back.
-    connection: Option<(Connection, (Arc<Pool>, Key))>,
-}
-
-impl From<Incoming> for Received {
-    fn from(incoming: Incoming) -> Self {
-        Received { incoming, connection: None }
-    }
-}
-
-impl Received {
-    /// The answer is complete: the connection may take another request.
-    fn give_back(&mut self, context: &mut Context<'_>) {
-        if let Some((mut connection, (pool, key))) = self.connection.take()
-            && connection.poll_alive(context)
-        {
-            pool.put(key, connection);
-        }
-    }
-}
-
-impl Body for Received {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        let incoming = &mut this.incoming;
-        let frame = match &mut this.connection {
-            Some((connection, _)) => {
-                connection.poll_with(context, |context| Pin::new(&mut *incoming).poll_frame(context))
+impl Connection<Stream> {
+    /// Is not woken by what the upstream sends until the body is read again and nothing is there. Whoever calls this must
+    /// come back by itself.
+    pub(super) fn leave_alone(&mut self) {
+        if self.0.unsent.is_empty() {
+            match self.0.stream.inner_mut() {
+                MaybeHttpsStream::Http(socket) => socket.inner_mut().leave_alone(),
+                MaybeHttpsStream::Https(tls) => tls.inner_mut().get_mut().0.inner_mut().inner_mut().leave_alone(),
             }
-            None => Pin::new(incoming).poll_frame(context),
-        };
-        if matches!(frame, Poll::Ready(None)) {
-            this.give_back(context);
         }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
+
+impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> State<S> {
+    fn poll_head(&mut self, context: &mut Context<'_>, reader: &mut Reader) -> Poll<Result<Head, Fault>> {
+        let unsent = self.send_on(context);
+        let fault = loop {
+            let read = poll_read(&mut self.stream, context, |bytes| match bytes {
+                [] => Err(Fault::Closed),
+                bytes => reader.read(bytes),
+            });
+            match read {
+                Poll::Ready(Ok(Ok(Some(head)))) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Ok(Ok(None))) => {}
+                Poll::Ready(Ok(Err(fault))) => break fault,
+                Poll::Ready(Err(error)) => break error.into(),
+                Poll::Pending => match unsent {
+                    Some(error) => break error.into(),
+                    None => return Poll::Pending,
+                },
+            }
+        };
+        Poll::Ready(Err(fault))
+    }
+
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        if let Some(fault) = self.fault.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
+        // If that fails, the answer is none the worse.
+        self.send_on(context);
+        while !self.body.is_complete() {
+            let mut data = Vec::new();
+            let body = &mut self.body;
+            let decoded = if self.come.is_empty() {
+                let read = poll_read(&mut self.stream, context, |bytes| decode(body, bytes, &mut data));
+                ready!(read).unwrap_or_else(|error| Err(error.into()))
+            } else {
+                decode(body, &std::mem::take(&mut self.come), &mut data)
+            };
+            self.reusable &= matches!(decoded, Ok(End::Open));
+            if let Err(fault) = decoded {
+                self.body = Decoder::none();
+                if data.is_empty() {
+                    return Poll::Ready(Some(Err(fault)));
+                }
+                self.fault = Some(fault);
+            }
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(data.into())));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Sends what the upstream takes. Once it takes nothing more nothing more is sent, but it may have answered: an
+    /// upstream that refuses a request need not read it to its end.
+    fn send_on(&mut self, context: &mut Context<'_>) -> Option<io::Error> {
+        let Poll::Ready(Err(error)) = self.poll_send(context) else { return None };
+        self.unsent.clear();
+        self.unflushed = false;
+        self.reusable = false;
+        Some(error)
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let count = slices.iter_mut().zip(&self.unsent).map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+            let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..count]))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+            self.sent(sent);
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes away what has left.
+    fn sent(&mut self, mut bytes: usize) {
+        while let Some(piece) = self.unsent.front_mut() {
+            if piece.len() > bytes {
+                piece.advance(bytes);
+                return;
+            }
+            bytes -= piece.len();
+            self.unsent.pop_front();
+        }
+    }
+}
+
+/// Reads what is there, at most [`READ`] bytes, and hands it over; no bytes mean that the connection was closed.
+fn poll_read<S: AsyncRead + Unpin, T>(
+    stream: &mut S,
+    context: &mut Context<'_>,
+    with: impl FnOnce(&[u8]) -> T,
+) -> Poll<io::Result<T>> {
+    READ_INTO.with_borrow_mut(|into| {
+        let mut buffer = ReadBuf::new(into);
+        ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(with(buffer.filled())))
+    })
+}
+
+/// What a read says of the connection.
+enum End {
+    /// Nothing.
+    Open,
+    /// It was closed, or more came than the answer: it is of no further use.
+    Closed,
+}
+
+/// Decodes what one read brought.
+fn decode(body: &mut Decoder, bytes: &[u8], data: &mut Vec<u8>) -> Result<End, Fault> {
+    if bytes.is_empty() {
+        return body.close().map(|()| End::Closed);
+    }
+    data.reserve(bytes.len());
+    let taken = body.decode(bytes, data)?;
+    Ok(if taken == bytes.len() { End::Open } else { End::Closed })
+}
+
+#[cfg(test)]
+mod tests;

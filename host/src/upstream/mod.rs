@@ -9,12 +9,14 @@ mod connect;
 mod connection;
 mod outgoing;
 mod pool;
-mod quiet;
+mod received;
+mod socket;
 mod tls;
 
 pub use answer::{Answer, AnswerBody, Watch};
 pub use client::{Deadlines, SendError, Upstream};
-pub use connection::Received;
+pub use connection::Fault;
 pub use outgoing::Outgoing;
+pub use received::{ReceiveError, Received};
 pub use tls::TlsError;
 pub(crate) use tls::config as tls_config;

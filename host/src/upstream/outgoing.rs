@@ -28,6 +28,11 @@ impl Outgoing {
         self.left
     }
 
+    /// Its pieces. They share its bytes.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Bytes> {
+        self.pieces.iter().cloned()
+    }
+
     /// True if there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.left == 0

@@ -9,7 +9,7 @@ use http::uri::{Authority, Scheme};
 use hyper::client::conn::http2;
 
 use super::Outgoing;
-use super::connection::Connection;
+use super::connection::{Connection, Stream};
 
 /// Providers close idle connections after some minutes; below that a connection is worth keeping.
 const IDLE: Duration = Duration::from_secs(90);
@@ -33,7 +33,7 @@ pub struct Pool {
 #[derive(Default)]
 struct Kept {
     /// The last used is last, and is taken first: those behind it may go.
-    idle: Vec<(Connection, Instant)>,
+    idle: Vec<(Connection<Stream>, Instant)>,
     shared: Option<http2::SendRequest<Outgoing>>,
 }
 
@@ -46,12 +46,12 @@ impl Pool {
     }
 
     /// The idle connection that was used last.
-    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
+    pub(super) fn take(&self, key: &Key) -> Option<Connection<Stream>> {
         self.lock().get_mut(key)?.idle.pop().map(|(connection, _)| connection)
     }
 
     /// Keeps a connection that is ready for another request.
-    pub(super) fn put(&self, key: Key, connection: Connection) {
+    pub(super) fn put(&self, key: Key, connection: Connection<Stream>) {
         let mut origins = self.lock();
         let idle = &mut origins.entry(key).or_default().idle;
         if idle.len() < MOST_IDLE {

@@ -12,14 +12,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitrouter::app::App;
+use bitrouter::app::{App, Live};
 use bitrouter::config::{Config, Paths, Provider};
 use bitrouter::credential::{Credential, Scrubber, Store, answer_headers};
 use bitrouter::gateway;
 use bitrouter::plugin::compile::Compiler;
 use bitrouter::plugin::contract::{Answer, Field, Trouble};
 use bitrouter::plugin::{Budget, Cache, Digest, Loader, Plugin, Registry, Runtime, Sources, settings};
-use bitrouter::route::Directory;
+use bitrouter::route::{Directory, Learned};
 use echo::{SECRET, marker};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
@@ -68,14 +68,18 @@ impl Canary {
         let sources = Sources { built_in, folder: paths.plugins_dir(), lock: paths.plugins_lock() };
         let registry = Registry::start(loader, sources);
         let store = Arc::new(Store::new(paths.token_store()));
-        let directory = Directory::new(registry.clone(), config.clone(), &|_| None, store);
-        let app = Arc::new(App { config, registry, directory });
+        let directory = Directory::new(registry.clone(), config.clone(), &paths, &|_| None, store, Learned::default());
+        let app = Arc::new(App::of(config, registry, directory));
         let refused = app.directory.complete().await.refused.clone();
         assert!(refused.is_empty(), "{refused:?}");
 
         let listeners = gateway::bind(&["127.0.0.1:0".parse().unwrap()], true).unwrap();
         let address = listeners[0].local_addr().unwrap();
-        tokio::spawn(gateway::serve(listeners, gateway::Front::new(Arc::clone(&app)), std::future::pending()));
+        tokio::spawn(gateway::serve(
+            listeners,
+            gateway::Front::new(Live::new(Arc::clone(&app))),
+            std::future::pending(),
+        ));
         Canary { app, recorder, address, _home: home }
     }
 

@@ -1,7 +1,7 @@
 //! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members, edits them, and never
 //! takes the body out. In a body of the Codex CLI the edits write what is there already, so its bytes stay as they are.
 
-use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, ReadError, quote};
+use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, matches, quote};
 
 /// Which top-level members go up. The backend answers 400 to each parameter that it does not know, and SDKs gain new ones
 /// all the time, so of what they send only `taken` passes: what the CLI itself sends. For the CLI it is the other way
@@ -15,13 +15,15 @@ const SEALED: &str = "\"reasoning.encrypted_content\"";
 
 /// Edits the body of a call, and returns what it left out.
 pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Failure> {
-    let names = body.keys("").map_err(unreadable)?;
+    let names = body.keys("")?;
     // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
     let mut edits = members(call, body, &names, codex)?;
-    let mut dropped: Vec<String> = edits.iter().filter_map(removed).collect();
-    input(call, body, codex, &mut edits, &mut dropped)?;
+    input(call, body, codex, &mut edits)?;
+    // An item's id is only another name of it: nothing that was asked for.
+    let asked_for = |pointer: &&str| !(pointer.starts_with("/input/") && pointer.ends_with("/id"));
+    let dropped = edits.iter().filter_map(Edit::removes).filter(asked_for).map(Into::into).collect();
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -65,14 +67,8 @@ fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> R
 
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
 /// that the call has instructions, which the backend may insist on.
-fn input(
-    call: &Call,
-    body: &Document<'_>,
-    codex: bool,
-    edits: &mut Vec<Edit>,
-    dropped: &mut Vec<String>,
-) -> Result<(), Failure> {
-    let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128).map_err(unreadable)?;
+fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
+    let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128)?;
     let mut instructed = codex;
     for (at, row) in rows.iter().enumerate().rev() {
         let [class, role, id, sealed] = row.as_slice() else { continue };
@@ -81,7 +77,6 @@ fn input(
         if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
             // Nothing but a pointer to what this server never stored.
             edits.push(Edit::remove(place("")));
-            dropped.push(place(""));
             continue;
         }
         if starts(role, "\"system\"") {
@@ -93,7 +88,7 @@ fn input(
         }
         instructed |= starts(role, "\"system\"") || starts(role, "\"developer\"");
     }
-    if rows.is_empty() && body.kind("/input").map_err(unreadable)? == Some(Kind::String) {
+    if rows.is_empty() && body.kind("/input")? == Some(Kind::String) {
         let message = r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":""}]}]"#;
         edits.push(Edit::move_to("/input", "/input text"));
         edits.push(Edit::add("/input", message));
@@ -108,17 +103,9 @@ fn input(
     Ok(())
 }
 
-fn removed(edit: &Edit) -> Option<String> {
-    match edit {
-        Edit::Remove(pointer) => Some(pointer.clone()),
-        _ => None,
-    }
-}
-
-/// Whether this list has the name, or its beginning followed by `*`.
+/// Whether one of this list's patterns names it.
 fn listed(lists: Json<'_>, list: &str, name: &str) -> bool {
-    let mut entries = lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text);
-    entries.any(|entry| entry.strip_suffix('*').map_or(entry == name, |start| name.starts_with(start)))
+    lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text).any(|pattern| matches(&pattern, name))
 }
 
 fn starts(cell: &Cell, text: &str) -> bool {
@@ -127,12 +114,5 @@ fn starts(cell: &Cell, text: &str) -> bool {
 
 /// The JSON text of a value that is never long; empty where there is none.
 fn short(body: &Document<'_>, pointer: &str) -> Result<String, Failure> {
-    Ok(body.get(pointer, 4096).map_err(unreadable)?.unwrap_or_default())
-}
-
-fn unreadable(error: ReadError) -> Failure {
-    Failure::invalid(match error {
-        ReadError::TooBig(size) => ["a value of the body is too long: ", &size.to_string(), " bytes"].concat(),
-        ReadError::Invalid(why) => why,
-    })
+    Ok(body.get(pointer, 4096)?.unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! What the backend's failures mean: what the SDK knows of OpenAI's, and on top of it what only a plan answers. The
 //! hook `explain` calls it, and `interpret` for a side request that failed; what is tried next is the host's decision.
 
-use bitrouter_provider::{Answer, Failure, Json, Trouble, kind, scope};
+use bitrouter_provider::{Failure, Trouble, kind, scope};
 
 /// What a code or type means, whatever the status (an older backend answers `usage_limit_reached` with 404), or words
 /// of a message that comes without one, as `{"detail": "…"}`.
@@ -14,43 +14,13 @@ const MEANINGS: [(&str, &str, &str); 4] = [
 ];
 
 pub(crate) fn explain(trouble: &Trouble) -> Failure {
-    let (text, hidden) = match trouble {
-        Trouble::Answer(answer) => (&answer.body, code_in_headers(answer)),
-        Trouble::Event(text) => (text, None),
-    };
     let mut failure = bitrouter_provider::explain(trouble);
-    let body = Json::parse(text);
-    let error = body.get("error").or_else(|| body.at(&["response", "error"])).unwrap_or(body);
-    failure.code = failure.code.or(hidden);
-    let class = error.get("type").and_then(Json::text);
-    let meaning = MEANINGS.iter().find(|(words, ..)| {
-        failure.code.as_deref() == Some(words) || class.as_deref() == Some(words) || failure.message.contains(words)
-    });
-    if let Some((_, kind, scope)) = meaning {
+    let said = |words: &str| failure.code.as_deref() == Some(words) || failure.message.contains(words);
+    if let Some((_, kind, scope)) = MEANINGS.iter().find(|(words, ..)| said(words)) {
         (failure.kind, failure.scope) = ((*kind).into(), (*scope).into());
     } else if failure.kind == kind::OTHER {
         // The CLI tries again after each event that it has no name for.
         failure.kind = kind::UNAVAILABLE.into();
     }
-    failure.resets_at = error.get("resets_at").and_then(Json::integer);
-    let seconds = || error.get("resets_in_seconds").and_then(Json::integer);
-    failure.retry_after_ms = failure.retry_after_ms.or_else(|| seconds()?.checked_mul(1000));
     failure
-}
-
-/// The code of an answer whose body has none: two headers may say it, one of them as JSON in base64.
-fn code_in_headers(answer: &Answer) -> Option<String> {
-    let plain = answer.header("x-openai-authorization-error").map(Into::into);
-    plain.or_else(|| Some(Json::parse(&base64(answer.header("x-error-json")?)?).at(&["error", "code"])?.text()?.into()))
-}
-
-fn base64(text: &str) -> Option<String> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits) = (Vec::new(), 0);
-    for (at, byte) in text.trim_end_matches('=').bytes().enumerate() {
-        bits = bits << 6 | DIGITS.iter().position(|digit| *digit == byte)?;
-        // The second, third and fourth digit of four each complete a byte.
-        bytes.extend((at % 4 > 0).then(|| (bits >> (6 - at % 4 * 2)) as u8));
-    }
-    String::from_utf8(bytes).ok()
 }

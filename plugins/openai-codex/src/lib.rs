@@ -7,7 +7,7 @@ mod explain;
 mod limits;
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, quote,
+    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, models_json,
 };
 
 /// The provider.
@@ -33,8 +33,7 @@ impl Provider for OpenAiCodex {
                 Ok(if call.streaming { request.pass() } else { request.fold() })
             }
             ("models", "responses", None) => {
-                let version = call.query.iter().find(|field| field.name == "client_version");
-                let version = version.map_or_else(|| version_of(call), |field| field.value.clone());
+                let version = call.parameter("client_version").map_or_else(|| version_of(call), Into::into);
                 Ok(identified(call, Request::get("api", "/models").query("client_version", version)).pass())
             }
             _ => Err(Failure::unsupported("openai-codex serves generate, compact and models in the dialect responses")),
@@ -80,14 +79,12 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
     let Some(models) = page.get("models") else {
         return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
     };
-    let mut list = Vec::new();
-    for model in models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide"))) {
-        let Some(slug) = model.get("slug").and_then(Json::text) else { continue };
-        let window = model.get("context_window").and_then(Json::integer);
-        let window = window.map(|tokens| [",\"context_window\":", &tokens.to_string()].concat());
-        list.push(["{\"id\":", &quote(&slug), &window.unwrap_or_default(), "}"].concat());
-    }
-    Ok(["{\"models\":[", &list.join(","), "]}"].concat())
+    let shown = models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide")));
+    Ok(models_json(
+        shown.filter_map(|model| {
+            Some((model.get("slug")?.text()?, model.get("context_window").and_then(Json::integer)))
+        }),
+    ))
 }
 
 #[cfg(test)]

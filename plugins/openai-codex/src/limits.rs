@@ -2,7 +2,7 @@
 //! usage page. `quota` and `interpret` call it. All three name a window alike: `primary` and `secondary` for the plan's
 //! own, `bengalfox-primary` for that of a further limit `codex-bengalfox`.
 
-use bitrouter_provider::{Failure, Field, Json, Window, quote};
+use bitrouter_provider::{Failure, Field, Json, Window, usage_json};
 
 /// The windows of `x-<limit>-<window>-{used-percent,window-minutes,reset-at}`.
 pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
@@ -10,7 +10,7 @@ pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
     let windows = used.filter_map(|(start, used)| {
         let field = |end| headers.iter().find(|field| field.name.strip_prefix(start) == Some(end));
         let whole = |end| field(end)?.value.parse().ok();
-        window(start.strip_prefix("x-")?, used, whole("-window-minutes"), whole("-reset-at"))
+        window(start.strip_prefix("x-")?, used, whole("-window-minutes").and_then(seconds), whole("-reset-at"))
     });
     windows.collect()
 }
@@ -18,28 +18,29 @@ pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
 /// The windows of `{"rate_limits": {"primary": {"used_percent", "window_minutes", "reset_at"}, "secondary": …},
 /// "metered_limit_name": "codex"}`.
 pub(crate) fn of_event(event: Json<'_>) -> Vec<Window> {
-    let limit =
-        event.get("metered_limit_name").and_then(Json::text).map_or("codex".into(), |name| name.replace('_', "-"));
+    let limit = event.get("metered_limit_name").and_then(Json::text).unwrap_or("codex".into()).replace('_', "-");
     let windows = event.get("rate_limits").into_iter().flat_map(Json::members).filter_map(|(name, value)| {
         let whole = |name| value.get(name)?.integer();
         let name = [limit.as_str(), "-", &name.text()?].concat();
-        window(&name, value.get("used_percent")?.raw(), whole("window_minutes"), whole("reset_at"))
+        window(&name, value.get("used_percent")?.raw(), whole("window_minutes").and_then(seconds), whole("reset_at"))
     });
     windows.collect()
 }
 
+fn seconds(minutes: u64) -> Option<u64> {
+    minutes.checked_mul(60)
+}
+
 /// One window, if it is one: those that a plan does not have may come as zeros.
-fn window(name: &str, used: &str, minutes: Option<u64>, resets_at: Option<u64>) -> Option<Window> {
-    let used_percent = used.parse().ok()?;
-    let length_seconds = minutes.filter(|minutes| *minutes > 0).and_then(|minutes| minutes.checked_mul(60));
-    (used_percent > 0.0 || length_seconds.is_some()).then(|| Window {
-        name: name.strip_prefix("codex-").unwrap_or(name).into(),
-        used_percent: Some(used_percent),
-        limit: None,
-        remaining: None,
+fn window(name: &str, used: &str, length: Option<u64>, resets_at: Option<u64>) -> Option<Window> {
+    let used: f64 = used.parse().ok()?;
+    let length_seconds = length.filter(|seconds| *seconds > 0);
+    let name = name.strip_prefix("codex-").unwrap_or(name);
+    (used > 0.0 || length_seconds.is_some()).then(|| Window {
+        used_percent: Some(used),
         length_seconds,
         resets_at,
-        resets_in_seconds: None,
+        ..Window::named(name)
     })
 }
 
@@ -50,15 +51,9 @@ pub(crate) fn usage(page: Json<'_>) -> Result<String, Failure> {
         return Err(Failure::new("other", "provider", "the usage page is not in the form of Codex: it names no plan"));
     };
     let windows = [("primary_window", "primary"), ("secondary_window", "secondary")].map(|(theirs, ours)| {
-        let window = page.at(&["rate_limit", theirs])?;
-        let number = |name| window.get(name).filter(|value| value.integer().is_some()).map(Json::raw);
-        let members = ["{\"name\":\"", ours, "\",\"used_percent\":", number("used_percent")?];
-        let length = [",\"length_seconds\":", number("limit_window_seconds").unwrap_or("null")];
-        Some(
-            [&members.concat(), &length.concat(), ",\"resets_at\":", number("reset_at").unwrap_or("null"), "}"]
-                .concat(),
-        )
+        let theirs = page.at(&["rate_limit", theirs])?;
+        let whole = |name| theirs.get(name)?.integer();
+        window(ours, theirs.get("used_percent")?.raw(), whole("limit_window_seconds"), whole("reset_at"))
     });
-    let windows: Vec<String> = windows.into_iter().flatten().collect();
-    Ok(["{\"windows\":[", &windows.join(","), "],\"plan\":", &quote(&plan), "}"].concat())
+    Ok(usage_json(&windows.into_iter().flatten().collect::<Vec<_>>(), &plan))
 }

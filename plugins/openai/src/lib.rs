@@ -1,7 +1,9 @@
 //! The OpenAI API: Chat Completions and Responses, and the endpoints around them, all passed through as they come. What
 //! is served, where it goes and how it is paid for is in `description.json`; this file only knows the paths.
 
-use bitrouter_provider::{Answer, Call, Failure, Json, Payload, Provider, Request, Step, export, quote};
+use bitrouter_provider::{
+    Answer, Call, Failure, Json, Payload, Provider, Request, Step, Trouble, explain, export, models_json,
+};
 
 /// The provider.
 pub struct OpenAi;
@@ -30,6 +32,7 @@ impl Provider for OpenAi {
 
     fn interpret(side: &str, page: Answer) -> Result<String, Failure> {
         match side {
+            _ if !(200..300).contains(&page.status) => Err(explain(&Trouble::Answer(page))),
             "models" => models(page.json()),
             _ => Err(Failure::unsupported("openai has one side request, `models`")),
         }
@@ -72,17 +75,7 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
     let Some(data) = page.get("data") else {
         return Err(Failure::new("other", "provider", "the list of models is not in the form that openai documents"));
     };
-    let mut list = String::from("{\"models\":[");
-    for id in data.items().filter_map(|model| model.get("id")?.text()) {
-        if !list.ends_with('[') {
-            list.push(',');
-        }
-        list.push_str("{\"id\":");
-        list.push_str(&quote(&id));
-        list.push('}');
-    }
-    list.push_str("]}");
-    Ok(list)
+    Ok(models_json(data.items().filter_map(|model| Some((model.get("id")?.text()?, None)))))
 }
 
 #[cfg(test)]

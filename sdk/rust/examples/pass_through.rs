@@ -16,6 +16,7 @@ impl Provider for Acme {
             "id": "acme",
             "name": "Acme AI",
             "version": "0.1.0",
+            "vendor": "acme",
             "origins": { "api": "https://api.acme.example/v1" },
             "auth": [{
                 "method": "api-key",

@@ -36,6 +36,11 @@ impl Call {
         value(&self.headers, name)
     }
 
+    /// A client's query parameter that `forward_query` of the description names.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        value(&self.query, name)
+    }
+
     /// A claim of the account that `claims` of the description names.
     pub fn claim(&self, name: &str) -> Option<&str> {
         self.account.as_ref()?.claim(name)
@@ -65,4 +70,20 @@ impl Answer {
 /// The value of the first field of this name.
 pub(crate) fn value<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
     fields.iter().find(|field| field.name == name).map(|field| field.value.as_str())
+}
+
+/// Whether a pattern names this: exactly, or up to a `*` at its end, as in the lists of a description.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_what_it_says_or_all_that_begins_so() {
+        assert!(matches("user", "user") && matches("x-*", "x-codex") && matches("*", ""));
+        assert!(!matches("user", "users") && !matches("x-*", "y-x-") && !matches("", "a"));
+    }
 }

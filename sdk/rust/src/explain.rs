@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::limits::milliseconds;
-use crate::{Answer, Failure, Json, Trouble, kind, scope};
+use crate::{Answer, Failure, Json, Trouble, base64, kind, scope};
 
 /// What an upstream's own code or type means. Sources: OpenAI's guide to error codes, Anthropic's API errors, and the
 /// error events of OpenAI's Responses streams.
@@ -45,7 +45,7 @@ pub fn explain(trouble: &Trouble) -> Failure {
             let error = Error::of(Json::parse(text));
             let (kind, scope) = error.meaning().unwrap_or((kind::OTHER, scope::PROVIDER));
             let mut failure = error.failure(kind, scope, "the provider broke off its answer with an error");
-            failure.retry_after_ms = said_delay_ms(&failure);
+            failure.retry_after_ms = said_delay_ms(&failure).or(failure.retry_after_ms);
             failure
         }
     }
@@ -58,7 +58,9 @@ fn explain_answer(answer: &Answer) -> Failure {
     if failure.message.is_empty() {
         failure.message = excerpt(answer);
     }
-    failure.retry_after_ms = retry_after_ms(answer).or_else(|| said_delay_ms(&failure));
+    failure.code = failure.code.or_else(|| code_in_headers(answer));
+    let after = retry_after_ms(answer).or_else(|| said_delay_ms(&failure));
+    failure.retry_after_ms = after.or(failure.retry_after_ms);
     failure
 }
 
@@ -89,16 +91,21 @@ struct Error<'a> {
     message: Option<Cow<'a, str>>,
     code: Option<Cow<'a, str>>,
     class: Option<Cow<'a, str>>,
+    resets_at: Option<u64>,
+    resets_in_seconds: Option<u64>,
 }
 
 impl<'a> Error<'a> {
     fn of(body: Json<'a>) -> Self {
         let error = body.get("error").or_else(|| body.at(&["response", "error"])).unwrap_or(body);
         let text = |name| error.get(name).and_then(Json::text);
+        let whole = |name| error.get(name).and_then(Json::integer);
         Self {
             message: text("message").or_else(|| text("detail")).or_else(|| error.text()),
             code: text("code"),
             class: text("type"),
+            resets_at: whole("resets_at"),
+            resets_in_seconds: whole("resets_in_seconds"),
         }
     }
 
@@ -121,6 +128,8 @@ impl<'a> Error<'a> {
         let message = self.message.unwrap_or(fallback.into());
         let mut failure = Failure::new(kind, scope, message);
         failure.code = self.code.or(self.class).map(Cow::into_owned);
+        failure.resets_at = self.resets_at;
+        failure.retry_after_ms = self.resets_in_seconds.and_then(|seconds| seconds.checked_mul(1000));
         failure
     }
 }
@@ -135,6 +144,15 @@ fn excerpt(answer: &Answer) -> String {
         message.extend(body.chars().take(EXCERPT));
     }
     message
+}
+
+/// The code of an answer of OpenAI's whose body has none: two headers may say it, one of them as JSON in base64.
+fn code_in_headers(answer: &Answer) -> Option<String> {
+    let sealed = || {
+        let json = String::from_utf8(base64(answer.header("x-error-json")?)?).ok()?;
+        Some(Json::parse(&json).at(&["error", "code"])?.text()?.into())
+    };
+    answer.header("x-openai-authorization-error").map(Into::into).or_else(sealed)
 }
 
 fn retry_after_ms(answer: &Answer) -> Option<u64> {
@@ -180,6 +198,22 @@ mod tests {
         assert_eq!(failure.message, "You exceeded your quota");
         assert_eq!(failure.code.as_deref(), Some("insufficient_quota"));
         assert_eq!(failure.retry_after_ms, Some(7000));
+    }
+
+    #[test]
+    fn a_code_that_only_a_header_has_is_found_and_so_is_the_end_of_a_limit() {
+        let with = |name: &str, value: &str| {
+            let headers = vec![Field::new(name, value)];
+            let answer = Answer { status: 401, headers, body: String::new(), truncated: false };
+            explain(&Trouble::Answer(answer)).code
+        };
+        let sealed = "eyJlcnJvciI6eyJjb2RlIjoidG9rZW5fZXhwaXJlZCJ9fQ==";
+        assert_eq!(with("x-error-json", sealed).as_deref(), Some("token_expired"));
+        assert_eq!(with("x-openai-authorization-error", "missing").as_deref(), Some("missing"));
+        assert_eq!(with("x-error-json", "no base64!"), None);
+        let event = r#"{"type":"error","error":{"type":"usage_limit_reached","resets_at":9,"resets_in_seconds":5}}"#;
+        let failure = explain(&Trouble::Event(event.into()));
+        assert_eq!((failure.resets_at, failure.retry_after_ms), (Some(9), Some(5000)));
     }
 
     #[test]

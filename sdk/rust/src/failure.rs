@@ -1,7 +1,7 @@
 //! How a provider says what went wrong. Providers and the default `explain` build these; what is tried next is the
 //! host's decision.
 
-use crate::Failure;
+use crate::{Failure, ReadError};
 
 /// What a failure is: the documented values of [`Failure::kind`].
 pub mod kind {
@@ -70,5 +70,15 @@ impl Failure {
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
+    }
+}
+
+/// A body that cannot be read there is the caller's mistake, so `?` does for reads in `prepare`.
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::invalid(match error {
+            ReadError::TooBig(size) => ["a value of the body is too long: ", &size.to_string(), " bytes"].concat(),
+            ReadError::Invalid(why) => why,
+        })
     }
 }

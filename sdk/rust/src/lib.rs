@@ -15,6 +15,7 @@
 
 #[cfg(all(target_arch = "wasm32", feature = "arena"))]
 mod arena;
+mod base64;
 #[doc(hidden)]
 pub mod bindings;
 mod call;
@@ -28,13 +29,16 @@ pub mod golden;
 mod json;
 mod limits;
 mod log;
+mod pages;
 mod provider;
 mod request;
 
+pub use base64::base64;
 pub use bindings::bitrouter::provider::host::{Cell, Edit, Kind, Level, ReadError};
 pub use bindings::bitrouter::provider::types::{
     Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
 };
+pub use call::matches;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use component::Component;
@@ -44,6 +48,7 @@ pub use failure::{kind, scope};
 pub use json::{Json, quote};
 pub use limits::rate_limits;
 pub use log::log;
+pub use pages::{models_json, usage_json};
 pub use provider::{Provider, Rewriter};
 
 /// Makes a provider the component's export: `export!(MyProvider);`, once in a crate.

@@ -3,6 +3,21 @@
 use crate::call::value;
 use crate::{Field, Window};
 
+impl Window {
+    /// A window of which only the name is known yet.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            used_percent: None,
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at: None,
+            resets_in_seconds: None,
+        }
+    }
+}
+
 /// The windows `requests` and `tokens`, as far as `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` say them.
 pub fn rate_limits(headers: &[Field]) -> Vec<Window> {
     let requests = window(
@@ -30,15 +45,7 @@ fn window(name: &str, [limit, remaining, reset]: [Option<&str>; 3]) -> Option<Wi
     if limit.is_none() && remaining.is_none() && resets_in_seconds.is_none() {
         return None;
     }
-    Some(Window {
-        name: name.into(),
-        used_percent: None,
-        limit,
-        remaining,
-        length_seconds: None,
-        resets_at: None,
-        resets_in_seconds,
-    })
+    Some(Window { limit, remaining, resets_in_seconds, ..Window::named(name) })
 }
 
 fn seconds(text: &str) -> Option<u64> {

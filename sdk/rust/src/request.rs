@@ -125,4 +125,12 @@ impl Edit {
     pub fn copy_to(source: impl Into<String>, target: impl Into<String>) -> Self {
         Self::Copy(Relocation { source: source.into(), target: target.into() })
     }
+
+    /// Where it removes a value, if that is what it does.
+    pub fn removes(&self) -> Option<&str> {
+        match self {
+            Self::Remove(path) => Some(path),
+            _ => None,
+        }
+    }
 }

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 use super::keys::KEYS;
 use super::*;
+use crate::credential::SecretsIn;
+use crate::route::Strategy;
 
 /// A machine with a home, a working directory and an environment.
 struct Machine {
@@ -105,6 +107,7 @@ fn without_a_file_the_defaults_hold() {
     assert!(!loaded.config.server.listen_named);
     assert_eq!(loaded.config.provider("openai").priority, 100);
     assert!(loaded.config.provider("openai").enabled);
+    assert_eq!(loaded.config.provider("openai").strategy, Strategy::Failover);
 }
 
 #[test]
@@ -120,11 +123,10 @@ fn the_tables_defaults_are_the_defaults() {
     };
     let timeouts = written("providers.<id>.timeouts.").replace("  ", "      ");
     let text = format!(
-        "server:\n{}plugins:\n{}providers:\n  p:\n{}    timeouts:\n{timeouts}credentials:\n{}",
+        "server:\n{}plugins:\n{}providers:\n  p:\n{}    timeouts:\n{timeouts}",
         written("server."),
         written("plugins."),
         written("providers.<id>.").replace("  ", "    "),
-        written("credentials."),
     );
     let mut loaded = machine.home(&text).load().unwrap().config;
     loaded.server.listen_named = false;
@@ -153,12 +155,18 @@ providers:
     origins: {api: "http://localhost:9/v1", auth: "https://auth.example.com"}
     enabled: false
     priority: ${NUMBER}
+    accounts: sticky
     timeouts: {connect_ms: 1, first_byte_ms: 2, idle_ms: 3, total_ms: 4}
     settings: {region: "eu-${NUMBER}", deep: [{"${KEY}": 1.5}]}
   local: {api_base: "http://127.0.0.1:11434"}
-credentials: {store: file}
+models:
+  fast: [local:small, "openai@${NUMBER}:small"]
+  one: local:small
+  claude-*: ["local:*"]
+credentials: {store: keyring}
 "#,
     );
+    assert_eq!(config.secrets_in, Some(SecretsIn::Keyring));
     let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["0.0.0.0:80", "127.0.0.1:81", "[::1]:81"]);
     assert!(config.server.listen_named);
@@ -172,10 +180,26 @@ credentials: {store: file}
     assert_eq!(openai.api_key.as_ref().unwrap().expose_secret(), "sk-from-the-environment");
     assert_eq!(openai.origins["api"].to_string(), "http://localhost:9/v1");
     assert_eq!((openai.enabled, openai.priority, openai.origins.len()), (false, 33, 2));
+    assert_eq!(openai.strategy, Strategy::Sticky);
     let [connect, first_byte, idle, total] = [1, 2, 3, 4].map(Duration::from_millis);
     assert_eq!(openai.timeouts, Timeouts { connect, first_byte, idle, total: Some(total) });
     let settings = serde_json::json!({"region": "eu-33", "deep": [{"${KEY}": 1.5}]});
     assert_eq!(serde_json::Value::from(openai.settings.clone()), settings);
+    let lists = |named: &Named| (named.name.clone(), named.addresses.iter().map(|(_, text)| text.clone()).collect());
+    let lists: Vec<(String, Vec<String>)> = config.models.iter().map(lists).collect();
+    let list = |name: &str, addresses: &[&str]| {
+        (name.to_owned(), addresses.iter().map(|&address| address.to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        lists,
+        [
+            list("fast", &["local:small", "openai@33:small"]),
+            list("one", &["local:small"]),
+            list("claude-*", &["local:*"])
+        ]
+    );
+    assert_eq!(config.models[0].place, Place { line: 19, column: 3 });
+    assert_eq!(config.models[0].addresses[1].0, Place { line: 19, column: 23 });
     assert_eq!(config.provider("local").origins["api"].to_string(), "http://127.0.0.1:11434");
 }
 

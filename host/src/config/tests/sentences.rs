@@ -13,9 +13,9 @@ fn each_problem_has_its_sentence_and_place() {
         ("plugins: {zzz: 1}\n", "1:11: unknown key `plugins.zzz`: what can stand here is dir, budget_ms, memory_mb"),
         (
             "- a\n",
-            "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, credentials",
+            "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
         ),
-        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit"),
+        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit, drain_ms"),
         ("server:\n  listen:\n", "2:3: `server.listen` has no value: give it one, or take the line out"),
         ("server: {listen: 4356}\n", "1:18: `server.listen` takes an address with a port, such as `127.0.0.1:4356`"),
         (
@@ -88,14 +88,33 @@ fn each_problem_has_its_sentence_and_place() {
             "1:26: `providers.a.api_key` has a `${` that is no ${NAME} or ${NAME:-default}: write $${ for a plain one",
         ),
         (
-            "models: {fast: [a]}\n",
-            "1:1: `models` is not there yet: it will give names to ordered lists of addresses; today a request names one model",
+            "models: [a]\n",
+            "1:9: `models` takes names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`",
+        ),
+        ("models: {fast: []}\n", "1:10: `models.fast` has 0 addresses: it takes 1 to 8"),
+        ("models: {fast: [a, a, a, a, a, a, a, a, a]}\n", "1:10: `models.fast` has 9 addresses: it takes 1 to 8"),
+        ("models:\n  fast:\n", "2:7: `models.fast` has no value: give it one, or take the line out"),
+        ("models: {fast: ['']}\n", "1:17: `models.fast` has no value: give it one, or take the line out"),
+        ("models: {fast: [5]}\n", "1:17: `models.fast` takes an address, such as `openai:gpt-5`, or a list of them"),
+        ("models: {fast: {a: b}}\n", "1:16: `models.fast` takes an address, such as `openai:gpt-5`, or a list of them"),
+        (
+            "models: {fast: [\"a\\nb\"]}\n",
+            "1:17: `models.fast`: the model `a\\nb` holds a control character: take it out",
+        ),
+        ("models: {'': a}\n", "1:10: `models.`: the model is empty: name one, such as `openai:gpt-5`"),
+        (
+            "models: {a-*: ['b:*-*']}\n",
+            "1:16: `models.a-*`: `b:*-*` has more `*` than the name: each stands for what one of the name's matched",
         ),
         (
-            "credentials: {store: keyring}\n",
-            "1:22: `credentials.store: keyring` is not there yet: it will keep tokens in the system's keyring; today they are in `oauth-tokens.json` in the data folder",
+            "strict: {}\n",
+            "1:1: `strict` is not there yet: it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
-        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file`"),
+        ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
+        (
+            "providers: {openai: {accounts: round-robin}}\n",
+            "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
+        ),
         ("a: [\n", "1:4: this is not YAML: unclosed bracket '['"),
     ] {
         assert_eq!(problems(text), [wanted], "{text}");

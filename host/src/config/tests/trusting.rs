@@ -44,6 +44,7 @@ fn what_an_untrusted_config_may_not_do_is_refused_with_its_line_and_the_command(
             "open the gateway to other machines",
         ),
         ("server: {allowed_origins: [https://evil.example]}\n", "1:10", "server.allowed_origins", "let web pages in"),
+        ("credentials: {store: file}\n", "1:15", "credentials.store", "say where secrets are kept"),
         (
             "x: &o {api_base: 'https://e'}\nproviders: {a: {<<: *o}}\n",
             "2:21",

@@ -100,6 +100,18 @@ pub enum AccountError {
         /// The kind's name.
         kind: String,
     },
+    /// Its secrets are in the keyring, and cannot be read there.
+    #[error(
+        "{provider}@{label}: its secrets are in the system's keyring, which {why}. Unlock or start it; or log in again, with `credentials.store: file` in bitrouter.yaml: {}", LogIn { provider, label }
+    )]
+    OutOfReach {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What the keyring says.
+        why: String,
+    },
     /// The stored credentials cannot be read.
     #[error(transparent)]
     Store(#[from] Arc<StoreError>),
@@ -114,6 +126,7 @@ impl AccountError {
             | AccountError::Rejected { label, .. }
             | AccountError::Refused { label, .. }
             | AccountError::WrongKind { label, .. }
+            | AccountError::OutOfReach { label, .. }
             | AccountError::UnknownKind { label, .. } => Some(label),
             AccountError::NoCredential { .. }
             | AccountError::NotLoggedIn { .. }

@@ -54,9 +54,10 @@ impl Store {
         let lock = self.path.with_extension("lock");
         let _lock = FileLock::take(&lock, PATIENCE).map_err(|error| self.unlocked(lock, error))?;
         let mut file = self.read_anew()?;
-        let before = file.to_json();
+        let before = file.clone();
         let done = change(&mut file);
-        let after = file.to_json();
+        let moved = self.place_secrets(&before, &mut file)?;
+        let (before, after) = (before.to_json(), file.to_json());
         let (before, text) = (before.expose_secret(), after.expose_secret());
         if before != text {
             let reserved = match reserved {
@@ -66,22 +67,27 @@ impl Store {
             let written = reserved.and_then(|reserved| reserved.replace(text));
             // Even where the folder could not be synced the file may have been replaced.
             self.look_again();
-            written.map_err(|error| self.unwritable(error))?;
+            if let Err(error) = written {
+                self.erase(moved.written);
+                return Err(self.unwritable(error));
+            }
         }
+        // Only now does no file name them any more.
+        self.erase(moved.left);
         Ok(done)
     }
 
     /// Has the next reader look at the file, however recently it was looked at.
     pub(in crate::credential) fn look_again(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(last) = &mut *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            last.stale = true;
+        }
     }
 
     /// What the file holds at this very moment.
     pub(in crate::credential) fn read_anew(&self) -> Result<TokenFile, StoreError> {
         match self.load_file() {
-            Ok((_, text)) => {
-                TokenFile::parse(&text).map_err(|fault| StoreError::Fault { path: self.path.clone(), fault })
-            }
+            Ok((_, text)) => self.parsed(&text, None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(TokenFile::default()),
             Err(error) => Err(StoreError::Read { path: self.path.clone(), error }),
         }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::Origin;
 use super::super::timestamp::{NotATime, Timestamp};
+use super::super::wipe::Wiped;
 use super::Fault;
 
 /// Members that are kept as they are. They may be secret, so `Debug` shows their names alone.
@@ -40,6 +41,16 @@ impl Fields {
         self.map.contains_key(name)
     }
 
+    /// Whether a member is an object that says so.
+    pub(super) fn is_object_with(&self, name: &str, member: &str, text: &str) -> bool {
+        self.map.get(name).and_then(|value| value.get(member)?.as_str()) == Some(text)
+    }
+
+    /// Puts another value in a member's place.
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        self.map.insert(name.to_owned(), value);
+    }
+
     pub(super) fn take<T>(
         &mut self,
         name: &str,
@@ -47,7 +58,8 @@ impl Fields {
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, Fault> {
         // `shift_remove` keeps the order of the others.
-        self.map.shift_remove(name).and_then(|value| read(&value)).ok_or_else(|| self.fault(name, what))
+        let value = self.map.shift_remove(name).map(Wiped);
+        value.and_then(|value| read(&value.0)).ok_or_else(|| self.fault(name, what))
     }
 
     pub(super) fn text(&mut self, name: &str) -> Result<String, Fault> {

@@ -41,7 +41,7 @@ pub(super) fn in_keyring(file: &Path, keyring: &dyn Keyring) -> Option<Session> 
     let home = file.parent()?.canonicalize().ok()?;
     let digest = Sha256::digest(home.to_string_lossy().as_bytes());
     let account: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = keyring.get("Codex Auth", &format!("cli|{account}"))?;
+    let text = keyring.get("Codex Auth", &format!("cli|{account}")).ok()??;
     session(&serde_json::from_str(text.expose_secret()).ok()?).ok()
 }
 
@@ -92,6 +92,7 @@ fn load(file: &Path) -> Result<Value, VendorError> {
 
 #[cfg(test)]
 mod tests {
+    use crate::credential::keyring::KeyringError;
     use std::fs;
 
     use super::super::super::Timestamp;
@@ -133,8 +134,16 @@ mod tests {
     struct OneSecret(String);
 
     impl Keyring for OneSecret {
-        fn get(&self, service: &str, account: &str) -> Option<SecretString> {
-            (format!("{service} {account}") == self.0).then(|| auth().to_string().into())
+        fn get(&self, service: &str, account: &str) -> Result<Option<SecretString>, KeyringError> {
+            Ok((format!("{service} {account}") == self.0).then(|| auth().to_string().into()))
+        }
+
+        fn set(&self, _: &str, _: &str, _: &SecretString) -> Result<(), KeyringError> {
+            unreachable!("a vendor's keyring is only read")
+        }
+
+        fn delete(&self, _: &str, _: &str) -> Result<(), KeyringError> {
+            unreachable!("a vendor's keyring is only read")
         }
     }
 

@@ -106,6 +106,7 @@ impl Provider for Hostile {
     fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
         match page.body.trim() {
             "trap" => trap(),
+            "loop" => spin(),
             "not-json" => Ok("{\"models\":".into()),
             _ => Ok("{\"models\":[{\"id\":\"from-interpret\"}]}".into()),
         }

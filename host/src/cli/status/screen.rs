@@ -1,0 +1,364 @@
+//! A gateway's status as text: a heading for each thing, and nothing for what there is none of.
+
+use std::fmt::Write as _;
+
+use super::super::print::{Table, printable};
+use super::super::serve::{NO_CONFIG, reachable};
+use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, State, Status};
+use crate::credential::Timestamp;
+use crate::route::Window;
+use crate::telemetry::Phase;
+
+/// How many characters a bar has.
+const BAR: usize = 20;
+
+/// All of it.
+pub(super) fn text(status: &Status, now: Timestamp) -> String {
+    let mut text = head(status, now);
+    section(&mut text, "accounts", accounts(&status.accounts, now));
+    section(&mut text, "cooling down", cooldowns(&status.cooldowns, now));
+    let mut benched = Table::indented();
+    status.benched.iter().for_each(|row| benched.row([&row.provider, &row.reason]));
+    section(&mut text, "components at rest", benched.text());
+    let mut refused = Table::indented();
+    status.refused.iter().for_each(|row| refused.row([&row.file, &row.reason]));
+    section(&mut text, "components not loaded", refused.text());
+    section(&mut text, &format!("requests under way: {}", status.requests.len()), requests(&status.requests));
+    section(&mut text, "last errors", errors(&status.errors, now));
+    text
+}
+
+fn section(text: &mut String, name: &str, content: String) {
+    if !content.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n{name}\n{content}");
+    }
+}
+
+fn head(status: &Status, now: Timestamp) -> String {
+    let state = match status.state {
+        State::Serving => "",
+        State::Stopping => ", stopping: open streams may finish",
+    };
+    let urls: Vec<String> = status.listening.iter().map(|&at| format!("http://{}", reachable(at))).collect();
+    let config = &status.config;
+    let file = config.file.as_ref().map_or_else(|| NO_CONFIG.to_owned(), |file| file.display().to_string());
+    let since = if config.reloads == 0 { "read at the start" } else { "reloaded" };
+    let mut table = Table::indented();
+    table.row(["up", &span(status.uptime_seconds)]);
+    table.row(["listening on", &urls.join("  ")]);
+    table.row(["config", &format!("{file}, {since} {}", ago(&config.loaded_at, now))]);
+    if status.loading > 0 {
+        table.row(["loading", &format!("{} components", status.loading)]);
+    }
+    config.warnings.iter().for_each(|warning| table.row(["warning", warning]));
+    if let Some(refused) = &config.refused {
+        table.row(["not reloaded", &format!("{}, because of:", ago(&refused.at, now))]);
+        refused.problems.iter().for_each(|problem| table.row(["", problem]));
+    }
+    format!("BitRouter {}, process {}{state}\n{}", printable(&status.version), status.pid, table.text())
+}
+
+fn accounts(accounts: &[Account], now: Timestamp) -> String {
+    let mut text = String::new();
+    for account in accounts {
+        let mut table = Table::indented();
+        let known = [&account.email, &account.plan].into_iter().flatten();
+        let mut about: Vec<String> = known.cloned().collect();
+        let address = format!("{}@{}", account.provider, account.label);
+        about.extend(match (&account.reason, account.health) {
+            (Some(reason), _) => Some(reason.strip_prefix(&format!("{address}: ")).unwrap_or(reason).to_owned()),
+            (None, Health::Ok) => None,
+            (None, Health::LogInAgain) => Some("log in again".to_owned()),
+            (None, Health::Unusable) => Some("cannot be used".to_owned()),
+        });
+        table.row([&address, &about.join(", ")]);
+        text += &table.text();
+        let mut windows = Table::indented();
+        account.windows.iter().for_each(|told| {
+            windows.row(["", &told.name, &bar(told), &used(told), &resets(told, now)]);
+        });
+        text += &windows.text();
+    }
+    text
+}
+
+/// How much of a window is used, 0 to 100, where that is known.
+fn percent(window: &Window) -> Option<f64> {
+    window.used_percent.or_else(|| {
+        let (limit, left) = (window.limit.filter(|limit| *limit > 0)?, window.remaining?);
+        Some(100.0 * (1.0 - left.min(limit) as f64 / limit as f64))
+    })
+}
+
+fn bar(window: &Window) -> String {
+    let Some(percent) = percent(window) else { return String::new() };
+    let full = (percent / 100.0 * BAR as f64).round() as usize;
+    "█".repeat(full.min(BAR)) + &"░".repeat(BAR - full.min(BAR))
+}
+
+fn used(window: &Window) -> String {
+    let units = match (window.remaining, window.limit) {
+        (Some(left), Some(limit)) => format!("{left} of {limit} left"),
+        (Some(left), None) => format!("{left} left"),
+        _ => String::new(),
+    };
+    match percent(window) {
+        Some(percent) if units.is_empty() => format!("{percent:.0} % used"),
+        Some(percent) => format!("{percent:.0} % used, {units}"),
+        None => units,
+    }
+}
+
+fn resets(window: &Window, now: Timestamp) -> String {
+    let at = window.resets_at.and_then(|at| Timestamp::from_unix(i64::try_from(at).ok()?));
+    let Some(at) = at else { return String::new() };
+    match at.since(now) {
+        Some(left) => format!("resets in {} ({at})", span(left.as_secs())),
+        None => format!("reset at {at}"),
+    }
+}
+
+fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
+    let mut table = Table::indented();
+    for cooldown in cooldowns {
+        let left = |time: &str| time.parse::<Timestamp>().ok().and_then(|time| time.since(now));
+        let until = match left(&cooldown.until) {
+            Some(left) => format!("for {} more (until {})", span(left.as_secs()), cooldown.until),
+            None => "until a request works".to_owned(),
+        };
+        let probe = match (cooldown.probing, left(&cooldown.next_probe)) {
+            (true, _) => "a request is finding out now".to_owned(),
+            (false, Some(left)) if !left.is_zero() => format!("tried again in {}", span(left.as_secs())),
+            (false, _) => "tried again with the next request".to_owned(),
+        };
+        table.row([&cooldown.address, &cooldown.reason, &until, &probe]);
+    }
+    table.text()
+}
+
+fn requests(requests: &[RequestUnderWay]) -> String {
+    let mut table = Table::indented();
+    for request in requests {
+        let phase = match request.phase {
+            Phase::Preparing => "preparing",
+            Phase::Waiting => "waiting",
+            Phase::Answering => "answering",
+        };
+        let target = target(&request.provider, &request.account, &request.model);
+        let age = format!("{}.{} s", request.age_ms / 1000, request.age_ms % 1000 / 100);
+        table.row([&age, phase, &target, &request.dialect, &request.id]);
+    }
+    table.text()
+}
+
+fn errors(errors: &[FailedRequest], now: Timestamp) -> String {
+    let mut table = Table::indented();
+    for error in errors.iter().rev() {
+        let target = target(&error.provider, &error.account, &error.model);
+        table.row([&ago(&error.at, now), &error.status.to_string(), &target, &error.request, &error.error]);
+    }
+    table.text()
+}
+
+/// An address as a client would write it, as far as it is known.
+fn target(provider: &str, account: &str, model: &str) -> String {
+    match (provider, account) {
+        ("", _) if model.is_empty() => "-".to_owned(),
+        ("", _) => model.to_owned(),
+        (_, "") => format!("{provider}:{model}"),
+        _ => format!("{provider}@{account}:{model}"),
+    }
+}
+
+/// How long ago a time was.
+fn ago(time: &str, now: Timestamp) -> String {
+    let past = time.parse::<Timestamp>().ok().and_then(|time| now.since(time));
+    past.map_or_else(|| printable(time), |past| format!("{} ago", span(past.as_secs())))
+}
+
+/// A duration by its two largest units.
+pub(super) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// The text over what is on the terminal: each line cut to its width, and what was below it erased.
+pub(super) fn redraw(text: &str, (columns, rows): (usize, usize)) -> String {
+    let mut screen = "\x1b[H".to_owned();
+    for (number, line) in text.lines().take(rows.saturating_sub(1)).enumerate() {
+        let cut: String = line.chars().take(columns).collect();
+        let end = if number + 2 == rows { "" } else { "\n" };
+        // Erases what the line before had more.
+        let _ = write!(screen, "{cut}\x1b[K{end}");
+    }
+    screen + "\x1b[J"
+}
+
+/// Columns and rows of the terminal.
+pub(super) fn size() -> (usize, usize) {
+    let (rows, columns) = dialoguer::console::Term::stdout().size();
+    (usize::from(columns), usize::from(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{Benched, ConfigInForce, RefusedConfig};
+
+    fn now() -> Timestamp {
+        "2026-01-31T10:00:00Z".parse().unwrap()
+    }
+
+    fn window(name: &str) -> Window {
+        Window {
+            name: name.into(),
+            used_percent: None,
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at: None,
+            told_at: 0,
+        }
+    }
+
+    fn status() -> Status {
+        let resets_at = u64::try_from(now().unix()).unwrap() + 7800;
+        let windows = vec![
+            Window { used_percent: Some(42.0), resets_at: Some(resets_at), ..window("5h") },
+            Window { limit: Some(200), remaining: Some(50), ..window("requests") },
+        ];
+        Status {
+            version: "1.2.3".into(),
+            pid: 77,
+            uptime_seconds: 93_784,
+            listening: vec!["127.0.0.1:4356".parse().unwrap()],
+            config: ConfigInForce {
+                file: Some("/c/bitrouter.yaml".into()),
+                loaded_at: "2026-01-31T09:58:30Z".into(),
+                reloads: 2,
+                refused: Some(RefusedConfig {
+                    at: "2026-01-31T09:59:55Z".into(),
+                    problems: vec!["/c/bitrouter.yaml:1:1: unknown key `x`".into()],
+                }),
+                ..ConfigInForce::default()
+            },
+            accounts: vec![
+                Account {
+                    provider: "openai-codex".into(),
+                    label: "work".into(),
+                    email: Some("me@example.com".into()),
+                    plan: Some("plus".into()),
+                    windows,
+                    ..Account::default()
+                },
+                Account {
+                    provider: "openai-codex".into(),
+                    label: "old".into(),
+                    health: Health::LogInAgain,
+                    reason: Some(
+                        "openai-codex@old: log in again. Run: bitrouter login openai-codex --label old".into(),
+                    ),
+                    ..Account::default()
+                },
+            ],
+            requests: vec![RequestUnderWay {
+                id: "req_1".into(),
+                dialect: "responses".into(),
+                phase: Phase::Answering,
+                provider: "openai-codex".into(),
+                account: "work".into(),
+                model: "gpt-5".into(),
+                attempts: 1,
+                age_ms: 12_345,
+            }],
+            errors: vec![FailedRequest {
+                at: "2026-01-31T09:00:00Z".into(),
+                request: "req_0".into(),
+                status: 400,
+                model: "gtp-5".into(),
+                error: "no such\nmodel".into(),
+                ..FailedRequest::default()
+            }],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn everything_that_there_is_has_a_heading_and_its_next_step() {
+        assert_eq!(
+            text(&status(), now()),
+            "\
+BitRouter 1.2.3, process 77
+  up            1 d 2 h
+  listening on  http://127.0.0.1:4356
+  config        /c/bitrouter.yaml, reloaded 1 min 30 s ago
+  not reloaded  5 s ago, because of:
+                /c/bitrouter.yaml:1:1: unknown key `x`
+
+accounts
+  openai-codex@work  me@example.com, plus
+    5h        ████████░░░░░░░░░░░░  42 % used                  resets in 2 h 10 min (2026-01-31T12:10:00Z)
+    requests  ███████████████░░░░░  75 % used, 50 of 200 left
+  openai-codex@old  log in again. Run: bitrouter login openai-codex --label old
+
+requests under way: 1
+  12.3 s  answering  openai-codex@work:gpt-5  responses  req_1
+
+last errors
+  1 h 0 min ago  400  gtp-5  req_0  no such model
+"
+        );
+    }
+
+    #[test]
+    fn what_there_is_none_of_has_no_heading_and_a_component_cannot_command_the_terminal() {
+        let benched = vec![Benched { provider: "x".into(), reason: "\u{1b}[2J".into() }];
+        let shown = text(&Status { benched, ..Status::default() }, now());
+        assert!(!shown.contains("accounts") && !shown.contains("errors") && !shown.contains('\u{1b}'), "{shown}");
+        assert!(shown.contains("components at rest\n  x  \u{fffd}[2J\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_cooldown_says_why_until_when_and_when_it_is_tried_again() {
+        let limit = Cooldown {
+            address: "openai-codex@work".into(),
+            reason: "usage limit of the plan reached".into(),
+            since: "2026-01-31T09:00:00Z".into(),
+            until: "2026-01-31T12:10:00Z".into(),
+            next_probe: "2026-01-31T10:01:00Z".into(),
+            probing: false,
+        };
+        let outage = Cooldown {
+            address: "openai:gpt-5".into(),
+            reason: "overloaded".into(),
+            until: "2026-01-31T09:59:00Z".into(),
+            next_probe: "2026-01-31T09:59:00Z".into(),
+            ..limit.clone()
+        };
+        assert_eq!(
+            cooldowns(&[limit, outage], now()),
+            "  openai-codex@work  usage limit of the plan reached  for 2 h 10 min more (until 2026-01-31T12:10:00Z)  tried again in 1 min 0 s
+  openai:gpt-5       overloaded                       until a request works                             tried again with the next request
+"
+        );
+    }
+
+    #[test]
+    fn a_screen_is_cut_to_the_terminal_and_leaves_nothing_of_the_one_before() {
+        assert_eq!(redraw("abcdef\ngh\nij\nkl\n", (3, 4)), "\u{1b}[Habc\u{1b}[K\ngh\u{1b}[K\nij\u{1b}[K\u{1b}[J");
+        assert_eq!(redraw("a\n", (80, 24)), "\u{1b}[Ha\u{1b}[K\n\u{1b}[J");
+    }
+
+    #[test]
+    fn a_span_is_told_by_its_two_largest_units() {
+        for (seconds, told) in [(0, "0 s"), (61, "1 min 1 s"), (7200, "2 h 0 min"), (200_000, "2 d 7 h")] {
+            assert_eq!(span(seconds), told);
+        }
+    }
+}

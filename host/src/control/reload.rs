@@ -1,0 +1,202 @@
+//! Applying what has changed on disk: the config, the components, and what the user accepted of both.
+//!
+//! A signal, the control socket and the watch call it; one reload runs at a time. The next gateway is made in full beside
+//! the one that serves, then takes its place. If anything of the config is wrong, nothing is applied.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::watch::Fingerprint;
+use crate::app::{App, Live};
+use crate::config::{self, ConfigError, LoadOptions, Loaded};
+use crate::plugin::Snapshot;
+use crate::route::Providers;
+
+/// Where a gateway's config comes from, and who is told of it.
+pub struct Source {
+    /// Where the config is looked for.
+    pub options: LoadOptions,
+    /// Reads it as at the start, with the command line's flags applied.
+    pub read: Box<dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync>,
+    /// What only the components know to be wrong with it.
+    pub problems: fn(&Loaded, &Providers) -> Vec<String>,
+    /// Says how a reload ended to whoever reads the gateway's standard error.
+    pub tell: Box<Tell>,
+}
+
+/// Who is told how a reload ended.
+pub type Tell = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
+
+/// A reload that was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reloaded {
+    /// The config in force; none where the defaults hold.
+    pub config: Option<PathBuf>,
+    /// What became of components, a sentence each.
+    pub changes: Vec<String>,
+    /// What is worth saying, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A reload that was refused: all is as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotReloaded {
+    /// Every problem, a line each.
+    pub problems: Vec<String>,
+}
+
+/// What is in force.
+#[derive(Clone, Debug)]
+pub(super) struct InForce {
+    pub file: Option<PathBuf>,
+    pub since: SystemTime,
+    pub reloads: u32,
+    pub warnings: Vec<String>,
+    /// The last reload, if it was refused.
+    pub refused: Option<(SystemTime, NotReloaded)>,
+}
+
+/// Reloads one gateway.
+pub struct Reloader {
+    live: Arc<Live>,
+    source: Source,
+    turn: tokio::sync::Mutex<()>,
+    in_force: Mutex<InForce>,
+    seen: Mutex<Fingerprint>,
+}
+
+impl Reloader {
+    /// For a gateway that was started with this config. What changes on disk from now on is news.
+    pub fn new(live: Arc<Live>, source: Source, loaded: &Loaded) -> Arc<Self> {
+        let in_force = InForce {
+            file: loaded.source.path().map(PathBuf::from),
+            since: SystemTime::now(),
+            reloads: 0,
+            warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+            refused: None,
+        };
+        let reloader = Reloader {
+            live,
+            source,
+            turn: tokio::sync::Mutex::default(),
+            in_force: Mutex::new(in_force),
+            seen: Mutex::default(),
+        };
+        *lock(&reloader.seen) = reloader.fingerprint();
+        Arc::new(reloader)
+    }
+
+    /// Reads everything again and applies it, or says why not.
+    pub async fn reload(&self) -> Result<Reloaded, NotReloaded> {
+        let _turn = self.turn.lock().await;
+        // Before anything is read: what changes while it is read is news again.
+        let seen = tokio::task::block_in_place(|| self.fingerprint());
+        *lock(&self.seen) = seen;
+        let outcome = self.apply().await;
+        if let Err(refused) = &outcome {
+            lock(&self.in_force).refused = Some((SystemTime::now(), refused.clone()));
+        }
+        (self.source.tell)(&outcome);
+        outcome
+    }
+
+    /// The same, for who is not there to hear how it ends.
+    pub async fn reload_aloud(self: Arc<Self>) {
+        let _ = self.reload().await;
+    }
+
+    /// What is in force.
+    pub(super) fn in_force(&self) -> InForce {
+        lock(&self.in_force).clone()
+    }
+
+    /// Whether something on disk is not as it was when it was last read.
+    pub(super) fn has_news(&self) -> bool {
+        self.fingerprint() != *lock(&self.seen)
+    }
+
+    /// How everything looks that a reload reads.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let mut files = config::watched(&self.source.options);
+        files.push(self.source.options.paths.plugins_lock());
+        Fingerprint::of(files, &self.live.now().config.plugins.dir)
+    }
+
+    async fn apply(&self) -> Result<Reloaded, NotReloaded> {
+        let before = self.live.now();
+        let (mut loaded, mut warnings) = self.read(&before)?;
+        let config = std::mem::replace(&mut loaded.config, before.config.clone());
+        let next = before.reloaded(config, &self.source.options.paths).await;
+        let next = next.map_err(|error| NotReloaded { problems: vec![error.to_string()] })?;
+        loaded.config = next.config.clone();
+        let providers = next.directory.now();
+        warnings.extend((self.source.problems)(&loaded, &providers));
+        warnings.extend(providers.refused.iter().map(|refused| format!("{}: {}", refused.file, refused.reason)));
+        let changes = changes(&before.registry.now(), &next.registry.now());
+        let other_folder = next.config.plugins.dir != before.config.plugins.dir;
+        self.live.replace(next);
+        if other_folder {
+            // What was seen is the folder before.
+            let seen = tokio::task::block_in_place(|| self.fingerprint());
+            *lock(&self.seen) = seen;
+        }
+
+        let file = loaded.source.path().map(PathBuf::from);
+        let mut in_force = lock(&self.in_force);
+        in_force.file.clone_from(&file);
+        in_force.since = SystemTime::now();
+        in_force.reloads += 1;
+        in_force.warnings.clone_from(&warnings);
+        in_force.refused = None;
+        Ok(Reloaded { config: file, changes, warnings })
+    }
+
+    /// The config by now, and what of it has to wait for the next start.
+    fn read(&self, before: &App) -> Result<(Loaded, Vec<String>), NotReloaded> {
+        let refuse = |error: ConfigError| NotReloaded { problems: error.lines() };
+        let mut loaded = tokio::task::block_in_place(|| (self.source.read)()).map_err(refuse)?;
+        let file = lock(&self.in_force).file.clone();
+        if let (None, Some(file)) = (loaded.source.path(), file) {
+            return Err(refuse(ConfigError::Gone { file }));
+        }
+        let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let (wanted, running) = (&loaded.config.server.listen, &before.config.server.listen);
+        if wanted != running {
+            let list = |addresses: &[std::net::SocketAddr]| {
+                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            };
+            warnings.push(format!(
+                "`server.listen` is {} by now, which holds from the next start on: this gateway goes on listening on {}",
+                list(wanted),
+                list(running)
+            ));
+        }
+        loaded.config.listen_still(&before.config.server).map_err(refuse)?;
+        Ok((loaded, warnings))
+    }
+}
+
+/// What became of the components.
+fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (id, plugin) in &now.plugins {
+        match before.plugins.get(id) {
+            None => changes.push(format!("{id}: a component that was not there before")),
+            Some(old) if old.digest != plugin.digest => changes.push(format!("{id}: another build of its component")),
+            Some(_) => {}
+        }
+    }
+    let gone = before.plugins.keys().filter(|id| !now.plugins.contains_key(*id));
+    changes.extend(gone.map(|id| format!("{id}: its component is gone")));
+    changes
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock is held leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,329 @@
+//! What a running gateway shows of itself: one document, JSON on the control socket and in `status --json`.
+//!
+//! Members may be added, none is renamed; a reader takes what it knows. Nothing in it is secret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::reload::InForce;
+use crate::app::App;
+use crate::credential::{AccountError, Timestamp};
+use crate::route::cooldown::Cooling;
+use crate::route::{Provider, Window};
+use crate::telemetry::{LastError, Phase, UnderWay};
+
+/// A gateway at one moment. Times are RFC 3339, durations what their names say.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// The program's.
+    pub version: String,
+    /// The process.
+    pub pid: u32,
+    /// Whether it takes requests.
+    pub state: State,
+    /// When it was started.
+    pub started_at: String,
+    /// How long ago that is.
+    pub uptime_seconds: u64,
+    /// Where clients reach it.
+    pub listening: Vec<SocketAddr>,
+    /// What it runs with.
+    pub config: ConfigInForce,
+    /// Every account of every provider that is on, in the order in which they are used.
+    pub accounts: Vec<Account>,
+    /// What is not asked for a while, and why.
+    pub cooldowns: Vec<Cooldown>,
+    /// Components that rest because they were over their budget again and again.
+    pub benched: Vec<Benched>,
+    /// Components that do not serve.
+    pub refused: Vec<RefusedComponent>,
+    /// How many components are still being loaded.
+    pub loading: usize,
+    /// Requests under way, the oldest first.
+    pub requests: Vec<RequestUnderWay>,
+    /// The last requests that failed, the newest last.
+    pub errors: Vec<FailedRequest>,
+}
+
+/// Whether a gateway takes requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It does.
+    #[default]
+    Serving,
+    /// It was told to stop, and lets open streams finish.
+    Stopping,
+}
+
+/// The config that a gateway runs with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigInForce {
+    /// The file; none where the defaults hold.
+    pub file: Option<PathBuf>,
+    /// Since when it is in force.
+    pub loaded_at: String,
+    /// How often it was reloaded.
+    pub reloads: u32,
+    /// What is worth saying about it.
+    pub warnings: Vec<String>,
+    /// The last reload, if it was refused.
+    pub refused: Option<RefusedConfig>,
+}
+
+/// A reload that was refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefusedConfig {
+    /// When.
+    pub at: String,
+    /// Every problem, a line each.
+    pub problems: Vec<String>,
+}
+
+/// One account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Account {
+    /// The provider's id.
+    pub provider: String,
+    /// The account's label.
+    pub label: String,
+    /// Whether requests can go out with it.
+    pub health: Health,
+    /// What is wrong and the next step, where something is.
+    pub reason: Option<String>,
+    /// Whose it is, where that is known.
+    pub email: Option<String>,
+    /// The plan that it has.
+    pub plan: Option<String>,
+    /// When its access token expires.
+    pub expires_at: Option<String>,
+    /// Its limits, as its provider last told them.
+    pub windows: Vec<Window>,
+}
+
+/// Whether requests can go out with an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// They can.
+    #[default]
+    Ok,
+    /// Only a new login helps.
+    LogInAgain,
+    /// Something else, which the reason names.
+    Unusable,
+}
+
+/// A provider, an account or a model that is not asked for a while.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cooldown {
+    /// What cools down, as an address: `provider@label:model`, without what it does not depend on.
+    pub address: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// Since when.
+    pub since: String,
+    /// Until when. Where it has passed, a request that works ends it.
+    pub until: String,
+    /// From when on a request may go through to find out.
+    pub next_probe: String,
+    /// Whether one is finding out.
+    pub probing: bool,
+}
+
+/// A component that rests.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Benched {
+    /// The provider's id.
+    pub provider: String,
+    /// Why, and for how long.
+    pub reason: String,
+}
+
+/// A component that does not serve.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefusedComponent {
+    /// The file, or the built-in component's name.
+    pub file: String,
+    /// The id that it claims, where it came far enough to say so.
+    pub id: Option<String>,
+    /// Why, and the next step.
+    pub reason: String,
+}
+
+/// A request under way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestUnderWay {
+    /// The gateway's id of it.
+    pub id: String,
+    /// The client's dialect.
+    pub dialect: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// The provider that was asked last; empty while none was.
+    pub provider: String,
+    /// The account's label.
+    pub account: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// Targets asked.
+    pub attempts: u32,
+    /// How long ago it came.
+    pub age_ms: u64,
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailedRequest {
+    /// When it ended.
+    pub at: String,
+    /// The gateway's id of it.
+    pub request: String,
+    /// The provider, empty where none was asked.
+    pub provider: String,
+    /// The account's label.
+    pub account: String,
+    /// The model, as far as it is known.
+    pub model: String,
+    /// The status that the client was sent.
+    pub status: u16,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// What a gateway knows of itself beside what it serves with.
+pub(super) struct Process {
+    pub state: State,
+    pub started: SystemTime,
+    pub uptime: Duration,
+    pub listening: Vec<SocketAddr>,
+}
+
+impl Status {
+    /// Takes a picture. May read the token store, which blocks briefly.
+    pub(super) fn of(app: &App, process: Process, in_force: InForce) -> Self {
+        let providers = app.directory.now();
+        let on = || providers.by_id.values().filter(|provider| provider.enabled);
+        let benched = |provider: &std::sync::Arc<Provider>| {
+            Some(Benched { provider: provider.id().to_owned(), reason: provider.plugin.benched()? })
+        };
+        let refused = providers.refused.iter().map(|refused| RefusedComponent {
+            file: refused.file.clone(),
+            id: refused.id.clone(),
+            reason: refused.reason.clone(),
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            state: process.state,
+            started_at: time(process.started),
+            uptime_seconds: process.uptime.as_secs(),
+            listening: process.listening,
+            config: in_force.into(),
+            accounts: on().flat_map(|provider| accounts(provider)).collect(),
+            cooldowns: app.cooldowns.list(SystemTime::now()).into_iter().map(Into::into).collect(),
+            benched: on().filter_map(benched).collect(),
+            refused: refused.collect(),
+            loading: providers.pending,
+            requests: app.requests.in_flight.list().into_iter().map(Into::into).collect(),
+            errors: app.requests.errors.list().into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+fn accounts(provider: &Provider) -> Vec<Account> {
+    let listing = provider.accounts.list();
+    let id = provider.id();
+    let usable = listing.accounts().map(|credential| {
+        let claim = |name: &str| {
+            let found = credential.claims.iter().find(|(claim, _)| claim == name);
+            found.map(|(_, value)| value.clone())
+        };
+        Account {
+            provider: id.to_owned(),
+            label: credential.label.clone(),
+            email: claim("email"),
+            plan: claim("plan"),
+            expires_at: credential.expires_at.map(|at| at.to_string()),
+            windows: provider.learned.windows.get(id, &credential.label),
+            ..Account::default()
+        }
+    });
+    let faulty = listing.faults().map(|fault| Account {
+        provider: id.to_owned(),
+        label: fault.label().unwrap_or("-").to_owned(),
+        health: match fault {
+            AccountError::LogInAgain { .. } => Health::LogInAgain,
+            _ => Health::Unusable,
+        },
+        reason: Some(fault.to_string()),
+        ..Account::default()
+    });
+    usable.chain(faulty).collect()
+}
+
+impl From<Cooling> for Cooldown {
+    fn from(cooling: Cooling) -> Self {
+        Cooldown {
+            address: cooling.subject.to_string(),
+            reason: cooling.reason.to_string(),
+            since: time(cooling.since),
+            until: time(cooling.until),
+            next_probe: time(cooling.next_probe),
+            probing: cooling.probing,
+        }
+    }
+}
+
+impl From<InForce> for ConfigInForce {
+    fn from(in_force: InForce) -> Self {
+        let refused = in_force.refused.map(|(at, refused)| RefusedConfig { at: time(at), problems: refused.problems });
+        let InForce { file, since, reloads, warnings, .. } = in_force;
+        ConfigInForce { file, loaded_at: time(since), reloads, warnings, refused }
+    }
+}
+
+impl From<UnderWay> for RequestUnderWay {
+    fn from(request: UnderWay) -> Self {
+        RequestUnderWay {
+            id: request.id.to_string(),
+            dialect: request.dialect.to_owned(),
+            phase: request.phase,
+            provider: request.provider.to_string(),
+            account: request.account.to_string(),
+            model: request.model,
+            attempts: request.attempts,
+            age_ms: u64::try_from(request.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl From<LastError> for FailedRequest {
+    fn from(error: LastError) -> Self {
+        FailedRequest {
+            at: time(error.at),
+            request: error.request.to_string(),
+            provider: error.provider.to_string(),
+            account: error.account.to_string(),
+            model: error.model,
+            status: error.status,
+            error: error.error,
+        }
+    }
+}
+
+fn time(time: SystemTime) -> String {
+    Timestamp::from(time).to_string()
+}

@@ -1,0 +1,128 @@
+//! Noticing that a file has changed, appeared or gone, by looking from time to time.
+//!
+//! `serve` runs it. Looking is what works everywhere: editors that rename, files that are not there yet, folders of other
+//! machines. A change is applied once nothing has changed for a moment, so that no half of a file is read.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::reload::Reloader;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long everything must stay as it is before a change is applied: longer than an editor takes to write a file, or a
+/// linker a component.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// How files look from outside, those of a folder among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fingerprint(Vec<(PathBuf, Option<Look>)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// Another file of the same name is another file, however much it looks like the one before.
+    inode: u64,
+}
+
+impl Fingerprint {
+    /// Of these files, whether they are there or not, and of the components in a folder.
+    pub(super) fn of(files: Vec<PathBuf>, folder: &Path) -> Self {
+        let entries = fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()));
+        let mut components: Vec<PathBuf> = entries.into_iter().flatten().filter(|path| is_component(path)).collect();
+        components.sort();
+        let look = |file: PathBuf| {
+            let look = fs::metadata(&file).ok().map(|metadata| Look::of(&metadata));
+            (file, look)
+        };
+        Fingerprint(files.into_iter().chain(components).map(look).collect())
+    }
+}
+
+impl Look {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Look { len: metadata.len(), modified: metadata.modified().ok(), inode }
+    }
+}
+
+fn is_component(path: &Path) -> bool {
+    matches!(path.extension().and_then(|extension| extension.to_str()), Some("wasm" | "cwasm"))
+}
+
+impl Reloader {
+    /// Reloads whenever something has changed on disk, for as long as it is polled.
+    pub async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            if !self.look(Reloader::has_news).await {
+                continue;
+            }
+            let mut last = self.look(Reloader::fingerprint).await;
+            loop {
+                tokio::time::sleep(SETTLED).await;
+                let now = self.look(Reloader::fingerprint).await;
+                if now == last {
+                    break;
+                }
+                last = now;
+            }
+            // Somebody else may have reloaded meanwhile, or the file is as it was.
+            if self.look(Reloader::has_news).await {
+                let _ = self.reload().await;
+            }
+        }
+    }
+
+    /// Looks at files without holding up requests: a folder may be on another machine.
+    async fn look<T: Default + Send + 'static>(self: &Arc<Self>, look: fn(&Reloader) -> T) -> T {
+        let this = Arc::clone(self);
+        tokio::task::spawn_blocking(move || look(&this)).await.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(home: &Path) -> Fingerprint {
+        Fingerprint::of(vec![home.join("bitrouter.yaml")], &home.join("plugins"))
+    }
+
+    #[test]
+    fn a_file_that_appears_changes_is_replaced_or_goes_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let (config, folder) = (home.path().join("bitrouter.yaml"), home.path().join("plugins"));
+        let mut last = look(home.path());
+        assert_eq!(last, look(home.path()), "nothing is there, and nothing happened");
+        let steps: [&dyn Fn(); 6] = [
+            &|| fs::write(&config, "a: 1").unwrap(),
+            &|| fs::write(&config, "a: 12").unwrap(),
+            // As many editors do; of the same length, and perhaps of the same time.
+            &|| {
+                fs::write(home.path().join("new"), "b: 12").unwrap();
+                fs::rename(home.path().join("new"), &config).unwrap();
+            },
+            &|| fs::remove_file(&config).unwrap(),
+            &|| {
+                fs::create_dir(&folder).unwrap();
+                fs::write(folder.join("x.wasm"), "").unwrap();
+            },
+            &|| fs::rename(folder.join("x.wasm"), folder.join("y.wasm")).unwrap(),
+        ];
+        for (number, step) in steps.iter().enumerate() {
+            step();
+            let now = look(home.path());
+            assert_ne!(now, last, "step {number}");
+            last = now;
+        }
+        fs::write(folder.join("notes.txt"), "no component").unwrap();
+        assert_eq!(look(home.path()), last);
+    }
+}

@@ -1,0 +1,223 @@
+//! Where the secrets of the stored credentials are: in the file or in the keyring, and how they get from one to the other.
+//!
+//! Reading and changing the file call it. Secrets are written to the keyring before a file names them and erased after no
+//! file does, under the file's lock: whatever ends the process leaves a file whose secrets are whole. An entry goes to
+//! where the config says when something about it changes; where that cannot be reached, it stays where it is.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::super::keyring::KeyringError;
+use super::super::token_file::{Entry, Kept, Kind, Place, TokenFile};
+use super::{SecretsIn, Store, StoreError};
+
+/// What all that we keep in a keyring has as its service.
+const SERVICE: &str = "bitrouter";
+
+/// The longest piece, in bytes. A credential of Windows holds 2,560, and two for each character.
+const PIECE: usize = 1200;
+
+/// What a change did in the keyring.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// What was written, and is of no use if the file is not.
+    pub written: Vec<Kept>,
+    /// What is of no use once the file is written.
+    pub left: Vec<Kept>,
+}
+
+impl Store {
+    /// Whether new secrets of this account can be kept where they are to be: asked before a user goes through a login.
+    /// Blocks, for as long as a keyring asks for its password.
+    pub fn can_keep_secrets(&self, provider: &str, label: &str) -> Result<(), StoreError> {
+        let file = self.read_anew()?;
+        if self.wanted(file.find(provider, label).map(|entry| &entry.place)) == SecretsIn::File {
+            return Ok(());
+        }
+        let account = format!("{}/probe", self.folder_digest());
+        let probe = SecretString::from("probe");
+        self.keyring.set(SERVICE, &account, &probe).map_err(refused)?;
+        let found = self.keyring.get(SERVICE, &account).map_err(refused)?;
+        self.keyring.delete(SERVICE, &account).map_err(refused)?;
+        match found.is_some_and(|found| found.expose_secret() == probe.expose_secret()) {
+            true => Ok(()),
+            false => Err(refused(KeyringError::Changed)),
+        }
+    }
+
+    /// The file's text, with the secrets that it only names. What is `known` already is not asked for again.
+    pub(super) fn parsed(&self, text: &str, known: Option<&TokenFile>) -> Result<TokenFile, StoreError> {
+        let fetch = |kept: &Kept| match known.and_then(|known| of(known, kept)) {
+            Some(secrets) => Ok(secrets),
+            None => self.fetch(kept).map_err(|error| error.to_string()),
+        };
+        TokenFile::read(text, &fetch).map_err(|fault| StoreError::Fault { path: self.path.clone(), fault })
+    }
+
+    /// Decides where the secrets of each changed entry are to be, and writes those that go to the keyring.
+    pub(super) fn place_secrets(&self, before: &TokenFile, after: &mut TokenFile) -> Result<Moved, StoreError> {
+        let mut moved = Moved::default();
+        for entry in &mut after.entries {
+            let old = before.find(&entry.provider, &entry.label);
+            match self.place(old, entry) {
+                Ok(Some(kept)) => moved.written.push(kept),
+                Ok(None) => {}
+                Err(error) => {
+                    self.erase(moved.written);
+                    return Err(refused(error));
+                }
+            }
+        }
+        let still = |kept: &Kept| after.entries.iter().any(|entry| kept_by(entry) == Some(kept));
+        moved.left = before.entries.iter().filter_map(kept_by).filter(|kept| !still(kept)).cloned().collect();
+        Ok(moved)
+    }
+
+    /// Where changed secrets go. A config that says nothing leaves what is in the keyring there: it may be another
+    /// folder's config, which knows nothing of it.
+    fn wanted(&self, old_place: Option<&Place>) -> SecretsIn {
+        let as_before = match old_place {
+            Some(Place::Keyring { .. }) => SecretsIn::Keyring,
+            Some(Place::File) | None => SecretsIn::File,
+        };
+        self.secrets_in.unwrap_or(as_before)
+    }
+
+    /// Puts one entry where it is to be, and returns what was written to the keyring for it.
+    fn place(&self, old: Option<&Entry>, entry: &mut Entry) -> Result<Option<Kept>, KeyringError> {
+        let old_place = old.map(|old| old.place.clone());
+        if old.is_some_and(|old| old.whole() == entry.whole()) || matches!(entry.kind, Kind::Other(_)) {
+            entry.place = old_place.unwrap_or_default();
+            return Ok(None);
+        }
+        let secrets = entry.secrets();
+        let same_secrets = old.is_some_and(|old| old.secrets() == secrets);
+        match (self.wanted(old_place.as_ref()), old_place) {
+            // They are where they are to be; or nobody can move them now.
+            (SecretsIn::Keyring, Some(place @ Place::Keyring { .. })) if same_secrets => entry.place = place,
+            (SecretsIn::File, Some(place @ Place::Keyring { out_of_reach: Some(_), .. })) if same_secrets => {
+                entry.place = place;
+            }
+            (SecretsIn::File, _) => entry.place = Place::File,
+            (SecretsIn::Keyring, old_place) => match self.keep(entry, old_place.as_ref(), &secrets) {
+                Ok(kept) => {
+                    entry.place = Place::Keyring { kept: kept.clone(), out_of_reach: None };
+                    return Ok(Some(kept));
+                }
+                Err(error) if old_place == Some(Place::File) => {
+                    tracing::warn!(
+                        provider = entry.provider, account = entry.label, %error,
+                        "its secrets stay in the file: the system's keyring could not take them"
+                    );
+                    entry.place = Place::File;
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(None)
+    }
+
+    /// Writes secrets to the keyring, under names that no file has yet.
+    fn keep(
+        &self,
+        entry: &Entry,
+        old_place: Option<&Place>,
+        secrets: &Map<String, Value>,
+    ) -> Result<Kept, KeyringError> {
+        let name = format!("{}/{}@{}", self.folder_digest(), entry.provider, entry.label);
+        let revision = match old_place {
+            Some(Place::Keyring { kept, .. }) if kept.name == name => kept.revision + 1,
+            _ => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
+        };
+        let mut kept = Kept { name, revision, pieces: Vec::new() };
+        for (secret, value) in secrets {
+            let text = Zeroizing::new(value.to_string());
+            let pieces = pieces(&text);
+            kept.pieces.push((secret.clone(), pieces.len() as u64));
+            for (at, piece) in (0..).zip(pieces) {
+                let written = self.keyring.set(SERVICE, &kept.account(secret, at), &piece.into());
+                if let Err(error) = written {
+                    self.erase([kept]);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Reads secrets from the keyring.
+    fn fetch(&self, kept: &Kept) -> Result<Map<String, Value>, KeyringError> {
+        let mut secrets = Map::new();
+        for (secret, accounts) in kept.accounts() {
+            let mut text = Zeroizing::new(String::new());
+            for account in accounts {
+                let piece = self.keyring.get(SERVICE, &account)?.ok_or(KeyringError::Missing)?;
+                text.push_str(piece.expose_secret());
+            }
+            let value = serde_json::from_str(&text).map_err(|_| KeyringError::Changed)?;
+            secrets.insert(secret.to_owned(), value);
+        }
+        Ok(secrets)
+    }
+
+    /// Takes secrets out of the keyring that no file names. What cannot be taken out now stays there, of no use to anybody
+    /// who cannot read the rest. A folder that was copied may share names with another, whose secrets are left alone.
+    pub(super) fn erase(&self, kept: impl IntoIterator<Item = Kept>) {
+        let own = format!("{}/", self.folder_digest());
+        for kept in kept.into_iter().filter(|kept| kept.name.starts_with(&own)) {
+            for account in kept.accounts().flat_map(|(_, accounts)| accounts) {
+                if let Err(error) = self.keyring.delete(SERVICE, &account) {
+                    tracing::warn!(name = kept.name, %error, "secrets of no use any more are left in the system's keyring");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What tells this folder's secrets from those of another.
+    fn folder_digest(&self) -> String {
+        let path = fs::canonicalize(&self.path);
+        let folder = self.path.parent().and_then(|folder| fs::canonicalize(folder).ok());
+        let path = path.ok().or_else(|| Some(folder?.join(self.path.file_name()?)));
+        let path = path.unwrap_or_else(|| self.path.clone());
+        let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn refused(error: KeyringError) -> StoreError {
+    StoreError::Keyring { error }
+}
+
+fn kept_by(entry: &Entry) -> Option<&Kept> {
+    match &entry.place {
+        Place::Keyring { kept, .. } => Some(kept),
+        Place::File => None,
+    }
+}
+
+/// The secrets that a file already has of these names.
+fn of(known: &TokenFile, kept: &Kept) -> Option<Map<String, Value>> {
+    let has = |entry: &&Entry| kept_by(entry) == Some(kept) && entry.out_of_reach().is_none();
+    known.entries.iter().find(has).map(Entry::secrets)
+}
+
+/// A text in pieces that every keyring takes.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for letter in text.chars() {
+        if pieces.last().is_some_and(|piece| piece.len() + letter.len_utf8() > PIECE) {
+            pieces.push(String::with_capacity(PIECE));
+        }
+        pieces.last_mut().expect("there is one from the beginning").push(letter);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! One attempt at one target: shaped by the component, paid for by one account, sent, and once more after a 401.
+//!
+//! The pipeline makes one for each leg of a request's journey. What it ends in is an answer that has begun, or what made
+//! it fail.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, StatusCode};
+
+use super::deliver::{self, Delivered};
+use super::failed::Failed;
+use super::{Received, describe, send};
+use crate::credential::{AccountError, Credential, Scrubber, Source};
+use crate::error::Error;
+use crate::gateway::{Call, CallBody};
+use crate::plugin::contract::{self, Answer, Blob, Exchange};
+use crate::plugin::{HookBody, HookError, Prepared};
+use crate::route::{Provider, Target};
+use crate::telemetry::{Finished, Phase};
+use crate::upstream;
+
+/// Exchanges that a component may make before it sends.
+const ASKS: u32 = 3;
+
+/// Makes an attempt. The body is its own: what one component edits, the next does not see.
+pub(super) async fn run(
+    target: &Target,
+    label: Option<&str>,
+    call: &Call,
+    body: CallBody,
+    finished: &mut Finished,
+) -> Result<Delivered, Failed> {
+    let provider = Arc::clone(&target.provider);
+    let credential = match label {
+        // Refreshed where that is due.
+        Some(label) => Some(provider.accounts.ready(Some(label)).await.map_err(no_credential)?),
+        None => None,
+    };
+    finished.attempts += 1;
+    finished.dialect_out = call.endpoint.dialect;
+    finished.enter(Phase::Waiting);
+    let received = Attempt { provider, credential, headers: &call.headers }.send_call(target, call, body).await?;
+    finished.enter(Phase::Answering);
+    deliver::deliver(received).await
+}
+
+/// One that may not be usable any more is one that the next account may stand in for.
+fn no_credential(error: AccountError) -> Error {
+    match error {
+        AccountError::NotRefreshed { .. } => Error::NotRefreshed(error.to_string()),
+        _ => Error::NoCredential(error.to_string()),
+    }
+}
+
+/// One attempt at one target.
+pub(super) struct Attempt<'c> {
+    pub provider: Arc<Provider>,
+    pub credential: Option<Arc<Credential>>,
+    /// The client's.
+    pub headers: &'c HeaderMap,
+}
+
+impl Attempt<'_> {
+    /// From the call to the head of the provider's answer.
+    async fn send_call(mut self, target: &Target, call: &Call, body: CallBody) -> Result<Received, Failed> {
+        let described = describe::call(&self, call.endpoint, target, call.streaming, call.query.as_deref());
+        let described = Box::new(described);
+        let (body, form) = hook_body(body, &target.model)?;
+        let (request, body) = self.shape(&described, body).await?;
+        send::check_delivery(&request).map_err(|reason| self.bad_request(reason))?;
+        let sent = Instant::now();
+        let content = send::body(&request, body, form);
+        let again = self.may_refresh().then(|| content.clone());
+        let mut response = self.send(&request, content).await?;
+        if let Some(content) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            response = Box::pin(self.once_more(&request, content, response)).await?;
+        }
+        Ok(Received {
+            scrubber: self.scrubber(),
+            account: self.label(),
+            provider: self.provider,
+            endpoint: call.endpoint,
+            call: described,
+            request,
+            response,
+            sent,
+        })
+    }
+
+    /// The account's label; empty where there is none.
+    fn label(&self) -> Arc<str> {
+        self.credential.as_ref().map_or_else(|| "".into(), |credential| credential.label.as_str().into())
+    }
+
+    pub(super) fn scrubber(&self) -> Option<Arc<Scrubber>> {
+        self.credential.as_ref().map(|credential| Arc::clone(&credential.scrubber))
+    }
+
+    /// Whether a credential that is refused may be made fresh.
+    pub(super) fn may_refresh(&self) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.source == Source::Store)
+    }
+
+    /// After a 401: refreshes the login and sends the request once more. Where the login is over, that is the error; where
+    /// there is nothing to refresh, the 401 stands.
+    pub(super) async fn once_more(
+        &mut self,
+        request: &contract::Request,
+        content: send::Content,
+        refused: http::Response<upstream::Received>,
+    ) -> Result<http::Response<upstream::Received>, Error> {
+        let Some(credential) = &self.credential else { return Ok(refused) };
+        match self.provider.accounts.refresh_after_unauthorized(credential).await {
+            Ok(fresh) => {
+                self.credential = Some(fresh);
+                self.send(request, content).await
+            }
+            Err(error @ AccountError::LogInAgain { .. }) => Err(Error::NoCredential(error.to_string())),
+            Err(error) => {
+                tracing::warn!(provider = self.provider.id(), account = credential.label, %error, "the 401 stands");
+                Ok(refused)
+            }
+        }
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.provider.id().to_owned()
+    }
+
+    /// Runs `prepare`, and `resume` for each exchange that it asks for.
+    async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<(Arc<contract::Request>, HookBody), Error> {
+        let plugin = &self.provider.plugin;
+        let (mut step, mut body) = plugin.prepare(call, body, self.scrubber()).await;
+        for _ in 0..ASKS {
+            match self.step(step)? {
+                Prepared::Send(request) => return Ok((request, body)),
+                Prepared::Ask(exchange) => {
+                    let Exchange { request, memo } = *exchange;
+                    send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
+                    let answer = Box::pin(self.ask(&request)).await?;
+                    (step, body) = Box::pin(plugin.resume(call, body, &memo, &answer, self.scrubber())).await;
+                }
+            }
+        }
+        match self.step(step)? {
+            Prepared::Send(request) => Ok((request, body)),
+            Prepared::Ask(_) => {
+                Err(self.bad_request(format!("it asked for more than {ASKS} exchanges before sending")))
+            }
+        }
+    }
+
+    fn step(&self, step: Result<Result<Prepared, contract::Failure>, HookError>) -> Result<Prepared, Error> {
+        match step {
+            Ok(Ok(step)) => Ok(step),
+            Ok(Err(failure)) => Err(Error::refused(self.id(), failure)),
+            Err(error) => Err(Error::Hook { provider: self.id(), error }),
+        }
+    }
+
+    /// Makes an exchange of the component's own.
+    async fn ask(&self, request: &contract::Request) -> Result<Answer, Error> {
+        let body = send::body(request, HookBody::None, send::Form::default());
+        let response = self.send(request, body).await?;
+        deliver::answer(response, self.scrubber().as_deref())
+            .await
+            .map(|(answer, _)| answer)
+            .map_err(|reason| Error::Broken { provider: self.id(), reason })
+    }
+
+    pub(super) fn bad_request(&self, reason: String) -> Error {
+        Error::BadRequest { provider: self.id(), reason }
+    }
+}
+
+/// The body as the hooks see it, and beside it the bytes of a form, with the model's own name in the place of its address.
+fn hook_body(body: CallBody, model: &str) -> Result<(HookBody, send::Form), Error> {
+    Ok(match body {
+        CallBody::Json(mut document) => {
+            if document.string("model")?.as_deref() != Some(model) {
+                document.set_string("model", model)?;
+            }
+            (HookBody::Json(document), send::Form::default())
+        }
+        CallBody::Form { content_type, bytes, model_at } => {
+            let pieces = [
+                bytes.slice(..model_at.start),
+                bytes::Bytes::copy_from_slice(model.as_bytes()),
+                bytes.slice(model_at.end..),
+            ];
+            let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+            let blob = Blob { content_type: content_type.clone(), length: Some(length) };
+            (HookBody::Opaque(blob), send::Form { content_type, pieces: pieces.into() })
+        }
+        CallBody::None => (HookBody::None, send::Form::default()),
+    })
+}

@@ -1,0 +1,39 @@
+//! One exchange of the host's own, beside the calls of clients. The side room asks for it, never a client's request; it
+//! takes the steps of a call, so that a credential has one way out: bound origin, attached last, echo scrubbed.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use super::attempt::Attempt;
+use super::{deliver, send};
+use crate::credential::{Credential, Scrubber};
+use crate::error::Error;
+use crate::plugin::HookBody;
+use crate::plugin::contract::{self, Answer};
+use crate::route::Provider;
+
+/// Sends a request without a body and reads the whole answer, whatever its status, as a component sees it. With it comes
+/// what scrubs the component's log: a 401 may have brought another credential.
+pub(crate) async fn beside(
+    provider: &Arc<Provider>,
+    credential: Option<Arc<Credential>>,
+    request: &contract::Request,
+) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
+    let headers = HeaderMap::new();
+    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers };
+    let nothing = || send::body(request, HookBody::None, send::Form::default());
+    let mut response = attempt.send(request, nothing()).await?;
+    if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {
+        response = attempt.once_more(request, nothing(), response).await?;
+    }
+    let scrubber = attempt.scrubber();
+    if response.status().is_redirection() {
+        let location = deliver::location(response.headers(), scrubber.as_deref());
+        return Err(Error::Redirect { provider: attempt.id(), location });
+    }
+    match deliver::page(response, scrubber.as_deref()).await {
+        Ok(answer) => Ok((answer, scrubber)),
+        Err(reason) => Err(Error::Broken { provider: attempt.id(), reason }),
+    }
+}

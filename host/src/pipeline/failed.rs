@@ -1,0 +1,283 @@
+//! A failed attempt: what it means for what may be tried next, and what the client is answered if it is the last word.
+//!
+//! Every step of an attempt ends in one where it does not succeed. The client is answered with the most useful of them, in
+//! the upstream's own words where there are any.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::response::Response;
+use bitrouter_dialect::{ApiError, Dialect, ErrorKind, StreamError, parse_error};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+
+use super::deliver::{self, Delivered};
+use crate::error::{self, Error};
+use crate::gateway;
+use crate::plugin::HookError;
+use crate::plugin::contract::Failure;
+use crate::route::cooldown::Reason;
+use crate::route::{Ends, Meaning, Scope};
+use crate::telemetry::{Finished, Outcome};
+use crate::upstream::SendError;
+
+/// A failed attempt.
+pub(super) struct Failed {
+    /// What it means.
+    pub meaning: Meaning,
+    /// What happened, for the log.
+    pub sentence: String,
+    /// Whether content had come before: then nothing else is tried.
+    pub committed: bool,
+    /// Whose attempt it was; nobody's where it failed before there was one.
+    pub at: Option<At>,
+    reply: Reply,
+}
+
+/// Provider, account and model of an attempt.
+#[derive(Clone)]
+pub(super) struct At {
+    pub provider: Arc<str>,
+    pub account: Arc<str>,
+    pub model: Arc<str>,
+}
+
+impl At {
+    /// The record names this attempt.
+    pub(super) fn stands_in(&self, finished: &mut Finished) {
+        finished.provider = Arc::clone(&self.provider);
+        finished.account = Arc::clone(&self.account);
+        finished.model = self.model.to_string();
+    }
+}
+
+/// What the client would be answered.
+enum Reply {
+    /// The gateway's own sentence.
+    Ours(Box<Error>),
+    /// What the upstream answered.
+    Theirs { status: StatusCode, headers: HeaderMap, body: Bytes },
+    /// A stream that begins with an error, as it comes.
+    Stream(Box<Delivered>),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let (scope, upstream) = concerns(&error);
+        let ends = error.retry_after().map(Ends::After);
+        let meaning = Meaning { kind: error.kind(), scope, ends, outage: outage(&error), upstream };
+        Failed { meaning, sentence: error.to_string(), committed: false, at: None, reply: Reply::Ours(Box::new(error)) }
+    }
+}
+
+/// What an error of the gateway's own concerns, and whether it is the upstream's doing.
+fn concerns(error: &Error) -> (Scope, bool) {
+    match error {
+        Error::NoCredential(_) | Error::NotRefreshed(_) | Error::Binding(_) => (Scope::Account, false),
+        Error::Send { .. } | Error::Broken { .. } | Error::Redirect { .. } => (Scope::Provider, true),
+        Error::Hook { error: HookError::Body(_), .. } => (Scope::Request, false),
+        Error::Refused { scope, .. } => (Scope::of(scope), false),
+        Error::Hook { .. } | Error::BadRequest { .. } | Error::NotServed { .. } => (Scope::Provider, false),
+        _ => (Scope::Request, false),
+    }
+}
+
+/// Why a target is left alone, where the error's kind does not say it.
+fn outage(error: &Error) -> Option<Reason> {
+    match error {
+        Error::Send { error: SendError::Connect { .. } | SendError::Tls(_), .. } => Some(Reason::Unreachable),
+        Error::Send { .. } | Error::Broken { .. } => Some(Reason::BrokeOff),
+        _ => None,
+    }
+}
+
+impl Failed {
+    /// An answer that is not a success, and what the component says of it.
+    pub(super) fn answered(
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Bytes,
+        explained: Option<&Failure>,
+    ) -> Self {
+        let read = || parse_error(status.as_u16(), &body);
+        let meaning = match explained {
+            Some(failure) => meaning(failure, status),
+            None => {
+                let kind = read().map_or_else(|| ErrorKind::from_status(status.as_u16()), |read| read.kind);
+                Meaning::theirs(kind, scope_of(kind), None)
+            }
+        };
+        let sentence = match explained {
+            Some(failure) => format!("{status}, {} of {}: {}", failure.kind, failure.scope, failure.message),
+            None => status.to_string(),
+        };
+        if let Some(after) = explained.and_then(|failure| failure.retry_after_ms) {
+            headers.entry(RETRY_AFTER).or_insert_with(|| HeaderValue::from(after.div_ceil(1000)));
+        }
+        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
+    }
+
+    /// An error event before any content, in an answer that is forwarded as it comes.
+    pub(super) fn in_stream(event: &StreamError, explained: Option<&Failure>, delivered: Delivered) -> Self {
+        let (meaning, sentence) = of_event(event, explained);
+        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Stream(Box::new(delivered)) }
+    }
+
+    /// An error event in an answer that is folded: as the answer that it would have been without a stream, in the
+    /// upstream's own words where they are whole.
+    pub(super) fn folded(
+        event: &StreamError,
+        explained: Option<Failure>,
+        shape: Dialect,
+        mut headers: HeaderMap,
+    ) -> Self {
+        let (meaning, sentence) = of_event(event, explained.as_ref());
+        let error = api_error(event, explained);
+        let status = StatusCode::from_u16(error.status_in(shape)).unwrap_or(StatusCode::BAD_GATEWAY);
+        if let Some(seconds) = wait(&error) {
+            headers.entry(RETRY_AFTER).or_insert(HeaderValue::from(seconds));
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = event.body(shape).unwrap_or_else(|| error.body(shape));
+        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
+    }
+
+    /// Whether this one tells the client more than the other.
+    pub(super) fn is_more_useful_than(&self, other: &Failed) -> bool {
+        let rank = self.meaning.usefulness().cmp(&other.meaning.usefulness());
+        let now = SystemTime::now();
+        let left = |failed: &Failed| failed.meaning.ends.map_or(Duration::MAX, |ends| ends.left(now));
+        // Of two limits, the one that ends first says when to come back.
+        rank.is_gt() || (rank.is_eq() && self.meaning.is_limit() && left(self) < left(other))
+    }
+
+    /// The answer for the client, and the end of the record.
+    pub(super) fn respond(self, shape: Dialect, mut finished: Finished) -> Response {
+        if let Some(at) = &self.at {
+            at.stands_in(&mut finished);
+        }
+        let (status, headers, body) = match self.reply {
+            Reply::Stream(delivered) => {
+                finished.outcome = Outcome::Failed(self.sentence);
+                return delivered.respond(finished);
+            }
+            Reply::Ours(error) => {
+                let mut response = gateway::error_reply(&error, shape, &finished.id);
+                deliver::sign(response.headers_mut(), &finished);
+                finished.status = response.status().as_u16();
+                finished.outcome = Outcome::Failed(self.sentence);
+                return response;
+            }
+            Reply::Theirs { status, headers, body } => (status, headers, body),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        deliver::sign(response.headers_mut(), &finished);
+        finished.status = status.as_u16();
+        finished.outcome = Outcome::Failed(self.sentence);
+        response
+    }
+
+    /// The failure as an event of the client's dialect, for a stream whose head has left already.
+    pub(super) fn event(self, shape: Dialect, mut finished: Finished) -> Bytes {
+        if let Some(at) = &self.at {
+            at.stands_in(&mut finished);
+        }
+        finished.status = StatusCode::OK.as_u16();
+        let mut error = match &self.reply {
+            Reply::Ours(error) => error.to_api(&finished.id),
+            Reply::Theirs { status, body, .. } => match parse_error(status.as_u16(), body) {
+                Some(read) => {
+                    let mut error = ApiError::new(self.meaning.kind, read.message);
+                    (error.code, error.param) = (read.code, read.param);
+                    (error.retry_after, error.resets_at) = (read.retry_after, read.resets_at);
+                    error
+                }
+                None => ApiError::new(self.meaning.kind, self.sentence.clone()),
+            },
+            Reply::Stream(_) => ApiError::new(self.meaning.kind, self.sentence.clone()),
+        };
+        let left = self.meaning.ends.map(|ends| ends.left(SystemTime::now()).as_secs().max(1));
+        error.retry_after = error.retry_after.or(left);
+        error.request_id = Some(finished.id.to_string());
+        finished.outcome = Outcome::Failed(self.sentence);
+        error.as_event(shape, 0)
+    }
+}
+
+/// What a component's failure means; where it has no word for it, the status says.
+fn meaning(failure: &Failure, status: StatusCode) -> Meaning {
+    let kind = match error::refusal(&failure.kind) {
+        ErrorKind::Upstream => ErrorKind::from_status(status.as_u16()),
+        kind => kind,
+    };
+    Meaning::theirs(kind, Scope::of(&failure.scope), ends(failure))
+}
+
+fn ends(failure: &Failure) -> Option<Ends> {
+    let at = failure.resets_at.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))).map(Ends::At);
+    at.or(failure.retry_after_ms.map(|after| Ends::After(Duration::from_millis(after))))
+}
+
+fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, String) {
+    match explained {
+        Some(failure) => {
+            let kind = match error::refusal(&failure.kind) {
+                ErrorKind::Upstream => event.error.kind,
+                kind => kind,
+            };
+            let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), ends(failure));
+            (meaning, super::explain::sentence(failure))
+        }
+        None => {
+            let kind = event.error.kind;
+            (Meaning::theirs(kind, scope_of(kind), None), event.error.message.clone())
+        }
+    }
+}
+
+/// What a failure most likely concerns, where nobody says it.
+fn scope_of(kind: ErrorKind) -> Scope {
+    match kind {
+        ErrorKind::RateLimited | ErrorKind::UsageLimit | ErrorKind::Unauthorized | ErrorKind::Forbidden => {
+            Scope::Account
+        }
+        ErrorKind::NotFound | ErrorKind::ContextWindow | ErrorKind::ContentFilter | ErrorKind::Overloaded => {
+            Scope::Model
+        }
+        ErrorKind::InvalidRequest | ErrorKind::PayloadTooLarge | ErrorKind::UnsupportedMediaType => Scope::Request,
+        _ => Scope::Provider,
+    }
+}
+
+/// What the event says, and above it what the component says of it.
+fn api_error(event: &StreamError, explained: Option<Failure>) -> ApiError {
+    let read = &event.error;
+    let mut error = ApiError::new(read.kind, read.message.clone());
+    error.code.clone_from(&read.code);
+    error.param.clone_from(&read.param);
+    error.retry_after = read.retry_after;
+    error.resets_at = read.resets_at;
+    if let Some(failure) = explained {
+        let kind = error::refusal(&failure.kind);
+        if kind != ErrorKind::Upstream {
+            (error.kind, error.status) = (kind, kind.status());
+        }
+        if !failure.message.is_empty() {
+            error.message = failure.message;
+        }
+        error.code = error.code.or(failure.code);
+        error.retry_after = failure.retry_after_ms.map(|after| after.div_ceil(1000)).or(error.retry_after);
+        error.resets_at = failure.resets_at.or(error.resets_at);
+    }
+    error
+}
+
+/// Seconds after which to try again: as it was said, else until the limit is reset.
+fn wait(error: &ApiError) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    error.retry_after.or_else(|| error.resets_at?.checked_sub(now)).filter(|seconds| *seconds > 0)
+}

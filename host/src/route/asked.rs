@@ -1,0 +1,166 @@
+//! What a request asks for: the address in its `model`, or the list `models` in its place.
+//!
+//! The gateway reads every body through here, and `bitrouter route --request` a file. What an address stands for is not
+//! known here, and no provider ever sees the list.
+
+use std::ops::Deref;
+
+use bitrouter_document::{Document, Edit, Kind};
+
+use crate::error::Error;
+
+/// The most addresses of one list, in a request or under a name of the config: each may cost a wait before the next.
+pub const MOST: usize = 8;
+
+/// The longest list, in bytes of its JSON: 8 addresses of 512 bytes, written with escapes.
+const MAX_BYTES: u32 = 32 << 10;
+
+/// The addresses that a request names, in order; at least one. Nearly all name one, which takes no list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// `model`.
+    One(String),
+    /// `models`.
+    Several(Vec<String>),
+}
+
+impl Addresses {
+    /// Takes the addresses out of a JSON body. `models` does not stay in it.
+    pub fn take(document: &mut Document) -> Result<Self, Error> {
+        let kind = document.kind("/models")?;
+        let listed = match kind {
+            // Some clients write what is not set.
+            None | Some(Kind::Null) => None,
+            Some(Kind::Array) => Some(list(document)?),
+            Some(kind) => return Err(wrong(format!("is of type {kind}"))),
+        };
+        if kind.is_some() {
+            document.patch(&[Edit::Remove { path: "/models" }])?;
+        }
+        if let Some(list) = listed {
+            return Ok(Addresses::Several(list));
+        }
+        let model = document.string("model")?.filter(|model| !model.is_empty()).ok_or(Error::NoModel)?;
+        Ok(Addresses::One(model.into_owned()))
+    }
+
+    /// The addresses in the text of a list.
+    pub fn parse_list(json: &str) -> Result<Vec<String>, Error> {
+        let items: Vec<serde_json::Value> =
+            serde_json::from_str(json).map_err(|error| wrong(format!("is not a list of JSON ({error})")))?;
+        let addresses = items.into_iter().enumerate().map(|(at, item)| match item {
+            serde_json::Value::String(address) => Ok(address),
+            _ => Err(wrong(format!("has an entry that is not a text, the one at {at}"))),
+        });
+        check(addresses.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Refuses a list of no addresses and of too many.
+pub fn check(list: Vec<String>) -> Result<Vec<String>, Error> {
+    match list.len() {
+        0 => Err(wrong("is empty".to_owned())),
+        1..=MOST => Ok(list),
+        many => Err(wrong(format!("has {many} entries"))),
+    }
+}
+
+fn list(document: &mut Document) -> Result<Vec<String>, Error> {
+    match document.get("/models", MAX_BYTES) {
+        Ok(json) => Addresses::parse_list(&json.unwrap_or_default()),
+        Err(bitrouter_document::Error::TooBig { size }) => Err(wrong(format!("has {size} bytes"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn wrong(problem: String) -> Error {
+    Error::Models { problem, most: MOST }
+}
+
+impl Deref for Addresses {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        match self {
+            Addresses::One(address) => std::slice::from_ref(address),
+            Addresses::Several(list) => list,
+        }
+    }
+}
+
+impl From<String> for Addresses {
+    fn from(address: String) -> Self {
+        Addresses::One(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addresses of a body, and what is left of it.
+    fn take(body: &str) -> Result<(Vec<String>, String), Error> {
+        let mut document = Document::parse(body.to_owned()).unwrap();
+        let addresses = Addresses::take(&mut document)?;
+        let left = String::from_utf8(document.output().into_bytes().to_vec()).unwrap();
+        Ok((addresses.to_vec(), left))
+    }
+
+    #[test]
+    fn a_body_with_one_model_stays_as_it_came() {
+        let body = r#"{ "model" : "openai:gpt-5", "x": [1] }"#;
+        assert_eq!(take(body).unwrap(), (vec!["openai:gpt-5".to_owned()], body.to_owned()));
+    }
+
+    #[test]
+    fn the_list_replaces_the_model_and_is_taken_out() {
+        for (body, left) in [
+            (r#"{"model":"x","models":["a","b:c"],"y":1}"#, r#"{"model":"x","y":1}"#),
+            (r#"{"models":["a","b:c"],"y":1}"#, r#"{"y":1}"#),
+            (r#"{"models":["a","b:c"]}"#, "{}"),
+        ] {
+            let (addresses, rest) = take(body).unwrap();
+            assert_eq!(addresses, ["a", "b:c"], "{body}");
+            assert_eq!(rest, left, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_null_is_none() {
+        assert_eq!(
+            take(r#"{"model":"m","models":null}"#).unwrap(),
+            (vec!["m".to_owned()], r#"{"model":"m"}"#.to_owned())
+        );
+        assert!(matches!(take(r#"{"models":null}"#), Err(Error::NoModel)));
+    }
+
+    #[test]
+    fn eight_entries_are_a_list_and_nine_are_not() {
+        let body = |count: usize| serde_json::json!({"models": vec!["m"; count]}).to_string();
+        assert_eq!(take(&body(8)).unwrap().0.len(), 8);
+        assert_eq!(
+            take(&body(9)).unwrap_err().to_string(),
+            "`models` has 9 entries: it takes a list of 1 to 8 addresses, such as [\"openai-codex:gpt-5.5\", \"openai:gpt-5.5\"]"
+        );
+    }
+
+    #[test]
+    fn what_is_no_list_of_texts_is_refused() {
+        let long = format!("[\"{}\"]", "m".repeat(40_000));
+        for (models, problem) in [
+            (r#""gpt-5""#, "`models` is of type string:"),
+            ("{}", "`models` is of type object:"),
+            ("5", "`models` is of type number:"),
+            ("true", "`models` is of type boolean:"),
+            ("[]", "`models` is empty:"),
+            (r#"["a", 5]"#, "`models` has an entry that is not a text, the one at 1:"),
+            (r#"[null]"#, "`models` has an entry that is not a text, the one at 0:"),
+            (r#"[["a"]]"#, "`models` has an entry that is not a text, the one at 0:"),
+            (&long, "`models` has 40004 bytes:"),
+        ] {
+            let error = take(&format!(r#"{{"model":"m","models":{models}}}"#)).unwrap_err();
+            assert!(error.to_string().starts_with(problem), "{models:.40}: {error}");
+            assert_eq!(error.to_api("r").param.as_deref(), Some("models"), "{models:.40}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One cooldown: when it ends, when a probe may go, and what one more failure does to it. Pure; the table holds many.
+//!
+//! A limit is over at its end. An outage is over when a request has been answered: past its end one request at a time
+//! goes first, for as long as others have somewhere else to go.
+
+use std::time::{Duration, SystemTime};
+
+use super::reason::{Reason, doubled};
+use super::subject::Subject;
+
+/// When the first probe may go, from the start. The wait doubles with each.
+const FIRST_PROBE: Duration = Duration::from_secs(60);
+/// How far that doubling goes.
+const PROBE_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How old a cooldown is when probes become rare.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
+/// How rare.
+const OLD_PROBE_WAIT: Duration = Duration::from_secs(60 * 60);
+/// How long others wait for one probe's outcome. A model may think for many minutes before it begins to answer, and an
+/// address where nobody lives may stay silent for as long: neither may keep a target closed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a cooldown that is over is remembered, so that the next failure of a row is not taken for a first one.
+const MEMORY: Duration = Duration::from_secs(10 * 60);
+
+/// One subject that cools down, or did so until lately.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cooldown {
+    pub subject: Subject,
+    pub reason: Reason,
+    /// When the row of failures began.
+    pub since: SystemTime,
+    /// When the newest of them was known.
+    pub failed: SystemTime,
+    pub until: SystemTime,
+    /// Failures in a row, each of a request that was sent after the one before was known.
+    strikes: u32,
+    pub probes: u32,
+    pub next_probe: SystemTime,
+    /// The request that probes, by its number, and when it was let through.
+    pub out: Option<(u64, SystemTime)>,
+    /// When a request was last let through, as a probe or as the last resort.
+    pub tried: Option<SystemTime>,
+}
+
+/// What a cooldown says to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It is over.
+    Over,
+    /// One request may go as a probe.
+    Due,
+    /// Others are better.
+    Closed,
+}
+
+impl Cooldown {
+    /// The first failure.
+    pub fn begin(subject: Subject, reason: Reason, told: Option<SystemTime>, now: SystemTime) -> Self {
+        Cooldown {
+            subject,
+            reason,
+            since: now,
+            failed: now,
+            until: now + length(reason, 1, told, now),
+            strikes: 1,
+            probes: 0,
+            next_probe: now + FIRST_PROBE,
+            out: None,
+            tried: None,
+        }
+    }
+
+    /// One more failure, of a request that was sent at `sent`.
+    pub fn again(&mut self, reason: Reason, told: Option<SystemTime>, sent: SystemTime, now: SystemTime) {
+        let ends_later = |until| told.is_some() && until > self.until;
+        if sent < self.failed {
+            // It was under way when the failure before became known, so it is the same failure once more. What it tells
+            // of the end counts where that is later.
+            let until = now + length(reason, 1, told, now);
+            if ends_later(until) {
+                (self.reason, self.until) = (reason, until);
+            }
+            return;
+        }
+        let goes_on = reason.is_outage() == self.reason.is_outage();
+        if !goes_on && reason.is_outage() && now < self.until {
+            // A provider without accounts can have both at once. The outage will be found again when the limit is over.
+            return;
+        }
+        self.strikes = if goes_on { self.strikes.saturating_add(1) } else { 1 };
+        if !goes_on || (now >= self.until && !reason.is_outage()) {
+            (self.since, self.probes, self.next_probe) = (now, 0, now + FIRST_PROBE);
+        }
+        self.reason = reason;
+        self.failed = now;
+        self.until = now + length(reason, self.strikes, told, now);
+    }
+
+    /// What it says to a request at this moment.
+    pub fn stand(&self, now: SystemTime) -> Stand {
+        let due = match (now < self.until, self.reason.is_outage()) {
+            (false, false) => return Stand::Over,
+            (false, true) => true,
+            (true, false) => now >= self.next_probe,
+            // An outage ends so soon that its end is its probe.
+            (true, true) => false,
+        };
+        if due && !self.is_being_probed(now) { Stand::Due } else { Stand::Closed }
+    }
+
+    /// Whether a request is under way that will tell more.
+    pub fn is_being_probed(&self, now: SystemTime) -> bool {
+        self.out.is_some_and(|(_, since)| within(since, PATIENCE, now))
+    }
+
+    /// Whether a request was let through less than `pause` ago.
+    pub fn was_tried(&self, pause: Duration, now: SystemTime) -> bool {
+        self.tried.is_some_and(|tried| within(tried, pause, now))
+    }
+
+    /// Lets a request through.
+    pub fn let_through(&mut self, id: u64, now: SystemTime) {
+        // Past the end of an outage more than one may be under way: the first of them keeps others from going first.
+        if !self.is_being_probed(now) {
+            self.out = Some((id, now));
+        }
+        self.tried = Some(now);
+        if now >= self.next_probe {
+            self.probes = self.probes.saturating_add(1);
+            self.next_probe = now + self.probe_wait(now);
+        }
+    }
+
+    fn probe_wait(&self, now: SystemTime) -> Duration {
+        match self.is_old(now) {
+            true => OLD_PROBE_WAIT,
+            false => doubled(FIRST_PROBE, self.probes.saturating_add(1), PROBE_WAIT),
+        }
+    }
+
+    fn is_old(&self, now: SystemTime) -> bool {
+        now.duration_since(self.since).is_ok_and(|age| age >= OLD)
+    }
+
+    /// Whether nothing of it matters any more.
+    pub fn is_forgotten(&self, now: SystemTime) -> bool {
+        now.duration_since(self.until).is_ok_and(|since| since >= MEMORY)
+    }
+
+    /// Brings what lies too far ahead within bounds: the machine's clock may have been set back, a file may say anything.
+    pub fn bound(&mut self, now: SystemTime) {
+        self.until = self.until.min(now + self.reason.most());
+        self.failed = self.failed.min(now);
+        self.since = self.since.min(now);
+        self.next_probe = self.next_probe.min(now + if self.is_old(now) { OLD_PROBE_WAIT } else { PROBE_WAIT });
+    }
+}
+
+/// How long it cools down: to the end that the provider tells, within bounds; else longer with each failure of a row.
+/// An end that has passed is none.
+fn length(reason: Reason, strikes: u32, told: Option<SystemTime>, now: SystemTime) -> Duration {
+    match told.and_then(|end| end.duration_since(now).ok()).filter(|left| !left.is_zero()) {
+        Some(left) => left.min(reason.most()).max(reason.floor(strikes)),
+        None => doubled(reason.first(), strikes, reason.doubled_most()),
+    }
+}
+
+/// Whether `now` is less than `pause` after `then`. A moment that lies ahead, because the clock was set back, is not.
+fn within(then: SystemTime, pause: Duration, now: SystemTime) -> bool {
+    now.duration_since(then).is_ok_and(|since| since < pause)
+}

@@ -1,0 +1,103 @@
+//! What cools down, and what may be tried: an account, a model of an account, a target, or a whole provider.
+//! Both read like addresses. A provider that needs no credential has no accounts, so there its account is the provider.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The longest name of a model that is remembered, in bytes. Names come from clients; no provider has one of this length.
+pub(super) const LONGEST_MODEL: usize = 256;
+
+/// Whom a request would go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Candidate<'a> {
+    /// The provider's id.
+    pub provider: &'a str,
+    /// The account's label; none where the provider needs no credential.
+    pub label: Option<&'a str>,
+    /// The provider's own name of the model.
+    pub model: &'a str,
+}
+
+/// What cools down: everything of a provider that has this label and this model, where they are given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Subject {
+    /// The provider's id.
+    pub provider: String,
+    /// The account's label; none for every account.
+    #[serde(rename = "account")]
+    pub label: Option<String>,
+    /// The provider's own name of the model; none for every model.
+    pub model: Option<String>,
+}
+
+impl Candidate<'_> {
+    /// Its provider, with all accounts and models.
+    pub fn as_provider(&self) -> Subject {
+        Subject { provider: self.provider.to_owned(), label: None, model: None }
+    }
+
+    /// Its account, with all models.
+    pub fn as_account(&self) -> Subject {
+        Subject { label: self.label.map(str::to_owned), ..self.as_provider() }
+    }
+
+    /// Its model at its provider, with all accounts: a target.
+    pub fn as_target(&self) -> Subject {
+        Subject { model: Some(self.model.to_owned()), ..self.as_provider() }
+    }
+
+    /// Its model as its account has it.
+    pub fn as_model_of_account(&self) -> Subject {
+        Subject { model: Some(self.model.to_owned()), ..self.as_account() }
+    }
+}
+
+impl Subject {
+    /// Whether a request to the candidate is a request to this.
+    pub fn covers(&self, candidate: &Candidate<'_>) -> bool {
+        self.provider == candidate.provider
+            && self.label.as_deref().is_none_or(|label| candidate.label == Some(label))
+            && self.model.as_deref().is_none_or(|model| candidate.model == model)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.provider)?;
+        self.label.iter().try_for_each(|label| write!(f, "@{label}"))?;
+        self.model.iter().try_for_each(|model| write!(f, ":{model}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_covers_what_it_names_and_reads_like_an_address() {
+        let candidate = Candidate { provider: "openai", label: Some("work"), model: "gpt-5" };
+        let other_account = Candidate { label: Some("home"), ..candidate };
+        let other_model = Candidate { model: "o3", ..candidate };
+        let other_provider = Candidate { provider: "azure", ..candidate };
+        for (subject, address, covers_other_account, covers_other_model) in [
+            (candidate.as_provider(), "openai", true, true),
+            (candidate.as_account(), "openai@work", false, true),
+            (candidate.as_target(), "openai:gpt-5", true, false),
+            (candidate.as_model_of_account(), "openai@work:gpt-5", false, false),
+        ] {
+            assert_eq!(subject.to_string(), address);
+            assert!(subject.covers(&candidate), "{address}");
+            assert_eq!(subject.covers(&other_account), covers_other_account, "{address}");
+            assert_eq!(subject.covers(&other_model), covers_other_model, "{address}");
+            assert!(!subject.covers(&other_provider), "{address}");
+        }
+    }
+
+    #[test]
+    fn without_accounts_the_account_is_the_provider() {
+        let candidate = Candidate { provider: "ollama", label: None, model: "qwen3:8b" };
+        assert_eq!(candidate.as_account(), candidate.as_provider());
+        assert_eq!(candidate.as_model_of_account().to_string(), "ollama:qwen3:8b");
+    }
+}

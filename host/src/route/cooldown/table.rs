@@ -1,0 +1,224 @@
+//! All cooldowns by provider, under the lock of [`super::Cooldowns`]. What it answers follows from what each says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::cooling::{Cooldown, Stand};
+use super::probe::Probe;
+use super::reason::Reason;
+use super::subject::{Candidate, LONGEST_MODEL, Subject};
+use super::{Admission, Cooling, LAST_RESORT_PAUSE, LastResort, Shared};
+
+/// The most that is remembered of one provider. A client that asks for names of its own invention fills no memory.
+pub(super) const MOST: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// None of the lists is empty.
+    by_provider: BTreeMap<String, Vec<Cooldown>>,
+    probes: u64,
+    /// Whether something changed that outlives the gateway.
+    changed: bool,
+}
+
+impl Table {
+    pub fn len(&self) -> usize {
+        self.by_provider.values().map(Vec::len).sum()
+    }
+
+    /// Whether something changed that outlives the gateway, since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Forgets what is long over, and bounds the rest.
+    pub fn tidy(&mut self, now: SystemTime) {
+        self.retain(|cooldown| !cooldown.is_forgotten(now));
+        self.by_provider.values_mut().flatten().for_each(|cooldown| cooldown.bound(now));
+    }
+
+    pub fn admit(&mut self, candidate: &Candidate<'_>, now: SystemTime, shared: &Arc<Shared>) -> Admission {
+        if let Some((until, reason)) = self.peek(candidate, now) {
+            return Admission::Cooling { until, reason };
+        }
+        let id = self.probes + 1;
+        let due = self.covering_mut(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Due);
+        let subjects: Vec<Subject> = due.map(|cooldown| let_through(cooldown, id, now)).collect();
+        if subjects.is_empty() {
+            return Admission::Free;
+        }
+        (self.probes, self.changed) = (id, true);
+        Admission::Probe(Probe::new(shared, candidate.provider, subjects, id, now))
+    }
+
+    /// What closes the candidate the longest, if anything does.
+    pub fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
+        let closed = self.covering(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
+        closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
+    }
+
+    /// When the credential was refused last.
+    pub fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
+        let mut refused = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::LoggedOut);
+        refused.next().map(|cooldown| cooldown.failed)
+    }
+
+    pub fn cool(
+        &mut self,
+        subject: Subject,
+        reason: Reason,
+        told: Option<SystemTime>,
+        sent: SystemTime,
+        now: SystemTime,
+    ) {
+        if subject.model.as_ref().is_some_and(|model| model.len() > LONGEST_MODEL) {
+            return;
+        }
+        let cooldowns = self.by_provider.entry(subject.provider.clone()).or_default();
+        let (before, after) = match cooldowns.iter_mut().find(|known| known.subject == subject) {
+            Some(known) => {
+                let before = known.reason;
+                known.again(reason, told, sent, now);
+                (before, known.reason)
+            }
+            None => {
+                cooldowns.push(Cooldown::begin(subject, reason, told, now));
+                (reason, reason)
+            }
+        };
+        if cooldowns.len() > MOST {
+            let first = cooldowns.iter().enumerate().min_by_key(|(_, cooldown)| cooldown.until);
+            let first = first.map_or(0, |(index, _)| index);
+            cooldowns.swap_remove(first);
+        }
+        self.changed |= before.is_limit() || after.is_limit();
+    }
+
+    pub fn worked(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || now >= cooldown.until;
+        self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
+    }
+
+    pub fn room(&mut self, candidate: &Candidate<'_>, heard: SystemTime) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason.is_limit() && heard > cooldown.failed;
+        self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
+    }
+
+    pub fn last_resort(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        now: SystemTime,
+        shared: &Arc<Shared>,
+    ) -> Option<LastResort> {
+        let end = |candidate: &Candidate<'_>| {
+            let not_over = self.covering(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
+            let longest = not_over.max_by_key(|cooldown| cooldown.until);
+            longest.map_or((now, None), |cooldown| (cooldown.until.max(now), Some(cooldown.reason)))
+        };
+        let ends = candidates.iter().map(end).enumerate();
+        let (index, (until, reason)) = ends.min_by_key(|(_, (until, _))| *until)?;
+        // Past its end it is not cooling: it only lets another go first where there is one.
+        let ended = until <= now;
+        let busy = |cooldown: &Cooldown| cooldown.is_being_probed(now) || cooldown.was_tried(LAST_RESORT_PAUSE, now);
+        let is_busy = || candidates.iter().flat_map(|candidate| self.covering(candidate)).any(busy);
+        if let Some(reason) = reason.filter(|_| !ended && is_busy()) {
+            return Some(LastResort::Wait { index, until, reason });
+        }
+        let id = self.probes + 1;
+        let candidate = &candidates[index];
+        let tried = self.covering_mut(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
+        let subjects = tried.map(|cooldown| let_through(cooldown, id, now)).collect();
+        (self.probes, self.changed) = (id, true);
+        Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id, now) })
+    }
+
+    pub fn release(&mut self, provider: &str, id: u64) {
+        for cooldown in self.by_provider.get_mut(provider).into_iter().flatten() {
+            if cooldown.out.is_some_and(|(out, _)| out == id) {
+                cooldown.out = None;
+            }
+        }
+    }
+
+    pub fn over(&mut self, provider: &str, subjects: &[Subject], since: SystemTime) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || cooldown.failed <= since;
+        self.retain(|cooldown| {
+            let probed = cooldown.subject.provider == provider && subjects.contains(&cooldown.subject);
+            !(probed && is_over(cooldown))
+        });
+    }
+
+    pub fn clear(&mut self, provider: Option<&str>, label: Option<&str>, now: SystemTime) -> usize {
+        let meant = |subject: &Subject| {
+            provider.is_none_or(|provider| subject.provider == provider)
+                && label.is_none_or(|label| subject.label.as_deref() == Some(label))
+        };
+        let mut lifted = 0;
+        self.retain(|cooldown| {
+            let clears = meant(&cooldown.subject);
+            lifted += usize::from(clears && cooldown.stand(now) != Stand::Over);
+            !clears
+        });
+        lifted
+    }
+
+    pub fn list(&self, now: SystemTime) -> Vec<Cooling> {
+        let mut list: Vec<Cooling> = self
+            .by_provider
+            .values()
+            .flatten()
+            .filter(|cooldown| cooldown.stand(now) != Stand::Over)
+            .map(|cooldown| Cooling {
+                subject: cooldown.subject.clone(),
+                reason: cooldown.reason,
+                since: cooldown.since,
+                until: cooldown.until,
+                next_probe: if cooldown.reason.is_outage() { cooldown.until } else { cooldown.next_probe },
+                probing: cooldown.is_being_probed(now),
+            })
+            .collect();
+        list.sort_by(|one, other| one.subject.cmp(&other.subject));
+        list
+    }
+
+    /// Those that outlive the gateway.
+    pub fn limits(&self) -> Vec<Cooldown> {
+        self.by_provider.values().flatten().filter(|cooldown| cooldown.reason.is_limit()).cloned().collect()
+    }
+
+    /// Adds what was kept.
+    pub fn put(&mut self, cooldown: Cooldown) {
+        let cooldowns = self.by_provider.entry(cooldown.subject.provider.clone()).or_default();
+        if cooldowns.len() < MOST && cooldowns.iter().all(|known| known.subject != cooldown.subject) {
+            cooldowns.push(cooldown);
+        }
+    }
+
+    fn covering(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {
+        let cooldowns = self.by_provider.get(candidate.provider).into_iter().flatten();
+        cooldowns.filter(|cooldown| cooldown.subject.covers(candidate))
+    }
+
+    fn covering_mut(&mut self, candidate: &Candidate<'_>) -> impl Iterator<Item = &mut Cooldown> {
+        let cooldowns = self.by_provider.get_mut(candidate.provider).into_iter().flatten();
+        cooldowns.filter(|cooldown| cooldown.subject.covers(candidate))
+    }
+
+    fn retain(&mut self, mut stays: impl FnMut(&Cooldown) -> bool) {
+        let changed = &mut self.changed;
+        self.by_provider.retain(|_, cooldowns| {
+            cooldowns.retain(|cooldown| {
+                let stays = stays(cooldown);
+                *changed |= !stays && cooldown.reason.is_limit();
+                stays
+            });
+            !cooldowns.is_empty()
+        });
+    }
+}
+
+fn let_through(cooldown: &mut Cooldown, id: u64, now: SystemTime) -> Subject {
+    cooldown.let_through(id, now);
+    cooldown.subject.clone()
+}

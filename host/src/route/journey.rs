@@ -1,0 +1,190 @@
+//! The order in which one request tries its targets and their accounts: what comes next after each failure, what is
+//! passed over because it cools down, and when nothing is left.
+//!
+//! The pipeline walks it, and the simulation of the routing rules walks the very same. It sends nothing and waits for
+//! nothing; `now` is always the caller's.
+
+use std::time::SystemTime;
+
+use super::cooldown::{Admission, Candidate, Cooldowns, LastResort, Probe, Reason, Subject};
+use super::verdict::{Cools, Meaning, Next};
+
+/// One target and the accounts that may pay for it, in the order in which they are tried.
+#[derive(Clone, Debug)]
+pub struct Place<A> {
+    /// The provider's id.
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// The accounts; one `None` where the provider needs none, nothing where none can be used.
+    pub accounts: Vec<Option<A>>,
+}
+
+/// An account, as far as a journey needs to know it.
+pub trait Account: Clone {
+    /// Its label.
+    fn label(&self) -> &str;
+    /// When its credential came to be. One that is newer than the refusal of another is not refused.
+    fn since(&self) -> SystemTime;
+}
+
+/// One attempt of a journey.
+#[must_use = "an attempt has arrived or failed"]
+pub struct Leg<A> {
+    /// The index of its place.
+    pub place: usize,
+    /// Who pays.
+    pub account: Option<A>,
+    /// When it was handed out.
+    sent: SystemTime,
+    probe: Option<Probe>,
+}
+
+/// What a request met that cools down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The index of its place.
+    pub place: usize,
+    /// The index of the account there.
+    pub account: usize,
+    /// When it ends.
+    pub until: SystemTime,
+    /// Why it cools.
+    pub reason: Reason,
+}
+
+/// One request on its way.
+pub struct Journey<'c, A> {
+    cooldowns: &'c Cooldowns,
+    places: Vec<Place<A>>,
+    /// Where the next leg is looked for.
+    place: usize,
+    account: usize,
+    passed: Vec<Passed>,
+    tried: bool,
+    over: bool,
+}
+
+impl<'c, A: Account> Journey<'c, A> {
+    /// A journey to these places.
+    pub fn new(cooldowns: &'c Cooldowns, places: Vec<Place<A>>) -> Self {
+        Journey { cooldowns, places, place: 0, account: 0, passed: Vec::new(), tried: false, over: false }
+    }
+
+    /// The next attempt; none once all that may be tried was. Where everything cools down, the one that ends first may be
+    /// tried all the same.
+    pub fn next(&mut self, now: SystemTime) -> Option<Leg<A>> {
+        while let Some(place) = self.places.get(self.place).filter(|_| !self.over) {
+            let Some(account) = place.accounts.get(self.account) else {
+                (self.place, self.account) = (self.place + 1, 0);
+                continue;
+            };
+            let at = (self.place, self.account);
+            self.account += 1;
+            let candidate = candidate(place, account.as_ref());
+            self.forgive(account.as_ref(), &candidate, now);
+            let probe = match self.cooldowns.admit(&candidate, now) {
+                Admission::Free => None,
+                Admission::Probe(probe) => Some(probe),
+                Admission::Cooling { until, reason } => {
+                    self.passed.push(Passed { place: at.0, account: at.1, until, reason });
+                    continue;
+                }
+            };
+            return Some(self.leg(at, probe, now));
+        }
+        if self.tried || self.over {
+            return None;
+        }
+        self.over = true;
+        self.last_resort(now)
+    }
+
+    /// Whether another leg may follow the one that was handed out last.
+    pub fn goes_on(&self) -> bool {
+        let here = self.places.get(self.place).is_some_and(|place| self.account < place.accounts.len());
+        !self.over && (here || self.place + 1 < self.places.len())
+    }
+
+    /// The attempt came to its first content.
+    pub fn arrived(&mut self, leg: Leg<A>, now: SystemTime) {
+        let place = &self.places[leg.place];
+        self.cooldowns.worked(&candidate(place, leg.account.as_ref()), now);
+        if let Some(probe) = leg.probe {
+            probe.succeeded();
+        }
+    }
+
+    /// The attempt failed. `committed` is true where it did so after its first content: then nothing more is tried.
+    pub fn failed(&mut self, leg: Leg<A>, meaning: &Meaning, committed: bool, now: SystemTime) {
+        let candidate = candidate(&self.places[leg.place], leg.account.as_ref());
+        if let Some(subject) = cooled(meaning, &candidate) {
+            let end = meaning.ends.and_then(|ends| now.checked_add(ends.left(now)));
+            self.cooldowns.cool(subject, meaning.reason(), end, leg.sent, now);
+        } else if meaning.upstream {
+            // It answered, if only to refuse the request: it is no outage.
+            self.cooldowns.worked(&candidate, now);
+        }
+        match meaning.next() {
+            _ if committed => self.over = true,
+            Next::Nothing => self.over = true,
+            Next::Target => (self.place, self.account) = (leg.place + 1, 0),
+            Next::Account => {}
+        }
+    }
+
+    /// What cools down among the places, the one that ends first: the answer from memory where nothing was tried.
+    pub fn first_to_end(&self) -> Option<Passed> {
+        self.passed.iter().min_by_key(|passed| passed.until).copied()
+    }
+
+    /// The place of a leg or of what was passed over.
+    pub fn place(&self, index: usize) -> &Place<A> {
+        &self.places[index]
+    }
+
+    fn leg(&mut self, (place, account): (usize, usize), probe: Option<Probe>, now: SystemTime) -> Leg<A> {
+        self.tried = true;
+        Leg { place, account: self.places[place].accounts[account].clone(), sent: now, probe }
+    }
+
+    /// Everything cools down: the one that ends first, if nobody else tries it.
+    fn last_resort(&mut self, now: SystemTime) -> Option<Leg<A>> {
+        let candidates: Vec<Candidate<'_>> = self.passed.iter().map(|passed| self.candidate(*passed)).collect();
+        match self.cooldowns.last_resort(&candidates, now)? {
+            LastResort::Try { index, probe } => {
+                let passed = self.passed[index];
+                Some(self.leg((passed.place, passed.account), Some(probe), now))
+            }
+            LastResort::Wait { .. } => None,
+        }
+    }
+
+    fn candidate(&self, passed: Passed) -> Candidate<'_> {
+        let place = &self.places[passed.place];
+        candidate(place, place.accounts[passed.account].as_ref())
+    }
+
+    /// A login that is newer than the refusal of the one before it is not refused.
+    fn forgive(&self, account: Option<&A>, candidate: &Candidate<'_>, now: SystemTime) {
+        if let Some(account) = account
+            && let Some(since) = self.cooldowns.refused_since(candidate, now)
+            && account.since() > since
+        {
+            self.cooldowns.clear(Some(candidate.provider), candidate.label, now);
+        }
+    }
+}
+
+fn candidate<'a, A: Account>(place: &'a Place<A>, account: Option<&'a A>) -> Candidate<'a> {
+    Candidate { provider: &place.provider, label: account.map(A::label), model: &place.model }
+}
+
+/// What a failure leaves alone for a while.
+fn cooled(meaning: &Meaning, candidate: &Candidate<'_>) -> Option<Subject> {
+    Some(match meaning.cools()? {
+        Cools::Account | Cools::Credential => candidate.as_account(),
+        Cools::AccountModel => candidate.as_model_of_account(),
+        Cools::TargetLimit | Cools::Target => candidate.as_target(),
+    })
+}

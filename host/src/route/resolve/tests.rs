@@ -1,0 +1,258 @@
+//! Which targets an address has, in which order, and what is said where it has none.
+
+use super::*;
+use crate::route::world::World;
+
+const RESPONSES: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
+const CHAT: Wanted<'static> = Wanted { operation: "generate", dialect: "chat-completions" };
+
+/// `provider[@label]:model` of each target, or what is said in their place.
+fn targets(world: &World, addresses: &[&str], wanted: Wanted<'_>) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+    match world.providers().targets(&addresses, wanted) {
+        Ok(targets) => {
+            let shown = |target: &Target| {
+                let label = target.label.as_ref().map_or_else(String::new, |label| format!("@{label}"));
+                format!("{}{label}:{}", target.provider.id(), target.model)
+            };
+            targets.iter().map(shown).collect::<Vec<_>>().join(", ")
+        }
+        Err(error) => format!("{}: {error}", error.kind().status()),
+    }
+}
+
+fn all() -> World {
+    World::with_keys(&["plan", "paid", "resale"])
+}
+
+/// Checks addresses against what they lead to.
+#[track_caller]
+fn check(world: &World, table: &[(&str, &str)]) {
+    for (address, wanted) in table {
+        assert_eq!(targets(world, &[address], RESPONSES), *wanted, "{address}");
+    }
+}
+
+#[test]
+fn a_named_provider_is_one_target_whatever_it_costs() {
+    check(
+        &all(),
+        &[
+            ("paid:big", "paid:big"),
+            ("paid:not-listed", "paid:not-listed"),
+            ("paid@work:big", "paid@work:big"),
+            ("resale:acme/big", "resale:acme/big"),
+            ("plan:a:b", "plan:a:b"),
+        ],
+    );
+    // Without a credential it stays: trying it says what is missing.
+    check(&World::with_keys(&[]), &[("plan:big", "plan:big")]);
+}
+
+#[test]
+fn a_bare_name_finds_whoever_serves_it_and_never_moves_to_what_costs_money() {
+    for (world, address, wanted) in [
+        (all(), "big", "plan:big"),
+        (World::with_keys(&["paid", "resale"]), "big", "paid:big, resale:big"),
+        (World::with_keys(&["plan"]), "big", "plan:big"),
+        (World::with_keys(&["resale"]), "small", "401: "),
+        (all().priority("paid", 1), "big", "paid:big, resale:big"),
+        (all().priority("resale", 1), "big", "resale:big, paid:big"),
+        (all().priority("plan", 200), "big", "paid:big, resale:big"),
+        (all().priority("resale", 200), "big", "plan:big"),
+        (all().disabled("plan"), "big", "paid:big, resale:big"),
+        // Between a model of the user's own and one that costs money.
+        (all(), "qwen3:8b", "501: local does not serve the responses dialect. These do: plan, paid, resale"),
+        (all().priority("resale", 1), "qwen3:8b", "resale:qwen3:8b"),
+        // Listed by one alone.
+        (all(), "huge", "paid:huge"),
+    ] {
+        let found = targets(&world, &[address], RESPONSES);
+        assert!(
+            found == wanted || wanted.ends_with(": ") && found.starts_with(wanted),
+            "{address}: {found}, not {wanted}"
+        );
+    }
+}
+
+#[test]
+fn a_login_that_is_over_is_told_and_not_replaced_by_what_costs_money() {
+    let world = World::with_keys(&["paid"]).with_a_login_that_is_over("plan");
+    check(&world, &[("big", "plan:big"), ("acme/big", "plan:big"), ("huge", "paid:huge")]);
+    let world = World::with_keys(&["plan", "paid"]).misconfigured("plan");
+    let told = targets(&world, &["big"], RESPONSES);
+    assert!(told.starts_with("503: plan: providers.plan in bitrouter.yaml: `settings.no_such_setting`"), "{told}");
+}
+
+#[test]
+fn a_name_that_nobody_has_a_credential_for_says_what_each_lacks() {
+    let told = targets(&World::with_keys(&[]), &["big"], RESPONSES);
+    assert!(told.starts_with("401: plan: "), "{told}");
+    for lacks in ["plan_KEY", "paid_KEY", "resale_KEY"] {
+        assert!(told.contains(lacks), "{lacks} is not in {told}");
+    }
+}
+
+#[test]
+fn a_vendors_name_in_front_finds_who_lists_that_or_serves_the_vendor() {
+    check(
+        &all(),
+        &[
+            ("acme/big", "plan:big"),
+            ("acme/small", "plan:small"),
+            ("acme/huge", "paid:huge"),
+            (
+                "Acme/big",
+                "400: no active provider lists the model `Acme/big`. Nearest: big, acme/big. An id that is not listed passes through when it is addressed as PROVIDER:Acme/big; providers are local, paid, plan, resale",
+            ),
+        ],
+    );
+    check(&World::with_keys(&["paid", "resale"]), &[("acme/big", "paid:big, resale:acme/big")]);
+    let other = targets(&all(), &["resale/big"], RESPONSES);
+    assert!(other.starts_with("400: no active provider lists"), "{other}");
+}
+
+#[test]
+fn a_dialect_that_is_not_served_moves_nothing_to_what_costs_money() {
+    for (world, addresses, wanted) in [
+        (
+            all(),
+            ["big"].as_slice(),
+            "501: plan does not serve the chat-completions dialect. These do: local, paid, resale",
+        ),
+        (all(), &["plan:big"], "501: plan does not serve the chat-completions dialect. These do: local, paid, resale"),
+        (all().priority("plan", 200), &["big"], "paid:big, resale:big"),
+        (all(), &["plan:big", "paid:big"], "paid:big"),
+        (all(), &["tiny"], "local:tiny"),
+    ] {
+        assert_eq!(targets(&world, addresses, CHAT), wanted, "{addresses:?}");
+    }
+    let embeddings = Wanted { operation: "embeddings", dialect: "openai" };
+    assert_eq!(
+        targets(&all(), &["paid:embed"], embeddings),
+        "501: paid does not serve embeddings, nor does any other provider that is active"
+    );
+}
+
+#[test]
+fn a_list_is_tried_in_its_order_each_target_once() {
+    for (addresses, wanted) in [
+        (["plan:big", "paid:big"].as_slice(), "plan:big, paid:big"),
+        (&["paid:big", "plan:big", "paid:big"], "paid:big, plan:big"),
+        (&["big", "huge"], "plan:big, paid:huge"),
+        (&["big", "acme/big", "plan:big"], "plan:big"),
+        (&["paid@a:big", "paid@b:big", "paid:big"], "paid@a:big, paid@b:big, paid:big"),
+    ] {
+        assert_eq!(targets(&all(), addresses, RESPONSES), wanted, "{addresses:?}");
+    }
+    // What lacks a credential stays in its place.
+    assert_eq!(targets(&World::with_keys(&["paid"]), &["plan:big", "huge"], RESPONSES), "plan:big, paid:huge");
+    assert_eq!(targets(&World::with_keys(&["plan"]), &["huge", "small"], RESPONSES), "paid:huge, plan:small");
+    // What is switched off is passed over.
+    assert_eq!(targets(&all().disabled("plan"), &["plan:big", "paid:big"], RESPONSES), "paid:big");
+    assert_eq!(targets(&all().refused("gone", "it is not trusted"), &["gone:x", "paid:big"], RESPONSES), "paid:big");
+}
+
+#[test]
+fn one_unknown_entry_of_a_list_refuses_it_all() {
+    for (addresses, said) in [
+        (["paid:big", "bgi"].as_slice(), "400: models[1]: no active provider lists the model `bgi`. Nearest: big"),
+        (
+            &["pad:big", "paid:big"],
+            "400: models[0]: there is no provider `pad`, nor a model `pad:big`. Nearest providers: paid",
+        ),
+        (&["paid:big", ""], "400: models[1]: the model is empty"),
+        (&["paid:", "paid:big"], "400: models[0]: `paid:` names no model"),
+        (&["paid@a b:big", "paid:big"], "400: models[0]: `a b` is no account label"),
+    ] {
+        let found = targets(&all(), addresses, RESPONSES);
+        assert!(found.starts_with(said), "{addresses:?}: {found}");
+    }
+    let error = all().providers().targets(&["paid:big".into(), "nope".into()], RESPONSES).err().unwrap();
+    assert_eq!(error.to_api("r").param.as_deref(), Some("models"));
+}
+
+#[test]
+fn a_name_of_the_config_comes_before_the_catalogue_and_may_cross() {
+    let world = all()
+        .named("big", &["paid:big", "plan:big"])
+        .named("claude-*", &["plan:*", "resale:acme/*"])
+        .named("claude-fast", &["small", "tiny"])
+        .named("*", &["paid:fallback"])
+        .named("loop", &["big"])
+        .named("broken", &["paid:big", "nope-model"])
+        .named("typo", &["nope:x"])
+        .named("off", &["gone:x"])
+        .refused("gone", "it is not trusted");
+    check(
+        &world,
+        &[
+            ("big", "paid:big, plan:big"),
+            ("claude-big", "plan:big, resale:acme/big"),
+            ("claude-fast", "plan:small"),
+            ("anything", "paid:fallback"),
+            ("nobody:x", "paid:fallback"),
+            // A provider's address is not caught, and inside a list a name is the catalogue's.
+            ("plan:big", "plan:big"),
+            ("loop", "plan:big"),
+            ("off", "503: gone: it is not trusted"),
+        ],
+    );
+    let broken = targets(&world, &["broken"], RESPONSES);
+    assert!(broken.starts_with("400: models.broken in bitrouter.yaml: no active provider lists"), "{broken}");
+    let typo = targets(&world, &["typo"], RESPONSES);
+    assert!(typo.starts_with("400: models.typo in bitrouter.yaml: no active provider lists"), "{typo}");
+    assert_eq!(targets(&world, &["claude-fast", "claude-x"], CHAT), "local:tiny, resale:acme/x");
+}
+
+#[test]
+fn while_components_are_compiled_only_a_plan_is_chosen_by_a_bare_name() {
+    let told = "503: providers are still being compiled: try again in a few seconds";
+    check(&all().compiling(), &[("big", "plan:big"), ("huge", told), ("paid:big", "paid:big")]);
+    check(&World::with_keys(&["paid"]).compiling(), &[("big", told)]);
+}
+
+#[test]
+fn what_is_wrong_with_the_names_is_found_without_a_request() {
+    let world = all()
+        .named("fine", &["paid:x", "big", "unlisted-model", "qwen3:8b", "gone:x", "paid@work:y"])
+        .named("any-*", &["paid:*", "*:x", "*"])
+        .named("pad", &["pad:big"])
+        .named("label", &["paid@a b:x"])
+        .named("plan:big", &["paid:big"])
+        .refused("gone", "it is not trusted");
+    let problems = world.providers().name_problems(world.models());
+    let said: Vec<String> = problems.iter().map(|problem| problem.fault.to_string()).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].starts_with("`models.pad`: there is no provider `pad`"), "{said:?}");
+    assert!(said[1].starts_with("`models.label`: `a b` is no account label"), "{said:?}");
+    assert!(said[2].starts_with("`models.plan:big` is never asked for"), "{said:?}");
+    assert_eq!(problems[0].place.line, 7);
+}
+
+#[test]
+fn what_is_passed_over_has_its_reason() {
+    let reasons = |world: &World, addresses: &[&str], wanted| {
+        let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let mut skipped = Vec::new();
+        let _ = world.providers().decide(&addresses, Some(wanted), &mut skipped);
+        let shown = |skipped: &Skipped| format!("{}:{}: {}", skipped.provider, skipped.model, skipped.reason);
+        skipped.iter().map(shown).collect::<Vec<_>>().join(", ")
+    };
+    let money = "pay-per-token: not moved to by itself";
+    for (world, addresses, wanted, said) in [
+        (all(), ["big"].as_slice(), RESPONSES, format!("paid:big: {money}, resale:big: {money}")),
+        (World::with_keys(&["plan"]), &["big"], RESPONSES, "paid:big: no credential, resale:big: no credential".into()),
+        (all().disabled("plan"), &["small"], RESPONSES, "plan:small: switched off in bitrouter.yaml".into()),
+        (all(), &["plan:x", "paid:x"], CHAT, "plan:x: does not serve the chat-completions dialect".into()),
+        (all().refused("gone", "not trusted"), &["gone:x", "paid:x"], CHAT, "gone:x: not trusted".into()),
+        (
+            all().priority("paid", 1).disabled("resale"),
+            &["big"],
+            RESPONSES,
+            "resale:big: switched off in bitrouter.yaml, plan:big: subscription: not moved to by itself".into(),
+        ),
+    ] {
+        assert_eq!(reasons(&world, addresses, wanted), said, "{addresses:?}");
+    }
+}

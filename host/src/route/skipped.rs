@@ -1,0 +1,87 @@
+//! What an address could have led to and does not, with the reason. `bitrouter route` shows it; an error is made of the
+//! first where nothing is left.
+
+use std::fmt;
+
+use super::Wanted;
+use crate::error::Error;
+use crate::plugin::description::Billing;
+
+/// A provider that a request does not go to although its address leads there.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// The provider's id.
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why a provider is passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// `enabled: false` in the config.
+    Disabled,
+    /// Its component is there and does not serve.
+    Refused(String),
+    /// The config is at odds with the component.
+    Misconfigured(String),
+    /// It does not serve what the endpoint wants.
+    NotServed(String),
+    /// It has no credential, and another that serves the model has one.
+    NoCredential,
+    /// It is paid for in another way than the first that serves the model.
+    Money(Billing),
+}
+
+impl Skipped {
+    /// The sentence where this is all there is to say of an address. `served_by` are those that serve what is wanted.
+    pub(super) fn into_error(self, served_by: Vec<String>) -> Error {
+        let provider = self.provider;
+        match self.reason {
+            Reason::NotServed(wanted) => Error::NotServed { provider, wanted, served_by },
+            Reason::Disabled => {
+                let reason = format!("it is switched off by providers.{provider}.enabled in bitrouter.yaml");
+                Error::NotServing { provider, reason }
+            }
+            Reason::Misconfigured(fault) => {
+                let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
+                Error::NotServing { provider, reason }
+            }
+            other => Error::NotServing { provider, reason: other.to_string() },
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Disabled => f.write_str("switched off in bitrouter.yaml"),
+            Reason::Refused(reason) => f.write_str(reason),
+            Reason::Misconfigured(fault) => write!(f, "bitrouter.yaml: {fault}"),
+            Reason::NotServed(wanted) => write!(f, "does not serve {wanted}"),
+            Reason::NoCredential => f.write_str("no credential"),
+            Reason::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
+        }
+    }
+}
+
+/// A way of paying as people say it.
+pub fn words(billing: Billing) -> &'static str {
+    match billing {
+        Billing::PayPerToken => "pay-per-token",
+        Billing::Subscription => "subscription",
+        Billing::Free => "free",
+    }
+}
+
+impl Wanted<'_> {
+    /// As a sentence has it.
+    pub(super) fn words(&self) -> String {
+        match self.operation {
+            "generate" => format!("the {} dialect", self.dialect),
+            operation => operation.to_owned(),
+        }
+    }
+}

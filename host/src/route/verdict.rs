@@ -1,0 +1,224 @@
+//! What a failure means for what may be tried next: the table "What moves on to the next target" of the routing rules.
+//!
+//! The pipeline asks after each failed attempt. Nothing here knows what was tried already; that is the journey's.
+
+use std::time::{Duration, SystemTime};
+
+use bitrouter_dialect::ErrorKind;
+
+use super::cooldown::Reason;
+
+/// What a failure concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// This request: it would fail anywhere.
+    Request,
+    /// The account that paid for it.
+    Account,
+    /// This model of this provider.
+    Model,
+    /// All of the provider.
+    Provider,
+}
+
+impl Scope {
+    /// The contract's word; one that is not known concerns the provider, which is tried no more for this request.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "request" => Scope::Request,
+            "account" => Scope::Account,
+            "model" => Scope::Model,
+            _ => Scope::Provider,
+        }
+    }
+}
+
+/// What a failure means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// What it concerns.
+    pub scope: Scope,
+    /// When it ends, as far as was said.
+    pub ends: Option<Ends>,
+    /// Why the target is left alone, where the kind does not say it.
+    pub outage: Option<Reason>,
+    /// Whether it says something of the provider's health. What went wrong on this side, before anything was sent, does not.
+    pub upstream: bool,
+}
+
+/// When a failure ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// So much later.
+    After(Duration),
+    /// At a time of day.
+    At(SystemTime),
+}
+
+impl Ends {
+    /// How long that is from now on.
+    pub fn left(self, now: SystemTime) -> Duration {
+        match self {
+            Ends::After(after) => after,
+            Ends::At(at) => at.duration_since(now).unwrap_or_default(),
+        }
+    }
+}
+
+/// What may be tried after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The provider's next account, then the next target.
+    Account,
+    /// The next target.
+    Target,
+    /// Nothing: another would do no better.
+    Nothing,
+}
+
+/// What is to be left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cools {
+    /// The account, until its limit ends.
+    Account,
+    /// This model of the account, until its limit ends.
+    AccountModel,
+    /// The account, until it has another credential.
+    Credential,
+    /// The target, until its limit ends.
+    TargetLimit,
+    /// The target, briefly.
+    Target,
+}
+
+impl Meaning {
+    /// A failure of this side, which says nothing of the provider.
+    pub fn ours(kind: ErrorKind, scope: Scope) -> Self {
+        Meaning { kind, scope, ends: None, outage: None, upstream: false }
+    }
+
+    /// A failure of the upstream's.
+    pub fn theirs(kind: ErrorKind, scope: Scope, ends: Option<Ends>) -> Self {
+        Meaning { kind, scope, ends, outage: None, upstream: true }
+    }
+
+    /// What may be tried next.
+    pub fn next(&self) -> Next {
+        use ErrorKind as Kind;
+        match (self.kind, self.scope) {
+            (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => Next::Nothing,
+            // Known filters and windows are a model's: another model may be content.
+            (Kind::ContextWindow | Kind::ContentFilter, _) => Next::Target,
+            (Kind::RateLimited | Kind::UsageLimit, Scope::Provider) => Next::Target,
+            (Kind::RateLimited | Kind::UsageLimit | Kind::Unauthorized | Kind::Forbidden, _) => Next::Account,
+            // The plan of another account may have the model.
+            (Kind::NotFound, Scope::Account) => Next::Account,
+            (Kind::NotFound, _) => Next::Target,
+            (Kind::NotImplemented, _) => Next::Target,
+            // A token that could not be refreshed: another account has its own.
+            (Kind::Unavailable, Scope::Account) => Next::Account,
+            (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => Next::Target,
+        }
+    }
+
+    /// What is to be left alone for a while; nothing where the next request may fare better at once.
+    pub fn cools(&self) -> Option<Cools> {
+        use ErrorKind as Kind;
+        if !self.upstream {
+            return None;
+        }
+        match (self.kind, self.scope) {
+            (Kind::RateLimited | Kind::UsageLimit, Scope::Model) => Some(Cools::AccountModel),
+            (Kind::RateLimited | Kind::UsageLimit, Scope::Provider) => Some(Cools::TargetLimit),
+            (Kind::RateLimited | Kind::UsageLimit, _) => Some(Cools::Account),
+            (Kind::Unauthorized, _) => Some(Cools::Credential),
+            (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => {
+                Some(Cools::Target)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why what cools is left alone.
+    pub fn reason(&self) -> Reason {
+        match self.kind {
+            ErrorKind::UsageLimit => Reason::UsageLimit,
+            ErrorKind::RateLimited => Reason::RateLimited,
+            ErrorKind::Unauthorized => Reason::LoggedOut,
+            ErrorKind::Overloaded => Reason::Overloaded,
+            ErrorKind::Timeout => Reason::Silent,
+            _ => self.outage.unwrap_or(Reason::Failing),
+        }
+    }
+
+    /// How much its answer helps the client beside those of other failures; more is better. A limit says when to come
+    /// back, an outage that it is worth to try again, a dead credential what to do, and only then comes what is wrong with
+    /// the request for one target alone.
+    pub fn usefulness(&self) -> u8 {
+        use ErrorKind as Kind;
+        match self.kind {
+            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => 8,
+            Kind::RateLimited | Kind::UsageLimit => 7,
+            Kind::Overloaded | Kind::Unavailable | Kind::Timeout => 6,
+            Kind::Unauthorized => 5,
+            Kind::ContextWindow | Kind::ContentFilter => 4,
+            Kind::Forbidden => 3,
+            Kind::NotFound => 2,
+            Kind::NotImplemented => 1,
+            Kind::Upstream | Kind::Internal => 0,
+        }
+    }
+
+    /// Whether it is one of the two limits.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.kind, ErrorKind::RateLimited | ErrorKind::UsageLimit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(kind: ErrorKind, scope: Scope) -> Meaning {
+        Meaning::theirs(kind, scope, None)
+    }
+
+    #[test]
+    fn every_row_of_the_table_moves_on_as_it_says() {
+        use ErrorKind as Kind;
+        for (kind, scope, next, cools) in [
+            (Kind::RateLimited, Scope::Account, Next::Account, Some(Cools::Account)),
+            (Kind::UsageLimit, Scope::Account, Next::Account, Some(Cools::Account)),
+            (Kind::RateLimited, Scope::Model, Next::Account, Some(Cools::AccountModel)),
+            (Kind::RateLimited, Scope::Provider, Next::Target, Some(Cools::TargetLimit)),
+            (Kind::Overloaded, Scope::Model, Next::Target, Some(Cools::Target)),
+            (Kind::Unavailable, Scope::Provider, Next::Target, Some(Cools::Target)),
+            (Kind::Unavailable, Scope::Account, Next::Account, Some(Cools::Target)),
+            (Kind::Timeout, Scope::Provider, Next::Target, Some(Cools::Target)),
+            (Kind::Upstream, Scope::Provider, Next::Target, Some(Cools::Target)),
+            (Kind::Unauthorized, Scope::Account, Next::Account, Some(Cools::Credential)),
+            (Kind::Forbidden, Scope::Account, Next::Account, None),
+            (Kind::NotFound, Scope::Account, Next::Account, None),
+            (Kind::NotFound, Scope::Model, Next::Target, None),
+            (Kind::ContextWindow, Scope::Model, Next::Target, None),
+            (Kind::ContentFilter, Scope::Model, Next::Target, None),
+            (Kind::InvalidRequest, Scope::Request, Next::Nothing, None),
+            (Kind::NotImplemented, Scope::Model, Next::Target, None),
+        ] {
+            let meaning = upstream(kind, scope);
+            assert_eq!((meaning.next(), meaning.cools()), (next, cools), "{kind:?} of {scope:?}");
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_on_this_side_cools_nothing() {
+        assert_eq!(Meaning::ours(ErrorKind::Unavailable, Scope::Provider).cools(), None);
+    }
+
+    #[test]
+    fn a_scope_that_is_not_known_concerns_the_provider() {
+        assert_eq!([Scope::of("account"), Scope::of("tomorrow's")], [Scope::Account, Scope::Provider]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Makes one side request: the description's exchange, with the account's credential attached where every call's is, and
+//! the component's reading of the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::known::Key;
+use super::{Found, Trouble};
+use crate::pipeline;
+use crate::plugin::contract::types::Body;
+use crate::plugin::contract::{Delivery, Field, Request};
+use crate::plugin::description::{SideKind, SideRequest};
+use crate::route::Provider;
+
+/// How long all of it may take: a page that takes longer is as good as none.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why it brought nothing.
+struct Why {
+    sentence: String,
+    /// How long the provider wants to be left alone.
+    after: Option<Duration>,
+}
+
+impl<E: std::error::Error> From<E> for Why {
+    fn from(error: E) -> Self {
+        Why { sentence: error.to_string(), after: None }
+    }
+}
+
+fn because(sentence: String) -> Why {
+    Why { sentence, after: None }
+}
+
+/// Asks, and keeps what was found. One caller asks at a time; those that wait meanwhile get its outcome.
+pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Trouble> {
+    let side = provider.plugin.description.side_requests.get(&key.side);
+    let (Some(asked), Some(side)) = (provider.known.get(key), side) else { return Ok(()) };
+    let trouble = |why: String| Trouble {
+        whose: match key.account.as_str() {
+            "" => provider.id().to_owned(),
+            account => format!("{}@{account}", provider.id()),
+        },
+        what: match side.kind {
+            SideKind::Models => "the list of models",
+            SideKind::Usage => "the plan's usage",
+            SideKind::Account => "the account",
+        },
+        why,
+    };
+    let before = asked.rounds();
+    let _turn = asked.turn.lock().await;
+    if asked.rounds() != before {
+        return asked.why().map_or(Ok(()), |why| Err(trouble(why)));
+    }
+    let found = match tokio::time::timeout(DEADLINE, exchange(provider, key, side, &asked.identity)).await {
+        Ok(found) => found,
+        Err(_) => Err(because(format!("no answer within {} s", DEADLINE.as_secs()))),
+    };
+    match found {
+        Ok(found) => {
+            provider.known.learn(provider, key, &asked, found).await;
+            Ok(())
+        }
+        Err(Why { sentence, after }) => {
+            asked.failed(&sentence, after);
+            Err(trouble(sentence))
+        }
+    }
+}
+
+async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, identity: &str) -> Result<Found, Why> {
+    let credential = match key.account.as_str() {
+        "" => None,
+        account => Some(provider.accounts.ready(Some(account)).await?),
+    };
+    if credential.as_ref().is_some_and(|credential| provider.identity(credential) != identity) {
+        return Err(because("another account has the label now".into()));
+    }
+    let (page, scrubber) = pipeline::beside(provider, credential, &request(side)).await?;
+    let read = provider.plugin.interpret(&key.side, &page, scrubber).await?;
+    match read {
+        Ok(json) => Found::read(side.kind, &json)
+            .map_err(|why| because(format!("what the component made of it is of no use: {why}"))),
+        Err(_) if page.truncated => Err(because("the answer has more than 4 MiB".into())),
+        Err(failure) => {
+            let sentence: String = failure.message.replace(char::is_control, " ").chars().take(500).collect();
+            let after = failure.retry_after_ms.map(Duration::from_millis);
+            Err(Why { sentence: format!("{sentence} (the answer's status is {})", page.status), after })
+        }
+    }
+}
+
+/// The described request.
+fn request(side: &SideRequest) -> Request {
+    let fields = |map: &std::collections::BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect()
+    };
+    Request {
+        method: "GET".into(),
+        origin: side.origin.clone(),
+        path: side.path.clone(),
+        query: fields(&side.query),
+        headers: fields(&side.headers),
+        body: Body::Empty,
+        framing: "json".into(),
+        delivery: Delivery::Pass,
+        memo: Vec::new(),
+        dropped: Vec::new(),
+    }
+}

@@ -1,0 +1,72 @@
+//! Side requests: what the host asks a provider beside the calls of clients, such as its list of models and how much of
+//! a plan is used. A component declares them and reads the answers; nothing here waits in a client's way.
+//!
+//! `serve` has what is due asked in the background, commands ask on demand, and route reads what is known. Answers are
+//! kept for each account, on disk too, and stay in use while a newer one cannot be had.
+
+mod ask;
+mod catalogue;
+mod found;
+mod kept;
+mod known;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+pub use catalogue::Catalogue;
+pub(crate) use kept::write_private;
+
+pub use found::{Found, Usage, UsageWindow};
+pub use kept::Kept;
+pub use known::{Known, Live};
+
+use crate::plugin::description::SideKind;
+use crate::route::{Provider, Providers};
+
+/// How many side requests are under way at once: a gateway with many accounts should not start with a burst.
+const AT_ONCE: usize = 4;
+
+/// Why a side request brought nothing. What was known before stays.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{whose}: {what} could not be asked for: {why}")]
+pub struct Trouble {
+    /// The provider's id, and the account's label where it has accounts.
+    pub whose: String,
+    /// What was asked for, in words.
+    pub what: &'static str,
+    /// What happened, in one sentence.
+    pub why: String,
+}
+
+/// Asks for all that is older than an hour, and for whatever an account that is new lacks. What fails is logged, and
+/// waits before it is asked for again.
+pub async fn ask_due(providers: &Providers) {
+    let mut due = Vec::new();
+    for provider in serving(providers) {
+        provider.follow_accounts();
+        due.extend(provider.known.due().into_iter().map(|key| (Arc::clone(provider), key)));
+    }
+    let asked = futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, async |(provider, key)| {
+        if let Err(trouble) = ask::ask(&provider, &key).await {
+            tracing::warn!(%trouble, "what is known already holds");
+        }
+    });
+    asked.await;
+}
+
+/// Asks for everything of one kind now, of one provider where it is named, however new it is. The answer is what failed.
+pub async fn ask_now(providers: &Providers, kind: SideKind, only: Option<&str>) -> Vec<Trouble> {
+    let mut wanted = Vec::new();
+    for provider in serving(providers).filter(|provider| only.is_none_or(|id| provider.id() == id)) {
+        provider.follow_accounts();
+        wanted.extend(provider.known.all(kind).into_iter().map(|key| (Arc::clone(provider), key)));
+    }
+    let asked = futures_util::stream::iter(wanted).map(async |(provider, key)| ask::ask(&provider, &key).await.err());
+    asked.buffered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+/// The providers that a client could be answered by.
+fn serving(providers: &Providers) -> impl Iterator<Item = &Arc<Provider>> {
+    providers.by_id.values().filter(|provider| provider.enabled && provider.fault.is_none())
+}

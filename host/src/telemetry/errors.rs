@@ -1,0 +1,81 @@
+//! The last requests that failed, for `status`: a few of them, the newest last.
+//!
+//! `Finished` adds each at its end. What it is given was scrubbed on its way, as the log line is made of it too.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// How many are kept.
+const KEPT: usize = 20;
+/// The longest sentence that is kept, in characters: what an upstream says may be a page.
+const LONGEST: usize = 500;
+
+/// One request that failed.
+#[derive(Clone, Debug)]
+pub struct LastError {
+    /// When it ended.
+    pub at: SystemTime,
+    /// The gateway's id of it.
+    pub request: Arc<str>,
+    /// The provider, empty where none was asked.
+    pub provider: Arc<str>,
+    /// The account's label.
+    pub account: Arc<str>,
+    /// The model, as far as it is known.
+    pub model: String,
+    /// The status that the client was sent.
+    pub status: u16,
+    /// What went wrong, in one sentence.
+    pub error: String,
+}
+
+/// The last errors.
+#[derive(Debug, Default)]
+pub struct LastErrors(Mutex<VecDeque<LastError>>);
+
+impl LastErrors {
+    pub(super) fn add(&self, mut error: LastError) {
+        if let Some((end, _)) = error.error.char_indices().nth(LONGEST) {
+            error.error.truncate(end);
+            error.error.push('…');
+        }
+        let mut kept = self.lock();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(error);
+    }
+
+    /// Those kept, the newest last.
+    pub fn list(&self) -> Vec<LastError> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<LastError>> {
+        // Nothing that runs under the lock leaves the list half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(error: String) -> LastError {
+        let nobody: Arc<str> = "".into();
+        let (provider, account) = (Arc::clone(&nobody), Arc::clone(&nobody));
+        let (at, model) = (SystemTime::now(), String::new());
+        LastError { at, request: nobody, provider, account, model, status: 500, error }
+    }
+
+    #[test]
+    fn the_last_twenty_are_kept_and_a_page_is_cut() {
+        let errors = LastErrors::default();
+        (0..50).for_each(|number| errors.add(failed(number.to_string())));
+        let kept: Vec<String> = errors.list().into_iter().map(|error| error.error).collect();
+        assert_eq!(kept, (30..50).map(|number| number.to_string()).collect::<Vec<_>>());
+        errors.add(failed("ä".repeat(10_000)));
+        assert_eq!(errors.list().pop().map(|error| error.error), Some("ä".repeat(500) + "…"));
+    }
+}

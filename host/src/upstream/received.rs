@@ -1,0 +1,107 @@
+//! An answer's body as it comes from the upstream, over either HTTP version.
+//!
+//! The client makes one for each answer, `Answer` reads it. Over HTTP/1.1 it owns the connection: read to its end, it gives
+//! it back to the pool; dropped before, it closes it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::connection::{Connection, Fault, Stream};
+use super::pool::{Key, Pool};
+
+/// What breaks a body off.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// Over HTTP/1.1.
+    #[error(transparent)]
+    Http1(#[from] Fault),
+    /// Over HTTP/2.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
+}
+
+/// An answer's body.
+pub struct Received(Source);
+
+enum Source {
+    Http1(Connection<Stream>, Home),
+    /// A stream of a connection that all requests share, and which has a task of its own.
+    Http2(Incoming),
+    /// All of it came, and the connection went back or was closed.
+    Ended,
+}
+
+/// Where a connection goes when its answer is complete.
+pub(super) type Home = (Arc<Pool>, Key);
+
+impl Received {
+    /// A body that comes over this connection.
+    pub(super) fn over(connection: Connection<Stream>, home: Home) -> Self {
+        Received(Source::Http1(connection, home))
+    }
+
+    /// Is not woken by what comes until it is read again, if it can be helped. Whoever calls this must come back by
+    /// itself, and soon.
+    pub(super) fn leave_alone(&mut self) {
+        if let Source::Http1(connection, _) = &mut self.0 {
+            connection.leave_alone();
+        }
+    }
+
+    /// The answer is complete: the connection may take another request.
+    fn give_back(&mut self, context: &mut Context<'_>) {
+        if let Source::Http1(mut connection, (pool, key)) = std::mem::replace(&mut self.0, Source::Ended)
+            && connection.poll_alive(context)
+        {
+            pool.put(key, connection);
+        }
+    }
+}
+
+impl From<Incoming> for Received {
+    fn from(incoming: Incoming) -> Self {
+        Received(Source::Http2(incoming))
+    }
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = ReceiveError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        let next = match &mut self.0 {
+            Source::Http1(connection, _) => connection.poll_data(context).map_ok(Frame::data).map_err(Into::into),
+            Source::Http2(incoming) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            Source::Ended => Poll::Ready(None),
+        };
+        if matches!(next, Poll::Ready(None)) {
+            self.give_back(context);
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            // Whoever stops reading here would keep the connection from going back.
+            Source::Http1(..) => false,
+            Source::Http2(incoming) => incoming.is_end_stream(),
+            Source::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Http2(incoming) => incoming.size_hint(),
+            Source::Ended => SizeHint::with_exact(0),
+        }
+    }
+}
