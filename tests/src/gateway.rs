@@ -66,19 +66,13 @@ impl Gateway {
         None
     }
 
-    /// Starts another gateway in the same home, on a port of its own.
-    pub fn another(&self) -> Gateway {
-        Self::in_home(&self.setup)
-    }
-
-    /// The home that it runs in.
-    pub fn setup(&self) -> &Setup {
-        &self.setup
-    }
-
     /// The folder of its files.
     pub fn home(&self) -> &std::path::Path {
         self.setup.home()
+    }
+
+    fn own_setup(&mut self) -> &mut Setup {
+        Arc::get_mut(&mut self.setup).expect("nobody else runs in this home")
     }
 
     /// Where it listens.

@@ -38,25 +38,25 @@ impl Login {
         Self::until(account_id, LONG_AGO)
     }
 
-    /// A login as an entry of `oauth-tokens.json` has it.
-    pub fn stored(entry: &Value) -> Self {
-        let text = |pointer: &str| entry.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-        Login {
-            account_id: text("/claims/account_id"),
-            user_id: format!("user-of-{}", text("/claims/account_id")),
-            access_token: text("/secret/access_token"),
-            refresh_token: text("/secret/refresh_token"),
-            id_token: text("/secret/id_token"),
-            expires_at: NEVER.1,
-        }
-    }
-
     /// What an issuer gave for this account, with an access token that is said to have expired.
     pub fn over(account_id: &str, tokens: &Value) -> Self {
         let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
         let [access_token, refresh_token, id_token] = ["access_token", "refresh_token", "id_token"].map(token);
         let (account_id, user_id) = (account_id.to_owned(), format!("user-of-{account_id}"));
         Login { account_id, user_id, access_token, refresh_token, id_token, expires_at: LONG_AGO.1 }
+    }
+
+    /// A login as an entry of `oauth-tokens.json` has it.
+    pub fn stored(entry: &Value) -> Self {
+        let text = |pointer: &str| entry.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        Login {
+            account_id: text("/claims/account_id"),
+            user_id: text("/claims/user_id"),
+            access_token: text("/secret/access_token"),
+            refresh_token: text("/secret/refresh_token"),
+            id_token: text("/secret/id_token"),
+            expires_at: NEVER.1,
+        }
     }
 
     fn until(account_id: &str, (exp, expires_at): (u64, &'static str)) -> Self {

@@ -33,7 +33,7 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     let clients =
-        [python::client(root)?, codex::client(root)?, chromium::client()?, keyring::client()?, faketime::client()?];
+        [python::client(root)?, codex::client(root)?, chromium::client()?, faketime::client()?, keyring::client()?];
     for client in clients {
         match &client.program {
             Some(program) => tests.env(client.variable, program),

@@ -115,9 +115,9 @@ impl Login {
             let (issuer, open, copy) = (Issuer::default(), !self.no_open, self.copy);
             let run = Run { setup: &setup, provider, store: &store, terminal: &terminal, issuer, open, copy };
             let way = run.choose(&ways, self.way.flag(self.copy))?;
-            store.check()?;
             let label = self.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
             // Not after the person went through it all.
+            store.check()?;
             store.can_keep_secrets(run.id(), &label)?;
             run.log_in(way, &ways, label).await
         })
