@@ -71,10 +71,6 @@ impl Gateway {
         self.setup.home()
     }
 
-    fn own_setup(&mut self) -> &mut Setup {
-        Arc::get_mut(&mut self.setup).expect("nobody else runs in this home")
-    }
-
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
