@@ -66,6 +66,11 @@ impl Gateway {
         None
     }
 
+    /// The home that it runs in.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     /// The folder of its files.
     pub fn home(&self) -> &std::path::Path {
         self.setup.home()
