@@ -220,7 +220,7 @@ impl Rules {
     pub fn minute(&mut self, cooldowns: &Cooldowns, now: Millis) {
         self.now = now;
         for cooling in cooldowns.list(wall(now)) {
-            let provider = PROVIDERS.iter().position(|known| *known == cooling.subject.provider).unwrap();
+            let provider = PROVIDERS.iter().position(|known| *known == cooling.subject.provider).expect("one of three");
             let account = LABELS.iter().position(|known| cooling.subject.label.as_deref() == Some(known));
             let bound = account.map_or(3 * MINUTE, |account| self.bound((provider, account)));
             let what = format!("{} may be probed in time", cooling.subject);

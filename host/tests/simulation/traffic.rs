@@ -156,7 +156,7 @@ impl Simulation {
         let key = Conversation::of(&HeaderMap::from_iter(headers), None);
         let place = |provider: usize| {
             let windows = |label: &str| {
-                let account = LABELS.iter().position(|known| *known == label).unwrap();
+                let account = LABELS.iter().position(|known| *known == label).expect("one of three");
                 self.windows.get(&(provider, account)).cloned().unwrap_or_default()
             };
             let order = STRATEGIES[provider].order(&LABELS, windows, key.as_ref());

@@ -56,7 +56,7 @@ impl Walk {
     pub fn next(&mut self, now: Millis) -> Option<(Spot, Millis)> {
         let leg = self.journey.next(wall(now))?;
         let (provider, model) = self.places[leg.place];
-        let Login { account, since } = *leg.account.as_ref().unwrap();
+        let Login { account, since } = *leg.account.as_ref().expect("all of them need one");
         self.leg = Some(leg);
         Some((Spot { provider, account, model }, since))
     }
