@@ -43,6 +43,10 @@ pub(super) struct Delivered {
 }
 
 /// The body of one.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the larger is what nearly every request has: a box would cost each of them"
+)]
 pub(super) enum DeliveredBody {
     /// As it came, or folded.
     Answer(AnswerBody<Watcher>),

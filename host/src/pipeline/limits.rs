@@ -3,7 +3,7 @@
 //! gets here.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,6 +11,7 @@ use http::HeaderMap;
 use super::Received;
 use crate::credential::{Scrubber, answer_headers};
 use crate::plugin::contract::Field;
+use crate::route::cooldown::Candidate;
 use crate::route::{Provider, Said};
 
 /// How often an account's limits are read at most: an account that is busy is not worth a hook for each answer, as
@@ -22,6 +23,8 @@ pub(super) struct Limits {
     provider: Arc<Provider>,
     account: Arc<str>,
     scrubber: Option<Arc<Scrubber>>,
+    /// When the answer began: what it says of room is older than a limit that is met after.
+    heard: SystemTime,
 }
 
 impl Limits {
@@ -30,6 +33,7 @@ impl Limits {
             provider: Arc::clone(&received.provider),
             account: Arc::clone(&received.account),
             scrubber: received.scrubber.clone(),
+            heard: SystemTime::now(),
         }
     }
 
@@ -54,7 +58,7 @@ impl Limits {
     pub(super) fn tell(&self, said: Said) {
         // Without a runtime the gateway is going down, and nobody will ask.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.provider.unread.put(&self.account, said) {
+        if self.provider.unread.put(&self.account, (self.heard, said)) {
             let (provider, account, scrubber) =
                 (Arc::clone(&self.provider), Arc::clone(&self.account), self.scrubber.clone());
             runtime.spawn(async move { read(&provider, &account, scrubber).await });
@@ -65,7 +69,7 @@ impl Limits {
 /// Reads what was said of one account until nothing more is.
 async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scrubber>>) {
     while let Some(unread) = provider.unread.take(account) {
-        for said in unread {
+        for (heard, said) in unread {
             let (headers, event) = match &said {
                 Said::Headers(fields) => (fields.as_slice(), None),
                 Said::Event(event) => ([].as_slice(), Some(event.as_str())),
@@ -73,7 +77,11 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
             match provider.plugin.quota(headers, event, scrubber.clone()).await {
                 Ok(windows) => {
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
-                    provider.learned.windows.record(provider.id(), account, windows);
+                    let known = &provider.learned.windows;
+                    known.record(provider.id(), account, windows);
+                    let candidate = Candidate { provider: provider.id(), label: Some(account), model: "" };
+                    let known = known.get(provider.id(), account);
+                    provider.learned.cooldowns.room(&candidate, &known, heard, SystemTime::now());
                 }
                 Err(error) => {
                     tracing::warn!(provider = provider.id(), %error, "a component could not read an account's limits");

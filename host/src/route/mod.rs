@@ -32,4 +32,4 @@ pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
 pub use skipped::{Reason, Skipped};
 pub use verdict::{Ends, Meaning, Scope};
-pub use windows::{Said, Unread, Window, Windows};
+pub use windows::{Heard, Said, Unread, Window, Windows};

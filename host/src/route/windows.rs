@@ -147,21 +147,24 @@ pub enum Said {
     Event(String),
 }
 
+/// Something said, and when the answer that said it began.
+pub type Heard = (SystemTime, Said);
+
 /// What answers said and no hook has read yet, by account. Bounded: the oldest goes first, and headers take the place
 /// of earlier ones, as each answer says them anew.
 #[derive(Debug, Default)]
-pub struct Unread(Mutex<BTreeMap<Arc<str>, VecDeque<Said>>>);
+pub struct Unread(Mutex<BTreeMap<Arc<str>, VecDeque<Heard>>>);
 
 impl Unread {
     /// Adds something; true if nobody reads this account's, so that the caller is to begin.
-    pub fn put(&self, account: &Arc<str>, said: Said) -> bool {
+    pub fn put(&self, account: &Arc<str>, (heard, said): Heard) -> bool {
         let mut unread = lock(&self.0);
         let begin = !unread.contains_key(account);
         let waiting = unread.entry(Arc::clone(account)).or_default();
         if matches!(said, Said::Headers(_)) {
-            waiting.retain(|said| !matches!(said, Said::Headers(_)));
+            waiting.retain(|(_, said)| !matches!(said, Said::Headers(_)));
         }
-        waiting.push_back(said);
+        waiting.push_back((heard, said));
         if waiting.len() > UNREAD {
             waiting.pop_front();
         }
@@ -169,7 +172,7 @@ impl Unread {
     }
 
     /// Takes all that waits. None if nothing does: the reader ends, and the next to put begins.
-    pub fn take(&self, account: &Arc<str>) -> Option<VecDeque<Said>> {
+    pub fn take(&self, account: &Arc<str>) -> Option<VecDeque<Heard>> {
         let mut unread = lock(&self.0);
         let waiting = unread.get_mut(account).map(std::mem::take).filter(|waiting| !waiting.is_empty());
         if waiting.is_none() {
@@ -306,15 +309,16 @@ mod tests {
     #[test]
     fn one_reader_at_a_time_gets_the_newest_headers_and_every_event() {
         let (unread, account) = (Unread::default(), Arc::from("work"));
-        let headers = |value: &str| Said::Headers(vec![Field { name: "x".into(), value: value.into() }]);
-        let event = Said::Event("{}".into());
+        let now = SystemTime::now();
+        let headers = |value: &str| (now, Said::Headers(vec![Field { name: "x".into(), value: value.into() }]));
+        let event = (now, Said::Event("{}".into()));
         assert!(unread.put(&account, headers("1")));
         assert!(!unread.put(&account, event.clone()));
         assert!(!unread.put(&account, headers("2")));
         assert!(unread.put(&Arc::from("home"), event.clone()));
         let waiting = unread.take(&account).unwrap();
-        assert!(matches!(&waiting[0], Said::Event(event) if event == "{}"), "{waiting:?}");
-        assert!(matches!(&waiting[1], Said::Headers(fields) if fields[0].value == "2"), "{waiting:?}");
+        assert!(matches!(&waiting[0], (_, Said::Event(event)) if event == "{}"), "{waiting:?}");
+        assert!(matches!(&waiting[1], (_, Said::Headers(fields)) if fields[0].value == "2"), "{waiting:?}");
         assert_eq!(waiting.len(), 2);
         assert!(!unread.put(&account, event.clone()), "the reader is still at work");
         assert!(unread.take(&account).is_some());
