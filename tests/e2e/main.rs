@@ -12,6 +12,7 @@ mod clock;
 mod codex;
 mod codex_cli;
 mod endpoints;
+mod failover;
 mod folding;
 mod followed;
 mod found;

@@ -3,6 +3,7 @@
 //! Every step of an attempt ends in one where it does not succeed. The client is answered with the most useful of them, in
 //! the upstream's own words where there are any.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -151,6 +152,16 @@ impl Failed {
         let left = |failed: &Failed| failed.meaning.ends.map_or(Duration::MAX, |ends| ends.left(now));
         // Of two limits, the one that ends first says when to come back.
         rank.is_gt() || (rank.is_eq() && self.meaning.is_limit() && left(self) < left(other))
+    }
+
+    /// Whether this one, which is from memory, takes the place of what was just answered: only where it tells more, as an
+    /// answer has the upstream's own words.
+    pub(super) fn stands_in_for(&self, answered: &Failed) -> bool {
+        match self.meaning.usefulness().cmp(&answered.meaning.usefulness()) {
+            Ordering::Greater => true,
+            Ordering::Equal => answered.meaning.ends.is_some() && self.is_more_useful_than(answered),
+            Ordering::Less => false,
+        }
     }
 
     /// The answer for the client, and the end of the record.

@@ -126,9 +126,9 @@ async fn first_answer(app: &App, mut call: Call, finished: &mut Finished) -> Res
         .first_to_end()
         .map(|passed| plan::from_memory(&targets[passed.place], journey.place(passed.place), passed));
     match (from_memory, best) {
-        (Some(memory), Some(failed)) if !memory.is_more_useful_than(&failed) => Err(failed),
-        (Some(memory), _) => Err(memory),
-        (None, Some(failed)) => Err(failed),
+        (Some(memory), Some(failed)) if memory.stands_in_for(&failed) => Err(memory),
+        (_, Some(failed)) => Err(failed),
+        (Some(memory), None) => Err(memory),
         (None, None) => Err(Error::Internal("no target could be tried, and nothing says why".into()).into()),
     }
 }

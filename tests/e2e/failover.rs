@@ -1,0 +1,317 @@
+//! What moves on to the next account and the next target, row by row, in every dialect, streamed and not.
+
+use std::thread;
+
+use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
+use serde_json::{Value, json};
+
+const DIALECTS: [Wire; 3] = [
+    Wire {
+        path: "/v1/chat/completions",
+        preamble: r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#,
+        content: r#"{"choices":[{"index":0,"delta":{"content":"half"}}]}"#,
+        error: r#"{"error":{"type":"server_error","code":"server_is_overloaded","message":"because"}}"#,
+        heartbeat: ": ",
+    },
+    Wire {
+        path: "/v1/responses",
+        preamble: r#"{"type":"response.created","response":{"id":"r"}}"#,
+        content: r#"{"type":"response.output_text.delta","delta":"half"}"#,
+        error: r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_is_overloaded","message":"because"}}}"#,
+        heartbeat: ": ",
+    },
+    Wire {
+        path: "/v1/messages",
+        preamble: r#"{"type":"message_start","message":{"id":"m"}}"#,
+        content: r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}"#,
+        error: r#"{"type":"error","error":{"type":"overloaded_error","message":"because"}}"#,
+        heartbeat: "event: ping",
+    },
+];
+
+/// One dialect on the wire.
+#[derive(Clone, Copy)]
+struct Wire {
+    path: &'static str,
+    preamble: &'static str,
+    content: &'static str,
+    error: &'static str,
+    heartbeat: &'static str,
+}
+
+fn data(event: &str) -> String {
+    format!("data: {event}\n\n")
+}
+
+impl Wire {
+    /// The answer of a target that works.
+    fn second(self, streamed: bool) -> Reply {
+        match streamed {
+            true => Reply::sse().send(data(self.preamble)).send(data(&self.content.replace("half", "second"))),
+            false => Reply::json(&json!({"said": "second"})),
+        }
+    }
+}
+
+/// What the first target does, and whether the second is asked after it.
+type Row = (&'static str, fn(Wire) -> Option<Reply>, fn(Wire) -> Option<Reply>, bool);
+
+fn refused(status: u16, class: &str, code: &str, message: &str) -> Reply {
+    Reply::json(&json!({"error": {"type": class, "code": code, "message": message}})).status(status)
+}
+
+/// Whole, streamed, and whether it moves on. `None` where the row has no such answer.
+const ROWS: &[Row] = &[
+    ("429", |_| Some(refused(429, "rate_limit_error", "rate_limit_exceeded", "because")), |_| None, true),
+    ("usage limit", |_| Some(refused(429, "usage_limit_reached", "usage_limit_reached", "because")), |_| None, true),
+    ("500", |_| Some(refused(500, "server_error", "", "because")), |_| None, true),
+    ("502 page", |_| Some(Reply::body("text/html", "<h1>because</h1>").status(502)), |_| None, true),
+    ("503", |_| Some(refused(503, "server_error", "server_is_overloaded", "because")), |_| None, true),
+    ("529", |_| Some(refused(529, "overloaded_error", "", "because")), |_| None, true),
+    ("401", |_| Some(refused(401, "authentication_error", "", "because")), |_| None, true),
+    ("403", |_| Some(refused(403, "permission_error", "", "because")), |_| None, true),
+    ("404", |_| Some(refused(404, "not_found_error", "model_not_found", "no model because")), |_| None, true),
+    ("context", |_| Some(refused(400, "invalid_request_error", "context_length_exceeded", "because")), |_| None, true),
+    ("filter", |_| Some(refused(400, "invalid_request_error", "content_filter", "because")), |_| None, true),
+    ("400", |_| Some(refused(400, "invalid_request_error", "bad", "because")), |_| None, false),
+    ("422", |_| Some(refused(422, "invalid_request_error", "bad", "because")), |_| None, false),
+    ("reset", |_| Some(Reply::raw("").cut()), |_| None, true),
+    ("cut head", |_| Some(Reply::raw("HTTP/1.1 200 O").cut()), |_| None, true),
+    ("silence", |_| Some(Reply::silence()), |_| None, true),
+    ("a web page", |_| Some(Reply::body("text/html", "<h1>welcome</h1>")), |_| None, true),
+    ("nothing", |_| Some(Reply::body("application/json", "")), |_| Some(Reply::sse()), true),
+    ("half a document", |_| Some(Reply::body("application/json", "{\"said\": \"ha")), |_| None, true),
+    (
+        "wrong length",
+        |_| {
+            Some(
+                Reply::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{\"a\":1")
+                    .cut(),
+            )
+        },
+        |_| None,
+        true,
+    ),
+    (
+        "error in a document",
+        |_| Some(Reply::json(&json!({"error": {"message": "because", "code": "slow_down"}}))),
+        |_| None,
+        true,
+    ),
+    ("error first", |_| None, |wire| Some(Reply::sse().send(data(wire.error))), true),
+    ("preamble, error", |_| None, |wire| Some(Reply::sse().send(data(wire.preamble)).send(data(wire.error))), true),
+    ("preamble, cut", |_| None, |wire| Some(Reply::sse().send(data(wire.preamble)).cut()), true),
+    ("preamble, end", |_| None, |wire| Some(Reply::sse().send(data(wire.preamble))), true),
+    (
+        "content, error",
+        |_| None,
+        |wire| Some(Reply::sse().send(data(wire.content)).pause(30).send(data(wire.error))),
+        false,
+    ),
+    ("content, cut", |_| None, |wire| Some(Reply::sse().send(data(wire.content)).pause(30).cut()), false),
+];
+
+fn echo_at(upstream: &Upstream) -> Gateway {
+    let setup = Gateway::start().with_plugin("echo").with_origin("echo", upstream);
+    setup.with("/providers/echo/timeouts/first_byte_ms", json!(400)).run()
+}
+
+fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer {
+    gateway.post(wire.path).json(&json!({"models": models, "messages": [], "input": "hi", "stream": streamed})).send()
+}
+
+#[test]
+fn every_row_moves_on_as_the_table_says_in_every_dialect() {
+    let upstream = Upstream::start();
+    let mut gateway = echo_at(&upstream);
+    let mut asked = 0;
+    for (at, (name, whole, stream, moves)) in ROWS.iter().enumerate() {
+        for wire in DIALECTS {
+            for streamed in [false, true] {
+                let reply = || match streamed {
+                    true => stream(wire).or_else(|| whole(wire)),
+                    false => whole(wire),
+                };
+                if reply().is_none() {
+                    continue;
+                }
+                // A limit or a refusal is the account's, which is the whole provider where there are no accounts.
+                if asked % 8 == 0 || matches!(*name, "429" | "usage limit" | "401") {
+                    gateway = echo_at(&upstream);
+                }
+                asked += 1;
+                let reply = std::sync::Mutex::new(reply());
+                let (first, second) = (format!("first-{at}-{asked}"), format!("second-{asked}"));
+                let is_first = first.clone();
+                upstream.follows(move |seen| match seen.json()["model"] == is_first.as_str() {
+                    true => reply.lock().unwrap().take().expect("each target is tried once"),
+                    false => wire.second(streamed),
+                });
+                let before = upstream.requests().len();
+                // Two limits of one account are one: the row of limits has its second target at another account.
+                let limited = matches!(*name, "429" | "usage limit" | "401");
+                let models = [format!("echo:{first}"), format!("echo:{second}")];
+                let answer = ask(&gateway, wire, &models.each_ref().map(String::as_str), streamed);
+                let context = format!("{name}, {}, streamed: {streamed}: {}", wire.path, answer.text());
+                let sent = upstream.requests().len() - before;
+                if *moves && !limited {
+                    assert_eq!(answer.code, 200, "{context}");
+                    assert!(answer.text().contains("second") && !answer.text().contains("because"), "{context}");
+                    assert_eq!(answer.header("x-bitrouter-attempts"), Some("2"), "{context}");
+                    assert_eq!(answer.header("x-bitrouter-model"), Some(second.as_str()), "{context}");
+                    assert_eq!(sent, 2, "{context}");
+                } else {
+                    assert_eq!(answer.header("x-bitrouter-attempts"), Some("1"), "{context}");
+                    assert!(!answer.text().contains("second"), "{context}");
+                    assert_eq!(sent, 1, "{context}");
+                }
+            }
+        }
+    }
+}
+
+/// `openai` with two accounts: `config`, whose key ends in `first`, and `env`.
+fn two_accounts(upstream: &Upstream) -> Gateway {
+    let setup = Gateway::start().with_openai_at(upstream);
+    setup.with("/providers/openai/api_key", json!("sk-canary-of-the-first-account")).run()
+}
+
+fn is_first(authorization: Option<&str>) -> bool {
+    authorization.is_some_and(|value| value.ends_with("first-account"))
+}
+
+#[test]
+fn what_concerns_an_account_moves_to_the_next_and_what_concerns_the_provider_does_not() {
+    for (status, moves) in [(429, true), (401, true), (403, true), (500, false), (503, false), (400, false)] {
+        for wire in [DIALECTS[0], DIALECTS[1]] {
+            let upstream = Upstream::start();
+            let gateway = two_accounts(&upstream);
+            upstream.follows(move |seen| match is_first(seen.header("authorization")) {
+                true => refused(status, "t", "c", "because"),
+                false => wire.second(false),
+            });
+            let answer = ask(&gateway, wire, &["openai:gpt-4o"], false);
+            let expected = if moves { (200, Some("env"), Some("2")) } else { (status, Some("config"), Some("1")) };
+            let seen = (answer.code, answer.header("x-bitrouter-account"), answer.header("x-bitrouter-attempts"));
+            assert_eq!(seen, expected, "{status} {}: {}", wire.path, answer.text());
+        }
+    }
+}
+
+#[test]
+fn an_account_that_reached_its_limit_is_left_alone_until_it_ends_or_is_lifted() {
+    let upstream = Upstream::start();
+    let gateway = two_accounts(&upstream);
+    upstream.follows(|seen| match is_first(seen.header("authorization")) {
+        true => refused(429, "usage_limit_reached", "usage_limit_reached", "because").header("retry-after", "600"),
+        false => Reply::json(&json!({"said": "second"})),
+    });
+    let of_the_first = || upstream.requests().iter().filter(|seen| is_first(seen.header("authorization"))).count();
+    for _ in 0..5 {
+        ask(&gateway, DIALECTS[0], &["openai:gpt-4o"], false).status(200);
+    }
+    assert_eq!(of_the_first(), 1);
+    let cooling = gateway.status()["cooldowns"].clone();
+    assert_eq!(cooling[0]["address"], "openai@config", "{cooling}");
+    gateway.command(&["status", "--clear", "openai@config"]).ok();
+    ask(&gateway, DIALECTS[0], &["openai:gpt-4o"], false).status(200);
+    assert_eq!(of_the_first(), 2);
+}
+
+#[test]
+fn when_all_are_spent_the_limit_that_ends_first_is_told_and_then_answered_from_memory() {
+    let upstream = Upstream::start();
+    let gateway = two_accounts(&upstream);
+    upstream.follows(|seen| {
+        let after = if is_first(seen.header("authorization")) { "900" } else { "300" };
+        refused(429, "usage_limit_reached", "usage_limit_reached", "because").header("retry-after", after)
+    });
+    let wait = |answer: &Answer| answer.header("retry-after").unwrap().parse::<u64>().unwrap();
+    let answer = ask(&gateway, DIALECTS[1], &["openai:gpt-4o"], false).status(429).says("because");
+    assert_eq!((wait(&answer), answer.header("x-bitrouter-account")), (300, Some("env")));
+    // One request may look whether it is over; all others are answered from memory.
+    ask(&gateway, DIALECTS[1], &["openai:gpt-4o"], false).status(429);
+    let sent = upstream.requests().len();
+    for streamed in [false, true] {
+        let answer = ask(&gateway, DIALECTS[1], &["openai:gpt-4o"], streamed).status(429);
+        assert!((200..=300).contains(&wait(&answer)), "{}", answer.text());
+        assert_eq!(answer.json()["error"]["type"], "usage_limit_reached");
+        assert!(answer.json()["error"]["resets_at"].as_u64().is_some());
+    }
+    assert_eq!(upstream.requests().len(), sent);
+}
+
+#[test]
+fn fresh_headers_that_show_room_lift_a_limit() {
+    let upstream = Upstream::start();
+    let gateway = two_accounts(&upstream);
+    upstream.follows(|seen| {
+        let limits = |reply: Reply, left: &str| {
+            reply.header("x-ratelimit-limit-requests", "100").header("x-ratelimit-remaining-requests", left)
+        };
+        match (is_first(seen.header("authorization")), seen.json()["model"].as_str()) {
+            (true, Some("gpt-4o")) => limits(refused(429, "t", "rate_limit_exceeded", "because"), "0"),
+            _ => limits(Reply::json(&json!({"said": "second"})), "99"),
+        }
+    });
+    ask(&gateway, DIALECTS[0], &["openai:gpt-4o"], false).status(200);
+    assert_eq!(gateway.status()["cooldowns"][0]["address"], "openai@config");
+    // The account is tried as a last resort where it is the only one that is named, and says that there is room.
+    ask(&gateway, DIALECTS[0], &["openai@config:gpt-4o-mini"], false).status(200);
+    let lifted = || gateway.status()["cooldowns"].as_array().unwrap().is_empty();
+    assert!(bitrouter_tests::eventually(lifted), "{}", gateway.status());
+}
+
+#[test]
+fn a_plan_that_nobody_logged_in_to_is_a_loud_error_and_moves_nothing_to_what_costs_money() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    let answer = ask(&gateway, DIALECTS[1], &["openai-codex:gpt-5.5", "openai:gpt-5.5"], false);
+    answer.status(401).says("bitrouter login openai-codex");
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_long_wait_is_bridged_by_heartbeats_and_still_fails_over() {
+    let upstream = Upstream::start();
+    let gateway = echo_at(&upstream);
+    upstream.follows(|seen| {
+        let wire = *DIALECTS.iter().find(|wire| seen.path == wire.path).unwrap();
+        match seen.json()["model"].as_str() {
+            Some("slow") => {
+                let waits = Reply::sse().send(data(wire.preamble)).pause(16_500);
+                waits.send(data(wire.error))
+            }
+            _ => wire.second(true),
+        }
+    });
+    thread::scope(|scope| {
+        for wire in DIALECTS {
+            let gateway = &gateway;
+            scope.spawn(move || {
+                let answer = ask(gateway, wire, &["echo:slow", "echo:second"], true);
+                let text = answer.text();
+                assert_eq!(answer.code, 200);
+                assert!(text.starts_with(wire.heartbeat), "{text}");
+                assert!(text.contains("second") && !text.contains("because"), "{text}");
+                // Every target fails: an error event of the dialect, behind the heartbeat.
+                let alone = ask(gateway, wire, &["echo:slow"], true).text();
+                let memory = alone.contains("because") || alone.contains("is not asked");
+                assert!(memory, "{alone}");
+            });
+        }
+    });
+}
+
+#[test]
+fn each_request_is_logged_with_its_attempts() {
+    let upstream = Upstream::start();
+    let gateway = echo_at(&upstream);
+    upstream.follows(|seen| match seen.json()["model"] == "first" {
+        true => refused(503, "server_error", "server_is_overloaded", "because"),
+        false => Reply::json(&json!({"said": "second"})),
+    });
+    ask(&gateway, DIALECTS[0], &["echo:first", "echo:second"], false).status(200);
+    gateway.logs("attempt failed").logs("attempts=2").logs("outcome=\"complete\"");
+    let _: Value = gateway.status();
+}
