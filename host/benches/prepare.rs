@@ -51,7 +51,7 @@ fn codex() -> Vec<Field> {
 fn body(items: usize) -> String {
     let phrase = "The quick brown fox, of whom we have heard, jumps over the lazy dog.\\n\\nAnd so it goes on. ";
     // With one item the whole is 1 KB, with 600 it is 1 MB.
-    let long = phrase.repeat(if items == 1 { 1 } else { 36 });
+    let long = phrase.repeat(if items == 1 { 7 } else { 36 });
     let mut input = String::new();
     for index in 0..items {
         let comma = if index == 0 { "" } else { "," };

@@ -77,6 +77,7 @@ fn a_rewriter_that_is_asked_for_and_not_there_ends_one_request() {
     let gateway = hostile_at(&upstream).run();
     let body = json!({"model": "hostile:no-rewriter", "messages": [], "stream": true});
     gateway.chat(&body).says("hostile");
+    upstream.answers(json!({}));
     ask(&gateway, "ok").status(200);
 }
 
@@ -123,13 +124,13 @@ fn a_flood_of_log_lines_is_cut_off_and_cannot_forge_lines() {
 #[test]
 fn a_component_that_asks_forever_is_stopped() {
     let upstream = Upstream::start();
-    upstream.replies(Reply::body("text/plain", "ready"));
+    upstream.answers(json!({}));
     let gateway = hostile_at(&upstream).run();
     ask(&gateway, "ask-forever").status(502).says("hostile");
     let asked = upstream.requests().iter().filter(|request| request.path == "/v1/ask").count();
     assert!(asked <= 3, "{asked} exchanges");
     ask(&gateway, "ask-once").status(200);
-    assert_eq!(upstream.last().header("x-answer"), Some("ready"));
+    assert_eq!(upstream.last().header("x-answer"), Some("{}"));
 }
 
 #[test]
@@ -157,6 +158,7 @@ fn quota_that_makes_no_sense_does_no_harm() {
     }
     upstream.streams(&["event: hostile\ndata: {\"type\":\"hostile\"}\n\n", "data: [DONE]\n\n"]);
     gateway.chat(&json!({"model": "hostile:ok", "messages": [], "stream": true})).status(200).says("[DONE]");
+    upstream.answers(json!({}));
     ask(&gateway, "ok").status(200);
 }
 

@@ -46,7 +46,7 @@ fn a_changed_config_is_applied_by_command_by_signal_and_by_itself() {
 
 #[test]
 fn a_config_that_appears_later_is_found() {
-    let mut gateway = Gateway::start().with_key("OPENAI_API_KEY", "sk-0123456789abcdef").run();
+    let mut gateway = Gateway::start().without_config().with_key("OPENAI_API_KEY", "sk-0123456789abcdef").run();
     assert_eq!(gateway.status()["config"]["file"], Value::Null);
     let models =
         |gateway: &Gateway| gateway.get("/v1/models").send().status(200).json()["data"].as_array().unwrap().len();

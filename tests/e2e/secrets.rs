@@ -247,6 +247,8 @@ fn a_login_its_refresh_and_its_requests_leave_no_secret_but_in_the_store() {
             match entry.file_type().unwrap().is_dir() {
                 true => folders.push(entry.path()),
                 false if entry.file_name() == "oauth-tokens.json" => {}
+                // The control socket holds nothing.
+                false if !entry.file_type().unwrap().is_file() => {}
                 false => {
                     let bytes = std::fs::read(entry.path()).unwrap();
                     let found = secrets.iter().find(|secret| memchr::memmem::find(&bytes, secret.as_bytes()).is_some());

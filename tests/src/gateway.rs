@@ -66,13 +66,14 @@ impl Gateway {
         None
     }
 
+    /// The home that it runs in.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     /// The folder of its files.
     pub fn home(&self) -> &std::path::Path {
         self.setup.home()
-    }
-
-    fn own_setup(&mut self) -> &mut Setup {
-        Arc::get_mut(&mut self.setup).expect("nobody else runs in this home")
     }
 
     /// Where it listens.
@@ -114,9 +115,9 @@ impl Gateway {
         replace(&self.setup.plugin(file), bytes);
     }
 
-    /// The home that it was started in.
-    pub fn setup(&self) -> &Setup {
-        &self.setup
+    /// The home, for a change: of a gateway that has it to itself.
+    fn own_setup(&mut self) -> &mut Setup {
+        Arc::get_mut(&mut self.setup).expect("no other gateway runs in this home")
     }
 
     /// How it is, as `bitrouter status --json` has it.

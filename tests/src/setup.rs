@@ -94,6 +94,12 @@ impl Setup {
         Setup { home, config: json!({"side_requests": false}), by_hand: false, environment: Vec::new() }
     }
 
+    /// Takes the config away, so that there is no file of it.
+    pub fn without_config(mut self) -> Self {
+        self.config = json!({});
+        self
+    }
+
     /// Lets the gateway ask beside calls, as it does for a user: for models and for how much of a plan is used.
     pub fn with_side_requests(self) -> Self {
         self.with("/side_requests", json!(true))
@@ -153,7 +159,7 @@ impl Setup {
         self
     }
 
-    /// The same while a gateway runs.
+    /// The same while a gateway runs: a login under this label takes the place of the one before.
     pub fn log_in(&self, provider: &str, label: &str, login: &Login) {
         self.put(login.entry(provider, label, &self.config["providers"][provider]["origins"]));
     }

@@ -36,17 +36,19 @@ fn because(sentence: String) -> Why {
 pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Trouble> {
     let side = provider.plugin.description.side_requests.get(&key.side);
     let (Some(asked), Some(side)) = (provider.known.get(key), side) else { return Ok(()) };
+    let whose = match key.account.as_str() {
+        "" => provider.id().to_owned(),
+        account => format!("{}@{account}", provider.id()),
+    };
     let trouble = |why: String| Trouble {
-        whose: match key.account.as_str() {
-            "" => provider.id().to_owned(),
-            account => format!("{}@{account}", provider.id()),
-        },
+        // The sentences of other rooms begin with it too.
+        why: without(&[&whose, provider.id()], why),
+        whose: whose.clone(),
         what: match side.kind {
             SideKind::Models => "the list of models",
             SideKind::Usage => "the plan's usage",
             SideKind::Account => "the account",
         },
-        why,
     };
     let before = asked.rounds();
     let _turn = asked.turn.lock().await;
@@ -89,6 +91,12 @@ async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, ident
             Err(Why { sentence: format!("{sentence} (the answer's status is {})", page.status), after })
         }
     }
+}
+
+/// The sentence without the name that it begins with.
+fn without(names: &[&str], sentence: String) -> String {
+    let rest = names.iter().find_map(|name| sentence.strip_prefix(name)?.strip_prefix(": "));
+    rest.map_or(sentence.clone(), str::to_owned)
 }
 
 /// The described request.

@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::kept::{self, Kept};
 use super::{Catalogue, Found};
-use crate::credential::{Credential, Timestamp};
+use crate::credential::{AccountError, Credential, Timestamp};
 use crate::plugin::description::SideKind;
 use crate::route::Provider;
 
@@ -170,6 +170,10 @@ impl Provider {
         }
         let accounts: Vec<(String, String)> = if self.accounts.needs_credential() {
             let listing = self.accounts.list();
+            if listing.faults().any(|fault| matches!(fault, AccountError::Store(_))) {
+                // Who is there cannot be read at the moment: that is no reason to forget anybody.
+                return;
+            }
             listing.accounts().map(|account| (account.label.clone(), self.identity(account))).collect()
         } else {
             vec![Default::default()]

@@ -37,17 +37,18 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Fai
 
 /// Drops top-level members.
 fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
-    let (ours, user) = (Json::parse(MEMBERS), call.settings());
+    let [stored, refused, taken] = ["stored", "refused", "taken"].map(|list| Json::parse(MEMBERS).get(list));
+    let [extra, unwanted] = ["extra_parameters", "dropped_parameters"].map(|list| call.settings().get(list));
     let mut edits = Vec::new();
-    for name in names.iter().filter(|name| !listed(user, "extra_parameters", name)) {
+    for name in names.iter().filter(|name| !listed(extra, name)) {
         let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
-        if listed(ours, "stored", name) && short(body, &pointer)? != "null" {
+        if listed(stored, name) && short(body, &pointer)? != "null" {
             let next = "` leads nowhere: send all of the conversation in `input`";
             return Err(Failure::invalid(["openai-codex stores nothing, so `", name, next].concat()));
         }
-        let taken = if codex { !listed(ours, "refused", name) } else { listed(ours, "taken", name) };
+        let taken = if codex { !listed(refused, name) } else { listed(taken, name) };
         let keep = match name.as_str() {
-            _ if !taken || listed(user, "dropped_parameters", name) => false,
+            _ if !taken || listed(unwanted, name) => false,
             "service_tier" => short(body, &pointer)? == "\"priority\"",
             "stream_options" if !codex => {
                 let options = short(body, &pointer)?;
@@ -68,10 +69,13 @@ fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> R
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
 /// that the call has instructions, which the backend may insist on.
 fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
-    let rows = body.select("/input", &["type", "role", "id", "encrypted_content"], 128)?;
+    let fields = ["type", "role", "id", "encrypted_content"];
+    // The CLI's items keep their ids and their reasoning, so of thousands of items these are not even read.
+    let rows = body.select("/input", &fields[..if codex { 2 } else { 4 }], 128)?;
     let mut instructed = codex;
     for (at, row) in rows.iter().enumerate().rev() {
-        let [class, role, id, sealed] = row.as_slice() else { continue };
+        let cell = |at: usize| row.get(at).unwrap_or(&Cell::Absent);
+        let (class, role, id, sealed) = (cell(0), cell(1), cell(2), cell(3));
         let place = |member: &str| ["/input/", &at.to_string(), member].concat();
         let open = matches!(sealed, Cell::Absent) || starts(sealed, "null");
         if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
@@ -104,8 +108,8 @@ fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -
 }
 
 /// Whether one of this list's patterns names it.
-fn listed(lists: Json<'_>, list: &str, name: &str) -> bool {
-    lists.get(list).into_iter().flat_map(Json::items).filter_map(Json::text).any(|pattern| matches(&pattern, name))
+fn listed(list: Option<Json<'_>>, name: &str) -> bool {
+    list.into_iter().flat_map(Json::items).filter_map(Json::text).any(|pattern| matches(&pattern, name))
 }
 
 fn starts(cell: &Cell, text: &str) -> bool {

@@ -28,8 +28,7 @@ impl Provider for OpenAiCodex {
             }
             ("generate", "responses", Some(document)) => {
                 let dropped = body::shape(call, document)?;
-                let request = Request::post("api", "/responses").framing("sse").dropped(dropped);
-                let request = identified(call, request);
+                let request = identified(call, Request::post("api", "/responses").framing("sse").dropped(dropped));
                 Ok(if call.streaming { request.pass() } else { request.fold() })
             }
             ("models", "responses", None) => {

@@ -10,7 +10,7 @@ pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
     let windows = used.filter_map(|(start, used)| {
         let field = |end| headers.iter().find(|field| field.name.strip_prefix(start) == Some(end));
         let whole = |end| field(end)?.value.parse().ok();
-        window(start.strip_prefix("x-")?, used, whole("-window-minutes").and_then(seconds), whole("-reset-at"))
+        window(start.strip_prefix("x-")?, used, (whole("-window-minutes"), 60), whole("-reset-at"))
     });
     windows.collect()
 }
@@ -22,19 +22,16 @@ pub(crate) fn of_event(event: Json<'_>) -> Vec<Window> {
     let windows = event.get("rate_limits").into_iter().flat_map(Json::members).filter_map(|(name, value)| {
         let whole = |name| value.get(name)?.integer();
         let name = [limit.as_str(), "-", &name.text()?].concat();
-        window(&name, value.get("used_percent")?.raw(), whole("window_minutes").and_then(seconds), whole("reset_at"))
+        window(&name, value.get("used_percent")?.raw(), (whole("window_minutes"), 60), whole("reset_at"))
     });
     windows.collect()
 }
 
-fn seconds(minutes: u64) -> Option<u64> {
-    minutes.checked_mul(60)
-}
-
-/// One window, if it is one: those that a plan does not have may come as zeros.
-fn window(name: &str, used: &str, length: Option<u64>, resets_at: Option<u64>) -> Option<Window> {
+/// One window, if it is one: those that a plan does not have may come as zeros. Its length is a number and its unit in
+/// seconds.
+fn window(name: &str, used: &str, length: (Option<u64>, u64), resets_at: Option<u64>) -> Option<Window> {
     let used: f64 = used.parse().ok()?;
-    let length_seconds = length.filter(|seconds| *seconds > 0);
+    let length_seconds = length.0.filter(|length| *length > 0).and_then(|number| number.checked_mul(length.1));
     let name = name.strip_prefix("codex-").unwrap_or(name);
     (used > 0.0 || length_seconds.is_some()).then(|| Window {
         used_percent: Some(used),
@@ -53,7 +50,7 @@ pub(crate) fn usage(page: Json<'_>) -> Result<String, Failure> {
     let windows = [("primary_window", "primary"), ("secondary_window", "secondary")].map(|(theirs, ours)| {
         let theirs = page.at(&["rate_limit", theirs])?;
         let whole = |name| theirs.get(name)?.integer();
-        window(ours, theirs.get("used_percent")?.raw(), whole("limit_window_seconds"), whole("reset_at"))
+        window(ours, theirs.get("used_percent")?.raw(), (whole("limit_window_seconds"), 1), whole("reset_at"))
     });
     Ok(usage_json(&windows.into_iter().flatten().collect::<Vec<_>>(), &plan))
 }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::LAST_RESORT_PAUSE;
 use super::reason::{Reason, doubled};
 use super::subject::Subject;
 
@@ -72,12 +73,12 @@ impl Cooldown {
 
     /// One more failure, of a request that was sent at `sent`.
     pub fn again(&mut self, reason: Reason, told: Option<SystemTime>, sent: SystemTime, now: SystemTime) {
-        let ends_later = |until| told.is_some() && until > self.until;
+        let told = told.filter(|end| *end > now);
         if sent < self.failed {
             // It was under way when the failure before became known, so it is the same failure once more. What it tells
             // of the end counts where that is later.
             let until = now + length(reason, 1, told, now);
-            if ends_later(until) {
+            if told.is_some() && until > self.until {
                 (self.reason, self.until) = (reason, until);
             }
             return;
@@ -101,7 +102,8 @@ impl Cooldown {
         let due = match (now < self.until, self.reason.is_outage()) {
             (false, false) => return Stand::Over,
             (false, true) => true,
-            (true, false) => now >= self.next_probe,
+            // A last resort is as good as a probe.
+            (true, false) => now >= self.next_probe && !self.was_tried(LAST_RESORT_PAUSE, now),
             // An outage ends so soon that its end is its probe.
             (true, true) => false,
         };

@@ -250,6 +250,14 @@ fn of_answers_under_way_the_end_that_is_later_counts() {
 }
 
 #[test]
+fn an_end_that_has_passed_prolongs_nothing() {
+    let cooldowns = Cooldowns::default();
+    fails(&cooldowns, WORK.as_account(), Reason::RateLimited, Some(30), 10);
+    cooldowns.cool(WORK.as_account(), Reason::RateLimited, Some(at(5)), at(9), at(11));
+    assert_eq!(cools_until(&cooldowns, &WORK, 11), Some(30));
+}
+
+#[test]
 fn any_request_that_works_ends_an_outage_and_no_limit() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_target(), Reason::Failing, None, 0);
@@ -342,6 +350,15 @@ fn the_last_resort_keeps_its_pace_whichever_ends_first() {
     assert!(matches!(resort(3), Some(LastResort::Wait { index: 0, .. })), "its try was another's, and yet a try");
     assert!(matches!(resort(11), Some(LastResort::Try { index: 0, .. })));
     assert!(cooldowns.last_resort(&[], at(12)).is_none());
+}
+
+#[test]
+fn no_probe_follows_a_last_resort_within_ten_seconds() {
+    let cooldowns = Cooldowns::default();
+    fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(HOUR), 0);
+    assert!(matches!(cooldowns.last_resort(&[WORK], at(MINUTE - 5)), Some(LastResort::Try { .. })));
+    assert_eq!(cools_until(&cooldowns, &WORK, MINUTE), Some(HOUR));
+    drop(probe(&cooldowns, &WORK, MINUTE + 5));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value};
 
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "id",
     "name",
     "version",
+    "vendor",
     "origins",
     "auth",
     "serves",

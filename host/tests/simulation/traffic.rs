@@ -1,0 +1,211 @@
+//! The run itself: requests come, are sent, are answered, and every step is shown to the rules.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
+
+use bitrouter::route::{Conversation, Cooldowns, Strategy, Window};
+use http::HeaderMap;
+
+use crate::dice::Dice;
+use crate::rules::Rules;
+use crate::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PAID, PROVIDERS, Spot, Upstream, wall};
+use crate::walk::{Login, Walk, candidate};
+
+/// How the accounts of each provider share the work.
+const STRATEGIES: [Strategy; 3] = [Strategy::Failover, Strategy::Balance, Strategy::Sticky];
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrives,
+    Answered(usize),
+    Minute,
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A bare name: the plans, in order of priority.
+    Bare,
+    /// A list that crosses from a plan to what costs money, by name.
+    List,
+    /// One account.
+    Account(usize, usize),
+}
+
+/// A request and all that it may be sent to, in order.
+struct Request {
+    asked: Asked,
+    spots: Vec<Spot>,
+    walk: Walk,
+    answer: Answer,
+}
+
+pub struct Simulation {
+    seed: u64,
+    dice: Dice,
+    upstream: Upstream,
+    cooldowns: &'static Cooldowns,
+    windows: BTreeMap<(usize, usize), Vec<Window>>,
+    rules: Rules,
+    requests: Vec<Option<Request>>,
+    events: BinaryHeap<Reverse<(Millis, u64, Event)>>,
+    numbered: u64,
+    told: Told,
+}
+
+/// What happened, for the reader of the test's output.
+#[derive(Default)]
+pub struct Told {
+    requests: u64,
+    answered: u64,
+    surfaced: u64,
+    spent: u64,
+    attempts: u64,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told { requests, answered, surfaced, spent, attempts } = self;
+        write!(f, "{requests} requests in {attempts} attempts: {answered} answered, {surfaced} at fault, {spent} spent")
+    }
+}
+
+impl Simulation {
+    pub fn new(seed: u64) -> Self {
+        Simulation {
+            seed,
+            dice: Dice::new(seed),
+            upstream: Upstream::new(seed),
+            // A journey borrows it, and a run has thousands of them.
+            cooldowns: Box::leak(Box::default()),
+            windows: BTreeMap::new(),
+            rules: Rules::new(seed),
+            requests: Vec::new(),
+            events: BinaryHeap::new(),
+            numbered: 0,
+            told: Told::default(),
+        }
+    }
+
+    pub fn run(mut self) -> Told {
+        self.at(0, Event::Arrives);
+        self.at(MINUTE, Event::Minute);
+        while let Some(Reverse((now, _, event))) = self.events.pop() {
+            match event {
+                Event::Arrives => self.arrives(now),
+                Event::Answered(request) => self.answered(request, now),
+                Event::Minute => {
+                    self.rules.minute(self.cooldowns, now);
+                    if now < END {
+                        self.at(now + MINUTE, Event::Minute);
+                    }
+                }
+            }
+        }
+        self.rules.end();
+        assert!(self.requests.iter().all(Option::is_none), "SEED={}: every request comes to an end", self.seed);
+        self.told
+    }
+
+    fn at(&mut self, time: Millis, event: Event) {
+        self.numbered += 1;
+        self.events.push(Reverse((time, self.numbered, event)));
+    }
+
+    fn arrives(&mut self, now: Millis) {
+        // Mostly single requests, now and then a burst of agents.
+        let burst = if self.dice.percent(2) { self.dice.between(5, 30) } else { 1 };
+        for _ in 0..burst {
+            let asked = match self.dice.between(0, 10) {
+                0..6 => Asked::Bare,
+                6..8 => Asked::List,
+                _ => Asked::Account(self.dice.between(0, 3) as usize, self.dice.between(0, 3) as usize),
+            };
+            let model = usize::from(self.dice.percent(30));
+            let conversation = self.dice.between(0, 40);
+            let plan = self.plan(&asked, model, conversation, now);
+            let spot = |(provider, model, accounts): &(usize, usize, Vec<Login>)| {
+                let (provider, model) = (*provider, *model);
+                accounts.iter().map(move |login| Spot { provider, account: login.account, model }).collect::<Vec<_>>()
+            };
+            let spots = plan.iter().flat_map(spot).collect();
+            let walk = Walk::new(self.cooldowns, plan);
+            self.told.requests += 1;
+            self.requests.push(Some(Request { asked, spots, walk, answer: Answer::BadRequest }));
+            self.goes_on(self.requests.len() - 1, now);
+        }
+        if now < END {
+            let pause = self.dice.between(1, 12_000);
+            self.at(now + pause, Event::Arrives);
+        }
+    }
+
+    /// What routing makes of an address: its places, each with the provider's accounts in their order.
+    fn plan(&self, asked: &Asked, model: usize, conversation: u64, now: Millis) -> Vec<(usize, usize, Vec<Login>)> {
+        let login =
+            |provider: usize, account: usize| Login { account, since: self.upstream.logged_in(provider, account, now) };
+        let providers = match asked {
+            Asked::Bare => [0, 1],
+            Asked::List => [1, PAID],
+            Asked::Account(provider, account) => {
+                return vec![(*provider, model, vec![login(*provider, *account)])];
+            }
+        };
+        let headers = [(http::HeaderName::from_static("session-id"), http::HeaderValue::from(conversation))];
+        let key = Conversation::of(&HeaderMap::from_iter(headers), None);
+        let place = |provider: usize| {
+            let windows = |label: &str| {
+                let account = LABELS.iter().position(|known| *known == label).unwrap();
+                self.windows.get(&(provider, account)).cloned().unwrap_or_default()
+            };
+            let order = STRATEGIES[provider].order(&LABELS, windows, key.as_ref());
+            (provider, model, order.into_iter().map(|account| login(provider, account)).collect())
+        };
+        providers.map(place).to_vec()
+    }
+
+    fn goes_on(&mut self, request: usize, now: Millis) {
+        let Some(Request { asked, spots, walk, answer, .. }) = &mut self.requests[request] else { return };
+        self.rules.before(spots, self.cooldowns, now);
+        match walk.next(now) {
+            Some((spot, login)) => {
+                self.told.attempts += 1;
+                self.rules.sent(request, asked, spot, login);
+                let (takes, told) = self.upstream.answer(spot, now);
+                *answer = told;
+                self.at(now + takes, Event::Answered(request));
+            }
+            None => {
+                self.rules.spent(request, spots, &self.upstream);
+                self.told.spent += 1;
+                self.requests[request] = None;
+            }
+        }
+    }
+
+    fn answered(&mut self, request: usize, now: Millis) {
+        let Some(Request { walk, answer, .. }) = &mut self.requests[request] else { return };
+        walk.answered(answer, now);
+        let (spot, sent) = self.rules.answered(request, answer, now);
+        match answer {
+            Answer::Content(windows) => {
+                self.cooldowns.room(&candidate(spot), windows, wall(sent), wall(now));
+                self.windows.insert((spot.provider, spot.account), std::mem::take(windows));
+                self.told.answered += 1;
+                self.requests[request] = None;
+            }
+            Answer::BadRequest => {
+                assert_eq!(walk.next(now), None, "what is wrong with a request is surfaced");
+                self.told.surfaced += 1;
+                self.requests[request] = None;
+            }
+            _ => self.goes_on(request, now),
+        }
+    }
+}
+
+/// A spot as an address.
+pub fn address(spot: Spot) -> String {
+    format!("{}@{}:{}", PROVIDERS[spot.provider], LABELS[spot.account], MODELS[spot.model])
+}
