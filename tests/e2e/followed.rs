@@ -51,7 +51,7 @@ fn the_cli_and_the_gateway_refresh_one_session_in_turn_and_neither_is_signed_out
         ahead += i64::try_from(FOR_THE_GATEWAY_TO_RENEW).unwrap() + 30;
         clock.set(ahead);
         ask(&gateway).status(200);
-        assert_eq!(asked_by("bitrouter/"), turn, "{}", gateway.log());
+        assert_eq!(asked_by("bitrouter/"), turn, "{} {:#?}", gateway.log(), issuer.requests());
         assert_eq!(held_by_the_cli(), held_by_the_gateway(), "turn {turn}");
         let before = asked_by("codex");
         assert_eq!(codex.exec("hello").ok().message(), "Hello.");

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bitrouter_tests::{Gateway, Issuer, Login, Reuse, Setup, Upstream, eventually, free_port};
+use bitrouter_tests::{Gateway, Issuer, Login, Reuse, Setup, Upstream, eventually};
 use serde_json::{Value, json};
 
 /// How many refreshes are killed for each kind of issuer, and by how many at a time.
@@ -105,7 +105,8 @@ impl Lane {
     }
 
     fn begin(&self) -> bitrouter_tests::Running {
-        self.setup.begin(&["serve", "--listen", &free_port().to_string()])
+        // On any port: nobody asks it for anything.
+        self.setup.begin(&["serve", "--listen", "127.0.0.1:0"])
     }
 
     /// Starts a gateway and kills it: one time in four at any moment on its way to the issuer, else at any moment between
@@ -121,6 +122,7 @@ impl Lane {
             sleep(self.random.part_of(self.store * 2));
         }
         drop(running);
+        self.issuer.settles();
         let left = self.look();
         assert_eq!(self.split().0, self.others, "nothing else is touched");
         left

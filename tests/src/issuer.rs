@@ -178,6 +178,12 @@ impl Issuer {
         self.state.lock().unwrap().refreshes.get(account).copied().unwrap_or_default()
     }
 
+    /// Waits until all that was sent by somebody who is gone by now has been read and answered.
+    #[track_caller]
+    pub fn settles(&self) {
+        self.upstream.settles();
+    }
+
     /// Every request so far.
     pub fn requests(&self) -> Vec<Seen> {
         self.upstream.requests()

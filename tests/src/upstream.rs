@@ -1,6 +1,7 @@
 //! A provider's API that does as a test tells it: it records what it is sent and answers from a script. It listens on
 //! loopback, on a port of its own, and is gone when it is dropped.
 
+use std::collections::HashMap;
 use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::client::Request;
 use crate::reply::{Reply, Sent};
+use crate::wait::eventually;
 use crate::wire::{self, Seen};
 
 type Script = Box<dyn Fn(&Seen) -> Reply + Send>;
@@ -22,7 +25,8 @@ pub struct Upstream {
 struct Shared {
     script: Mutex<Script>,
     seen: Mutex<Vec<Seen>>,
-    sockets: Mutex<Vec<TcpStream>>,
+    /// The connections that are open, by their numbers.
+    sockets: Mutex<HashMap<usize, TcpStream>>,
     accepted: AtomicUsize,
     gone: AtomicUsize,
     stopped: AtomicBool,
@@ -87,6 +91,14 @@ impl Upstream {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
+    /// Waits until all that was sent by somebody who is gone by now has been read and answered.
+    #[track_caller]
+    pub fn settles(&self) {
+        // Connections are taken in their order: whatever came before this one has its thread by then.
+        Request::new(self.address, "GET", "/settled").send();
+        assert!(eventually(|| self.shared.sockets.lock().unwrap().is_empty()), "somebody is connected still");
+    }
+
     /// How many answers waited until the gateway had gone, and saw it go.
     pub fn hung_up(&self) -> usize {
         self.shared.gone.load(Ordering::SeqCst)
@@ -98,7 +110,7 @@ impl Drop for Upstream {
         self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts; the others end with their sockets.
         let _ = TcpStream::connect(self.address);
-        for socket in self.shared.sockets.lock().unwrap().iter() {
+        for socket in self.shared.sockets.lock().unwrap().values() {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -110,11 +122,14 @@ impl Shared {
             if self.stopped.load(Ordering::SeqCst) {
                 return;
             }
-            self.accepted.fetch_add(1, Ordering::SeqCst);
+            let number = self.accepted.fetch_add(1, Ordering::SeqCst);
             let _ = socket.set_nodelay(true);
-            self.sockets.lock().unwrap().extend(socket.try_clone());
+            self.sockets.lock().unwrap().insert(number, socket.try_clone().unwrap());
             let shared = Arc::clone(self);
-            std::thread::spawn(move || shared.serve(socket));
+            std::thread::spawn(move || {
+                shared.serve(socket);
+                shared.sockets.lock().unwrap().remove(&number);
+            });
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Refresher {
     how: Refresh,
     store: Arc<Store>,
     issuer: Issuer,
-    clock: Clock,
+    clock: Arc<Clock>,
     states: Arc<States>,
 }
 
@@ -87,7 +87,7 @@ impl Refresher {
             how: oauth.refresh.clone()?,
             store: Arc::clone(store),
             issuer: Issuer::default(),
-            clock: Clock::new(),
+            clock: Arc::new(Clock::new()),
             states: Arc::default(),
         })
     }
@@ -96,6 +96,7 @@ impl Refresher {
     /// the same waits, and tokens that the disk did not take.
     pub(super) fn carry_on(&mut self, before: &Refresher) {
         self.states = Arc::clone(&before.states);
+        self.clock = Arc::clone(&before.clock);
     }
 
     /// Whether a token with this expiry can be used no more.

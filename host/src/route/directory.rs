@@ -21,6 +21,9 @@ pub struct Directory {
     registry: Registry,
     config: Config,
     current: ArcSwap<Providers>,
+    /// Held by whoever makes providers. Of two that were made of the same component at the same moment, one would serve
+    /// whoever made it and then be forgotten, with what it learned of its accounts.
+    making: Mutex<()>,
     lasting: Arc<Lasting>,
 }
 
@@ -90,13 +93,15 @@ impl Directory {
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
         let lasting = Lasting { env, store, upstreams: Mutex::default(), learned, side_cache: paths.side_cache() };
-        Directory { registry, config, current: ArcSwap::default(), lasting: Arc::new(lasting) }
+        let lasting = Arc::new(lasting);
+        Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting }
     }
 
     /// The directory under another configuration, with these components. A provider of which neither changed is the same
     /// still, so that what it knows of its accounts goes on.
     pub fn reloaded(&self, registry: Registry, config: Config) -> Self {
-        let next = Directory { registry, config, current: ArcSwap::default(), lasting: Arc::clone(&self.lasting) };
+        let lasting = Arc::clone(&self.lasting);
+        let next = Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting };
         let (before, snapshot) = (self.now(), next.registry.now());
         let same = |id: &str| self.config.provider(id).says_the_same_as(next.config.provider(id));
         let by_id = snapshot.plugins.iter().map(|(id, plugin)| {
@@ -142,6 +147,11 @@ impl Directory {
     }
 
     fn of(&self, snapshot: &Arc<Snapshot>) -> Arc<Providers> {
+        let current = self.current.load();
+        if Arc::ptr_eq(&current.snapshot, snapshot) {
+            return Arc::clone(&current);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current.load();
         if Arc::ptr_eq(&current.snapshot, snapshot) {
             return Arc::clone(&current);
