@@ -123,12 +123,14 @@ fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer
 #[test]
 fn every_row_moves_on_as_the_table_says_in_every_dialect() {
     let upstream = Upstream::start();
-    let mut gateway = echo_at(&upstream);
     let mut asked = 0;
     for (at, (name, whole, stream, moves)) in ROWS.iter().enumerate() {
+        // Both targets are of one account here, so a limit of the one is the other's; accounts have their own test.
+        let limited = matches!(*name, "429" | "usage limit" | "401");
+        let mut gateway = echo_at(&upstream);
         for wire in DIALECTS {
             for streamed in [false, true] {
-                let reply = || match streamed {
+                let reply = move || match streamed {
                     true => stream(wire).or_else(|| whole(wire)),
                     false => whole(wire),
                 };
@@ -136,20 +138,17 @@ fn every_row_moves_on_as_the_table_says_in_every_dialect() {
                     continue;
                 }
                 // A limit or a refusal is the account's, which is the whole provider where there are no accounts.
-                if asked % 8 == 0 || matches!(*name, "429" | "usage limit" | "401") {
+                if limited {
                     gateway = echo_at(&upstream);
                 }
                 asked += 1;
-                let reply = std::sync::Mutex::new(reply());
                 let (first, second) = (format!("first-{at}-{asked}"), format!("second-{asked}"));
                 let is_first = first.clone();
                 upstream.follows(move |seen| match seen.json()["model"] == is_first.as_str() {
-                    true => reply.lock().unwrap().take().expect("each target is tried once"),
+                    true => reply().expect("there is one"),
                     false => wire.second(streamed),
                 });
                 let before = upstream.requests().len();
-                // Two limits of one account are one: the row of limits has its second target at another account.
-                let limited = matches!(*name, "429" | "usage limit" | "401");
                 let models = [format!("echo:{first}"), format!("echo:{second}")];
                 let answer = ask(&gateway, wire, &models.each_ref().map(String::as_str), streamed);
                 let context = format!("{name}, {}, streamed: {streamed}: {}", wire.path, answer.text());
@@ -159,7 +158,9 @@ fn every_row_moves_on_as_the_table_says_in_every_dialect() {
                     assert!(answer.text().contains("second") && !answer.text().contains("because"), "{context}");
                     assert_eq!(answer.header("x-bitrouter-attempts"), Some("2"), "{context}");
                     assert_eq!(answer.header("x-bitrouter-model"), Some(second.as_str()), "{context}");
-                    assert_eq!(sent, 2, "{context}");
+                    // A reused connection that dies before any byte came is replaced by a fresh one, once.
+                    let again = usize::from(matches!(*name, "reset"));
+                    assert!((2..=2 + again).contains(&sent), "{sent}, {context}");
                 } else {
                     assert_eq!(answer.header("x-bitrouter-attempts"), Some("1"), "{context}");
                     assert!(!answer.text().contains("second"), "{context}");
