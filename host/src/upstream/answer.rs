@@ -3,18 +3,21 @@
 //! The pipeline wraps the upstream's body in `Answer`; the gateway's server polls it. Bytes are forwarded as they came.
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
-use std::collections::VecDeque;
+mod body;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use tokio::time::Sleep;
 
 use super::{Deadlines, ReceiveError, Received};
 use crate::credential::ScrubStream;
+
+pub use body::{AnswerBody, Held};
 
 /// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
 const BURST: Duration = Duration::from_micros(300);
@@ -361,119 +364,6 @@ impl<W: Watch> Answer<W> {
                     });
                 }
             }
-        }
-    }
-}
-
-/// Bytes that were held back, in the order they came; small ones are joined, so that they leave in one write.
-#[derive(Debug, Default)]
-pub struct Held {
-    pieces: VecDeque<Bytes>,
-    open: BytesMut,
-    length: u64,
-}
-
-impl Held {
-    fn push(&mut self, bytes: Bytes) {
-        self.length += bytes.len() as u64;
-        if self.length == bytes.len() as u64 {
-            // What comes first is often all there is: it is not copied.
-            self.pieces.push_back(bytes);
-            return;
-        }
-        if bytes.len() >= GATHER {
-            self.close();
-            self.pieces.push_back(bytes);
-            return;
-        }
-        if self.open.is_empty()
-            && let Some(last) = self.pieces.pop_back_if(|last| last.len() < GATHER)
-        {
-            self.open = BytesMut::from(last);
-        }
-        self.open.extend_from_slice(&bytes);
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.pieces.push_back(self.open.split().freeze());
-        }
-    }
-
-    /// Takes the next piece out.
-    fn pop(&mut self) -> Option<Bytes> {
-        self.close();
-        let piece = self.pieces.pop_front()?;
-        self.length -= piece.len() as u64;
-        Some(piece)
-    }
-}
-
-/// What the gateway's server sends to the client.
-pub enum AnswerBody<W> {
-    /// An answer that is there to its end.
-    Whole {
-        /// All of it.
-        bytes: Held,
-        /// Kept until the bytes have left.
-        watch: W,
-    },
-    /// An answer that is still coming.
-    Stream {
-        /// What had come before the head was written.
-        first: Held,
-        /// The rest.
-        rest: Box<Answer<W>>,
-    },
-}
-
-impl<W> AnswerBody<W> {
-    /// An answer in one piece.
-    pub fn whole(bytes: Bytes, watch: W) -> Self {
-        let mut held = Held::default();
-        held.push(bytes);
-        AnswerBody::Whole { bytes: held, watch }
-    }
-
-    /// What watches it.
-    pub fn watch(&mut self) -> &mut W {
-        match self {
-            AnswerBody::Whole { watch, .. } => watch,
-            AnswerBody::Stream { rest, .. } => &mut rest.watch,
-        }
-    }
-}
-
-impl<W: Watch> Body for AnswerBody<W> {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match &mut *self {
-            AnswerBody::Whole { bytes, .. } => Poll::Ready(bytes.pop().map(|bytes| Ok(Frame::data(bytes)))),
-            AnswerBody::Stream { first, rest } => {
-                let next = match first.pop() {
-                    Some(bytes) => Poll::Ready(Some(Ok(bytes))),
-                    None => Pin::new(&mut **rest).poll_next(context),
-                };
-                match &next {
-                    Poll::Ready(Some(Ok(_))) => rest.unwritten = true,
-                    Poll::Pending => rest.unwritten = false,
-                    Poll::Ready(_) => {}
-                }
-                next.map(|next| next.map(|bytes| bytes.map(Frame::data)))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, AnswerBody::Whole { bytes, .. } if bytes.length == 0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            AnswerBody::Whole { bytes, .. } => SizeHint::with_exact(bytes.length),
-            AnswerBody::Stream { .. } => SizeHint::default(),
         }
     }
 }
