@@ -83,6 +83,8 @@ pub struct Answer<W> {
     span: Duration,
     /// Whether a burst goes on: then nothing is read before it has been gathered again.
     burst: bool,
+    /// Whether the answer is the client's: until then nothing is gathered, so that its first content leaves at once.
+    begun: bool,
     /// Whether bytes were handed out that the server may not have written yet.
     unwritten: bool,
     deadlines: Deadlines,
@@ -119,6 +121,7 @@ impl<W: Watch> Answer<W> {
             holding: false,
             span: HOLD,
             burst: false,
+            begun: false,
             unwritten: false,
             deadlines,
             started,
@@ -132,19 +135,24 @@ impl<W: Watch> Answer<W> {
     pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
         let short = self.inner.size_hint().exact().is_some_and(|expected| expected <= GATHER as u64);
         let mut held = Held::default();
+        let mut close = false;
         loop {
+            let before = self.last;
             match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
                 None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
                 Some(Ok(bytes)) => held.push(bytes),
                 Some(Err(broken)) => return Err((broken, self.watch)),
             }
+            close = before.zip(self.last).is_some_and(|(before, last)| last.duration_since(before) < BURST);
             // A short answer of known length is sent with its length, in one piece.
             if !short && self.watch.commits() {
                 break;
             }
         }
+        self.begun = true;
         if self.events {
             self.gather_what_follows(&mut held).await;
+            self.burst |= close;
         }
         Ok(AnswerBody::Stream { first: held, rest: Box::new(self) })
     }
@@ -230,7 +238,7 @@ impl<W: Watch> Answer<W> {
                     let now = Instant::now();
                     let burst = this.last.is_some_and(|last| now.duration_since(last) < BURST);
                     this.last = Some(now);
-                    if this.gathered.is_empty() && (!burst || !this.events || bytes.len() >= GATHER) {
+                    if this.gathered.is_empty() && (!burst || !this.begun || !this.events || bytes.len() >= GATHER) {
                         match this.show(bytes) {
                             Some(bytes) => return Poll::Ready(Some(Ok(bytes))),
                             None => continue,
