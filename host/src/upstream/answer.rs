@@ -135,20 +135,18 @@ impl<W: Watch> Answer<W> {
     pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
         let short = self.inner.size_hint().exact().is_some_and(|expected| expected <= GATHER as u64);
         let mut held = Held::default();
-        let mut close = false;
-        loop {
+        let close = loop {
             let before = self.last;
             match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
                 None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
                 Some(Ok(bytes)) => held.push(bytes),
                 Some(Err(broken)) => return Err((broken, self.watch)),
             }
-            close = before.zip(self.last).is_some_and(|(before, last)| last.duration_since(before) < BURST);
             // A short answer of known length is sent with its length, in one piece.
             if !short && self.watch.commits() {
-                break;
+                break before.zip(self.last).is_some_and(|(before, last)| last.duration_since(before) < BURST);
             }
-        }
+        };
         self.begun = true;
         if self.events {
             self.gather_what_follows(&mut held).await;
