@@ -214,6 +214,13 @@ fn an_account_that_reached_its_limit_is_left_alone_until_it_ends_or_is_lifted() 
     assert_eq!(of_the_first(), 1);
     let cooling = gateway.status()["cooldowns"].clone();
     assert_eq!(cooling[0]["address"], "openai@config", "{cooling}");
+    // Kept beside the gateway, so that a command that asks nobody knows it, too.
+    let route = || gateway.command(&["route", "openai:gpt-4o"]).stdout;
+    assert!(
+        bitrouter_tests::eventually(|| route().contains("cooling down: openai:gpt-4o: usage limit")),
+        "{}",
+        route()
+    );
     gateway.command(&["status", "--clear", "openai@config"]).ok();
     ask(&gateway, DIALECTS[0], &["openai:gpt-4o"], false).status(200);
     assert_eq!(of_the_first(), 2);

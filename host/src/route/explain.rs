@@ -2,12 +2,15 @@
 //!
 //! The decision is the one that requests get; only the words are made here.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 
+use super::cooldown::Candidate;
 use super::nearest::nearest_of_all;
 use super::skipped::words;
 use super::{Providers, Skipped, Target, Wanted};
-use crate::credential::AccountError;
+use crate::credential::{AccountError, Timestamp};
 
 /// What addresses lead to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -126,12 +129,21 @@ fn unlisted(target: &Target) -> Vec<String> {
     notes
 }
 
+/// Why the target's first account is left alone, and until when: limits are known without a running gateway, too.
+fn cooling(target: &Target, label: Option<&str>) -> Option<String> {
+    let candidate = Candidate { provider: target.provider.id(), label, model: &target.model };
+    let (until, reason) = target.provider.learned.cooldowns.peek(&candidate, SystemTime::now())?;
+    Some(format!("{reason}, until {}", Timestamp::from(until)))
+}
+
 fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<String>) -> ExplainedTarget {
     let provider = &target.provider;
     let listed = provider.entry(&target.model);
     let usual = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
     let operation = wanted.map_or(usual, |wanted| wanted.operation);
+    let label = accounts.first().map(String::as_str);
     ExplainedTarget {
+        cooling: cooling(target, label),
         provider: provider.id().to_owned(),
         model: target.model.clone(),
         account: accounts.first().cloned(),
@@ -144,7 +156,6 @@ fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<Str
         dialect: wanted.map(|wanted| wanted.dialect.to_owned()),
         translated: false,
         known: listed.is_some(),
-        cooling: None,
     }
 }
 
