@@ -256,8 +256,12 @@ impl Learned {
     fn member(&mut self, found: Found<'_>) {
         match found {
             Found::Other => self.commit(),
-            Found::Wanted { key: b"error", value: b"null" } => {}
-            Found::Wanted { key: b"error", value } => self.fail(&[b"{\"error\":", value, b"}"].concat()),
+            Found::Wanted { key: b"error", value } if json::is_blank(value) => {}
+            Found::Wanted { key: b"error", value } => {
+                self.fail(&[b"{\"error\":", value, b"}"].concat());
+                // Whatever stands before it: Messages has its `type` there, a Responses object its `id`.
+                self.first_content &= !value.starts_with(b"{");
+            }
             Found::Wanted { value, .. } => self.counts.read(value),
         }
     }

@@ -76,6 +76,30 @@ fn an_error_in_a_whole_answer_is_a_failure_without_content() {
 }
 
 #[test]
+fn an_error_is_a_failure_without_content_wherever_it_stands() {
+    for (dialect, body) in [
+        (
+            Dialect::Messages,
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#,
+        ),
+        (
+            Dialect::Responses,
+            r#"{"id":"resp_1","status":"failed","error":{"code":"server_is_overloaded","message":"."},"output":[]}"#,
+        ),
+        (Dialect::ChatCompletions, r#"{"id":"c1","error":{"code":"server_is_overloaded","message":"."}}"#),
+    ] {
+        let report = report(dialect, &[body.as_bytes()]);
+        let overloaded = matches!(&report.end, End::Failed(failure) if failure.error.kind == ErrorKind::Overloaded);
+        assert!(overloaded && !report.first_content, "{body}: {report:?}");
+    }
+    for blank in ["null", "{}", "\"\"", "[]"] {
+        let body = format!("{{\"id\":\"c1\",\"error\":{blank},\"choices\":[]}}");
+        let report = report(Dialect::ChatCompletions, &[body.as_bytes()]);
+        assert_eq!((report.end, report.first_content), (End::Complete, true), "{body}");
+    }
+}
+
+#[test]
 fn a_truncated_answer_is_cut() {
     let cut = &CHAT.as_bytes()[..CHAT.len() - 1];
     assert_eq!(report(Dialect::ChatCompletions, &[cut]).end, End::Cut);

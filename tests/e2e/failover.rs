@@ -5,53 +5,7 @@ use std::thread;
 use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
 use serde_json::{Value, json};
 
-const DIALECTS: [Wire; 3] = [
-    Wire {
-        path: "/v1/chat/completions",
-        preamble: r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#,
-        content: r#"{"choices":[{"index":0,"delta":{"content":"half"}}]}"#,
-        error: r#"{"error":{"type":"server_error","code":"server_is_overloaded","message":"because"}}"#,
-        heartbeat: ": ",
-    },
-    Wire {
-        path: "/v1/responses",
-        preamble: r#"{"type":"response.created","response":{"id":"r"}}"#,
-        content: r#"{"type":"response.output_text.delta","delta":"half"}"#,
-        error: r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_is_overloaded","message":"because"}}}"#,
-        heartbeat: ": ",
-    },
-    Wire {
-        path: "/v1/messages",
-        preamble: r#"{"type":"message_start","message":{"id":"m"}}"#,
-        content: r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}"#,
-        error: r#"{"type":"error","error":{"type":"overloaded_error","message":"because"}}"#,
-        heartbeat: "event: ping",
-    },
-];
-
-/// One dialect on the wire.
-#[derive(Clone, Copy)]
-struct Wire {
-    path: &'static str,
-    preamble: &'static str,
-    content: &'static str,
-    error: &'static str,
-    heartbeat: &'static str,
-}
-
-fn data(event: &str) -> String {
-    format!("data: {event}\n\n")
-}
-
-impl Wire {
-    /// The answer of a target that works.
-    fn second(self, streamed: bool) -> Reply {
-        match streamed {
-            true => Reply::sse().send(data(self.preamble)).send(data(&self.content.replace("half", "second"))),
-            false => Reply::json(&json!({"said": "second"})),
-        }
-    }
-}
+use crate::dialects::{DIALECTS, Wire, ask, data, echo_at};
 
 /// What the first target does, and whether the second is asked after it.
 type Row = (&'static str, fn(Wire) -> Option<Reply>, fn(Wire) -> Option<Reply>, bool);
@@ -110,15 +64,6 @@ const ROWS: &[Row] = &[
     ),
     ("content, cut", |_| None, |wire| Some(Reply::sse().send(data(wire.content)).pause(30).cut()), false),
 ];
-
-fn echo_at(upstream: &Upstream) -> Gateway {
-    let setup = Gateway::start().with_plugin("echo").with_origin("echo", upstream);
-    setup.with("/providers/echo/timeouts/first_byte_ms", json!(400)).run()
-}
-
-fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer {
-    gateway.post(wire.path).json(&json!({"models": models, "messages": [], "input": "hi", "stream": streamed})).send()
-}
 
 #[test]
 fn every_row_moves_on_as_the_table_says_in_every_dialect() {

@@ -133,7 +133,8 @@ impl<W: Watch> Answer<W> {
     /// leaves with the head, in one write instead of two. What breaks before that is returned with the watch, for there is
     /// still time for another answer.
     pub async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
-        let short = self.inner.size_hint().exact().is_some_and(|expected| expected <= GATHER as u64);
+        let known = self.inner.size_hint().exact();
+        let short = !self.events && known.is_some_and(|expected| expected <= GATHER as u64);
         let mut held = Held::default();
         let close = loop {
             let before = self.last;
@@ -142,7 +143,7 @@ impl<W: Watch> Answer<W> {
                 Some(Ok(bytes)) => held.push(bytes),
                 Some(Err(broken)) => return Err((broken, self.watch)),
             }
-            // A short answer of known length is sent with its length, in one piece.
+            // A short document of known length is sent with its length, in one piece. Events leave as they come.
             if !short && self.watch.commits() {
                 break before.zip(self.last).is_some_and(|(before, last)| last.duration_since(before) < BURST);
             }

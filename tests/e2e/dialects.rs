@@ -1,0 +1,64 @@
+//! The dialects that have an endpoint, as they look on the wire, for tests that hold in each of them.
+
+use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
+use serde_json::json;
+
+pub const DIALECTS: [Wire; 3] = [
+    Wire {
+        path: "/v1/chat/completions",
+        preamble: r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#,
+        content: r#"{"choices":[{"index":0,"delta":{"content":"half"}}]}"#,
+        error: r#"{"error":{"type":"server_error","code":"server_is_overloaded","message":"because"}}"#,
+        heartbeat: ": ",
+    },
+    Wire {
+        path: "/v1/responses",
+        preamble: r#"{"type":"response.created","response":{"id":"r"}}"#,
+        content: r#"{"type":"response.output_text.delta","delta":"half"}"#,
+        error: r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_is_overloaded","message":"because"}}}"#,
+        heartbeat: ": ",
+    },
+    Wire {
+        path: "/v1/messages",
+        preamble: r#"{"type":"message_start","message":{"id":"m"}}"#,
+        content: r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}"#,
+        error: r#"{"type":"error","error":{"type":"overloaded_error","message":"because"}}"#,
+        heartbeat: "event: ping",
+    },
+];
+
+/// One dialect on the wire.
+#[derive(Clone, Copy)]
+pub struct Wire {
+    pub path: &'static str,
+    pub preamble: &'static str,
+    pub content: &'static str,
+    pub error: &'static str,
+    pub heartbeat: &'static str,
+}
+
+/// An event with this data.
+pub fn data(event: &str) -> String {
+    format!("data: {event}\n\n")
+}
+
+impl Wire {
+    /// The answer of a target that works.
+    pub fn second(self, streamed: bool) -> Reply {
+        match streamed {
+            true => Reply::sse().send(data(self.preamble)).send(data(&self.content.replace("half", "second"))),
+            false => Reply::json(&json!({"said": "second"})),
+        }
+    }
+}
+
+/// A gateway whose provider `echo` sends to this upstream, in every dialect.
+pub fn echo_at(upstream: &Upstream) -> Gateway {
+    let setup = Gateway::start().with_plugin("echo").with_origin("echo", upstream);
+    setup.with("/providers/echo/timeouts/first_byte_ms", json!(400)).run()
+}
+
+/// A call with a list of models.
+pub fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer {
+    gateway.post(wire.path).json(&json!({"models": models, "messages": [], "input": "hi", "stream": streamed})).send()
+}
