@@ -138,6 +138,11 @@ impl Tap {
         self.learned.first_content
     }
 
+    /// Whether the answer has said that it is whole.
+    pub fn is_complete(&self) -> bool {
+        self.learned.ended
+    }
+
     /// The first error that the answer reported, if it did so far.
     pub fn error(&self) -> Option<&StreamError> {
         self.learned.error.as_deref()

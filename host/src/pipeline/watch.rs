@@ -6,14 +6,16 @@
 use std::sync::Arc;
 
 use bitrouter_dialect::{Dialect, End, Framing, Report, StreamError, Tap};
+use bytes::Bytes;
 
 use super::limits::Limits;
 use super::{Received, explain};
 use crate::credential::Scrubber;
+use crate::error::Error;
 use crate::plugin::contract;
 use crate::route::Provider;
 use crate::telemetry::{Finished, Outcome};
-use crate::upstream::Watch;
+use crate::upstream::{Broken, Watch};
 
 /// How much of an answer is held back at most. A preamble repeats the request at the most, and a document that is longer
 /// than this is on its way for so long that its client had better see it come.
@@ -179,6 +181,17 @@ impl Watch for Watcher {
             Some(_) if self.document => false,
             Some(tap) => tap.first_content() || tap.error().is_some(),
         }
+    }
+
+    /// An error event of the client's dialect, where one may stand: what broke off within an event can only be cut.
+    fn last_words(&self, broken: &Broken) -> Option<Bytes> {
+        let (tap, explainer) = (self.tap.as_ref()?, self.explainer.as_ref()?);
+        if !tap.between_events() || tap.error().is_some() || tap.is_complete() {
+            return None;
+        }
+        let provider = explainer.provider.id().to_owned();
+        let error = Error::Broken { provider, reason: broken.to_string() }.to_api(&self.id());
+        Some(error.as_event(self.shape, tap.events()))
     }
 
     fn end(&mut self, error: Option<&str>) {

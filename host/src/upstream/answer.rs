@@ -44,6 +44,10 @@ pub trait Watch: Send + Unpin + 'static {
     fn bytes(&mut self, bytes: &[u8]);
     /// Whether what was seen may leave. Until then it is held back, so that another answer can still take its place.
     fn commits(&self) -> bool;
+    /// What the client of a stream that breaks off is told behind what it has; none where nothing can be said there.
+    fn last_words(&self, _broken: &Broken) -> Option<Bytes> {
+        None
+    }
     /// The answer ended: in full, or with this error. Not called when the client goes away first; then it is dropped.
     fn end(&mut self, error: Option<&str>);
 }
@@ -340,16 +344,16 @@ impl<W: Watch> Answer<W> {
         if let Some(tail) = &tail {
             self.watch.bytes(tail);
         }
-        self.last_words = match (gathered, tail) {
-            (Some(gathered), Some(tail)) => Some([gathered, tail].concat().into()),
-            (gathered, tail) => gathered.or(tail),
-        };
+        self.last_words = joined(gathered, tail);
         self.watch.end(None);
         self.then = Some(Then::End);
     }
 
     fn broke(&mut self, broken: Broken) {
-        self.last_words = self.release();
+        let gathered = self.release();
+        // Before it has begun it is nobody's: there is still time for another answer.
+        let said = if self.begun { self.watch.last_words(&broken) } else { None };
+        self.last_words = joined(gathered, said);
         self.watch.end(Some(&broken.to_string()));
         self.then = Some(Then::Broken(broken));
     }
@@ -372,5 +376,12 @@ impl<W: Watch> Answer<W> {
                 }
             }
         }
+    }
+}
+
+fn joined(first: Option<Bytes>, second: Option<Bytes>) -> Option<Bytes> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some([first, second].concat().into()),
+        (first, second) => first.or(second),
     }
 }

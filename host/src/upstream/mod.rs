@@ -13,7 +13,7 @@ mod received;
 mod socket;
 mod tls;
 
-pub use answer::{Answer, AnswerBody, Watch};
+pub use answer::{Answer, AnswerBody, Broken, Watch};
 pub use client::{Deadlines, SendError, Upstream};
 pub use connection::Fault;
 pub use outgoing::Outgoing;
