@@ -62,6 +62,13 @@ impl Reply {
         Reply { status: 0, headers: Vec::new(), steps, whole: true }
     }
 
+    /// Says no length: each piece is a chunk.
+    pub fn chunked(mut self) -> Self {
+        self.whole = false;
+        self.steps.retain(|step| !matches!(step, Step::Send(bytes) if bytes.is_empty()));
+        self
+    }
+
     /// Sets the status.
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
