@@ -14,6 +14,8 @@ pub mod nearest;
 pub mod order;
 mod provider;
 mod resolve;
+#[cfg(test)]
+mod simulation;
 mod skipped;
 pub mod verdict;
 mod windows;

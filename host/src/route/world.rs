@@ -149,7 +149,7 @@ impl World {
 }
 
 /// The store takes no file that others can read.
-fn write_private(file: &Path, content: &Value) {
+pub(super) fn write_private(file: &Path, content: &Value) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

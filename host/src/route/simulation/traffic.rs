@@ -4,33 +4,21 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
 
-use bitrouter::route::{Conversation, Cooldowns, Strategy, Window};
+use crate::route::{Conversation, Cooldowns, Window};
 use http::HeaderMap;
 
-use crate::dice::Dice;
-use crate::rules::Rules;
-use crate::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PAID, PROVIDERS, Spot, Upstream, wall};
-use crate::walk::{Login, Walk, candidate};
-
-/// How the accounts of each provider share the work.
-const STRATEGIES: [Strategy; 3] = [Strategy::Failover, Strategy::Balance, Strategy::Sticky];
+use super::asked::Asked;
+use super::dice::Dice;
+use super::offer::Offer;
+use super::rules::Rules;
+use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
+use super::walk::{Login, Walk, candidate};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Arrives,
     Answered(usize),
     Minute,
-}
-
-/// What a client asked for.
-#[derive(Clone, Debug)]
-pub enum Asked {
-    /// A bare name: the plans, in order of priority.
-    Bare,
-    /// A list that crosses from a plan to what costs money, by name.
-    List,
-    /// One account.
-    Account(usize, usize),
 }
 
 /// A request and all that it may be sent to, in order.
@@ -45,6 +33,7 @@ pub struct Simulation {
     seed: u64,
     dice: Dice,
     upstream: Upstream,
+    offer: Offer,
     cooldowns: &'static Cooldowns,
     windows: BTreeMap<(usize, usize), Vec<Window>>,
     rules: Rules,
@@ -73,14 +62,17 @@ impl fmt::Display for Told {
 
 impl Simulation {
     pub fn new(seed: u64) -> Self {
+        // In every third run the config prefers what costs money: then a bare name must not move to a plan.
+        let paid_first = seed % 3 == 2;
         Simulation {
             seed,
+            offer: Offer::new(paid_first),
             dice: Dice::new(seed),
             upstream: Upstream::new(seed),
             // A journey borrows it, and a run has thousands of them.
             cooldowns: Box::leak(Box::default()),
             windows: BTreeMap::new(),
-            rules: Rules::new(seed),
+            rules: Rules::new(seed, paid_first),
             requests: Vec::new(),
             events: BinaryHeap::new(),
             numbered: 0,
@@ -118,8 +110,11 @@ impl Simulation {
         let burst = if self.dice.percent(2) { self.dice.between(5, 30) } else { 1 };
         for _ in 0..burst {
             let asked = match self.dice.between(0, 10) {
-                0..6 => Asked::Bare,
-                6..8 => Asked::List,
+                0..4 => Asked::Bare,
+                4 => Asked::Vendor,
+                5 => Asked::List,
+                6 => Asked::Glob,
+                7 => Asked::Named,
                 _ => Asked::Account(self.dice.between(0, 3) as usize, self.dice.between(0, 3) as usize),
             };
             let model = usize::from(self.dice.percent(30));
@@ -143,26 +138,18 @@ impl Simulation {
 
     /// What routing makes of an address: its places, each with the provider's accounts in their order.
     fn plan(&self, asked: &Asked, model: usize, conversation: u64, now: Millis) -> Vec<(usize, usize, Vec<Login>)> {
+        let headers = [(http::HeaderName::from_static("session-id"), http::HeaderValue::from(conversation))];
+        let conversation = Conversation::of(&HeaderMap::from_iter(headers), None);
+        let windows =
+            |provider: usize, account: usize| self.windows.get(&(provider, account)).cloned().unwrap_or_default();
+        let places = self.offer.places(asked, model, conversation.as_ref(), windows);
+        self.rules.planned(asked, model, &places);
         let login =
             |provider: usize, account: usize| Login { account, since: self.upstream.logged_in(provider, account, now) };
-        let providers = match asked {
-            Asked::Bare => [0, 1],
-            Asked::List => [1, PAID],
-            Asked::Account(provider, account) => {
-                return vec![(*provider, model, vec![login(*provider, *account)])];
-            }
+        let place = |(provider, model, accounts): (usize, usize, Vec<usize>)| {
+            (provider, model, accounts.into_iter().map(|account| login(provider, account)).collect())
         };
-        let headers = [(http::HeaderName::from_static("session-id"), http::HeaderValue::from(conversation))];
-        let key = Conversation::of(&HeaderMap::from_iter(headers), None);
-        let place = |provider: usize| {
-            let windows = |label: &str| {
-                let account = LABELS.iter().position(|known| *known == label).expect("one of three");
-                self.windows.get(&(provider, account)).cloned().unwrap_or_default()
-            };
-            let order = STRATEGIES[provider].order(&LABELS, windows, key.as_ref());
-            (provider, model, order.into_iter().map(|account| login(provider, account)).collect())
-        };
-        providers.map(place).to_vec()
+        places.into_iter().map(place).collect()
     }
 
     fn goes_on(&mut self, request: usize, now: Millis) {

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use bitrouter::route::Cooldowns;
-use bitrouter::route::cooldown::{Candidate, Reason};
-use bitrouter::route::journey::{Account, Journey, Leg, Place};
-use bitrouter::route::verdict::{Ends, Meaning, Scope};
+use crate::route::Cooldowns;
+use crate::route::cooldown::{Candidate, Reason};
+use crate::route::journey::{Account, Journey, Leg, Place};
+use crate::route::verdict::{Ends, Meaning, Scope};
 use bitrouter_dialect::ErrorKind;
 
-use crate::upstream::{Answer, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
+use super::upstream::{Answer, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
 
 pub fn candidate(spot: Spot) -> Candidate<'static> {
     Candidate { provider: PROVIDERS[spot.provider], label: Some(LABELS[spot.account]), model: MODELS[spot.model] }

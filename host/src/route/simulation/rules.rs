@@ -3,20 +3,24 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bitrouter::route::Cooldowns;
-use bitrouter::route::cooldown::Reason;
+use crate::route::Cooldowns;
+use crate::route::cooldown::Reason;
 
-use crate::traffic::{Asked, address};
-use crate::upstream::{
-    Answer, END, FAULTS, HOUR, LABELS, MINUTE, Millis, NOT_OFFERED, PAID, PROVIDERS, SECOND, Spot, Upstream, wall,
+use super::asked::{Asked, pays};
+use super::traffic::address;
+use super::upstream::{
+    Answer, END, FAULTS, HOUR, LABELS, MINUTE, Millis, NOT_OFFERED, PROVIDERS, SECOND, Spot, Upstream, wall,
 };
-use crate::walk::candidate;
+use super::walk::candidate;
 
 /// The longest wait between two probes, and a minute for the next request to come.
 const PROBED: Millis = 16 * MINUTE;
 const PROBED_WHEN_OLD: Millis = 61 * MINUTE;
 const OLD: Millis = 24 * HOUR;
 const LAST_RESORT: Millis = 10 * SECOND;
+
+/// Its accounts are tried in label order.
+const LABEL_ORDER: usize = 0;
 
 /// A time in which something is known to fail.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ struct Sent {
 
 pub struct Rules {
     seed: u64,
+    /// Whether the config prefers what costs money.
+    paid_first: bool,
     now: Millis,
     /// What happened lately, each with the provider that it happened to.
     log: VecDeque<(usize, String)>,
@@ -61,9 +67,10 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, paid_first: bool) -> Self {
         Rules {
             seed,
+            paid_first,
             now: 0,
             log: VecDeque::new(),
             tried: BTreeMap::new(),
@@ -75,6 +82,25 @@ impl Rules {
             asked_model: BTreeMap::new(),
             content: BTreeMap::new(),
             closed: Vec::new(),
+        }
+    }
+
+    /// A request has been given its places.
+    pub fn planned(&self, asked: &Asked, model: usize, places: &[(usize, usize, Vec<usize>)]) {
+        let providers: Vec<usize> = places.iter().map(|(provider, ..)| *provider).collect();
+        let promised = asked.promised(self.paid_first);
+        let what = format!("{asked:?} is for {promised:?} in this order, not {providers:?}");
+        self.must(providers == promised, &what);
+        for (provider, of, accounts) in places {
+            let mut sorted = accounts.clone();
+            sorted.sort_unstable();
+            let every = match asked {
+                Asked::Account(_, account) => vec![*account],
+                _ => (0..LABELS.len()).collect(),
+            };
+            let what = format!("{asked:?} may be paid by {every:?} of {}, not {accounts:?}", PROVIDERS[*provider]);
+            self.must(*of == model && sorted == every, &what);
+            self.must(*provider != LABEL_ORDER || sorted == *accounts, "`failover` is label order");
         }
     }
 
@@ -97,12 +123,7 @@ impl Rules {
         let twice = tried.contains(&spot);
         tried.push(spot);
         self.must(!twice, "no request is sent twice to one target");
-        let named = match asked {
-            Asked::Bare => false,
-            Asked::List => true,
-            Asked::Account(provider, _) => *provider == PAID,
-        };
-        self.must(spot.provider != PAID || named, "a bare name does not cross to what costs money");
+        self.promised(request, asked, spot, choice);
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
         if self.dead.get(&account).is_some_and(|refused| login > *refused) {
             // Another credential: what was said of the last one is void.
@@ -114,6 +135,26 @@ impl Rules {
         self.asked_account.insert(account, now);
         self.asked_model.insert(model, now);
         self.under_way.insert(request, Sent { spot, at: now, choice });
+    }
+
+    /// What was promised of the address holds for the whole of the request's way.
+    fn promised(&self, request: usize, asked: &Asked, spot: Spot, choice: bool) {
+        let tried = &self.tried[&request];
+        let crosses = asked.names_nobody() && tried.iter().any(|other| pays(other.provider) != pays(spot.provider));
+        self.must(!crosses, "a bare name does not move between a plan and what costs money");
+        let promised = asked.promised(self.paid_first);
+        let place = |spot: &Spot| promised.iter().position(|provider| *provider == spot.provider);
+        self.must(place(&spot).is_some(), &format!("{asked:?} is not for {}", PROVIDERS[spot.provider]));
+        // A model that an account lacks is asked of it last.
+        let lacks = |spot: &Spot| (spot.provider, spot.account, spot.model) == NOT_OFFERED;
+        if !choice || lacks(&spot) {
+            return;
+        }
+        for before in tried.iter().filter(|before| !lacks(before)) {
+            self.must(place(before) <= place(&spot), "targets are tried in their order");
+            let same = before.provider == spot.provider && spot.provider == LABEL_ORDER;
+            self.must(!same || before.account <= spot.account, "accounts are tried in label order");
+        }
     }
 
     fn no_hammering_of_limits(&mut self, account: (usize, usize), choice: bool) {

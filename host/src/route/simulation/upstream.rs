@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter::route::Window;
-use bitrouter::route::cooldown::Reason;
+use crate::route::Window;
+use crate::route::cooldown::Reason;
 
-use crate::dice::Dice;
+use super::dice::Dice;
 
 /// Milliseconds since the simulation began.
 pub type Millis = u64;
@@ -19,7 +19,7 @@ pub const FAULTS: Millis = 48 * HOUR;
 pub const END: Millis = FAULTS + 3 * HOUR;
 
 /// The first two are plans, the third costs money for each token.
-pub const PROVIDERS: [&str; 3] = ["plan-a", "plan-b", "paid"];
+pub const PROVIDERS: [&str; 3] = ["team", "spare", "paid"];
 pub const PAID: usize = 2;
 pub const LABELS: [&str; 3] = ["default", "home", "work"];
 pub const MODELS: [&str; 2] = ["m", "n"];

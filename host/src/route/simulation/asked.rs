@@ -1,0 +1,66 @@
+//! What a client asks for, and which providers it was promised, in which order. Written down from the routing rules by
+//! hand: nothing of the resolver is used here, so that it is the resolver that is wrong where the two differ.
+
+use super::upstream::{MODELS, PAID, PROVIDERS};
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A bare name.
+    Bare,
+    /// The same behind its vendor's.
+    Vendor,
+    /// A list in the request that crosses from a plan to what costs money, by name.
+    List,
+    /// A name of the config with a `*`, for all of them.
+    Glob,
+    /// A name of the config for a list that begins with a bare name and crosses by the name of a provider.
+    Named,
+    /// One account.
+    Account(usize, usize),
+}
+
+/// How a provider is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pays {
+    Plan,
+    EachToken,
+}
+
+pub fn pays(provider: usize) -> Pays {
+    if provider == PAID { Pays::EachToken } else { Pays::Plan }
+}
+
+impl Asked {
+    /// The addresses in the request.
+    pub fn addresses(&self, model: usize, labels: &[&str]) -> Vec<String> {
+        let name = MODELS[model];
+        match self {
+            Asked::Bare => vec![name.to_owned()],
+            Asked::Vendor => vec![format!("acme/{name}")],
+            Asked::List => vec![format!("spare:{name}"), format!("paid:{name}"), format!("spare:{name}")],
+            Asked::Glob => vec![format!("all-{name}")],
+            Asked::Named => vec![format!("{name}-then-paid")],
+            Asked::Account(provider, account) => vec![format!("{}@{}:{name}", PROVIDERS[*provider], labels[*account])],
+        }
+    }
+
+    /// The providers that may be asked, in this order. `paid_first`: the config prefers what costs money.
+    pub fn promised(&self, paid_first: bool) -> Vec<usize> {
+        let [team, spare] = [0, 1];
+        match (self, paid_first) {
+            (Asked::Bare | Asked::Vendor, false) => vec![team, spare],
+            (Asked::Bare | Asked::Vendor, true) => vec![PAID],
+            (Asked::List, _) => vec![spare, PAID],
+            (Asked::Glob, _) => vec![PAID, team, spare],
+            (Asked::Named, false) => vec![team, spare, PAID],
+            (Asked::Named, true) => vec![PAID],
+            (Asked::Account(provider, _), _) => vec![*provider],
+        }
+    }
+
+    /// Whether it names nobody, so that it may not cross between a plan and what costs money.
+    pub fn names_nobody(&self) -> bool {
+        matches!(self, Asked::Bare | Asked::Vendor)
+    }
+}

@@ -1,0 +1,139 @@
+//! The providers of the simulation as the gateway has them: made of a config, a token file and descriptions, and found
+//! by its own resolver. Beside the three that are asked there are others that list the same models and must not be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::asked::Asked;
+use super::upstream::{LABELS, MODELS, PROVIDERS};
+use crate::config::{self, LoadOptions, Paths};
+use crate::credential::Store;
+use crate::plugin::Plugin;
+use crate::route::world::write_private;
+use crate::route::{Conversation, Learned, Names, Provider, Providers, Wanted, Window};
+use crate::side::Known;
+use crate::upstream::Upstream;
+
+const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
+
+/// What is offered.
+pub struct Offer {
+    providers: Providers,
+    _home: TempDir,
+}
+
+impl Offer {
+    /// `paid_first`: the config prefers what costs money.
+    pub fn new(paid_first: bool) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(&home, paid_first);
+        let tokens = home.path().join("oauth-tokens.json");
+        write_private(&tokens, &logins());
+        let store = Arc::new(Store::new(tokens));
+        // A pool of connections wants a runtime to be there.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let provider = |(id, billing, dialect): (&str, &str, &str)| {
+            let plugin = Plugin::described(serde_json::from_value(description(id, billing, dialect)).unwrap());
+            let upstream = Arc::new(Upstream::new(Duration::from_secs(1)));
+            let (learned, known, store) = (Learned::default(), Known::default(), Arc::clone(&store));
+            let provider = Provider::new(plugin, config.provider(id), &|_| None, store, upstream, learned, known);
+            (id.to_owned(), Arc::new(provider))
+        };
+        let by_id = [
+            ("team", "subscription", "responses"),
+            ("spare", "subscription", "responses"),
+            ("paid", "pay-per-token", "responses"),
+            // Nobody is logged in there.
+            ("empty", "subscription", "responses"),
+            // It is switched off.
+            ("off", "subscription", "responses"),
+            // It does not speak the dialect.
+            ("deaf", "subscription", "chat-completions"),
+        ];
+        let by_id = by_id.into_iter().map(provider).collect();
+        let names = Names::new(&config.models);
+        Offer { providers: Providers { by_id, names, ..Providers::default() }, _home: home }
+    }
+
+    /// The places that a request is sent to: provider, model and accounts, each in its order.
+    pub fn places(
+        &self,
+        asked: &Asked,
+        model: usize,
+        conversation: Option<&Conversation>,
+        windows: impl Fn(usize, usize) -> Vec<Window>,
+    ) -> Vec<(usize, usize, Vec<usize>)> {
+        let targets = self.providers.targets(&asked.addresses(model, &LABELS), WANTED);
+        let targets = targets.unwrap_or_else(|error| panic!("{asked:?}: {error}"));
+        let place = |target: crate::route::Target| {
+            let index = position(&PROVIDERS, target.provider.id());
+            let listing = target.provider.accounts.list();
+            let labels: Vec<String> = match &target.label {
+                Some(label) => vec![target.provider.accounts.select(Some(label)).unwrap().label.clone()],
+                None => listing.accounts().map(|credential| credential.label.clone()).collect(),
+            };
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+            let windows = |label: &str| windows(index, position(&LABELS, label));
+            let order = target.provider.strategy.order(&labels, windows, conversation);
+            let accounts = order.into_iter().map(|at| position(&LABELS, labels[at])).collect();
+            (index, position(&MODELS, &target.model), accounts)
+        };
+        targets.into_iter().map(place).collect()
+    }
+}
+
+/// Whatever is not among the three must not be asked.
+fn position(known: &[&str], name: &str) -> usize {
+    known.iter().position(|known| *known == name).unwrap_or_else(|| panic!("`{name}` is asked"))
+}
+
+/// By name alone `paid` would come first, and by priority alone between the plans.
+fn config(home: &TempDir, paid_first: bool) -> config::Config {
+    let file = home.path().join("bitrouter.yaml");
+    let text = format!(
+        "providers:\n\
+         \x20 team: {{ priority: 10, accounts: failover }}\n\
+         \x20 paid: {{ priority: {}, accounts: sticky }}\n\
+         \x20 spare: {{ priority: 20, accounts: balance }}\n\
+         \x20 empty: {{ priority: 1 }}\n\
+         \x20 off: {{ priority: 1, enabled: false }}\n\
+         \x20 deaf: {{ priority: 30 }}\n\
+         models:\n\
+         \x20 all-*: [paid:*, team:*, spare:*]\n\
+         \x20 m-then-paid: [m, paid:m]\n\
+         \x20 n-then-paid: [n, paid:n]\n",
+        if paid_first { 5 } else { 15 }
+    );
+    std::fs::write(&file, text).unwrap();
+    let paths = Paths::under(home.path());
+    let options = LoadOptions { file: Some(file), working_dir: home.path().to_owned(), paths };
+    config::load(&options, &|_| None).unwrap().config
+}
+
+/// Three accounts each, in the file neither in label order nor by name.
+fn logins() -> Value {
+    let entry = |provider: &str, label: &str, day: u32| {
+        json!({
+            "provider": provider, "label": label, "kind": "api-key", "created_at": format!("2026-01-{day}T09:00:00Z"),
+            "origins": {"api": format!("https://{provider}.example")},
+            "secret": {"key": format!("sk-{provider}-{label}-0123456789")},
+        })
+    };
+    let with_accounts = ["team", "spare", "paid", "off", "deaf"];
+    let of = |provider| [entry(provider, "work", 13), entry(provider, "default", 14), entry(provider, "home", 12)];
+    let entries: Vec<Value> = with_accounts.into_iter().flat_map(of).collect();
+    json!({"version": 1, "credentials": entries})
+}
+
+fn description(id: &str, billing: &str, dialect: &str) -> Value {
+    json!({
+        "id": id, "name": id, "version": "1", "billing": billing, "vendor": "acme",
+        "models": MODELS.map(|model| json!({"id": model})), "origins": {"api": format!("https://{id}.example")},
+        "serves": {"generate": [dialect]},
+        "auth": [{"method": "api-key", "env": [format!("{id}_KEY")], "attach": [{"header": "authorization", "format": "Bearer {}"}]}],
+    })
+}
