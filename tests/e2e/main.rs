@@ -13,6 +13,7 @@ mod codex;
 mod codex_cli;
 mod dialects;
 mod drips;
+mod each_target_once;
 mod endpoints;
 mod every_position;
 mod failover;

@@ -136,6 +136,7 @@ impl Shared {
     /// One connection, request after request.
     fn serve(&self, mut socket: TcpStream) {
         let mut reader = BufReader::new(socket.try_clone().unwrap());
+        let mut before = 0;
         while let Some((first, headers)) = wire::head(&mut reader) {
             let (body, complete) = wire::body(&mut reader, &headers, false);
             if !complete {
@@ -143,7 +144,8 @@ impl Shared {
             }
             let mut words = first.split(' ').map(str::to_owned);
             let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let seen = Seen { method, path, headers, body };
+            let seen = Seen { method, path, headers, body, before };
+            before += 1;
             let reply = (self.script.lock().unwrap())(&seen);
             self.seen.lock().unwrap().push(seen);
             match reply.write(&mut socket) {

@@ -31,6 +31,8 @@ pub struct Seen {
     pub headers: Headers,
     /// Its body, decoded from chunks.
     pub body: Vec<u8>,
+    /// How many requests its connection had carried before.
+    pub before: usize,
 }
 
 impl Seen {

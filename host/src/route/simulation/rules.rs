@@ -52,6 +52,8 @@ pub struct Rules {
     log: VecDeque<(usize, String)>,
     /// By request: where it was sent.
     tried: BTreeMap<usize, Vec<Spot>>,
+    /// By request: the providers whose other accounts would fail in the same way.
+    hopeless: BTreeMap<usize, Vec<usize>>,
     under_way: BTreeMap<usize, Sent>,
     /// What is known of accounts, and of models of providers.
     limits: BTreeMap<(usize, usize), Period>,
@@ -74,6 +76,7 @@ impl Rules {
             now: 0,
             log: VecDeque::new(),
             tried: BTreeMap::new(),
+            hopeless: BTreeMap::new(),
             under_way: BTreeMap::new(),
             limits: BTreeMap::new(),
             dead: BTreeMap::new(),
@@ -124,6 +127,8 @@ impl Rules {
         tried.push(spot);
         self.must(!twice, "no request is sent twice to one target");
         self.promised(request, asked, spot, choice);
+        let hopeless = self.hopeless.get(&request).is_some_and(|providers| providers.contains(&spot.provider));
+        self.must(!hopeless, "where an account's failure is the provider's or the model's, the others are not tried");
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
         if self.dead.get(&account).is_some_and(|refused| login > *refused) {
             // Another credential: what was said of the last one is void.
@@ -191,6 +196,9 @@ impl Rules {
         let Sent { spot, at: sent, .. } = self.under_way.remove(&request).expect("it was sent");
         self.note(spot.provider, format!("request {request} of {} is answered: {}", address(spot), short(answer)));
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
+        if matches!(answer, Answer::Outage(_) | Answer::TooLong) {
+            self.hopeless.entry(request).or_default().push(spot.provider);
+        }
         match answer {
             Answer::Content(_) => {
                 let (count, last) = self.content.entry(account).or_default();
@@ -223,7 +231,7 @@ impl Rules {
                 self.dead.insert(account, sent);
                 fails(&mut self.limits, account, sent, now, |strikes| doubled(15 * MINUTE, strikes, HOUR));
             }
-            Answer::NotOffered | Answer::BadRequest => {
+            Answer::NotOffered | Answer::TooLong | Answer::BadRequest => {
                 // It answered, so it is there; a limit that was over is no beginning of a row.
                 self.outages.remove(&model);
                 self.limits.retain(|known, period| *known != account || now < period.until);

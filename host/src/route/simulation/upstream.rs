@@ -51,6 +51,8 @@ pub enum Answer {
     /// The credential is refused, after a refresh too.
     Dead,
     NotOffered,
+    /// The request is too long for the model, whichever account pays.
+    TooLong,
     BadRequest,
 }
 
@@ -119,8 +121,8 @@ impl Upstream {
         if (spot.provider, spot.account, spot.model) == NOT_OFFERED {
             return (quick, Answer::NotOffered);
         }
-        if self.dice.percent(1) {
-            return (quick, Answer::BadRequest);
+        if self.dice.percent(2) {
+            return (quick, if self.dice.percent(50) { Answer::BadRequest } else { Answer::TooLong });
         }
         for index in 0..2 {
             let limit = &mut self.limits[spot.provider][spot.account][index];

@@ -87,6 +87,7 @@ fn meaning(answer: &Answer) -> Option<Meaning> {
         }
         Answer::Dead => theirs(ErrorKind::Unauthorized, Scope::Account),
         Answer::NotOffered => theirs(ErrorKind::Forbidden, Scope::Account),
+        Answer::TooLong => theirs(ErrorKind::ContextWindow, Scope::Model),
         Answer::BadRequest => theirs(ErrorKind::InvalidRequest, Scope::Request),
     }
 }
