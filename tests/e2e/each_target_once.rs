@@ -115,7 +115,15 @@ fn whole(wire: Wire, streamed: bool) -> Reply {
 
 /// What a request names: providers with one account and with several, in any order, some of them more than once.
 fn models(dice: &mut Dice) -> Vec<&'static str> {
-    let known = ["echo:a", "echo:b", "openai:gpt-4o", "openai:gpt-4o-mini", "openai-codex:gpt-5.5"];
+    let known = [
+        "echo:a",
+        "echo:b",
+        "openai:gpt-4o",
+        "openai@env:gpt-4o",
+        "openai@config:gpt-4o",
+        "openai:gpt-4o-mini",
+        "openai-codex:gpt-5.5",
+    ];
     (0..dice.below(5) + 2).map(|_| known[dice.below(known.len() as u64) as usize]).collect()
 }
 

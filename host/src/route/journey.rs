@@ -73,8 +73,17 @@ pub struct Journey<'c, A> {
 }
 
 impl<'c, A: Account> Journey<'c, A> {
-    /// A journey to these places.
-    pub fn new(cooldowns: &'c Cooldowns, places: Vec<Place<A>>) -> Self {
+    /// A journey to these places. An account that more than one of them has for a model is asked in the first.
+    pub fn new(cooldowns: &'c Cooldowns, mut places: Vec<Place<A>>) -> Self {
+        for at in 1..places.len() {
+            let (before, rest) = places.split_at_mut(at);
+            let Place { provider, model, accounts } = &mut rest[0];
+            let same = |other: &&Place<A>| other.provider == *provider && other.model == *model;
+            let label = |account: &Option<A>| account.as_ref().map(|account| account.label().to_owned());
+            let mut known = Vec::new();
+            known.extend(before.iter().filter(same).flat_map(|other| other.accounts.iter().map(label)));
+            accounts.retain(|account| !known.contains(&label(account)));
+        }
         Journey {
             cooldowns,
             places,

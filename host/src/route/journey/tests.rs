@@ -65,6 +65,14 @@ fn a_slow_connection_is_waited_for_once_everybody_else_has_failed() {
 }
 
 #[test]
+fn an_account_that_is_named_twice_is_asked_once() {
+    let cooldowns = Cooldowns::default();
+    let places = vec![place("a", &["y"]), place("b", &["x"]), place("a", &["x", "y"]), place("a", &["y", "x"])];
+    let walked = walk(Journey::new(&cooldowns, places), |_, _| refused(ErrorKind::ContextWindow), at(0));
+    assert_eq!(walked, ["a@y", "b@x", "a@x"]);
+}
+
+#[test]
 fn a_slow_connection_keeps_other_requests_away_and_the_only_target_is_waited_for() {
     let cooldowns = Cooldowns::default();
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
