@@ -72,3 +72,20 @@ fn what_drips_and_never_gets_to_its_content_fails_over_at_the_total_deadline() {
     }
     gateway.logs("the answer was not complete after 0.7 s");
 }
+
+#[test]
+fn an_error_that_drips_fails_over_at_the_total_deadline() {
+    let upstream = Upstream::start();
+    let gateway = echo_within(&upstream, 700);
+    for wire in DIALECTS {
+        for streamed in [false, true] {
+            upstream.follows(move |seen| match seen.json()["model"].as_str() {
+                Some("second") => wire.second(streamed),
+                _ => drop_by_drop(Reply::body("application/json", "{").status(503), &" ".repeat(10_000)),
+            });
+            let first = format!("echo:first-{streamed}-of{}", wire.path.replace('/', "-"));
+            let answer = ask(&gateway, wire, &[&first, "echo:second"], streamed).status(200).says("second");
+            assert_eq!(answer.header("x-bitrouter-attempts"), Some("2"));
+        }
+    }
+}

@@ -160,8 +160,10 @@ impl Attempt<'_> {
     /// Makes an exchange of the component's own.
     async fn ask(&self, request: &contract::Request) -> Result<Answer, Error> {
         let body = send::body(request, HookBody::None, send::Form::default());
+        let sent = Instant::now();
         let response = self.send(request, body).await?;
-        deliver::answer(response, self.scrubber().as_deref())
+        let until = deliver::complete_by(&self.provider.deadlines, sent);
+        deliver::answer(response, self.scrubber().as_deref(), until)
             .await
             .map(|(answer, _)| answer)
             .map_err(|reason| Error::Broken { provider: self.id(), reason })

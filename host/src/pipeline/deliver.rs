@@ -2,7 +2,7 @@
 //!
 //! Nothing leaves here: `Delivered` waits until its attempt is the one that the client gets.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -21,7 +21,7 @@ use crate::credential::{ScrubStream, Scrubber, answer_headers};
 use crate::error::Error;
 use crate::plugin::contract::{self, Delivery, Field, Trouble};
 use crate::telemetry::Finished;
-use crate::upstream::{self, Answer, AnswerBody};
+use crate::upstream::{self, Answer, AnswerBody, Deadlines};
 
 /// How much of an answer `explain` and `resume` are shown, and how much of it is read for the client.
 const SHOWN: usize = 64 << 10;
@@ -30,6 +30,8 @@ const MOST: usize = 1 << 20;
 const PAGE: usize = 4 << 20;
 /// How many dropped members the client is told of.
 const MAX_DROPPED: usize = 64;
+/// How long such an answer may be in coming, drop by drop.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than any credential in any encoding.
 const SCRUB_MARGIN: usize = 64 << 10;
 
@@ -207,9 +209,10 @@ pub(super) fn sign(headers: &mut HeaderMap, finished: &Finished) {
 /// An answer that is not a success: the component says what it means, and the client gets it as it came.
 async fn explained(received: Received) -> Failed {
     let headers = client_headers(&received);
-    let Received { provider, request, scrubber, response, .. } = received;
+    let Received { provider, request, scrubber, response, sent, .. } = received;
     let status = response.status();
-    let (answer, body) = match answer(response, scrubber.as_deref()).await {
+    let until = complete_by(&provider.deadlines, sent);
+    let (answer, body) = match answer(response, scrubber.as_deref(), until).await {
         Ok(answer) => answer,
         Err(reason) => return Error::Broken { provider: provider.id().to_owned(), reason }.into(),
     };
@@ -225,8 +228,15 @@ async fn explained(received: Received) -> Failed {
 pub(super) async fn answer(
     response: http::Response<upstream::Received>,
     scrubber: Option<&Scrubber>,
+    until: Instant,
 ) -> Result<(contract::Answer, Bytes), String> {
-    read(response, scrubber, MOST, SHOWN).await
+    read(response, scrubber, MOST, SHOWN, until).await
+}
+
+/// When an answer that the host needs in one piece must be there: nothing is waited for longer than its request may take.
+pub(super) fn complete_by(deadlines: &Deadlines, sent: Instant) -> Instant {
+    let patience = Instant::now() + PATIENCE;
+    deadlines.total.map_or(patience, |total| patience.min(sent + total))
 }
 
 /// Reads the answer of a side request, of which a component sees more.
@@ -234,7 +244,8 @@ pub(super) async fn page(
     response: http::Response<upstream::Received>,
     scrubber: Option<&Scrubber>,
 ) -> Result<contract::Answer, String> {
-    read(response, scrubber, PAGE + SCRUB_MARGIN, PAGE).await.map(|(page, _)| page)
+    let until = Instant::now() + PATIENCE;
+    read(response, scrubber, PAGE + SCRUB_MARGIN, PAGE, until).await.map(|(page, _)| page)
 }
 
 async fn read(
@@ -242,12 +253,12 @@ async fn read(
     scrubber: Option<&Scrubber>,
     most: usize,
     shown: usize,
+    until: Instant,
 ) -> Result<(contract::Answer, Bytes), String> {
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
-    let idle = std::time::Duration::from_secs(30);
     while bytes.len() < most {
-        match tokio::time::timeout(idle, body.frame()).await {
+        match tokio::time::timeout_at(until.into(), body.frame()).await {
             Ok(None) => break,
             Ok(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
@@ -255,7 +266,7 @@ async fn read(
                 }
             }
             Ok(Some(Err(error))) => return Err(format!("the answer broke off: {error}")),
-            Err(_) => return Err(format!("the answer stalled for {} s", idle.as_secs())),
+            Err(_) => return Err(format!("an answer with status {} was not complete in time", head.status)),
         }
     }
     let cut = bytes.len() >= most;
