@@ -34,3 +34,4 @@ mod slow;
 mod status;
 mod stopping;
 mod store;
+mod tls;
