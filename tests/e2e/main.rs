@@ -17,6 +17,7 @@ mod folding;
 mod followed;
 mod found;
 mod hostile;
+mod http2;
 mod keyring;
 mod limits;
 mod login;

@@ -30,16 +30,8 @@ struct Upstream {
 impl Upstream {
     /// Starts one that offers these protocols and treats each connection so.
     fn start(protocols: &[&str], serve: impl Fn(&mut Tls) + Send + Sync + 'static) -> Self {
-        let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let mut authority = NamedTempFile::new().unwrap();
-        authority.write_all(certified.cert.pem().as_bytes()).unwrap();
-        let key = certified.signing_key.serialize_der().try_into().unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let mut config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let (config, serve) = (Arc::new(config), Arc::new(serve));
-
+        let (config, authority) = certified(protocols);
+        let serve = Arc::new(serve);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
@@ -64,11 +56,28 @@ impl Upstream {
     }
 
     fn gateway(&self) -> Gateway {
-        let origin = format!("https://{}/v1", self.address);
-        let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY);
-        let setup = setup.with_key("SSL_CERT_FILE", self.authority.path().to_str().unwrap());
-        setup.with("/providers/openai/origins", json!({ "api": origin })).run()
+        gateway(self.address, &self.authority)
     }
+}
+
+/// A server's configuration that offers these protocols, and the file with the authority to be trusted.
+pub(crate) fn certified(protocols: &[&str]) -> (Arc<ServerConfig>, NamedTempFile) {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let mut authority = NamedTempFile::new().unwrap();
+    authority.write_all(certified.cert.pem().as_bytes()).unwrap();
+    let key = certified.signing_key.serialize_der().try_into().unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    (Arc::new(config), authority)
+}
+
+/// A gateway whose `openai` is there, and which trusts this authority.
+pub(crate) fn gateway(address: SocketAddr, authority: &NamedTempFile) -> Gateway {
+    let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY);
+    let setup = setup.with_key("SSL_CERT_FILE", authority.path().to_str().unwrap());
+    setup.with("/providers/openai/origins", json!({ "api": format!("https://{address}/v1") })).run()
 }
 
 impl Drop for Upstream {
