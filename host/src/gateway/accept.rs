@@ -11,6 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::Front;
+use super::socket::Socket;
 
 /// How long a client may take to send the head of a request: slow-loris defence.
 const HEAD: Duration = Duration::from_secs(10);
@@ -80,7 +81,7 @@ pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<
         };
         // The acceptors never end by themselves.
         let Some(socket) = socket else { break Duration::ZERO };
-        let connection = builder.serve_connection(TokioIo::new(socket), front.clone()).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(Socket::new(socket)), front.clone()).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -10,6 +10,7 @@ mod guard;
 mod guess;
 mod multipart;
 mod reply;
+mod socket;
 
 pub use accept::{BindError, bind, serve};
 pub use endpoints::{Call, CallBody, Endpoint, endpoint, paths};
