@@ -31,7 +31,7 @@ const GIVE_UP: u64 = OPENED_AT_ONCE as u64;
 /// From the release until the last stream has ended.
 const ENDS: Duration = Duration::from_secs(60);
 /// Streams that are held and ended before anything counts.
-const WARM_UP: u64 = 16;
+const WARM_UP: u64 = 1;
 /// File descriptors of a proxy that are no stream's.
 const SPARE: u64 = 500;
 /// What the first event says, and no heartbeat or preamble does.
