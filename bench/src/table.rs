@@ -145,6 +145,8 @@ pub const STARTS: usize = 10;
 pub const BLACKHOLE_SPAN: Duration = Duration::from_secs(60);
 /// The same load on the healthy target alone, before.
 pub const HEALTHY_SPAN: Duration = Duration::from_secs(15);
+/// And before that, uncounted.
+pub const WARM_UP_SPAN: Duration = Duration::from_secs(1);
 /// One request of so many is streamed.
 pub const STREAMED: u64 = 5;
 /// An answer that took longer is counted, whatever it says of itself.
