@@ -54,8 +54,6 @@ pub struct App {
     pub guard: Guard,
     /// The requests of this gateway, those under earlier configurations among them.
     pub requests: Arc<Requests>,
-    /// What is not to be asked for a while.
-    pub cooldowns: Cooldowns,
 }
 
 impl App {
@@ -73,8 +71,7 @@ impl App {
 
     /// The parts of a gateway put together, nothing being known of requests yet.
     pub fn of(config: Config, registry: Registry, directory: Directory) -> App {
-        let (requests, cooldowns) = (Arc::default(), directory.cooldowns().clone());
-        App { guard: Guard::new(&config.server), config, registry, directory, requests, cooldowns }
+        App { guard: Guard::new(&config.server), config, registry, directory, requests: Arc::default() }
     }
 
     /// The same gateway under another configuration, with what the plugin folder and `plugins.lock` hold by now. Returns

@@ -206,7 +206,7 @@ fn cooling(reason: Cool) -> ErrorKind {
         Cool::LoggedOut => ErrorKind::Unauthorized,
         Cool::NotOffered => ErrorKind::Forbidden,
         Cool::Overloaded => ErrorKind::Overloaded,
-        Cool::Failing | Cool::Unreachable | Cool::Silent | Cool::BrokeOff => ErrorKind::Unavailable,
+        Cool::Failing | Cool::Unreachable | Cool::SlowConnect | Cool::Silent | Cool::BrokeOff => ErrorKind::Unavailable,
     }
 }
 

@@ -30,6 +30,7 @@ mod secrets;
 #[cfg(target_os = "linux")]
 mod session;
 mod side;
+mod slow;
 mod status;
 mod stopping;
 mod store;

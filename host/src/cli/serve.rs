@@ -123,7 +123,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     beside.spawn(ask_beside(Arc::clone(&live)));
     beside.spawn(save_windows(Arc::clone(&live)));
     beside.spawn(Arc::clone(&reloader).watch());
-    beside.spawn(keep_cooldowns(live.now().cooldowns.clone(), setup.paths.cooldowns()));
+    beside.spawn(keep_cooldowns(live.now().directory.cooldowns().clone(), setup.paths.cooldowns()));
 
     let running = Arc::clone(&live);
     let stop = async move {
@@ -150,7 +150,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     let app = live.now();
     app.directory.windows().save();
     app.directory.now().finish_refreshes().await;
-    if let Err(error) = app.cooldowns.save(&setup.paths.cooldowns()) {
+    if let Err(error) = app.directory.cooldowns().save(&setup.paths.cooldowns()) {
         tracing::warn!(%error, "limits that were reached are not kept for the next start");
     }
     Ok(ExitCode::SUCCESS)

@@ -232,6 +232,9 @@ pub enum Guarded {
     AllowedOrigins,
     /// `credentials.store`: secrets would leave the keyring.
     Secrets,
+    /// `models`, `priority`, `enabled: false` and `hedge_after_ms`: a request that a plan pays for could move to one that
+    /// costs money, or cost it twice.
+    Money,
 }
 
 impl fmt::Display for Guarded {
@@ -244,6 +247,7 @@ impl fmt::Display for Guarded {
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
             Guarded::Secrets => "say where secrets are kept",
+            Guarded::Money => "say what pays for requests",
         })
     }
 }

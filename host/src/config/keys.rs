@@ -52,6 +52,7 @@ pub(super) enum Field {
     Settings,
     Auth,
     Models,
+    HedgeAfter,
     CredentialStore,
     SideRequests,
 }
@@ -266,12 +267,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "hedge_after_ms",
-        kind: Kind::Open,
+        kind: Kind::Integer { min: 1, max: 86_400_000, why: "a request that takes longer than a day is a lost one" },
         default: "",
-        doc: "When a second target is asked in parallel.",
-        state: State::NotYet(
-            "it will ask a second target when the first is slow to begin; today targets are asked one after the other",
-        ),
+        doc: "After how many milliseconds the next target is asked, too, where a call is not streamed and costs no plan. The first answer wins and ends the other call, which may have cost money by then. Without it, targets are asked one after the other.",
+        state: State::Landed(Field::HedgeAfter),
     },
     Key {
         path: "side_requests",

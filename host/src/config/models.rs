@@ -7,7 +7,7 @@ use super::read::Reader;
 use super::set::{Entry, Placed, items, wrong_type};
 use super::tree::{Name, Node, Value};
 use super::typed::Named;
-use super::{Fault, keys};
+use super::{Fault, Guarded, keys};
 use crate::route::address::Address;
 use crate::route::asked::MOST;
 
@@ -17,6 +17,9 @@ impl Reader<'_> {
             let takes = "names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`";
             return Err((entry.node.place, wrong_type(entry, takes)));
         };
+        if !names.is_empty() {
+            self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+        }
         for (name, node) in names {
             let named = self.named(entry, name, node)?;
             self.config.models.push(named);

@@ -53,9 +53,13 @@ impl Reader<'_> {
             Field::Origins => self.origins(entry)?,
             Field::Enabled => {
                 let enabled = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
+                if !enabled {
+                    self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+                }
                 self.provider(entry).enabled = enabled;
             }
             Field::Priority => {
+                self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
@@ -77,6 +81,10 @@ impl Reader<'_> {
                 self.provider(entry).auth = auth;
             }
             Field::Models => self.models(entry)?,
+            Field::HedgeAfter => {
+                self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+                self.config.hedge_after = Some(self.millis(entry)?);
+            }
             Field::SideRequests => {
                 let made = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
                 self.config.side_requests = made;

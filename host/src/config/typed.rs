@@ -25,6 +25,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The blocks under `providers:`, by id. [`Config::provider`] answers for ids without a block too.
     pub providers: BTreeMap<String, Provider>,
+    /// How long a call that is not streamed and costs no plan is alone with its target; for ever by default.
+    pub hedge_after: Option<Duration>,
     /// Whether providers are asked beside calls, for their models and for how much of a plan is used.
     pub side_requests: bool,
     /// Where stored secrets are kept; nothing where the config does not say.
@@ -127,6 +129,7 @@ impl Config {
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },
             providers: BTreeMap::new(),
+            hedge_after: None,
             side_requests: true,
             secrets_in: None,
             models: Vec::new(),

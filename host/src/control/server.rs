@@ -102,7 +102,8 @@ async fn reload(From(control): From<Arc<Control>>) -> Response {
 }
 
 async fn clear(From(control): From<Arc<Control>>, Json(which): Json<Which>) -> Json<Cleared> {
-    let cooldowns = &control.live.now().cooldowns;
+    let app = control.live.now();
+    let cooldowns = app.directory.cooldowns();
     let cleared = cooldowns.clear(which.provider.as_deref(), which.label.as_deref(), SystemTime::now());
     tracing::info!(provider = which.provider, account = which.label, cleared, "cooldowns lifted by hand");
     Json(Cleared { cleared })

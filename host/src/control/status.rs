@@ -233,7 +233,7 @@ impl Status {
             listening: process.listening,
             config: in_force.into(),
             accounts: on().flat_map(|provider| accounts(provider)).collect(),
-            cooldowns: app.cooldowns.list(SystemTime::now()).into_iter().map(Into::into).collect(),
+            cooldowns: app.directory.cooldowns().list(SystemTime::now()).into_iter().map(Into::into).collect(),
             benched: on().filter_map(benched).collect(),
             refused: refused.collect(),
             loading: providers.pending,

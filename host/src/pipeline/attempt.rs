@@ -4,7 +4,7 @@
 //! it fail.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
@@ -17,32 +17,28 @@ use crate::gateway::{Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
-use crate::telemetry::{Finished, Phase};
 use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
 const ASKS: u32 = 3;
 
-/// Makes an attempt. The body is its own: what one component edits, the next does not see.
+/// Makes an attempt. The body is its own: what one component edits, the next does not see. A connection that has to be
+/// opened may take as long as the patience, where there is one.
 pub(super) async fn run(
     target: &Target,
-    label: Option<&str>,
+    label: Option<Arc<str>>,
     call: &Call,
     body: CallBody,
-    finished: &mut Finished,
+    patience: Option<Duration>,
 ) -> Result<Delivered, Failed> {
     let provider = Arc::clone(&target.provider);
-    let credential = match label {
+    let credential = match &label {
         // Refreshed where that is due.
         Some(label) => Some(provider.accounts.ready(Some(label)).await.map_err(no_credential)?),
         None => None,
     };
-    finished.attempts += 1;
-    finished.dialect_out = call.endpoint.dialect;
-    finished.enter(Phase::Waiting);
-    let received = Attempt { provider, credential, headers: &call.headers }.send_call(target, call, body).await?;
-    finished.enter(Phase::Answering);
-    deliver::deliver(received).await
+    let attempt = Attempt { provider, credential, headers: &call.headers, patience };
+    deliver::deliver(attempt.send_call(target, call, body).await?).await
 }
 
 /// One that may not be usable any more is one that the next account may stand in for.
@@ -59,6 +55,8 @@ pub(super) struct Attempt<'c> {
     pub credential: Option<Arc<Credential>>,
     /// The client's.
     pub headers: &'c HeaderMap,
+    /// How long a connection may take to open; none for as long as the connect deadline.
+    pub patience: Option<Duration>,
 }
 
 impl Attempt<'_> {

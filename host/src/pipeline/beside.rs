@@ -21,7 +21,7 @@ pub(crate) async fn beside(
     request: &contract::Request,
 ) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
     let headers = HeaderMap::new();
-    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers };
+    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers, patience: None };
     let nothing = || send::body(request, HookBody::None, send::Form::default());
     let mut response = attempt.send(request, nothing()).await?;
     if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {

@@ -88,6 +88,7 @@ fn concerns(error: &Error) -> (Scope, bool) {
 /// Why a target is left alone, where the error's kind does not say it.
 fn outage(error: &Error) -> Option<Reason> {
     match error {
+        Error::Send { error: SendError::Slow { .. }, .. } => Some(Reason::SlowConnect),
         Error::Send { error: SendError::Connect { .. } | SendError::Tls(_), .. } => Some(Reason::Unreachable),
         Error::Send { .. } | Error::Broken { .. } => Some(Reason::BrokeOff),
         _ => None,

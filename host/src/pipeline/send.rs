@@ -88,7 +88,7 @@ impl Attempt<'_> {
     ) -> Result<Response<upstream::Received>, Error> {
         let request = self.build(request, body)?;
         let provider = &self.provider;
-        let answer = provider.upstream.send(request, &provider.deadlines).await;
+        let answer = provider.upstream.send(request, &provider.deadlines, self.patience).await;
         let answer = answer.map_err(|error| Error::Send { provider: self.id(), error })?;
         match compressed(answer.headers()) {
             None => Ok(answer),

@@ -47,7 +47,8 @@ pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(10);
 /// - `sent` of [`Cooldowns::cool`] is when the failed request was sent: of a hundred requests that were under way to a
 ///   dead server one counts.
 /// - [`Cooldowns::worked`] for each request that came to its first content, and [`Probe::succeeded`] beside it where the
-///   request was a probe. An answer that says nothing of what cools (a 400) is neither.
+///   request was a probe.
+/// - [`Cooldowns::answered`] for each that was refused by a provider that is well, as with a 400.
 #[derive(Clone, Default)]
 pub struct Cooldowns(Arc<Shared>);
 
@@ -137,7 +138,13 @@ impl Cooldowns {
         self.0.with(now, |table| table.peek(candidate, now))
     }
 
-    /// Since when the candidate's credential is refused, if it is.
+    /// Whether the candidate's account is known not to have the model: then it is asked after all others, and kept from
+    /// nobody.
+    pub fn lacks_model(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        !self.0.is_empty() && self.0.with(now, |table| table.lacks_model(candidate, now))
+    }
+
+    /// When the request was sent with which the candidate's credential was refused last, if it was.
     pub fn refused_since(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<SystemTime> {
         if self.0.is_empty() {
             return None;
@@ -150,11 +157,22 @@ impl Cooldowns {
         self.0.with(now, |table| table.cool(subject, reason, end, sent, now));
     }
 
-    /// A request to the candidate came to its first content: what was an outage is none, and what is over is forgotten.
-    /// A limit stays, as the request may have begun before it was reached.
+    /// A request to the candidate came to its first content: the account has the model, what was an outage is none, and what
+    /// is over is forgotten. A limit stays, as the request may have begun before it was reached.
     pub fn worked(&self, candidate: &Candidate<'_>, now: SystemTime) {
         if !self.0.is_empty() {
-            self.0.with(now, |table| table.worked(candidate, now));
+            self.0.with(now, |table| {
+                table.answered(candidate, now);
+                table.offered(candidate);
+            });
+        }
+    }
+
+    /// The candidate answered, if only that it minds the request: what was an outage is none, and what is over is
+    /// forgotten.
+    pub fn answered(&self, candidate: &Candidate<'_>, now: SystemTime) {
+        if !self.0.is_empty() {
+            self.0.with(now, |table| table.answered(candidate, now));
         }
     }
 

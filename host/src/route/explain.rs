@@ -193,5 +193,5 @@ fn accounts(target: &Target) -> (Vec<String>, Option<Missing>) {
 }
 
 fn explain_skip(skipped: Skipped) -> ExplainedSkip {
-    ExplainedSkip { why: skipped.reason.to_string(), provider: skipped.provider, model: skipped.model }
+    ExplainedSkip { why: skipped.why.to_string(), provider: skipped.provider, model: skipped.model }
 }

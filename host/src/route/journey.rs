@@ -4,6 +4,7 @@
 //! The pipeline walks it, and the simulation of the routing rules walks the very same. It sends nothing and waits for
 //! nothing; `now` is always the caller's.
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use super::cooldown::{Admission, Candidate, Cooldowns, LastResort, Probe, Reason, Subject};
@@ -33,6 +34,8 @@ pub trait Account: Clone {
 pub struct Leg<A> {
     /// The index of its place.
     pub place: usize,
+    /// The index of the account there.
+    index: usize,
     /// Who pays.
     pub account: Option<A>,
     /// When it was handed out.
@@ -61,6 +64,10 @@ pub struct Journey<'c, A> {
     place: usize,
     account: usize,
     passed: Vec<Passed>,
+    /// What is tried once all else has failed: slow connections, and models that an account is known not to have.
+    put_off: VecDeque<(usize, usize)>,
+    /// The place that was begun beside an earlier one, and the index of the account that is next there.
+    begun: Option<(usize, usize)>,
     tried: bool,
     over: bool,
 }
@@ -68,21 +75,49 @@ pub struct Journey<'c, A> {
 impl<'c, A: Account> Journey<'c, A> {
     /// A journey to these places.
     pub fn new(cooldowns: &'c Cooldowns, places: Vec<Place<A>>) -> Self {
-        Journey { cooldowns, places, place: 0, account: 0, passed: Vec::new(), tried: false, over: false }
+        Journey {
+            cooldowns,
+            places,
+            place: 0,
+            account: 0,
+            passed: Vec::new(),
+            put_off: VecDeque::new(),
+            begun: None,
+            tried: false,
+            over: false,
+        }
     }
 
     /// The next attempt; none once all that may be tried was. Where everything cools down, the one that ends first may be
     /// tried all the same.
     pub fn next(&mut self, now: SystemTime) -> Option<Leg<A>> {
-        while let Some(place) = self.places.get(self.place).filter(|_| !self.over) {
+        if self.over {
+            return None;
+        }
+        if let Some(leg) = self.next_in_order(now) {
+            return Some(leg);
+        }
+        if let Some(leg) = self.next_put_off(now) {
+            return Some(leg);
+        }
+        self.over = true;
+        if self.tried { None } else { self.last_resort(now) }
+    }
+
+    fn next_in_order(&mut self, now: SystemTime) -> Option<Leg<A>> {
+        while let Some(place) = self.places.get(self.place) {
             let Some(account) = place.accounts.get(self.account) else {
-                (self.place, self.account) = (self.place + 1, 0);
+                self.go_to(self.place + 1);
                 continue;
             };
             let at = (self.place, self.account);
             self.account += 1;
             let candidate = candidate(place, account.as_ref());
             self.forgive(account.as_ref(), &candidate, now);
+            if self.cooldowns.lacks_model(&candidate, now) {
+                self.put_off.push_back(at);
+                continue;
+            }
             let probe = match self.cooldowns.admit(&candidate, now) {
                 Admission::Free => None,
                 Admission::Probe(probe) => Some(probe),
@@ -93,17 +128,61 @@ impl<'c, A: Account> Journey<'c, A> {
             };
             return Some(self.leg(at, probe, now));
         }
-        if self.tried || self.over {
-            return None;
+        None
+    }
+
+    fn next_put_off(&mut self, now: SystemTime) -> Option<Leg<A>> {
+        while let Some(at) = self.put_off.pop_front() {
+            let place = &self.places[at.0];
+            let probe = match self.cooldowns.admit(&candidate(place, place.accounts[at.1].as_ref()), now) {
+                Admission::Free => None,
+                Admission::Probe(probe) => Some(probe),
+                // It is why it was put off.
+                Admission::Cooling { reason: Reason::SlowConnect, .. } => None,
+                Admission::Cooling { until, reason } => {
+                    self.passed.push(Passed { place: at.0, account: at.1, until, reason });
+                    continue;
+                }
+            };
+            return Some(self.leg(at, probe, now));
         }
-        self.over = true;
-        self.last_resort(now)
+        None
+    }
+
+    /// An attempt at a later place, beside the one that was handed out last and is slow. The journey goes on behind it.
+    pub fn beside(&mut self, may: impl Fn(usize) -> bool, now: SystemTime) -> Option<Leg<A>> {
+        let rest = self.places.iter().enumerate().skip(self.place + 1);
+        for (at, place) in rest.filter(|(at, _)| may(*at)) {
+            for (index, account) in place.accounts.iter().enumerate() {
+                let candidate = candidate(place, account.as_ref());
+                if self.cooldowns.lacks_model(&candidate, now) {
+                    continue;
+                }
+                let probe = match self.cooldowns.admit(&candidate, now) {
+                    Admission::Free => None,
+                    Admission::Probe(probe) => Some(probe),
+                    Admission::Cooling { .. } => continue,
+                };
+                self.begun = Some((at, index + 1));
+                return Some(self.leg((at, index), probe, now));
+            }
+        }
+        None
     }
 
     /// Whether another leg may follow the one that was handed out last.
     pub fn goes_on(&self) -> bool {
         let here = self.places.get(self.place).is_some_and(|place| self.account < place.accounts.len());
-        !self.over && (here || self.place + 1 < self.places.len())
+        !self.over && (here || self.place + 1 < self.places.len() || !self.put_off.is_empty())
+    }
+
+    /// Whether another target may be asked now: then the one that was handed out last need not be waited for long.
+    pub fn has_elsewhere(&self, now: SystemTime) -> bool {
+        let admitted = |candidate: Candidate<'_>| {
+            self.cooldowns.peek(&candidate, now).is_none() && !self.cooldowns.lacks_model(&candidate, now)
+        };
+        let mut rest = self.places.iter().skip(self.place + 1);
+        rest.any(|place| place.accounts.iter().any(|account| admitted(candidate(place, account.as_ref()))))
     }
 
     /// The attempt came to its first content.
@@ -123,14 +202,23 @@ impl<'c, A: Account> Journey<'c, A> {
             self.cooldowns.cool(subject, meaning.reason(), end, leg.sent, now);
         } else if meaning.upstream {
             // It answered, if only to refuse the request: it is no outage.
-            self.cooldowns.worked(&candidate, now);
+            self.cooldowns.answered(&candidate, now);
         }
         match meaning.next() {
             _ if committed => self.over = true,
             Next::Nothing => self.over = true,
-            Next::Target => (self.place, self.account) = (leg.place + 1, 0),
+            Next::Target => self.leave(leg.place),
+            Next::Later => {
+                self.leave(leg.place);
+                self.put_off.push_back((leg.place, leg.index));
+            }
             Next::Account => {}
         }
+    }
+
+    /// Whether nothing more is tried.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     /// What cools down among the places, the one that ends first: the answer from memory where nothing was tried.
@@ -143,9 +231,26 @@ impl<'c, A: Account> Journey<'c, A> {
         &self.places[index]
     }
 
-    fn leg(&mut self, (place, account): (usize, usize), probe: Option<Probe>, now: SystemTime) -> Leg<A> {
+    /// Tries no more accounts of a place, which may lie behind, or ahead where it was begun beside another.
+    fn leave(&mut self, place: usize) {
+        if place == self.place {
+            self.go_to(place + 1);
+        } else if let Some((begun, next)) = &mut self.begun
+            && *begun == place
+        {
+            *next = usize::MAX;
+        }
+        self.put_off.retain(|at| at.0 != place);
+    }
+
+    fn go_to(&mut self, place: usize) {
+        self.place = place;
+        self.account = self.begun.filter(|begun| begun.0 == place).map_or(0, |begun| begun.1);
+    }
+
+    fn leg(&mut self, (place, index): (usize, usize), probe: Option<Probe>, now: SystemTime) -> Leg<A> {
         self.tried = true;
-        Leg { place, account: self.places[place].accounts[account].clone(), sent: now, probe }
+        Leg { place, index, account: self.places[place].accounts[index].clone(), sent: now, probe }
     }
 
     /// Everything cools down: the one that ends first, if nobody else tries it.
@@ -188,3 +293,6 @@ fn cooled(meaning: &Meaning, candidate: &Candidate<'_>) -> Option<Subject> {
         Cools::TargetLimit | Cools::Target => candidate.as_target(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::address::{Address, AddressError};
 use super::nearest::nearest;
-use super::skipped::{Reason, Skipped};
+use super::skipped::{Skipped, Why};
 use super::{Provider, Providers};
 use crate::error::Error;
 use crate::plugin::description::Billing;
@@ -142,10 +142,10 @@ impl<'a> Decision<'a, '_> {
     fn named(&mut self, id: &str, label: Option<String>, model: String) {
         let Some(provider) = self.providers.by_id.get(id) else {
             let reason = self.providers.refused(id).unwrap_or("it is not loaded").to_owned();
-            return self.skip(id, &model, Reason::Refused(reason));
+            return self.skip(id, &model, Why::Refused(reason));
         };
         if !provider.enabled {
-            return self.skip(id, &model, Reason::Disabled);
+            return self.skip(id, &model, Why::Disabled);
         }
         if self.fits(provider, &model) {
             self.usable = true;
@@ -163,7 +163,7 @@ impl<'a> Decision<'a, '_> {
                 listing.push((provider, model));
             } else {
                 disabled = true;
-                self.skip(provider.id(), model, Reason::Disabled);
+                self.skip(provider.id(), model, Why::Disabled);
             }
         }
         if listing.is_empty() {
@@ -181,7 +181,7 @@ impl<'a> Decision<'a, '_> {
             candidates = idle;
         } else {
             self.usable = true;
-            idle.iter().for_each(|(provider, model)| self.skip(provider.id(), model, Reason::NoCredential));
+            idle.iter().for_each(|(provider, model)| self.skip(provider.id(), model, Why::NoCredential));
         }
         let class = candidates[0].0.billing();
         if self.providers.pending > 0 && class != Billing::Subscription {
@@ -190,7 +190,7 @@ impl<'a> Decision<'a, '_> {
         }
         for (provider, model) in candidates {
             if provider.billing() != class {
-                self.skip(provider.id(), model, Reason::Money(provider.billing()));
+                self.skip(provider.id(), model, Why::Money(provider.billing()));
             } else if self.fits(provider, model) {
                 self.push(Target { provider: Arc::clone(provider), model: model.to_owned(), label: None });
             }
@@ -201,11 +201,11 @@ impl<'a> Decision<'a, '_> {
     /// Whether a provider that is on can serve this call.
     fn fits(&mut self, provider: &Provider, model: &str) -> bool {
         if let Some(fault) = &provider.fault {
-            self.skip(provider.id(), model, Reason::Misconfigured(fault.clone()));
+            self.skip(provider.id(), model, Why::Misconfigured(fault.clone()));
             return false;
         }
         let Some(wanted) = self.wanted.filter(|wanted| !provider.serves(*wanted)) else { return true };
-        self.skip(provider.id(), model, Reason::NotServed(wanted.words()));
+        self.skip(provider.id(), model, Why::NotServed(wanted.words()));
         false
     }
 
@@ -218,8 +218,8 @@ impl<'a> Decision<'a, '_> {
         }
     }
 
-    fn skip(&mut self, provider: &str, model: &str, reason: Reason) {
-        self.skipped.push(Skipped { provider: provider.to_owned(), model: model.to_owned(), reason });
+    fn skip(&mut self, provider: &str, model: &str, why: Why) {
+        self.skipped.push(Skipped { provider: provider.to_owned(), model: model.to_owned(), why });
     }
 
     fn end(self) -> Result<Vec<Target>, Error> {
@@ -230,8 +230,7 @@ impl<'a> Decision<'a, '_> {
             return Ok(self.targets);
         }
         // What costs money was passed over because of another, which is the one to name.
-        let told =
-            self.skipped.iter().find(|skipped| !matches!(skipped.reason, Reason::Money(_) | Reason::NoCredential));
+        let told = self.skipped.iter().find(|skipped| !matches!(skipped.why, Why::Money(_) | Why::NoCredential));
         let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
         Err(match told.cloned() {
             Some(skipped) => skipped.into_error(served_by()),

@@ -15,12 +15,12 @@ pub struct Skipped {
     /// The provider's own name of the model.
     pub model: String,
     /// Why not.
-    pub reason: Reason,
+    pub why: Why,
 }
 
 /// Why a provider is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Why {
     /// `enabled: false` in the config.
     Disabled,
     /// Its component is there and does not serve.
@@ -39,13 +39,13 @@ impl Skipped {
     /// The sentence where this is all there is to say of an address. `served_by` are those that serve what is wanted.
     pub(super) fn into_error(self, served_by: Vec<String>) -> Error {
         let provider = self.provider;
-        match self.reason {
-            Reason::NotServed(wanted) => Error::NotServed { provider, wanted, served_by },
-            Reason::Disabled => {
+        match self.why {
+            Why::NotServed(wanted) => Error::NotServed { provider, wanted, served_by },
+            Why::Disabled => {
                 let reason = format!("it is switched off by providers.{provider}.enabled in bitrouter.yaml");
                 Error::NotServing { provider, reason }
             }
-            Reason::Misconfigured(fault) => {
+            Why::Misconfigured(fault) => {
                 let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
                 Error::NotServing { provider, reason }
             }
@@ -54,15 +54,15 @@ impl Skipped {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reason::Disabled => f.write_str("switched off in bitrouter.yaml"),
-            Reason::Refused(reason) => f.write_str(reason),
-            Reason::Misconfigured(fault) => write!(f, "bitrouter.yaml: {fault}"),
-            Reason::NotServed(wanted) => write!(f, "does not serve {wanted}"),
-            Reason::NoCredential => f.write_str("no credential"),
-            Reason::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
+            Why::Disabled => f.write_str("switched off in bitrouter.yaml"),
+            Why::Refused(reason) => f.write_str(reason),
+            Why::Misconfigured(fault) => write!(f, "bitrouter.yaml: {fault}"),
+            Why::NotServed(wanted) => write!(f, "does not serve {wanted}"),
+            Why::NoCredential => f.write_str("no credential"),
+            Why::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
         }
     }
 }

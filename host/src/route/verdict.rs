@@ -74,6 +74,8 @@ pub enum Next {
     Account,
     /// The next target.
     Target,
+    /// The next target, and this one again once all others have failed: nothing was sent to it.
+    Later,
     /// Nothing: another would do no better.
     Nothing,
 }
@@ -83,7 +85,7 @@ pub enum Next {
 pub enum Cools {
     /// The account, until its limit ends.
     Account,
-    /// This model of the account, until its limit ends.
+    /// This model of the account, until its limit ends or its plan is seen to have it.
     AccountModel,
     /// The account, until it has another credential.
     Credential,
@@ -108,6 +110,7 @@ impl Meaning {
     pub fn next(&self) -> Next {
         use ErrorKind as Kind;
         match (self.kind, self.scope) {
+            _ if self.outage == Some(Reason::SlowConnect) => Next::Later,
             (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => Next::Nothing,
             // Known filters and windows are a model's: another model may be content.
             (Kind::ContextWindow | Kind::ContentFilter, _) => Next::Target,
@@ -134,6 +137,10 @@ impl Meaning {
             (Kind::RateLimited | Kind::UsageLimit, Scope::Provider) => Some(Cools::TargetLimit),
             (Kind::RateLimited | Kind::UsageLimit, _) => Some(Cools::Account),
             (Kind::Unauthorized, _) => Some(Cools::Credential),
+            // What another plan has is asked of that first from now on.
+            (Kind::Forbidden, Scope::Account | Scope::Model) | (Kind::NotFound, Scope::Account) => {
+                Some(Cools::AccountModel)
+            }
             (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => {
                 Some(Cools::Target)
             }
@@ -147,6 +154,7 @@ impl Meaning {
             ErrorKind::UsageLimit => Reason::UsageLimit,
             ErrorKind::RateLimited => Reason::RateLimited,
             ErrorKind::Unauthorized => Reason::LoggedOut,
+            ErrorKind::Forbidden | ErrorKind::NotFound => Reason::NotOffered,
             ErrorKind::Overloaded => Reason::Overloaded,
             ErrorKind::Timeout => Reason::Silent,
             _ => self.outage.unwrap_or(Reason::Failing),
@@ -199,8 +207,9 @@ mod tests {
             (Kind::Timeout, Scope::Provider, Next::Target, Some(Cools::Target)),
             (Kind::Upstream, Scope::Provider, Next::Target, Some(Cools::Target)),
             (Kind::Unauthorized, Scope::Account, Next::Account, Some(Cools::Credential)),
-            (Kind::Forbidden, Scope::Account, Next::Account, None),
-            (Kind::NotFound, Scope::Account, Next::Account, None),
+            (Kind::Forbidden, Scope::Account, Next::Account, Some(Cools::AccountModel)),
+            (Kind::Forbidden, Scope::Request, Next::Account, None),
+            (Kind::NotFound, Scope::Account, Next::Account, Some(Cools::AccountModel)),
             (Kind::NotFound, Scope::Model, Next::Target, None),
             (Kind::ContextWindow, Scope::Model, Next::Target, None),
             (Kind::ContentFilter, Scope::Model, Next::Target, None),

@@ -3,6 +3,8 @@
 //! The pool and HTTP/1.1 connections are our own, HTTP/2 is hyper's: `docs/decisions/0008` and `0010` have the reasons.
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ use super::connection::{Connection, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
 use super::received::{Home, Received};
 use super::tls::{self, TlsError};
+
+/// A stream that is being opened.
+type Opening = Pin<Box<dyn Future<Output = Result<Stream, SendError>> + Send>>;
 
 /// How long each part of an exchange may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,14 @@ pub enum SendError {
         origin: String,
         /// What the system said.
         reason: String,
+    },
+    /// None was made within the patience that the request had. Nothing was sent.
+    #[error("no connection to {origin} within {} s", .after.as_secs_f32())]
+    Slow {
+        /// Host and port.
+        origin: String,
+        /// The patience.
+        after: Duration,
     },
     /// TLS has nothing to work with.
     #[error(transparent)]
@@ -79,11 +92,13 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of the answer. A reused idle connection that died before any byte of the
-    /// answer is replaced by a fresh one, once.
+    /// answer is replaced by a fresh one, once. A connection that has to be opened may take as long as the connect deadline,
+    /// or as the `patience` of a request that has somewhere else to go.
     pub async fn send(
         &self,
         request: Request<Outgoing>,
         deadlines: &Deadlines,
+        patience: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
         let Some(key) = pool::key(request.uri()) else {
             return Err(SendError::Connect {
@@ -92,14 +107,18 @@ impl Upstream {
             });
         };
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
-        match tokio::time::timeout(first_byte, self.exchange(request, &key)).await {
+        match tokio::time::timeout(first_byte, self.exchange(request, &key, patience)).await {
             Ok(answer) => answer,
             Err(_) => Err(SendError::FirstByte { origin: origin(&key), after: first_byte }),
         }
     }
 
-    async fn exchange(&self, request: Request<Outgoing>, key: &Key) -> Result<Response<Received>, SendError> {
-        let mut request = request;
+    async fn exchange(
+        &self,
+        mut request: Request<Outgoing>,
+        key: &Key,
+        patience: Option<Duration>,
+    ) -> Result<Response<Received>, SendError> {
         if let Some(mut shared) = self.pool.shared(key) {
             match shared.try_send_request(request).await {
                 Ok(response) => return Ok(response.map(Received::from)),
@@ -119,15 +138,30 @@ impl Upstream {
             }
         }
         // Boxed: making a connection is rare, and its state is large.
-        Box::pin(self.fresh(request, key)).await
+        Box::pin(self.fresh(request, key, patience)).await
     }
 
     /// Sends over a connection that is made for it, and kept afterwards.
-    async fn fresh(&self, request: Request<Outgoing>, key: &Key) -> Result<Response<Received>, SendError> {
-        let stream = self.open(request.uri(), &origin(key)).await?;
+    async fn fresh(
+        &self,
+        request: Request<Outgoing>,
+        key: &Key,
+        patience: Option<Duration>,
+    ) -> Result<Response<Received>, SendError> {
+        let mut opening = self.open(request.uri(), origin(key))?;
+        let stream = match patience.filter(|patience| *patience < self.connect) {
+            None => opening.await?,
+            Some(after) => match tokio::time::timeout(after, &mut opening).await {
+                Ok(stream) => stream?,
+                Err(_) => {
+                    self.keep_when_open(opening, key);
+                    return Err(SendError::Slow { origin: origin(key), after });
+                }
+            },
+        };
         if stream.connected().is_negotiated_h2() {
             let lost = |error| lost(key, &error);
-            let mut sender = self.share(stream, key).await.map_err(lost)?;
+            let mut sender = share(&self.pool, stream, key).await.map_err(lost)?;
             return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
         }
         let mut connection = Connection::new(stream);
@@ -153,43 +187,44 @@ impl Upstream {
         }
     }
 
-    /// Opens a stream to an origin: TCP or a proxy's tunnel, and TLS.
-    async fn open(&self, uri: &Uri, origin: &str) -> Result<Stream, SendError> {
-        let stream = async {
-            if uri.scheme() == Some(&Scheme::HTTPS) {
-                self.secure()?.clone().call(uri.clone()).await.map_err(|error| connect_error(origin, &*error))
-            } else {
-                let stream = self.plain.clone().call(uri.clone()).await;
-                stream.map(MaybeHttpsStream::Http).map_err(|error| connect_error(origin, &*error))
-            }
-        };
-        match tokio::time::timeout(self.connect, stream).await {
-            Ok(stream) => stream,
-            Err(_) => Err(SendError::Connect {
-                origin: origin.to_owned(),
-                reason: format!("nothing answered within {} s", self.connect.as_secs_f32()),
-            }),
-        }
+    /// Opens a stream to an origin: TCP or a proxy's tunnel, and TLS. It borrows nothing, so that it can go on when the
+    /// request that wanted it has gone elsewhere.
+    fn open(&self, uri: &Uri, origin: String) -> Result<Opening, TlsError> {
+        let tls = if uri.scheme() == Some(&Scheme::HTTPS) { Some(self.secure()?.clone()) } else { None };
+        let (mut plain, uri, deadline) = (self.plain.clone(), uri.clone(), self.connect);
+        Ok(Box::pin(async move {
+            let stream = async {
+                match tls {
+                    Some(mut tls) => tls.call(uri).await,
+                    None => plain.call(uri).await.map(MaybeHttpsStream::Http),
+                }
+            };
+            let reason = match tokio::time::timeout(deadline, stream).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                // Each address of a name has its share of the deadline.
+                Ok(Err(error)) if !is_timeout(&*error) => innermost(&*error),
+                Ok(Err(_)) | Err(_) => format!("nothing answered within {} s", deadline.as_secs_f32()),
+            };
+            Err(SendError::Connect { origin, reason })
+        }))
     }
 
-    /// Speaks HTTP/2 over a fresh stream, for this request and all that follow.
-    async fn share(&self, stream: Stream, key: &Key) -> hyper::Result<http2::SendRequest<Outgoing>> {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            // Windows as large as browsers have, so that a long answer never waits for an update.
-            .initial_stream_window_size(2 << 20)
-            .initial_connection_window_size(16 << 20)
-            .keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(15))
-            .handshake(stream)
-            .await?;
+    /// Keeps a connection for later requests once it is open. One for each origin is enough to find out that it can be
+    /// reached after all.
+    fn keep_when_open(&self, opening: Opening, key: &Key) {
+        let (pool, key) = (Arc::clone(&self.pool), key.clone());
+        let Some(only) = pool.opens(&key) else { return };
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an HTTP/2 connection ended");
+            if let Ok(stream) = opening.await {
+                if stream.connected().is_negotiated_h2() {
+                    // It lies in the pool, or has failed.
+                    let _ = share(&pool, stream, &key).await;
+                } else {
+                    pool.put(key, Connection::new(stream));
+                }
             }
+            drop(only);
         });
-        self.pool.share(key.clone(), sender.clone());
-        Ok(sender)
     }
 
     fn secure(&self) -> Result<&HttpsConnector<Connect>, TlsError> {
@@ -206,6 +241,26 @@ impl Upstream {
     }
 }
 
+/// Speaks HTTP/2 over a fresh stream, for this request and all that follow.
+async fn share(pool: &Pool, stream: Stream, key: &Key) -> hyper::Result<http2::SendRequest<Outgoing>> {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        // Windows as large as browsers have, so that a long answer never waits for an update.
+        .initial_stream_window_size(2 << 20)
+        .initial_connection_window_size(16 << 20)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(15))
+        .handshake(stream)
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an HTTP/2 connection ended");
+        }
+    });
+    pool.share(key.clone(), sender.clone());
+    Ok(sender)
+}
+
 /// Host and port, for errors.
 fn origin((scheme, authority): &Key) -> String {
     let port = authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
@@ -216,8 +271,9 @@ fn lost(key: &Key, error: &(dyn StdError + 'static)) -> SendError {
     SendError::Lost { origin: origin(key), reason: innermost(error) }
 }
 
-fn connect_error(origin: &str, error: &(dyn StdError + 'static)) -> SendError {
-    SendError::Connect { origin: origin.to_owned(), reason: innermost(error) }
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    let here = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::TimedOut);
+    here || error.source().is_some_and(is_timeout)
 }
 
 /// The cause that says what really happened: "connection refused" rather than "client error (Connect)".

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,12 +27,15 @@ pub(super) struct Connect {
 }
 
 impl Connect {
-    pub(super) fn new(connect_timeout: std::time::Duration) -> Self {
+    pub(super) fn new(connect_timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
-        tcp.set_keepalive(Some(std::time::Duration::from_secs(60)));
+        // A peer that has vanished while it was silent, as after a change of networks, is noticed in a minute and a half.
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
+        tcp.set_keepalive_retries(Some(3));
         Connect { tcp, proxies: Arc::new(Matcher::from_system()) }
     }
 }

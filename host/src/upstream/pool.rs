@@ -35,6 +35,8 @@ struct Kept {
     /// The last used is last, and is taken first: those behind it may go.
     idle: Vec<(Connection<Stream>, Instant)>,
     shared: Option<http2::SendRequest<Outgoing>>,
+    /// Held while a connection is opened that no request waits for.
+    opens: Weak<()>,
 }
 
 impl Pool {
@@ -72,6 +74,18 @@ impl Pool {
     /// Keeps a connection for all requests.
     pub(super) fn share(&self, key: Key, sender: http2::SendRequest<Outgoing>) {
         self.lock().entry(key).or_default().shared = Some(sender);
+    }
+
+    /// Leave to open a connection that no request waits for, for as long as it is held; one for each origin.
+    pub(super) fn opens(&self, key: &Key) -> Option<Arc<()>> {
+        let mut origins = self.lock();
+        let opens = &mut origins.entry(key.clone()).or_default().opens;
+        if opens.strong_count() > 0 {
+            return None;
+        }
+        let only = Arc::new(());
+        *opens = Arc::downgrade(&only);
+        Some(only)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {

@@ -49,7 +49,7 @@ pub struct Rules {
     under_way: BTreeMap<usize, Sent>,
     /// What is known of accounts, and of models of providers.
     limits: BTreeMap<(usize, usize), Period>,
-    /// Accounts whose credential was refused, and when.
+    /// Accounts whose credential was refused, and when the request was sent that found it out.
     dead: BTreeMap<(usize, usize), Millis>,
     outages: BTreeMap<(usize, usize), Period>,
     /// When an account, and a model of a provider, was last asked.
@@ -179,7 +179,7 @@ impl Rules {
                 fails(&mut self.outages, model, sent, now, |strikes| doubled(SECOND, strikes, 2 * MINUTE));
             }
             Answer::Dead => {
-                self.dead.insert(account, now);
+                self.dead.insert(account, sent);
                 fails(&mut self.limits, account, sent, now, |strikes| doubled(15 * MINUTE, strikes, HOUR));
             }
             Answer::NotOffered | Answer::BadRequest => {
@@ -222,7 +222,11 @@ impl Rules {
         for cooling in cooldowns.list(wall(now)) {
             let provider = PROVIDERS.iter().position(|known| *known == cooling.subject.provider).expect("one of three");
             let account = LABELS.iter().position(|known| cooling.subject.label.as_deref() == Some(known));
-            let bound = account.map_or(3 * MINUTE, |account| self.bound((provider, account)));
+            let bound = match account {
+                _ if cooling.reason == Reason::NotOffered => PROBED_WHEN_OLD,
+                None => 3 * MINUTE,
+                Some(account) => self.bound((provider, account)),
+            };
             let what = format!("{} may be probed in time", cooling.subject);
             self.must(cooling.next_probe <= wall(now + bound), &what);
             self.must(cooling.until <= wall(now) + cooling.reason.most(), "every cooldown ends");

@@ -8,7 +8,7 @@ use super::Machine;
 #[test]
 fn an_untrusted_config_may_do_what_moves_nothing() {
     let machine = Machine::new().repo(
-        "server: {listen: 127.0.0.1:1, keys: [0123456789abcdef], allowed_origins: []}\nproviders: {a: {api_key: sk-1, priority: 1, settings: {x: '$${Y}'}}}\n",
+        "server: {listen: 127.0.0.1:1, keys: [0123456789abcdef], allowed_origins: []}\nproviders: {a: {api_key: sk-1, enabled: true, accounts: balance, settings: {x: '$${Y}'}}}\n",
     );
     assert!(machine.load().is_ok());
 }
@@ -45,6 +45,10 @@ fn what_an_untrusted_config_may_not_do_is_refused_with_its_line_and_the_command(
         ),
         ("server: {allowed_origins: [https://evil.example]}\n", "1:10", "server.allowed_origins", "let web pages in"),
         ("credentials: {store: file}\n", "1:15", "credentials.store", "say where secrets are kept"),
+        ("models: {gpt-5.5: openai:gpt-5.5}\n", "1:1", "models", "say what pays for requests"),
+        ("providers: {a: {priority: 1}}\n", "1:17", "providers.a.priority", "say what pays for requests"),
+        ("providers: {a: {enabled: false}}\n", "1:17", "providers.a.enabled", "say what pays for requests"),
+        ("hedge_after_ms: 1\n", "1:1", "hedge_after_ms", "say what pays for requests"),
         (
             "x: &o {api_base: 'https://e'}\nproviders: {a: {<<: *o}}\n",
             "2:21",

@@ -32,6 +32,8 @@ pub(super) struct Cooldown {
     pub since: SystemTime,
     /// When the newest of them was known.
     pub failed: SystemTime,
+    /// When the request of the newest was sent.
+    pub sent: SystemTime,
     pub until: SystemTime,
     /// Failures in a row, each of a request that was sent after the one before was known.
     strikes: u32,
@@ -56,12 +58,19 @@ pub(super) enum Stand {
 
 impl Cooldown {
     /// The first failure.
-    pub fn begin(subject: Subject, reason: Reason, told: Option<SystemTime>, now: SystemTime) -> Self {
+    pub fn begin(
+        subject: Subject,
+        reason: Reason,
+        told: Option<SystemTime>,
+        sent: SystemTime,
+        now: SystemTime,
+    ) -> Self {
         Cooldown {
             subject,
             reason,
             since: now,
             failed: now,
+            sent,
             until: now + length(reason, 1, told, now),
             strikes: 1,
             probes: 0,
@@ -93,7 +102,7 @@ impl Cooldown {
             (self.since, self.probes, self.next_probe) = (now, 0, now + FIRST_PROBE);
         }
         self.reason = reason;
-        self.failed = now;
+        (self.failed, self.sent) = (now, sent);
         self.until = now + length(reason, self.strikes, told, now);
     }
 
@@ -153,6 +162,7 @@ impl Cooldown {
     pub fn bound(&mut self, now: SystemTime) {
         self.until = self.until.min(now + self.reason.most());
         self.failed = self.failed.min(now);
+        self.sent = self.sent.min(now);
         self.since = self.since.min(now);
         self.next_probe = self.next_probe.min(now + if self.is_old(now) { OLD_PROBE_WAIT } else { PROBE_WAIT });
     }

@@ -147,7 +147,7 @@ impl Entry {
         let (since, until, next_probe) = (time(&self.since)?, time(&self.until)?, time(&self.next_probe)?);
         let subject =
             Subject { provider: self.provider.clone(), label: self.account.clone(), model: self.model.clone() };
-        let mut cooldown = Cooldown::begin(subject, self.reason, None, now);
+        let mut cooldown = Cooldown::begin(subject, self.reason, None, now, now);
         (cooldown.since, cooldown.until, cooldown.next_probe) = (since, until, next_probe);
         cooldown.probes = self.probes;
         cooldown.bound(now);

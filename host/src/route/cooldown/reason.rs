@@ -26,6 +26,8 @@ pub enum Reason {
     Failing,
     /// No connection could be opened.
     Unreachable,
+    /// A connection took so long to open that the request went elsewhere.
+    SlowConnect,
     /// A connection was there, and no answer came in time.
     Silent,
     /// The answer broke off before its content began.
@@ -36,7 +38,12 @@ impl Reason {
     /// Whether it is an outage: something that nobody can tell the end of, and that is found out by trying.
     pub fn is_outage(self) -> bool {
         match self {
-            Reason::Overloaded | Reason::Failing | Reason::Unreachable | Reason::Silent | Reason::BrokeOff => true,
+            Reason::Overloaded
+            | Reason::Failing
+            | Reason::Unreachable
+            | Reason::SlowConnect
+            | Reason::Silent
+            | Reason::BrokeOff => true,
             Reason::RateLimited | Reason::UsageLimit | Reason::LoggedOut | Reason::NotOffered => false,
         }
     }
@@ -101,6 +108,7 @@ impl fmt::Display for Reason {
             Reason::Overloaded => "overloaded",
             Reason::Failing => "failing with server errors",
             Reason::Unreachable => "no connection",
+            Reason::SlowConnect => "slow to connect",
             Reason::Silent => "no answer in time",
             Reason::BrokeOff => "answers break off before they begin",
         })
@@ -108,7 +116,7 @@ impl fmt::Display for Reason {
 }
 
 #[cfg(test)]
-pub(super) const ALL: [Reason; 9] = [
+pub(super) const ALL: [Reason; 10] = [
     Reason::RateLimited,
     Reason::UsageLimit,
     Reason::LoggedOut,
@@ -116,6 +124,7 @@ pub(super) const ALL: [Reason; 9] = [
     Reason::Overloaded,
     Reason::Failing,
     Reason::Unreachable,
+    Reason::SlowConnect,
     Reason::Silent,
     Reason::BrokeOff,
 ];

@@ -54,14 +54,19 @@ impl Table {
 
     /// What closes the candidate the longest, if anything does.
     pub fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
-        let closed = self.covering(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
+        let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
         closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
     }
 
-    /// When the credential was refused last.
+    pub fn lacks_model(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        let mut lacking = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::NotOffered);
+        lacking.any(|cooldown| cooldown.stand(now) == Stand::Closed)
+    }
+
+    /// When the request was sent with which the credential was refused last.
     pub fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
         let mut refused = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::LoggedOut);
-        refused.next().map(|cooldown| cooldown.failed)
+        refused.next().map(|cooldown| cooldown.sent)
     }
 
     pub fn cool(
@@ -83,7 +88,7 @@ impl Table {
                 (before, known.reason)
             }
             None => {
-                cooldowns.push(Cooldown::begin(subject, reason, told, now));
+                cooldowns.push(Cooldown::begin(subject, reason, told, sent, now));
                 (reason, reason)
             }
         };
@@ -95,8 +100,13 @@ impl Table {
         self.changed |= before.is_limit() || after.is_limit();
     }
 
-    pub fn worked(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
+    pub fn answered(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || now >= cooldown.until;
+        self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
+    }
+
+    pub fn offered(&mut self, candidate: &Candidate<'_>) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason == Reason::NotOffered;
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
@@ -112,7 +122,7 @@ impl Table {
         shared: &Arc<Shared>,
     ) -> Option<LastResort> {
         let end = |candidate: &Candidate<'_>| {
-            let not_over = self.covering(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
+            let not_over = self.closing(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
             let longest = not_over.max_by_key(|cooldown| cooldown.until);
             longest.map_or((now, None), |cooldown| (cooldown.until.max(now), Some(cooldown.reason)))
         };
@@ -127,7 +137,8 @@ impl Table {
         }
         let id = self.probes + 1;
         let candidate = &candidates[index];
-        let tried = self.covering_mut(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
+        let tried = self.covering_mut(candidate).filter(|cooldown| cooldown.reason != Reason::NotOffered);
+        let tried = tried.filter(|cooldown| cooldown.stand(now) != Stand::Over);
         let subjects = tried.map(|cooldown| let_through(cooldown, id, now)).collect();
         (self.probes, self.changed) = (id, true);
         Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id, now) })
@@ -193,6 +204,11 @@ impl Table {
         if cooldowns.len() < MOST && cooldowns.iter().all(|known| known.subject != cooldown.subject) {
             cooldowns.push(cooldown);
         }
+    }
+
+    /// What can keep requests away. That an account does not have the model only puts it off.
+    fn closing(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {
+        self.covering(candidate).filter(|cooldown| cooldown.reason != Reason::NotOffered)
     }
 
     fn covering(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {

@@ -74,7 +74,6 @@ fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
         (Reason::UsageLimit, Some(18 * DAY), 8 * DAY),
         (Reason::UsageLimit, None, 15 * MINUTE),
         (Reason::LoggedOut, None, 15 * MINUTE),
-        (Reason::NotOffered, None, 15 * MINUTE),
         (Reason::Overloaded, None, 1),
         (Reason::Overloaded, Some(30), 30),
         (Reason::Unreachable, Some(DAY), 2 * MINUTE),
@@ -83,6 +82,21 @@ fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
         fails(&cooldowns, WORK.as_account(), reason, told, 0);
         assert_eq!(cools_until(&cooldowns, &WORK, 0), Some(until), "{reason:?} until {told:?}");
     }
+}
+
+#[test]
+fn a_model_that_an_account_lacks_closes_nothing_and_is_looked_for_again() {
+    let cooldowns = Cooldowns::default();
+    fails(&cooldowns, WORK.as_model_of_account(), Reason::NotOffered, None, 0);
+    let lacks = |candidate: &Candidate<'_>, now| cooldowns.lacks_model(candidate, at(now));
+    assert_eq!(cools_until(&cooldowns, &WORK, 1), None);
+    assert_eq!([WORK, HOME, OTHER_MODEL].map(|candidate| lacks(&candidate, 1)), [true, false, false]);
+    // After a minute one request looks, at its usual place.
+    assert!(!lacks(&WORK, MINUTE));
+    let probe = cooldowns.admit(&WORK, at(MINUTE));
+    assert!(matches!(probe, Admission::Probe(_)) && lacks(&WORK, MINUTE + 1));
+    drop(probe);
+    assert!(!lacks(&WORK, 15 * MINUTE) && cooldowns.list(at(15 * MINUTE)).is_empty());
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn what_is_passed_over_has_its_reason() {
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
         let mut skipped = Vec::new();
         let _ = world.providers().decide(&addresses, Some(wanted), &mut skipped);
-        let shown = |skipped: &Skipped| format!("{}:{}: {}", skipped.provider, skipped.model, skipped.reason);
+        let shown = |skipped: &Skipped| format!("{}:{}: {}", skipped.provider, skipped.model, skipped.why);
         skipped.iter().map(shown).collect::<Vec<_>>().join(", ")
     };
     let money = "pay-per-token: not moved to by itself";

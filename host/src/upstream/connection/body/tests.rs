@@ -96,6 +96,20 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Whether anything stands between the last chunk and the end.
+fn has_trailer(input: &[u8]) -> bool {
+    let mut decoder = Decoder::chunked();
+    for byte in input {
+        if matches!(&decoder, Decoder::Chunked(chunks) if chunks.at == At::Line) && *byte != b'\r' {
+            return true;
+        }
+        if decoder.decode(&[*byte], &mut Vec::new()).is_err() {
+            return false;
+        }
+    }
+    false
+}
+
 fn cuts(places: &[Index], length: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = places.iter().map(|place| place.index(length + 1)).collect();
     cuts.sort_unstable();
@@ -127,8 +141,7 @@ proptest! {
         let hypers = by_hyper("transfer-encoding: chunked\r\n", &input);
         prop_assert_eq!(&ours.data, &hypers.data);
         // Trailers are skipped here: hyper reads them, finds other faults in them, and takes a line feed alone for a line's end.
-        let has = |text: &[u8]| input.windows(text.len()).any(|bytes| bytes == text);
-        prop_assert!(ours.complete == hypers.complete || has(b"trailer") || has(b"y: b"), "{:?} {:?}", ours, hypers);
+        prop_assert!(ours.complete == hypers.complete || has_trailer(&input), "{:?} {:?}", ours, hypers);
     }
 
     #[test]

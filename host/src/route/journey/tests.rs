@@ -1,0 +1,204 @@
+//! Journeys by hand: what comes after what. The simulation has them by the thousand.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use bitrouter_dialect::ErrorKind;
+
+use super::super::{Meaning, Scope};
+use super::*;
+
+/// A label, and when its credential came to be.
+#[derive(Clone, Debug)]
+struct Known(&'static str, u64);
+
+impl Account for Known {
+    fn label(&self) -> &str {
+        self.0
+    }
+
+    fn since(&self) -> SystemTime {
+        at(self.1)
+    }
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+fn place(provider: &str, labels: &[&'static str]) -> Place<Known> {
+    let accounts = labels.iter().map(|label| Some(Known(label, 0))).collect();
+    Place { provider: provider.to_owned(), model: "m".to_owned(), accounts }
+}
+
+fn slow() -> Meaning {
+    Meaning { outage: Some(Reason::SlowConnect), ..Meaning::theirs(ErrorKind::Upstream, Scope::Provider, None) }
+}
+
+fn refused(kind: ErrorKind) -> Meaning {
+    Meaning::theirs(kind, Scope::Account, None)
+}
+
+/// Walks to the end, every attempt failing as `fails` says of provider and label; what was tried, in order.
+fn walk(mut journey: Journey<'_, Known>, fails: impl Fn(&str, &str) -> Meaning, now: SystemTime) -> Vec<String> {
+    let mut tried = Vec::new();
+    while let Some(leg) = journey.next(now) {
+        let (provider, label) = (journey.place(leg.place).provider.clone(), leg.account.as_ref().map_or("", |a| a.0));
+        // A connection is slow only while there is somewhere else to go.
+        let meaning = match fails(&provider, label) {
+            meaning if meaning == slow() && !journey.has_elsewhere(now) => {
+                Meaning { outage: Some(Reason::Unreachable), ..meaning }
+            }
+            meaning => meaning,
+        };
+        tried.push(format!("{provider}@{label}"));
+        journey.failed(leg, &meaning, false, now);
+    }
+    tried
+}
+
+#[test]
+fn a_slow_connection_is_waited_for_once_everybody_else_has_failed() {
+    let cooldowns = Cooldowns::default();
+    let places = || vec![place("a", &["x", "y"]), place("b", &["x"])];
+    let fails = |provider: &str, _: &str| if provider == "a" { slow() } else { refused(ErrorKind::Overloaded) };
+    assert_eq!(walk(Journey::new(&cooldowns, places()), fails, at(0)), ["a@x", "b@x", "a@x"]);
+}
+
+#[test]
+fn a_slow_connection_keeps_other_requests_away_and_the_only_target_is_waited_for() {
+    let cooldowns = Cooldowns::default();
+    let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
+    let leg = journey.next(at(0)).unwrap();
+    assert!(journey.has_elsewhere(at(0)));
+    journey.failed(leg, &slow(), false, at(0));
+    let mut next = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
+    let leg = next.next(at(0)).unwrap();
+    assert_eq!((next.place(leg.place).provider.as_str(), next.has_elsewhere(at(0))), ("b", false));
+    next.arrived(leg, at(0));
+
+    let mut only = Journey::new(&cooldowns, vec![place("c", &["x", "y"])]);
+    let leg = only.next(at(0)).unwrap();
+    assert!(!only.has_elsewhere(at(0)), "another account is no other place");
+    only.arrived(leg, at(0));
+}
+
+#[test]
+fn a_target_that_rests_is_no_place_to_hurry_to() {
+    let cooldowns = Cooldowns::default();
+    let b = Candidate { provider: "b", label: Some("x"), model: "m" };
+    cooldowns.cool(b.as_account(), Reason::RateLimited, None, at(0), at(0));
+    let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
+    let leg = journey.next(at(0)).unwrap();
+    assert!(!journey.has_elsewhere(at(0)));
+    journey.arrived(leg, at(0));
+}
+
+#[test]
+fn a_model_that_an_account_does_not_have_is_asked_of_it_last() {
+    let cooldowns = Cooldowns::default();
+    let fails = |_: &str, label: &str| match label {
+        "x" => refused(ErrorKind::Forbidden),
+        _ => refused(ErrorKind::ContextWindow),
+    };
+    let both = || Journey::new(&cooldowns, vec![place("a", &["x", "y"])]);
+    assert_eq!(walk(both(), fails, at(0)), ["a@x", "a@y"]);
+    // What another request wants of the other account first fails there for good, so the first is not asked.
+    assert_eq!(walk(both(), fails, at(1)), ["a@y"]);
+    let limited = |_: &str, label: &str| match label {
+        "x" => refused(ErrorKind::Forbidden),
+        _ => refused(ErrorKind::RateLimited),
+    };
+    assert_eq!(walk(both(), limited, at(2)), ["a@y", "a@x"]);
+    // Nobody is kept from the only account there is.
+    let only = || Journey::new(&cooldowns, vec![place("a", &["x"])]);
+    assert_eq!(walk(only(), limited, at(3)), ["a@x"]);
+    assert_eq!(walk(only(), limited, at(4)), ["a@x"]);
+}
+
+#[test]
+fn a_model_that_is_offered_again_is_asked_for_as_before() {
+    let cooldowns = Cooldowns::default();
+    let forbidden = |_: &str, _: &str| refused(ErrorKind::Forbidden);
+    let only = || Journey::new(&cooldowns, vec![place("a", &["x"])]);
+    walk(only(), forbidden, at(0));
+    assert_eq!(cooldowns.list(at(1)).len(), 1);
+    let mut journey = only();
+    let leg = journey.next(at(1)).unwrap();
+    journey.failed(leg, &refused(ErrorKind::InvalidRequest), false, at(1));
+    assert_eq!(cooldowns.list(at(1)).len(), 1, "a refusal says nothing of the plan");
+    let mut journey = only();
+    let leg = journey.next(at(2)).unwrap();
+    journey.arrived(leg, at(2));
+    assert_eq!(cooldowns.list(at(2)), []);
+}
+
+#[test]
+fn what_is_asked_last_still_rests_for_its_limit() {
+    let cooldowns = Cooldowns::default();
+    let x = Candidate { provider: "a", label: Some("x"), model: "m" };
+    cooldowns.cool(x.as_model_of_account(), Reason::NotOffered, None, at(0), at(0));
+    cooldowns.cool(x.as_account(), Reason::RateLimited, Some(at(30)), at(0), at(0));
+    let tried = |now| {
+        let journey = Journey::new(&cooldowns, vec![place("a", &["x", "y"])]);
+        walk(journey, |_, _| refused(ErrorKind::Forbidden), at(now))
+    };
+    assert_eq!(tried(1), ["a@y"]);
+    assert_eq!(tried(31), ["a@x", "a@y"], "both are asked last from now on");
+}
+
+#[test]
+fn beside_a_slow_target_another_is_begun_and_the_journey_goes_on_behind_it() {
+    let cooldowns = Cooldowns::default();
+    let places = vec![place("a", &["x"]), place("plan", &["x"]), place("b", &["x", "y"]), place("c", &["x"])];
+    let mut journey = Journey::new(&cooldowns, places);
+    let first = journey.next(at(0)).unwrap();
+    let no_plan = |index: usize| index != 1;
+    let second = journey.beside(no_plan, at(0)).unwrap();
+    assert_eq!((second.place, second.account.as_ref().unwrap().0), (2, "x"));
+    journey.failed(first, &refused(ErrorKind::Overloaded), false, at(0));
+    journey.failed(second, &refused(ErrorKind::RateLimited), false, at(0));
+    let rest = walk(journey, |_, _| refused(ErrorKind::Overloaded), at(0));
+    assert_eq!(rest, ["plan@x", "b@y", "c@x"]);
+}
+
+#[test]
+fn a_place_that_failed_beside_another_is_not_tried_again() {
+    let cooldowns = Cooldowns::default();
+    let mut journey = Journey::new(&cooldowns, vec![place("a", &["x", "y"]), place("b", &["x", "y"])]);
+    let first = journey.next(at(0)).unwrap();
+    let second = journey.beside(|_| true, at(0)).unwrap();
+    journey.failed(second, &refused(ErrorKind::Overloaded), false, at(0));
+    journey.failed(first, &refused(ErrorKind::RateLimited), false, at(0));
+    assert_eq!(walk(journey, |_, _| refused(ErrorKind::RateLimited), at(0)), ["a@y"]);
+}
+
+#[test]
+fn a_login_that_is_newer_than_the_request_that_was_refused_is_not_refused() {
+    let cooldowns = Cooldowns::default();
+    let with = |since: u64| {
+        let place = Place { accounts: vec![Some(Known("x", since))], ..place("a", &[]) };
+        Journey::new(&cooldowns, vec![place])
+    };
+    let mut journey = with(0);
+    let leg = journey.next(at(10)).unwrap();
+    // The new login comes at 12, and the refusal of the old one after it.
+    journey.failed(leg, &refused(ErrorKind::Unauthorized), false, at(15));
+    let candidate = Candidate { provider: "a", label: Some("x"), model: "m" };
+    assert!(cooldowns.peek(&candidate, at(16)).is_some());
+    assert!(with(12).next(at(16)).is_some());
+    assert_eq!(cooldowns.peek(&candidate, at(16)), None);
+}
+
+#[test]
+fn the_credential_that_was_refused_stays_so() {
+    let cooldowns = Cooldowns::default();
+    let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
+    let leg = journey.next(at(10)).unwrap();
+    journey.failed(leg, &refused(ErrorKind::Unauthorized), false, at(11));
+    let next = walk(
+        Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]),
+        |_, _| refused(ErrorKind::Overloaded),
+        at(20),
+    );
+    assert_eq!(next, ["b@x"]);
+}
