@@ -9,8 +9,8 @@ mod front;
 mod guard;
 mod guess;
 mod multipart;
+mod paced;
 mod reply;
-mod socket;
 
 pub use accept::{BindError, bind, serve};
 pub use endpoints::{Call, CallBody, Endpoint, endpoint, paths};
