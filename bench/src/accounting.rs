@@ -1,5 +1,5 @@
-//! What the operating system says a process has used: CPU time and resident memory. Called around a measured
-//! section. Linux only; elsewhere every figure is `None` and the table says "not measured".
+//! What the operating system says a process has used: CPU time and resident memory, and the kernel's
+//! own. Called around a measured section. Linux only; elsewhere every figure is `None` and the table says "not measured".
 
 use std::time::Duration;
 
@@ -18,14 +18,28 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
 /// Resident memory in bytes: `VmRSS` of `/proc/<pid>/status`.
 #[cfg(target_os = "linux")]
 pub fn resident(pid: u32) -> Option<u64> {
-    resident_in(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    kilobytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
+/// A line of such a file, in bytes.
 #[cfg(target_os = "linux")]
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+/// The kernel's own memory in bytes, for all processes: `Slab` of `/proc/meminfo`, where sockets and open files are. What
+/// waits in a socket's buffers is not in it.
+#[cfg(target_os = "linux")]
+pub fn kernel() -> Option<u64> {
+    kilobytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "Slab:")
+}
+
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn kernel() -> Option<u64> {
+    None
 }
 
 /// Not measured here.
@@ -96,7 +110,10 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_in_kilobytes() {
-        assert_eq!(resident_in("Name:\tx\nVmRSS:\t    1708 kB\nRssAnon:\t 12 kB\n"), Some(1708 * 1024));
+        let status = "Name:\tx\nVmRSS:\t    1708 kB\nRssAnon:\t 12 kB\n";
+        assert_eq!(kilobytes(status, "VmRSS:"), Some(1708 * 1024));
+        assert_eq!(kilobytes(status, "VmSwap:"), None);
         assert!(resident(std::process::id()).unwrap() > 100_000);
+        assert!(kernel().unwrap() > 100_000);
     }
 }

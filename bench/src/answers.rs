@@ -10,6 +10,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use crate::release::Wait;
+
 /// How the upstream answers a chat call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Behaviour {
@@ -21,7 +23,7 @@ pub enum Behaviour {
     Short,
     /// 64 events 3 ms apart, then `[DONE]`.
     Paced,
-    /// One event, then nothing until the client leaves.
+    /// One event, then nothing until `POST /release` comes; then three events and `[DONE]`.
     Hold,
 }
 
@@ -74,9 +76,15 @@ impl Behaviour {
             pieces: self.pieces(),
             next: 0,
             flush: false,
-            holds: self == Self::Hold,
+            wait: (self == Self::Hold).then(Wait::start),
             pace: (self == Self::Paced).then(|| Box::pin(tokio::time::sleep(PACE))),
         }
+    }
+
+    /// The first piece of the answer.
+    #[cfg(test)]
+    pub fn first(self) -> Bytes {
+        self.pieces()[0].clone()
     }
 
     fn pieces(self) -> Arc<[Bytes]> {
@@ -84,7 +92,10 @@ impl Behaviour {
         static BURST: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(68));
         static SHORT: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(4));
         static PACED: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| events(64));
-        static HOLD: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| Arc::new([event(r#"{"content":"wait"}"#, "null", "")]));
+        static HOLD: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| {
+            let first = event(r#"{"content":"wait"}"#, "null", "");
+            [first].iter().chain(events(3).iter()).cloned().collect()
+        });
         match self {
             Self::Whole => WHOLE.clone(),
             Self::Burst => BURST.clone(),
@@ -124,7 +135,8 @@ pub struct Answer {
     next: usize,
     /// A piece was handed out and has to leave before the next one.
     flush: bool,
-    holds: bool,
+    /// What comes before the second piece.
+    wait: Option<Wait>,
     pace: Option<Pin<Box<Sleep>>>,
 }
 
@@ -134,8 +146,14 @@ impl Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(piece) = self.pieces.get(self.next).cloned() else {
-            return if self.holds { Poll::Pending } else { Poll::Ready(None) };
+            return Poll::Ready(None);
         };
+        if self.next == 1
+            && let Some(wait) = &mut self.wait
+        {
+            std::task::ready!(wait.poll(cx));
+            self.wait = None;
+        }
         if let Some(sleep) = &mut self.pace {
             std::task::ready!(sleep.as_mut().poll(cx));
             // From the due time, not from now: a late event does not delay those after it.
@@ -152,13 +170,13 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.holds && self.next == self.pieces.len()
+        self.next == self.pieces.len()
     }
 
     fn size_hint(&self) -> SizeHint {
         // A stream's length is not told, as with real providers: it goes out chunked.
         match self.pieces.as_ref() {
-            [only] if !self.holds => SizeHint::with_exact(only.len() as u64),
+            [only] => SizeHint::with_exact(only.len() as u64),
             _ => SizeHint::default(),
         }
     }
@@ -197,6 +215,24 @@ mod tests {
                 serde_json::from_slice::<serde_json::Value>(text).unwrap();
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_held_answer_stops_after_its_first_event_and_ends_once_it_is_released() {
+        let mut answer = Behaviour::Hold.answer();
+        let first = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(first.starts_with(b"data: {"));
+        let mut rest = std::pin::pin!(answer.collect());
+        assert!(waits(rest.as_mut()).await);
+        assert_eq!(crate::release::release(), 1);
+        let rest = rest.await.unwrap().to_bytes();
+        assert!(rest.ends_with(DONE));
+        assert_eq!(first.len() + rest.len(), Behaviour::Hold.length());
+    }
+
+    /// Whether a future waits for something: polled a few times, as an answer yields once after each piece.
+    async fn waits(mut future: Pin<&mut impl Future>) -> bool {
+        std::future::poll_fn(|cx| Poll::Ready((0..9).all(|_| future.as_mut().poll(cx).is_pending()))).await
     }
 
     #[tokio::test]

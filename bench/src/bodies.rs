@@ -1,4 +1,4 @@
-//! The request bodies of the table: a small chat call, and two long histories as a coding agent sends them.
+//! The request bodies of the table: a small chat call, and long histories as a coding agent sends them.
 //! Called by the load generator. Deterministic: the same arguments give the same bytes on every machine, so two
 //! runs compare. `model` comes first, where the mock upstream looks for it.
 
@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Kind {
     /// A system and a user message, 1 KB.
     Small,
+    /// A history of files and tool calls, 100 KB: a coding agent some turns into its work.
+    Turns,
     /// A history of plain sentences, 1 MB.
     Prose,
     /// A history of files and tool calls, 1 MB, where quotes, line ends and backslashes are escaped, often twice.
@@ -20,6 +22,7 @@ impl Kind {
     pub fn size(self) -> usize {
         match self {
             Self::Small => 1024,
+            Self::Turns => 100 << 10,
             Self::Prose | Self::Code => 1 << 20,
         }
     }
@@ -28,6 +31,7 @@ impl Kind {
     fn messages(self) -> usize {
         match self {
             Self::Small => 2,
+            Self::Turns => 20,
             Self::Prose | Self::Code => 200,
         }
     }
@@ -36,7 +40,7 @@ impl Kind {
     fn frame(self) -> usize {
         match self {
             Self::Small | Self::Prose => 48,
-            Self::Code => 240,
+            Self::Turns | Self::Code => 240,
         }
     }
 }
@@ -59,7 +63,7 @@ pub fn chat(kind: Kind, model: &str, stream: bool) -> Vec<u8> {
         let turn = request.messages.len();
         request.messages.push(match kind {
             Kind::Small | Kind::Prose => prose_message(turn, budget, &mut words),
-            Kind::Code => code_message(turn, budget, &mut words),
+            Kind::Turns | Kind::Code => code_message(turn, budget, &mut words),
         });
     }
     pad(&mut request, kind.size());
@@ -249,7 +253,7 @@ mod tests {
 
     #[test]
     fn every_body_is_json_of_exactly_the_size_it_promises() {
-        for kind in [Kind::Small, Kind::Prose, Kind::Code] {
+        for kind in [Kind::Small, Kind::Turns, Kind::Prose, Kind::Code] {
             for model in ["bench-whole", "openai:bench-burst"] {
                 let body = chat(kind, model, false);
                 assert_eq!(body.len(), kind.size(), "{kind:?}");

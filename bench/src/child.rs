@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What the rig's own children print, followed by their address, when they accept connections.
@@ -73,6 +74,8 @@ pub struct Gateway {
     program: Program,
     upstream: SocketAddr,
     ca: Option<PathBuf>,
+    /// What goes into `bitrouter.yaml`, all but the address.
+    config: Value,
     home: TempDir,
 }
 
@@ -88,7 +91,28 @@ pub enum Program {
 impl Gateway {
     /// A gateway before `upstream`, with a home of its own; with `ca`, over TLS.
     pub fn new(program: Program, upstream: SocketAddr, ca: Option<&Path>) -> Result<Self> {
-        Ok(Self { program, upstream, ca: ca.map(Path::to_owned), home: TempDir::with_prefix("bitrouter-bench-")? })
+        let scheme = if ca.is_some() { "https" } else { "http" };
+        let openai = json!({ "api_base": format!("{scheme}://{upstream}/v1") });
+        let config = json!({ "side_requests": false, "providers": { "openai": openai } });
+        let home = TempDir::with_prefix("bitrouter-bench-")?;
+        Ok(Self { program, upstream, ca: ca.map(Path::to_owned), config, home })
+    }
+
+    /// With another provider besides `openai`: a component of the tests, which sends to `upstream` by plain HTTP.
+    pub fn with_component(mut self, components: &Path, id: &str, upstream: SocketAddr) -> Result<Self> {
+        let file = components.join(format!("{id}.wasm"));
+        let folder = self.home.path().join("plugins");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(&file, folder.join(format!("{id}.wasm")))
+            .with_context(|| format!("copy {}. Build it first: cargo xtask guests", file.display()))?;
+        self.config["providers"][id] = json!({ "api_base": format!("http://{upstream}/v1") });
+        Ok(self)
+    }
+
+    /// With a name under `models:` for these addresses, in their order.
+    pub fn with_model(mut self, name: &str, addresses: &[&str]) -> Self {
+        self.config["models"][name] = json!(addresses);
+        self
     }
 
     /// The provider's prefix that the gateway's model addresses need.
@@ -143,20 +167,16 @@ impl Gateway {
             command.arg("--listen").arg(addr.to_string());
             return Ok(command);
         };
-        let config = self.home.path().join("bitrouter.yaml");
-        let scheme = if self.ca.is_some() { "https" } else { "http" };
-        std::fs::write(
-            &config,
-            format!(
-                "server: {{ listen: \"{addr}\" }}\nside_requests: false\nproviders: {{ openai: {{ api_base: \"{scheme}://{}/v1\" }} }}\n",
-                self.upstream
-            ),
-        )?;
+        let file = self.home.path().join("bitrouter.yaml");
+        let mut config = self.config.clone();
+        config["server"] = json!({ "listen": addr.to_string() });
+        // JSON is YAML.
+        std::fs::write(&file, config.to_string())?;
         let mut command = Command::new(binary);
         command
             .arg("serve")
             .arg("-c")
-            .arg(&config)
+            .arg(&file)
             .env("OPENAI_API_KEY", "bench-key")
             .env("BITROUTER_HOME", self.home.path())
             .env("RUST_LOG", "info");

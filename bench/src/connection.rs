@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::answers::{Behaviour, DONE};
+use crate::upstream::RELEASE;
 
 /// Where requests go: by plain HTTP/1.1, or by TLS with HTTP/2 where `tls` is given.
 #[derive(Clone)]
@@ -38,18 +39,22 @@ pub struct Call {
     pub behaviour: Behaviour,
 }
 
-/// When an answer's body began and ended.
+/// When an answer's body began and ended, and how it came.
 pub struct Timing {
     /// The first byte of the body.
     pub first: Instant,
     /// The last.
     pub end: Instant,
+    /// How many targets the gateway says it tried; none from the floor, or if it did not know yet when it began.
+    pub attempts: Option<u32>,
 }
 
 /// An open connection.
 pub struct Connection {
     sender: Sender,
-    uri: Uri,
+    /// Put before a path: HTTP/2 sends the whole URL.
+    base: String,
+    chat: Uri,
     host: header::HeaderValue,
 }
 
@@ -64,11 +69,11 @@ impl Connection {
         let Target { addr, tls } = target;
         let stream = TcpStream::connect(addr).await.with_context(|| format!("connect to {addr}"))?;
         stream.set_nodelay(true)?;
-        let (sender, uri) = match tls {
+        let (sender, base) = match tls {
             None => {
                 let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
                 tokio::spawn(connection);
-                (Sender::Http1(sender), "/v1/chat/completions".to_owned())
+                (Sender::Http1(sender), String::new())
             }
             Some(config) => {
                 let stream = TlsConnector::from(config.clone())
@@ -77,11 +82,11 @@ impl Connection {
                     .with_context(|| format!("TLS handshake with {addr}"))?;
                 let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
                 tokio::spawn(connection);
-                let uri = format!("https://{addr}/v1/chat/completions");
-                (Sender::Http2(sender), uri)
+                (Sender::Http2(sender), format!("https://{addr}"))
             }
         };
-        Ok(Self { sender, uri: uri.parse()?, host: addr.to_string().parse()? })
+        let chat = format!("{base}/v1/chat/completions").parse()?;
+        Ok(Self { sender, base, chat, host: addr.to_string().parse()? })
     }
 
     /// Sends the call and reads the answer to its end.
@@ -120,13 +125,33 @@ impl Connection {
         if call.behaviour.streams() && tail.len() >= DONE.len() && !tail.ends_with(DONE) {
             bail!("the stream does not end with [DONE]: {text}");
         }
-        Ok(Timing { first: first.unwrap_or(end), end })
+        Ok(Timing { first: first.unwrap_or(end), end, attempts: attempts(response.headers()) })
     }
 
-    async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
-        let mut request = Request::post(self.uri.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(call.body.clone()))?;
+    /// Sends the call and waits for the head of the answer, whatever its status.
+    pub async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
+        self.post(self.chat.clone(), call.body.clone()).await
+    }
+
+    /// Has the mock upstream let go of its held streams; answers how many it had.
+    pub async fn release(&mut self) -> Result<usize> {
+        let uri = format!("{}{RELEASE}", self.base).parse()?;
+        let answer = self.post(uri, Bytes::new()).await?;
+        let text = answer.into_body().collect().await?.to_bytes();
+        let text = String::from_utf8_lossy(&text);
+        text.parse().with_context(|| format!("the upstream answered `{text}` to {RELEASE}"))
+    }
+
+    /// Whether it may be sent another request, as far as is known here.
+    pub fn is_open(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => !sender.is_closed(),
+            Sender::Http2(sender) => !sender.is_closed(),
+        }
+    }
+
+    async fn post(&mut self, uri: Uri, body: Bytes) -> Result<Response<Incoming>> {
+        let mut request = Request::post(uri).header(header::CONTENT_TYPE, "application/json").body(Full::new(body))?;
         let response = match &mut self.sender {
             Sender::Http1(sender) => {
                 request.headers_mut().insert(header::HOST, self.host.clone());
@@ -140,6 +165,11 @@ impl Connection {
         };
         response.context("send a request")
     }
+}
+
+/// How many targets were tried, in the gateway's own words.
+fn attempts(headers: &header::HeaderMap) -> Option<u32> {
+    headers.get("x-bitrouter-attempts")?.to_str().ok()?.parse().ok()
 }
 
 /// How much of a wrong answer is shown.

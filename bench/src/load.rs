@@ -132,9 +132,9 @@ impl Until {
     }
 }
 
-/// Hands out due times. A thread of its own, because the runtime's timers are a millisecond coarse, which is more
+/// Hands out due times until the span is over or nobody listens. A thread of its own, because the runtime's timers are a millisecond coarse, which is more
 /// than what is measured.
-fn beat(rate: u32, span: Duration, tick: &mpsc::UnboundedSender<Instant>) {
+pub fn beat(rate: u32, span: Duration, tick: &mpsc::UnboundedSender<Instant>) {
     #[cfg(target_os = "linux")]
     {
         // Threads wake up to 50 µs late by default. If it is refused, both sides are measured that late.
@@ -190,8 +190,8 @@ mod tests {
         let record = Record::new().unwrap();
         let from = Instant::now();
         for step in 1..=1000 {
-            let timing =
-                Timing { first: from + Duration::from_micros(step), end: from + Duration::from_micros(step * 2) };
+            let [first, end] = [step, step * 2].map(|micros| from + Duration::from_micros(micros));
+            let timing = Timing { first, end, attempts: None };
             record.add(from, &timing).unwrap();
         }
         let outcome = record.finish(Duration::from_secs(1)).unwrap();

@@ -5,12 +5,16 @@
 
 mod accounting;
 mod answers;
+mod blackhole;
 mod bodies;
 mod child;
 mod connection;
+mod descriptors;
 mod floor;
+mod held;
 mod load;
 mod manual;
+mod release;
 mod report;
 mod run;
 mod statistics;

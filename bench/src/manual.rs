@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -50,14 +49,7 @@ pub struct Options {
 
 /// Drives the loop and prints its figures.
 pub async fn load(options: &Options) -> Result<()> {
-    let tls = match &options.ca {
-        None => None,
-        Some(ca) => {
-            let mut config = tls::client(ca)?;
-            config.alpn_protocols = vec![b"h2".to_vec()];
-            Some(Arc::new(config))
-        }
-    };
+    let tls = options.ca.as_deref().map(tls::client_http2).transpose()?;
     let target = Target { addr: options.addr, tls };
     let model = format!("{}{}", options.prefix, options.answer.model());
     let call =

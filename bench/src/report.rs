@@ -16,6 +16,8 @@ pub enum Comparison {
     AddedToDirect,
     /// The gateway's figure itself.
     Itself,
+    /// The gateway's figure, which is a number of things.
+    Count,
 }
 
 /// One measured row: a figure for each round and each way that was measured.
@@ -39,12 +41,26 @@ pub struct Row {
 }
 
 impl Row {
+    /// A row that was measured at the gateway alone.
+    pub fn of_gateway(section: Section, comparison: Comparison, title: String, unit: &'static str) -> Self {
+        Self {
+            section,
+            title,
+            unit,
+            comparison,
+            target: None,
+            direct: Vec::new(),
+            floor: Vec::new(),
+            gateway: Vec::new(),
+        }
+    }
+
     /// The figure that is held against the target; `None` if it could not be measured here.
     pub fn compared(&self) -> Option<Spread> {
         match self.comparison {
             Comparison::RatioToFloor => paired(&self.gateway, &self.floor, |g, f| g / f),
             Comparison::AddedToDirect => paired(&self.gateway, &self.direct, |g, d| g - d),
-            Comparison::Itself => Spread::of(&self.gateway),
+            Comparison::Itself | Comparison::Count => Spread::of(&self.gateway),
         }
     }
 
@@ -54,6 +70,10 @@ impl Row {
     }
 
     fn markdown(&self) -> String {
+        let figure = |value: f64| match self.comparison {
+            Comparison::Count => format!("{value:.0}"),
+            _ => figure(value),
+        };
         let median = |figures: &[f64]| match Spread::of(figures) {
             Some(spread) => figure(spread.median),
             None => "—".to_owned(),
@@ -61,9 +81,11 @@ impl Row {
         let (before, after) = match self.comparison {
             Comparison::RatioToFloor => ("", " ×".to_owned()),
             Comparison::AddedToDirect => ("+", format!(" {}", self.unit)),
-            Comparison::Itself => ("", format!(" {}", self.unit)),
+            Comparison::Itself | Comparison::Count => ("", format!(" {}", self.unit)),
         };
         let compared = match self.compared() {
+            // Measured once: there is no range.
+            Some(Spread { median, .. }) if self.gateway.len() == 1 => format!("{before}{}{after}", figure(median)),
             Some(Spread { median, min, max }) => {
                 format!("{before}{}{after} ({}–{})", figure(median), figure(min), figure(max))
             }
@@ -109,6 +131,8 @@ pub struct Report {
     pub upstream: String,
     /// In the order they were measured.
     pub rows: Vec<Row>,
+    /// What no figure tells, such as the text of the first error; a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -120,13 +144,16 @@ impl Report {
         for row in &self.rows {
             writeln!(text, "{}", row.markdown()).expect("writing to a string cannot fail");
         }
+        for note in &self.notes {
+            write!(text, "\n{note}\n").expect("writing to a string cannot fail");
+        }
         text
     }
 
     /// Every round's figures.
     pub fn json(&self) -> Value {
         let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
-        json!({ "upstream": self.upstream, "rows": rows })
+        json!({ "upstream": self.upstream, "rows": rows, "notes": self.notes })
     }
 }
 
@@ -169,6 +196,15 @@ mod tests {
         let row = row(Comparison::AddedToDirect, Some(0.3), "ms");
         assert_eq!(row.met(), Some(false));
         assert!(row.markdown().ends_with("| ≤ +0.3 ms | ✗ |"));
+    }
+
+    #[test]
+    fn what_was_counted_once_has_neither_a_fraction_nor_a_range() {
+        let mut row = row(Comparison::Count, Some(0.0), "errors");
+        row.gateway = vec![7.0];
+        assert!(row.markdown().ends_with("| 7 | 7 errors | ≤ 0 errors | ✗ |"), "{}", row.markdown());
+        row.gateway = vec![0.0];
+        assert_eq!(row.met(), Some(true));
     }
 
     #[test]

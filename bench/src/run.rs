@@ -17,8 +17,8 @@ use crate::child::{Child, Gateway, Program};
 use crate::connection::{Call, Target};
 use crate::load::{Fleet, Outcome, Until};
 use crate::report::{Comparison, Report, Row};
-use crate::table::{self, CpuRow, OpenRow, Section};
-use crate::tls;
+use crate::table::{self, CpuRow, HeldRow, OpenRow, Section};
+use crate::{blackhole, descriptors, held, tls};
 
 /// A pause before and after a measured section, in which what belongs to the section before is finished.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -47,6 +47,9 @@ pub struct Options {
     /// Also write every round's figures here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Where the tests' components are, of which some rows need one.
+    #[arg(long, value_name = "FOLDER", default_value = "target/components/tests")]
+    components: PathBuf,
     /// Give up after this many minutes.
     #[arg(long, default_value_t = 30)]
     pub minutes: u64,
@@ -87,6 +90,7 @@ impl Options {
 pub async fn run(options: &Options) -> Result<()> {
     let program = options.program()?;
     let cores = std::thread::available_parallelism()?;
+    let descriptors = descriptors::raise();
     println!(
         "{} on {} cores of {}, {} rounds, {} connections in the closed loop.\n",
         match &program {
@@ -101,8 +105,10 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut reports = Vec::new();
     for &way in &options.upstream {
         let stage = Stage::set(way, program.clone()).await?;
-        let report =
-            stage.measure(options).await.map_err(|error| anyhow!("{error:#}\n{}", stage.gateway_files.last_words()))?;
+        let report = stage
+            .measure(options, descriptors)
+            .await
+            .map_err(|error| anyhow!("{error:#}\n{}", stage.gateway_files.last_words()))?;
         println!("{}", report.markdown());
         reports.push(report.json());
     }
@@ -142,12 +148,12 @@ impl Stage {
         let floor = Child::floor(upstream.addr, ca)?;
         let gateway_files = Gateway::new(program, upstream.addr, ca)?;
         let (gateway, _) = gateway_files.start()?;
-        let direct_tls = ca.map(direct_tls).transpose()?;
+        let direct_tls = ca.map(tls::client_http2).transpose()?;
         Ok(Self { way, upstream, floor, gateway, gateway_files, direct_tls, _files: files })
     }
 
-    async fn measure(&self, options: &Options) -> Result<Report> {
-        let mut rows = Vec::new();
+    async fn measure(&self, options: &Options, descriptors: Option<u64>) -> Result<Report> {
+        let (mut rows, mut notes) = (Vec::new(), Vec::new());
         if options.wants(Section::Memory) {
             self.warm_up().await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -169,7 +175,38 @@ impl Stage {
             eprintln!("{}: start", self.name());
             rows.push(self.start_row().await?);
         }
-        Ok(Report { upstream: self.name().to_owned(), rows })
+        // Nor does what a dead target does: its gateway has a first target of its own besides this upstream.
+        if options.wants(Section::Blackhole) && self.way == Way::Plain && self.is_bitrouter() {
+            eprintln!("{}: a black hole", self.name());
+            let measured = blackhole::measure(
+                self.gateway_files.program(),
+                &options.components,
+                self.upstream.addr,
+                options.quick,
+            );
+            let (more, said) = measured.await.context("a black hole")?;
+            rows.extend(more);
+            notes.extend(said);
+        }
+        let here = |row: &&HeldRow| row.tls == (self.way == Way::Tls);
+        for row in table::HELD.iter().filter(here).filter(|_| options.wants(Section::Held)) {
+            if row.provider != table::BUILT_IN && !self.is_bitrouter() {
+                continue;
+            }
+            let streams = options.requests(row.streams);
+            eprintln!("{}: {streams} streams {}, held", self.name(), row.title);
+            let program = self.gateway_files.program();
+            let measured = held::measure(row, streams, program, &options.components, descriptors);
+            let (more, said) = measured.await.context(row.title)?;
+            rows.extend(more);
+            notes.extend(said);
+        }
+        Ok(Report { upstream: self.name().to_owned(), rows, notes })
+    }
+
+    /// A floor in the gateway's place has no second target and no components.
+    fn is_bitrouter(&self) -> bool {
+        matches!(self.gateway_files.program(), Program::Bitrouter(_))
     }
 
     fn name(&self) -> &'static str {
@@ -330,12 +367,6 @@ impl Stage {
 fn call(prefix: &str, body: Kind, behaviour: Behaviour) -> Call {
     let model = format!("{prefix}{}", behaviour.model());
     Call { body: bodies::chat(body, &model, behaviour.streams()).into(), behaviour }
-}
-
-fn direct_tls(ca: &Path) -> Result<Arc<rustls::ClientConfig>> {
-    let mut config = tls::client(ca)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// What the process with this id spends on one of `requests`; `None` where the system does not tell.

@@ -27,6 +27,10 @@ pub enum Section {
     Memory,
     /// Time to the first answer.
     Start,
+    /// A list of two targets, of which the first is a black hole.
+    Blackhole,
+    /// Memory of streams that wait.
+    Held,
 }
 
 /// A row whose figure is CPU time a request, as a ratio to the floor's.
@@ -136,3 +140,44 @@ pub const MEMORY_TARGET: f64 = 60.0;
 pub const START_TARGET: f64 = 50.0;
 /// How often the start is timed.
 pub const STARTS: usize = 10;
+
+/// How long requests fall due while the first of two targets is a black hole.
+pub const BLACKHOLE_SPAN: Duration = Duration::from_secs(60);
+/// The same load on the healthy target alone, before.
+pub const HEALTHY_SPAN: Duration = Duration::from_secs(15);
+/// And before that, uncounted.
+pub const WARM_UP_SPAN: Duration = Duration::from_secs(1);
+/// One request of so many is streamed.
+pub const STREAMED: u64 = 5;
+/// An answer that took longer is counted, whatever it says of itself.
+pub const SLOW: Duration = Duration::from_millis(100);
+/// Percent of the requests that may wait on a dead target.
+pub const WAITED_TARGET: f64 = 1.0;
+
+/// A row whose figure is what each of many waiting streams adds to the resident memory.
+pub struct HeldRow {
+    /// Over TLS and HTTP/2, or by plain HTTP/1.1.
+    pub tls: bool,
+    /// What is held, as the row's title goes on after the number.
+    pub title: &'static str,
+    /// The component that serves it: built in, or one of the tests'.
+    pub provider: &'static str,
+    /// How many at once.
+    pub streams: u64,
+    /// Kilobytes (1,024 bytes) that were promised for each.
+    pub target: f64,
+}
+
+/// The provider that is built in; every other is a component of the tests.
+pub const BUILT_IN: &str = "openai";
+
+/// The held streams. 9,000 take 18,000 file descriptors of a proxy over HTTP/1.1, which is what common limits allow.
+/// Rewriters are as many as the gateway has instances for (`REWRITERS` in `host/src/plugin/engine.rs`).
+pub const HELD: [HeldRow; 3] = [
+    HeldRow { tls: false, title: "passed through", provider: BUILT_IN, streams: 9_000, target: 40.0 },
+    HeldRow { tls: false, title: "through a rewriter", provider: "rewriting", streams: 768, target: 150.0 },
+    HeldRow { tls: true, title: "passed through", provider: BUILT_IN, streams: 10_000, target: 40.0 },
+];
+
+/// Streams that are opened at once.
+pub const OPENED_AT_ONCE: usize = 64;

@@ -44,6 +44,13 @@ pub fn client(ca: &Path) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
+/// The same, for HTTP/2 and nothing else.
+pub fn client_http2(ca: &Path) -> Result<Arc<ClientConfig>> {
+    let mut config = client(ca)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

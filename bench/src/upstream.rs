@@ -17,7 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answers::{Answer, Behaviour};
+use crate::release::release;
 use crate::tls;
+
+/// Where held streams are let go; the answer is how many there were.
+pub const RELEASE: &str = "/release";
 
 /// How far into a body the model's name is searched.
 const HEAD: usize = 256;
@@ -95,6 +99,7 @@ async fn answer(request: Request<Incoming>) -> Result<Reply> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/chat/completions") => chat(request.into_body()).await,
         (&Method::GET, "/health") => reply(StatusCode::OK, "ok"),
+        (&Method::POST, RELEASE) => reply(StatusCode::OK, release().to_string()),
         (method, path) => {
             let text = format!("the mock upstream has no {method} {path}");
             reply(StatusCode::NOT_FOUND, text)

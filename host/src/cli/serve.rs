@@ -2,6 +2,7 @@
 //!
 //! The door opens before components are loaded, so nothing slow may stand before `bind`.
 
+mod descriptors;
 mod reader;
 mod signals;
 
@@ -70,6 +71,7 @@ impl Serve {
         let reader = Reader::of_standard_error(!self.log_json);
         let log = telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
+        descriptors::raise_limit();
         let outcome = setup::runtime()?.block_on(serve(setup, reads, reader, log.clone()));
         log.flush();
         outcome

@@ -5,12 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::Front;
+use super::paced::Paced;
 
 /// How long a client may take to send the head of a request: slow-loris defence.
 const HEAD: Duration = Duration::from_secs(10);
@@ -80,7 +82,13 @@ pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<
         };
         // The acceptors never end by themselves.
         let Some(socket) = socket else { break Duration::ZERO };
-        let connection = builder.serve_connection(TokioIo::new(socket), front.clone()).into_owned();
+        let (socket, pace) = Paced::new(socket);
+        let front = front.clone();
+        let service = service_fn(move |request| {
+            pace.expect(&request);
+            front.call(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -9,6 +9,7 @@ mod front;
 mod guard;
 mod guess;
 mod multipart;
+mod paced;
 mod reply;
 
 pub use accept::{BindError, bind, serve};

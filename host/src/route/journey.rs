@@ -62,12 +62,11 @@ pub struct Journey<'c, A> {
     places: Vec<Place<A>>,
     /// Where the next leg is looked for.
     place: usize,
-    account: usize,
+    /// By place: the account that is looked at next. A later place has been begun where it was asked beside another.
+    next: Vec<usize>,
     passed: Vec<Passed>,
     /// What is tried once all else has failed: slow connections, and models that an account is known not to have.
     put_off: VecDeque<(usize, usize)>,
-    /// The place that was begun beside an earlier one, and the index of the account that is next there.
-    begun: Option<(usize, usize)>,
     tried: bool,
     over: bool,
 }
@@ -86,12 +85,11 @@ impl<'c, A: Account> Journey<'c, A> {
         }
         Journey {
             cooldowns,
-            places,
             place: 0,
-            account: 0,
+            next: vec![0; places.len()],
+            places,
             passed: Vec::new(),
             put_off: VecDeque::new(),
-            begun: None,
             tried: false,
             over: false,
         }
@@ -115,12 +113,12 @@ impl<'c, A: Account> Journey<'c, A> {
 
     fn next_in_order(&mut self, now: SystemTime) -> Option<Leg<A>> {
         while let Some(place) = self.places.get(self.place) {
-            let Some(account) = place.accounts.get(self.account) else {
-                self.go_to(self.place + 1);
+            let at = (self.place, self.next[self.place]);
+            let Some(account) = place.accounts.get(at.1) else {
+                self.place += 1;
                 continue;
             };
-            let at = (self.place, self.account);
-            self.account += 1;
+            self.next[self.place] += 1;
             let candidate = candidate(place, account.as_ref());
             self.forgive(account.as_ref(), &candidate, now);
             if self.cooldowns.lacks_model(&candidate, now) {
@@ -162,7 +160,7 @@ impl<'c, A: Account> Journey<'c, A> {
     pub fn beside(&mut self, may: impl Fn(usize) -> bool, now: SystemTime) -> Option<Leg<A>> {
         let rest = self.places.iter().enumerate().skip(self.place + 1);
         for (at, place) in rest.filter(|(at, _)| may(*at)) {
-            for (index, account) in place.accounts.iter().enumerate() {
+            for (index, account) in place.accounts.iter().enumerate().skip(self.next[at]) {
                 let candidate = candidate(place, account.as_ref());
                 if self.cooldowns.lacks_model(&candidate, now) {
                     continue;
@@ -172,7 +170,7 @@ impl<'c, A: Account> Journey<'c, A> {
                     Admission::Probe(probe) => Some(probe),
                     Admission::Cooling { .. } => continue,
                 };
-                self.begun = Some((at, index + 1));
+                self.next[at] = index + 1;
                 return Some(self.leg((at, index), probe, now));
             }
         }
@@ -181,7 +179,7 @@ impl<'c, A: Account> Journey<'c, A> {
 
     /// Whether another leg may follow the one that was handed out last.
     pub fn goes_on(&self) -> bool {
-        let here = self.places.get(self.place).is_some_and(|place| self.account < place.accounts.len());
+        let here = self.places.get(self.place).is_some_and(|place| self.next[self.place] < place.accounts.len());
         !self.over && (here || self.place + 1 < self.places.len() || !self.put_off.is_empty())
     }
 
@@ -240,21 +238,10 @@ impl<'c, A: Account> Journey<'c, A> {
         &self.places[index]
     }
 
-    /// Tries no more accounts of a place, which may lie behind, or ahead where it was begun beside another.
+    /// Tries no more accounts of a place.
     fn leave(&mut self, place: usize) {
-        if place == self.place {
-            self.go_to(place + 1);
-        } else if let Some((begun, next)) = &mut self.begun
-            && *begun == place
-        {
-            *next = usize::MAX;
-        }
+        self.next[place] = usize::MAX;
         self.put_off.retain(|at| at.0 != place);
-    }
-
-    fn go_to(&mut self, place: usize) {
-        self.place = place;
-        self.account = self.begun.filter(|begun| begun.0 == place).map_or(0, |begun| begun.1);
     }
 
     fn leg(&mut self, (place, index): (usize, usize), probe: Option<Probe>, now: SystemTime) -> Leg<A> {

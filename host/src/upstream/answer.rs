@@ -4,6 +4,7 @@
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
 mod body;
+mod pace;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,17 +19,8 @@ use super::{Deadlines, ReceiveError, Received};
 use crate::credential::ScrubStream;
 
 pub use body::{AnswerBody, Held};
+use pace::Pace;
 
-/// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
-const BURST: Duration = Duration::from_micros(300);
-/// How long a burst of events is gathered before it is written: the runtime's shortest timer. The first event of a burst
-/// leaves at once; a client cannot tell that those which follow within 0.3 ms came a millisecond later, and a write and a
-/// read for each of them is what a burst costs.
-const HOLD: Duration = Duration::from_millis(1);
-/// While a burst goes on, it is gathered for longer and longer, up to this: what counts is how often it is written.
-const LONGEST_HOLD: Duration = Duration::from_millis(4);
-/// A burst goes on when this much came in a millisecond of it: several events, or one that is large.
-const DENSE: u128 = 1 << 10;
 /// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
 /// of it is there by then and leaves in the same write; where it has not, nobody else has much to do.
 const TURNS: u32 = 2;
@@ -77,14 +69,12 @@ pub struct Answer<W> {
     last_words: Option<Bytes>,
     /// What comes after the gathered bytes have left.
     then: Option<Then>,
-    last: Option<Instant>,
+    pace: Pace,
     /// Whether bursts are worth gathering: streams of events are, documents are not.
     events: bool,
     /// Rings when what has been gathered is to be written.
     hold: Option<Pin<Box<Sleep>>>,
     holding: bool,
-    /// How long the next gathering lasts.
-    span: Duration,
     /// Whether a burst goes on: then nothing is read before it has been gathered again.
     burst: bool,
     /// Whether the answer is the client's: until then nothing is gathered, so that its first content leaves at once.
@@ -119,11 +109,10 @@ impl<W: Watch> Answer<W> {
             gathered: BytesMut::new(),
             last_words: None,
             then: None,
-            last: None,
+            pace: Pace::new(),
             events,
             hold: None,
             holding: false,
-            span: HOLD,
             burst: false,
             begun: false,
             unwritten: false,
@@ -141,7 +130,7 @@ impl<W: Watch> Answer<W> {
         let short = !self.events && known.is_some_and(|expected| expected <= GATHER as u64);
         let mut held = Held::default();
         let close = loop {
-            let before = self.last;
+            let before = self.pace.last();
             match std::future::poll_fn(|context| Pin::new(&mut self).poll_next(context)).await {
                 None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
                 Some(Ok(bytes)) => held.push(bytes),
@@ -149,7 +138,7 @@ impl<W: Watch> Answer<W> {
             }
             // A short document of known length is sent with its length, in one piece. Events leave as they come.
             if !short && self.watch.commits() {
-                break before.zip(self.last).is_some_and(|(before, last)| last.duration_since(before) < BURST);
+                break self.pace.follows(before);
             }
         };
         self.begun = true;
@@ -238,9 +227,7 @@ impl<W: Watch> Answer<W> {
                     if bytes.is_empty() {
                         continue;
                     }
-                    let now = Instant::now();
-                    let burst = this.last.is_some_and(|last| now.duration_since(last) < BURST);
-                    this.last = Some(now);
+                    let burst = this.pace.comes(Instant::now());
                     if this.gathered.is_empty() && (!burst || !this.begun || !this.events || bytes.len() >= GATHER) {
                         match this.show(bytes) {
                             Some(bytes) => return Poll::Ready(Some(Ok(bytes))),
@@ -263,8 +250,7 @@ impl<W: Watch> Answer<W> {
                 Poll::Ready(None) => this.ended(),
                 Poll::Pending if this.holding => {
                     this.holding = false;
-                    this.burst = this.gathered.len() as u128 >= DENSE * this.span.as_millis();
-                    this.span = if this.burst { LONGEST_HOLD.min(2 * this.span) } else { HOLD };
+                    this.burst = this.pace.gathered(this.gathered.len());
                     if let Some(bytes) = this.release() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
@@ -284,7 +270,7 @@ impl<W: Watch> Answer<W> {
 
     /// Lets what comes gather for a while; the timer that ends it.
     fn gather(&mut self) -> Pin<&mut Sleep> {
-        let until = (Instant::now() + self.span).into();
+        let until = self.pace.until(Instant::now()).into();
         let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         hold.as_mut().reset(until);
         self.holding = true;
@@ -361,7 +347,7 @@ impl<W: Watch> Answer<W> {
     /// One timer for a stream, moved only when it rings: setting it for each frame would cost more than the frame.
     fn poll_alarm(&mut self, context: &mut Context<'_>) -> Option<Broken> {
         loop {
-            let idle_at = self.last.unwrap_or(self.started) + self.deadlines.idle;
+            let idle_at = self.pace.last().unwrap_or(self.started) + self.deadlines.idle;
             let total_at = self.deadlines.total.map(|total| self.started + total);
             let due = total_at.map_or(idle_at, |total| total.min(idle_at));
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
@@ -385,3 +371,6 @@ fn joined(first: Option<Bytes>, second: Option<Bytes>) -> Option<Bytes> {
         (first, second) => first.or(second),
     }
 }
+
+#[cfg(test)]
+mod tests;

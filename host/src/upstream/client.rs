@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use hyper::client::conn::http2;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::Connection as _;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 
 use super::Outgoing;
@@ -21,6 +19,7 @@ use super::connect::Connect;
 use super::connection::{Connection, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
 use super::received::{Home, Received};
+use super::shared::Shared;
 use super::tls::{self, TlsError};
 
 /// A stream that is being opened.
@@ -119,16 +118,17 @@ impl Upstream {
         key: &Key,
         patience: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        if let Some(mut shared) = self.pool.shared(key) {
-            match shared.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(Received::from)),
-                // It never left: the connection is going away.
+        while let Some((mut sender, place)) = self.pool.shared(key) {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok(response.map(|body| Received::shared(body, place))),
+                // It never left: the connection is going away, and out of the pool by now.
                 Err(mut unsent) => match unsent.take_message() {
                     Some(message) => request = message,
                     None => return Err(lost(key, &unsent.into_error())),
                 },
             }
-        } else if let Some(mut idle) = self.idle(key).await {
+        }
+        if let Some(mut idle) = self.idle(key).await {
             match idle.exchange(&request, &key.1).await {
                 Ok(head) => return Ok(head.map(|()| Received::over(idle, self.home(key)))),
                 Err(unanswered) if !unanswered.untouched => return Err(lost(key, &unanswered.fault)),
@@ -161,8 +161,11 @@ impl Upstream {
         };
         if stream.connected().is_negotiated_h2() {
             let lost = |error| lost(key, &error);
-            let mut sender = share(&self.pool, stream, key).await.map_err(lost)?;
-            return Ok(sender.send_request(request).await.map_err(lost)?.map(Received::from));
+            let mut shared = Shared::open(stream).await.map_err(lost)?;
+            let (mut sender, place) = shared.take();
+            self.pool.share(key.clone(), shared);
+            let response = sender.send_request(request).await.map_err(lost)?;
+            return Ok(response.map(|body| Received::shared(body, place)));
         }
         let mut connection = Connection::new(stream);
         match connection.exchange(&request, &key.1).await {
@@ -217,8 +220,9 @@ impl Upstream {
         tokio::spawn(async move {
             if let Ok(stream) = opening.await {
                 if stream.connected().is_negotiated_h2() {
-                    // It lies in the pool, or has failed.
-                    let _ = share(&pool, stream, &key).await;
+                    if let Ok(shared) = Shared::open(stream).await {
+                        pool.share(key, shared);
+                    }
                 } else {
                     pool.put(key, Connection::new(stream));
                 }
@@ -239,26 +243,6 @@ impl Upstream {
         });
         made.as_ref().map_err(Clone::clone)
     }
-}
-
-/// Speaks HTTP/2 over a fresh stream, for this request and all that follow.
-async fn share(pool: &Pool, stream: Stream, key: &Key) -> hyper::Result<http2::SendRequest<Outgoing>> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        // Windows as large as browsers have, so that a long answer never waits for an update.
-        .initial_stream_window_size(2 << 20)
-        .initial_connection_window_size(16 << 20)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(15))
-        .handshake(stream)
-        .await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an HTTP/2 connection ended");
-        }
-    });
-    pool.share(key.clone(), sender.clone());
-    Ok(sender)
 }
 
 /// Host and port, for errors.

@@ -10,6 +10,7 @@ mod connection;
 mod outgoing;
 mod pool;
 mod received;
+mod shared;
 mod socket;
 mod tls;
 

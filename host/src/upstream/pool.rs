@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
-use hyper::client::conn::http2;
 
-use super::Outgoing;
 use super::connection::{Connection, Stream};
+use super::shared::{Place, Sender, Shared};
 
 /// Providers close idle connections after some minutes; below that a connection is worth keeping.
 const IDLE: Duration = Duration::from_secs(90);
@@ -34,7 +33,8 @@ pub struct Pool {
 struct Kept {
     /// The last used is last, and is taken first: those behind it may go.
     idle: Vec<(Connection<Stream>, Instant)>,
-    shared: Option<http2::SendRequest<Outgoing>>,
+    /// The first that has room is taken, so that those behind it may go.
+    shared: Vec<Shared>,
     /// Held while a connection is opened that no request waits for.
     opens: Weak<()>,
 }
@@ -61,19 +61,17 @@ impl Pool {
         }
     }
 
-    /// The shared connection, if there is one that still takes requests.
-    pub(super) fn shared(&self, key: &Key) -> Option<http2::SendRequest<Outgoing>> {
+    /// A place on a shared connection, if one of them has room.
+    pub(super) fn shared(&self, key: &Key) -> Option<(Sender, Place)> {
         let mut origins = self.lock();
         let shared = &mut origins.get_mut(key)?.shared;
-        if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
-            *shared = None;
-        }
-        shared.clone()
+        shared.retain(|connection| !connection.is_closed());
+        shared.iter_mut().find_map(Shared::place)
     }
 
     /// Keeps a connection for all requests.
-    pub(super) fn share(&self, key: Key, sender: http2::SendRequest<Outgoing>) {
-        self.lock().entry(key).or_default().shared = Some(sender);
+    pub(super) fn share(&self, key: Key, connection: Shared) {
+        self.lock().entry(key).or_default().shared.push(connection);
     }
 
     /// Leave to open a connection that no request waits for, for as long as it is held; one for each origin.
@@ -88,19 +86,25 @@ impl Pool {
         Some(only)
     }
 
+    /// Closes what has been idle for too long.
+    pub(super) fn close_idle(&self, now: Instant) {
+        for kept in self.lock().values_mut() {
+            kept.idle.retain(|(_, since)| now.duration_since(*since) < IDLE);
+            kept.shared.retain_mut(|connection| now.duration_since(connection.idle_since(now)) < IDLE);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
         // Nothing that runs under the lock can leave it half changed.
         self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Closes what has been idle for too long, until the pool is gone.
+/// Looks from time to time for what has been idle for too long, until the pool is gone.
 async fn sweep(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(IDLE / 3).await;
         let Some(pool) = pool.upgrade() else { return };
-        for kept in pool.lock().values_mut() {
-            kept.idle.retain(|(_, since)| since.elapsed() < IDLE);
-        }
+        pool.close_idle(Instant::now());
     }
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::connection::{Connection, Fault, Stream};
 use super::pool::{Key, Pool};
+use super::shared::Place;
 
 /// What breaks a body off.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,8 @@ pub struct Received(Source);
 
 enum Source {
     Http1(Connection<Stream>, Home),
-    /// A stream of a connection that all requests share, and which has a task of its own.
-    Http2(Incoming),
+    /// A stream of a connection that requests share, and which has a task of its own; and its place there.
+    Http2(Incoming, #[expect(dead_code, reason = "it is held")] Place),
     /// All of it came, and the connection went back or was closed.
     Ended,
 }
@@ -43,6 +44,11 @@ impl Received {
     /// A body that comes over this connection.
     pub(super) fn over(connection: Connection<Stream>, home: Home) -> Self {
         Received(Source::Http1(connection, home))
+    }
+
+    /// A body that comes over a stream of a shared connection.
+    pub(super) fn shared(incoming: Incoming, place: Place) -> Self {
+        Received(Source::Http2(incoming, place))
     }
 
     /// Is not woken by what comes until it is read again, if it can be helped. Whoever calls this must come back by
@@ -63,12 +69,6 @@ impl Received {
     }
 }
 
-impl From<Incoming> for Received {
-    fn from(incoming: Incoming) -> Self {
-        Received(Source::Http2(incoming))
-    }
-}
-
 impl Body for Received {
     type Data = Bytes;
     type Error = ReceiveError;
@@ -79,7 +79,7 @@ impl Body for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let next = match &mut self.0 {
             Source::Http1(connection, _) => connection.poll_data(context).map_ok(Frame::data).map_err(Into::into),
-            Source::Http2(incoming) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            Source::Http2(incoming, _) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
             Source::Ended => Poll::Ready(None),
         };
         if matches!(next, Poll::Ready(None)) {
@@ -92,7 +92,7 @@ impl Body for Received {
         match &self.0 {
             // Whoever stops reading here would keep the connection from going back.
             Source::Http1(..) => false,
-            Source::Http2(incoming) => incoming.is_end_stream(),
+            Source::Http2(incoming, _) => incoming.is_end_stream(),
             Source::Ended => true,
         }
     }
@@ -100,7 +100,7 @@ impl Body for Received {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
-            Source::Http2(incoming) => incoming.size_hint(),
+            Source::Http2(incoming, _) => incoming.size_hint(),
             Source::Ended => SizeHint::with_exact(0),
         }
     }

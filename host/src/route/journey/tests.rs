@@ -181,6 +181,22 @@ fn a_place_that_failed_beside_another_is_not_tried_again() {
 }
 
 #[test]
+fn whatever_is_begun_beside_others_is_begun_once() {
+    let cooldowns = Cooldowns::default();
+    let mut journey =
+        Journey::new(&cooldowns, vec![place("a", &["x", "y"]), place("b", &["x", "y"]), place("c", &["x"])]);
+    let mut tried = Vec::new();
+    while let Some(leg) = journey.next(at(0)) {
+        let beside = journey.beside(|_| true, at(0));
+        for leg in [Some(leg), beside].into_iter().flatten() {
+            tried.push(format!("{}@{}", journey.place(leg.place).provider, leg.account.as_ref().unwrap().0));
+            journey.failed(leg, &refused(ErrorKind::Forbidden), false, at(0));
+        }
+    }
+    assert_eq!(tried, ["a@x", "b@x", "a@y", "b@y", "c@x"]);
+}
+
+#[test]
 fn a_login_that_is_newer_than_the_request_that_was_refused_is_not_refused() {
     let cooldowns = Cooldowns::default();
     let with = |since: u64| {

@@ -1,0 +1,40 @@
+//! File descriptors: a stream takes two, and the soft limit of many systems (1,024; 256 on macOS) is for programs that wait
+//! with `select`. `serve` raises its own once.
+
+/// More than any gateway needs. Where the hard limit is beyond all bounds, whatever walks over all of them takes its time.
+#[cfg(unix)]
+const MOST: u64 = if cfg!(target_os = "macos") { 10_240 } else { 1 << 20 };
+
+/// Raises the soft limit to the hard one. Without it the gateway serves fewer at a time, so that is no failure.
+#[cfg(unix)]
+pub(super) fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
+    if limit.current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+    {
+        tracing::debug!(%error, wanted, "the limit of file descriptors stays as it is");
+    }
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+pub(super) fn raise_limit() {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use super::*;
+
+    #[test]
+    fn a_soft_limit_that_was_lowered_is_raised_again() {
+        raise_limit();
+        let limit = getrlimit(Resource::Nofile);
+        let most = limit.current.unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(most - 1), ..limit }).unwrap();
+        raise_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, Some(most));
+    }
+}
