@@ -103,6 +103,11 @@ impl State {
     #[inline(always)]
     fn block(&mut self, bytes: &[u8; WIDTH]) -> Block {
         let lanes = Lanes::load(bytes);
+        // Most of a long text: one mask instead of two.
+        if self.escaped == 0 && !lanes.has_quote_or_backslash() {
+            let brackets = if self.in_string == 0 { lanes.brackets() } else { 0 };
+            return Block { quotes: 0, brackets };
+        }
         let mut quotes = lanes.equal(b'"');
         let backslashes = lanes.equal(b'\\');
         if backslashes | self.escaped != 0 {
@@ -156,6 +161,13 @@ impl Lanes {
     fn equal(&self, byte: u8) -> u64 {
         let wanted = u8x16::splat(byte);
         self.mask(|lane| lane.simd_eq(wanted))
+    }
+
+    #[inline(always)]
+    fn has_quote_or_backslash(&self) -> bool {
+        let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
+        let [a, b, c, d] = self.0.map(|lane| lane.simd_eq(quote) | lane.simd_eq(backslash));
+        (a | b | c | d).any()
     }
 
     /// `[` and `{`, `]` and `}` differ in one bit.

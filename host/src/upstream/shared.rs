@@ -25,6 +25,8 @@ pub(super) struct Place(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 pub(super) struct Shared {
     sender: Sender,
     driver: Arc<Mutex<Driven>>,
+    /// How many streams its server took when that was last known.
+    most: usize,
     /// Each place that is taken holds a clone.
     places: Arc<()>,
     /// When a place was last seen to be taken.
@@ -51,13 +53,16 @@ impl Shared {
             .await?;
         let driver = Arc::new(Mutex::new(Some(connection)));
         tokio::spawn(drive(Arc::clone(&driver)));
-        Ok(Shared { sender, driver, places: Arc::new(()), used: Instant::now() })
+        Ok(Shared { sender, driver, most: 1, places: Arc::new(()), used: Instant::now() })
     }
 
     /// A place for a request, if one is free.
     pub(super) fn place(&mut self) -> Option<(Sender, Place)> {
-        let most = lock(&self.driver).as_ref().map_or(0, http2::Connection::current_max_send_streams);
-        (self.taken() < most).then(|| self.take())
+        // While it is polled, what the server said before holds: nobody waits for a socket here.
+        if let Ok(driven) = self.driver.try_lock() {
+            self.most = driven.as_ref().map_or(0, http2::Connection::current_max_send_streams);
+        }
+        (self.taken() < self.most).then(|| self.take())
     }
 
     /// The place of the request that the connection was opened for.
