@@ -138,6 +138,20 @@ fn a_slow_connection_is_waited_for_where_the_others_fail() {
 }
 
 #[test]
+fn a_slow_network_moves_nothing_from_a_plan_to_what_costs_money() {
+    let (hole, upstream, chatgpt) = (BlackHole::dig(), Upstream::start(), ChatGpt::start());
+    upstream.answers(json!({"said": "paid"}));
+    let origins = json!({"api": format!("http://{}/backend-api/codex", hole.address()), "auth": chatgpt.origin()});
+    let setup = Gateway::start().with_openai_at(&upstream).with("/providers/openai-codex/origins", origins);
+    let setup = setup.logged_in("openai-codex", "default", chatgpt.login());
+    let gateway = setup.with("/providers/openai-codex/timeouts/connect_ms", json!(900)).run();
+    let body = json!({"models": ["openai-codex:gpt-5.5", "openai:gpt-5.5"], "input": "hi"});
+    gateway.post("/v1/responses").json(&body).send().status(200).says("paid");
+    gateway.logs("nothing answered within 0.9 s");
+    assert!(!gateway.log().contains("within 0.5 s"), "{}", gateway.log());
+}
+
+#[test]
 fn a_connection_that_opens_late_serves_the_requests_that_come_then() {
     let (hole, upstream) = (BlackHole::dig(), Upstream::start());
     upstream.answers(json!({"said": "second"}));

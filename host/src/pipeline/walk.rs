@@ -53,6 +53,11 @@ fn costs_no_plan(target: &Target) -> bool {
     target.provider.billing() != Billing::Subscription
 }
 
+/// Whether what a plan pays for would cost money for each token. A slow network is no reason for that.
+fn leaves_a_plan(target: &Target, next: &Target) -> bool {
+    target.provider.billing() == Billing::Subscription && next.provider.billing() == Billing::PayPerToken
+}
+
 /// An attempt under way, where it is one of two.
 type Attempt<'c> = Pin<Box<dyn Future<Output = Result<Delivered, Failed>> + Send + 'c>>;
 
@@ -92,8 +97,10 @@ impl<'c> Walk<'c> {
     fn attempt(&mut self, step: &Step) -> impl Future<Output = Result<Delivered, Failed>> + use<'c> {
         let body = if self.journey.goes_on() { self.body.clone() } else { std::mem::take(&mut self.body) };
         let label = step.leg.account.as_ref().map(|_| Arc::clone(&step.at.account));
-        let patience = self.journey.has_elsewhere(SystemTime::now()).then_some(PATIENCE);
-        attempt::run(&self.targets[step.leg.place], label, self.call, body, patience)
+        let (targets, target) = (self.targets, &self.targets[step.leg.place]);
+        let may_hurry = |place: usize| !leaves_a_plan(target, &targets[place]);
+        let patience = self.journey.has_elsewhere(may_hurry, SystemTime::now()).then_some(PATIENCE);
+        attempt::run(target, label, self.call, body, patience)
     }
 
     /// The answer, or what follows from the failure.

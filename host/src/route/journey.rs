@@ -183,13 +183,14 @@ impl<'c, A: Account> Journey<'c, A> {
         !self.over && (here || self.place + 1 < self.places.len() || !self.put_off.is_empty())
     }
 
-    /// Whether another target may be asked now: then the one that was handed out last need not be waited for long.
-    pub fn has_elsewhere(&self, now: SystemTime) -> bool {
+    /// Whether another target that `may` be hurried to can be asked now: then the one that was handed out last need not be
+    /// waited for long.
+    pub fn has_elsewhere(&self, may: impl Fn(usize) -> bool, now: SystemTime) -> bool {
         let admitted = |candidate: Candidate<'_>| {
             self.cooldowns.peek(&candidate, now).is_none() && !self.cooldowns.lacks_model(&candidate, now)
         };
-        let mut rest = self.places.iter().skip(self.place + 1);
-        rest.any(|place| place.accounts.iter().any(|account| admitted(candidate(place, account.as_ref()))))
+        let mut rest = self.places.iter().enumerate().skip(self.place + 1).filter(|(at, _)| may(*at));
+        rest.any(|(_, place)| place.accounts.iter().any(|account| admitted(candidate(place, account.as_ref()))))
     }
 
     /// The attempt came to its first content.

@@ -45,7 +45,7 @@ fn walk(mut journey: Journey<'_, Known>, fails: impl Fn(&str, &str) -> Meaning, 
         let (provider, label) = (journey.place(leg.place).provider.clone(), leg.account.as_ref().map_or("", |a| a.0));
         // A connection is slow only while there is somewhere else to go.
         let meaning = match fails(&provider, label) {
-            meaning if meaning == slow() && !journey.has_elsewhere(now) => {
+            meaning if meaning == slow() && !journey.has_elsewhere(|_| true, now) => {
                 Meaning { outage: Some(Reason::Unreachable), ..meaning }
             }
             meaning => meaning,
@@ -77,16 +77,16 @@ fn a_slow_connection_keeps_other_requests_away_and_the_only_target_is_waited_for
     let cooldowns = Cooldowns::default();
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = journey.next(at(0)).unwrap();
-    assert!(journey.has_elsewhere(at(0)));
+    assert!(journey.has_elsewhere(|_| true, at(0)));
     journey.failed(leg, &slow(), false, at(0));
     let mut next = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = next.next(at(0)).unwrap();
-    assert_eq!((next.place(leg.place).provider.as_str(), next.has_elsewhere(at(0))), ("b", false));
+    assert_eq!((next.place(leg.place).provider.as_str(), next.has_elsewhere(|_| true, at(0))), ("b", false));
     next.arrived(leg, at(0));
 
     let mut only = Journey::new(&cooldowns, vec![place("c", &["x", "y"])]);
     let leg = only.next(at(0)).unwrap();
-    assert!(!only.has_elsewhere(at(0)), "another account is no other place");
+    assert!(!only.has_elsewhere(|_| true, at(0)), "another account is no other place");
     only.arrived(leg, at(0));
 }
 
@@ -97,7 +97,7 @@ fn a_target_that_rests_is_no_place_to_hurry_to() {
     cooldowns.cool(b.as_account(), Reason::RateLimited, None, at(0), at(0));
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = journey.next(at(0)).unwrap();
-    assert!(!journey.has_elsewhere(at(0)));
+    assert!(!journey.has_elsewhere(|_| true, at(0)));
     journey.arrived(leg, at(0));
 }
 
