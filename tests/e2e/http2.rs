@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bitrouter_tests::{Gateway, Open, eventually};
 use bytes::Bytes;
+use h2::Reason;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http2;
@@ -19,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::tls;
@@ -41,12 +42,23 @@ struct Upstream {
 struct Told {
     release: watch::Sender<bool>,
     leave: watch::Sender<()>,
+    /// What happens to the next request instead of an answer.
+    next: Arc<Mutex<Option<Mishap>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Mishap {
+    /// The connection dies.
+    Death,
+    /// Its stream is ended for this reason.
+    Reset(Reason),
 }
 
 #[derive(Default)]
 struct Counted {
     connections: AtomicUsize,
     streams: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 impl Upstream {
@@ -55,7 +67,7 @@ impl Upstream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Told { release: watch::Sender::new(false), leave: watch::Sender::new(()) };
+        let told = Told { release: watch::Sender::new(false), leave: watch::Sender::new(()), next: Arc::default() };
         let counted = Arc::new(Counted::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let (tells, counts) = (told.clone(), Arc::clone(&counted));
@@ -95,7 +107,11 @@ impl Upstream {
 async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Counted>) {
     let _ = socket.set_nodelay(true);
     let Ok(stream) = tls.accept(socket).await else { return };
+    let death = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
+        counted.requests.fetch_add(1, Ordering::SeqCst);
+        let mishap = told.next.lock().unwrap().take();
+        let death = Arc::clone(&death);
         counted.streams.fetch_add(1, Ordering::SeqCst);
         let mut released = told.release.subscribe();
         let end: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
@@ -105,7 +121,15 @@ async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Cou
             Held { event: Some(Bytes::from_static(b"data: {}\n\n")), end: Some(end), counted: Arc::clone(&counted) };
         async move {
             let _ = request.into_body().collect().await;
-            Ok::<_, Infallible>(Response::builder().header("content-type", "text/event-stream").body(held).unwrap())
+            match mishap {
+                Some(Mishap::Reset(reason)) => return Err(h2::Error::from(reason)),
+                Some(Mishap::Death) => {
+                    death.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                None => {}
+            }
+            Ok(Response::builder().header("content-type", "text/event-stream").body(held).unwrap())
         }
     });
     let mut leave = told.leave.subscribe();
@@ -114,6 +138,7 @@ async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Cou
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = death.notified() => return,
         _ = leave.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
@@ -206,4 +231,29 @@ fn streams_end_well_on_a_connection_that_the_upstream_gives_up_and_new_ones_go_e
     for mut stream in held {
         stream.read_until("[DONE]");
     }
+}
+
+#[test]
+fn a_request_that_the_upstream_did_nothing_with_is_sent_once_more_over_a_fresh_connection() {
+    for mishap in [Mishap::Death, Mishap::Reset(Reason::REFUSED_STREAM)] {
+        let upstream = Upstream::start();
+        let gateway = upstream.gateway();
+        ask(&gateway).leave();
+        assert!(eventually(|| upstream.streams() == 0));
+        *upstream.told.next.lock().unwrap() = Some(mishap);
+        ask(&gateway).leave();
+        let requests = upstream.counted.requests.load(Ordering::SeqCst);
+        assert_eq!((requests, upstream.connections()), (3, 2));
+    }
+}
+
+#[test]
+fn a_request_whose_stream_the_upstream_ends_is_not_sent_again() {
+    let upstream = Upstream::start();
+    let gateway = upstream.gateway();
+    ask(&gateway).leave();
+    *upstream.told.next.lock().unwrap() = Some(Mishap::Reset(Reason::INTERNAL_ERROR));
+    let body = json!({"model": "openai:gpt-4o", "messages": [], "stream": true});
+    gateway.post("/v1/chat/completions").json(&body).send().status(502);
+    assert_eq!(upstream.counted.requests.load(Ordering::SeqCst), 2);
 }

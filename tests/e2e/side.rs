@@ -43,7 +43,8 @@ fn a_running_gateway_hears_the_live_list_and_routes_by_it() {
     let body = json!({"model": "gpt-5.5", "input": "hello"});
     let answer = gateway.post("/v1/responses").json(&body).send().status(200);
     assert_eq!(answer.header("x-bitrouter-provider"), Some("openai-codex"));
-    // Commands know it without asking anybody.
+    // Commands know it without asking anybody. The gateway asks for its models and its plan's usage once.
+    assert!(eventually(|| chatgpt.side_requests().len() == 2));
     let asked = chatgpt.side_requests().len();
     gateway.command(&["route", NEW]).ok().says("openai-codex");
     gateway.command(&["route", OLD]).fails();

@@ -19,7 +19,7 @@ use super::connect::Connect;
 use super::connection::{Connection, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
 use super::received::{Home, Received};
-use super::shared::Shared;
+use super::shared::{self, Shared};
 use super::tls::{self, TlsError};
 
 /// A stream that is being opened.
@@ -119,14 +119,22 @@ impl Upstream {
         patience: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
         while let Some((mut sender, place)) = self.pool.shared(key) {
-            match sender.try_send_request(request).await {
+            let again = request.clone();
+            let mut unsent = match sender.try_send_request(request).await {
                 Ok(response) => return Ok(response.map(|body| Received::shared(body, place))),
+                Err(unsent) => unsent,
+            };
+            if let Some(message) = unsent.take_message() {
                 // It never left: the connection is going away, and out of the pool by now.
-                Err(mut unsent) => match unsent.take_message() {
-                    Some(message) => request = message,
-                    None => return Err(lost(key, &unsent.into_error())),
-                },
+                request = message;
+                continue;
             }
+            let error = unsent.into_error();
+            if !shared::may_repeat(&error) {
+                return Err(lost(key, &error));
+            }
+            tracing::debug!(origin = origin(key), %error, "a shared connection died: one retry on a fresh one");
+            return Box::pin(self.fresh(again, key, patience)).await;
         }
         if let Some(mut idle) = self.idle(key).await {
             match idle.exchange(&request, &key.1).await {

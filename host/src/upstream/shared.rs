@@ -89,6 +89,13 @@ impl Shared {
     }
 }
 
+/// Whether a request that got no answer may be sent once more over a fresh connection: if the connection went away with it,
+/// or the server says that it did nothing with it (RFC 9113, section 8.7). A server that ends the stream has seen it.
+pub(super) fn may_repeat(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_none_or(|cause| !cause.is_reset() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+}
+
 /// Polls a connection until it ends. It is dropped then, which hands back the requests that it had not taken yet.
 fn drive(driver: Arc<Mutex<Driven>>) -> impl Future<Output = ()> {
     std::future::poll_fn(move |context| {
