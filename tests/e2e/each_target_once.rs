@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use bitrouter_tests::{Gateway, Login, Reply, Seen, Upstream};
+use bitrouter_tests::{Dice, Gateway, Login, Reply, Seen, Upstream, seeds};
 use serde_json::json;
 
 use crate::dialects::{DIALECTS, Wire, data};
@@ -14,19 +14,6 @@ const SEEDS: std::ops::Range<u64> = 0..3;
 /// Requests at once, and how often: between the rounds whatever rests is lifted.
 const AT_ONCE: usize = 5;
 const ROUNDS: usize = 40;
-
-/// SplitMix64, so that a seed means the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % most
-    }
-}
 
 /// What became of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,11 +129,11 @@ fn play(seed: u64) -> (usize, usize) {
     // A login is not refreshed again soon after it was.
     let logins = ["a", "b", "c", "d", "e"].map(Login::of);
     let accounts = logins.iter().map(|login| (login.refresh_token.clone(), login.account_id.clone())).collect();
-    let world = Arc::new(Mutex::new(World { dice: Dice(seed), accounts, sent: BTreeMap::new() }));
+    let world = Arc::new(Mutex::new(World { dice: Dice::new(seed), accounts, sent: BTreeMap::new() }));
     let answering = Arc::clone(&world);
     upstream.follows(move |seen| answering.lock().unwrap().answer(seen));
     let gateway = gateway(&upstream, &logins);
-    let mut dice = Dice(seed ^ 0x5eed);
+    let mut dice = Dice::new(seed ^ 0x5eed);
     for round in 0..ROUNDS {
         thread::scope(|scope| {
             for at in 0..AT_ONCE {
@@ -180,14 +167,7 @@ fn play(seed: u64) -> (usize, usize) {
 
 #[test]
 fn no_request_is_sent_twice_to_one_target_beyond_the_two_exceptions() {
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => SEEDS,
-    };
-    for seed in seeds {
+    for seed in seeds(SEEDS) {
         let (reconnected, refreshed) = play(seed);
         println!("seed {seed}: {reconnected} on a fresh connection, {refreshed} after a refresh");
         assert!(reconnected > 0 && refreshed > 0, "SEED={seed}: both exceptions are made, else nothing is shown");

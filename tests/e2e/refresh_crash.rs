@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bitrouter_tests::{Gateway, Issuer, Login, Reuse, Setup, Upstream, eventually};
+use bitrouter_tests::{Dice, Gateway, Issuer, Login, Reuse, Setup, Upstream, eventually};
 use serde_json::{Value, json};
 
 /// How many refreshes are killed for each kind of issuer, and by how many at a time.
@@ -16,21 +16,9 @@ const LANES: u32 = 2;
 
 const LOG_IN_AGAIN: &str = "openai-codex@work: log in again: bitrouter login openai-codex --label work";
 
-/// Numbers that are the same for the same seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn part_of(&mut self, whole: Duration) -> Duration {
-        Duration::from_micros(self.below(u64::try_from(whole.as_micros()).unwrap().max(1)))
-    }
+/// Some part of a time.
+fn part_of(dice: &mut Dice, whole: Duration) -> Duration {
+    Duration::from_micros(dice.below(u64::try_from(whole.as_micros()).unwrap().max(1)))
 }
 
 /// One home whose gateway is killed again and again, while it refreshes the account `work`.
@@ -39,7 +27,7 @@ struct Lane {
     setup: Arc<Setup>,
     /// All of the token file but the account.
     others: Value,
-    random: Random,
+    dice: Dice,
     /// How long it takes from the start to the issuer, and from there to the disk.
     reach: Duration,
     store: Duration,
@@ -74,7 +62,7 @@ impl Lane {
         let zero = Duration::ZERO;
         let setup = Arc::new(setup);
         let mut lane =
-            Lane { issuer, setup, others: json!(null), random: Random(seed), reach: zero, store: zero, _api: api };
+            Lane { issuer, setup, others: json!(null), dice: Dice::new(seed), reach: zero, store: zero, _api: api };
         lane.others = lane.split().0;
         lane.measure();
         lane
@@ -115,11 +103,11 @@ impl Lane {
         let (asked, is_asked) = mpsc::channel();
         self.issuer.meanwhile(move || asked.send(()).unwrap_or_default());
         let running = self.begin();
-        if self.random.below(4) == 0 {
-            sleep(self.random.part_of(self.reach * 5 / 4));
+        if self.dice.below(4) == 0 {
+            sleep(part_of(&mut self.dice, self.reach * 5 / 4));
         } else {
             is_asked.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("not asked: {}", running.text()));
-            sleep(self.random.part_of(self.store * 2));
+            sleep(part_of(&mut self.dice, self.store * 2));
         }
         drop(running);
         self.issuer.settles();

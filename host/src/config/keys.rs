@@ -267,7 +267,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "hedge_after_ms",
-        kind: Kind::Integer { min: 1, max: 86_400_000, why: "a request that takes longer than a day is a lost one" },
+        kind: TIMEOUT,
         default: "",
         doc: "After how many milliseconds the next target is asked, too, where a call is not streamed and costs no plan. The first answer wins and ends the other call, which may have cost money by then. Without it, targets are asked one after the other.",
         state: State::Landed(Field::HedgeAfter),

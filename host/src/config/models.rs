@@ -18,7 +18,7 @@ impl Reader<'_> {
             return Err((entry.node.place, wrong_type(entry, takes)));
         };
         if !names.is_empty() {
-            self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+            self.guarded(entry, Guarded::Money)?;
         }
         for (name, node) in names {
             let named = self.named(entry, name, node)?;

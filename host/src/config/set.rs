@@ -54,12 +54,12 @@ impl Reader<'_> {
             Field::Enabled => {
                 let enabled = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
                 if !enabled {
-                    self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+                    self.guarded(entry, Guarded::Money)?;
                 }
                 self.provider(entry).enabled = enabled;
             }
             Field::Priority => {
-                self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+                self.guarded(entry, Guarded::Money)?;
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
@@ -76,13 +76,13 @@ impl Reader<'_> {
                 self.provider(entry).settings = settings;
             }
             Field::Auth => {
-                self.guard.check(entry.path, Guarded::Login).map_err(|fault| (entry.place, fault))?;
+                self.guarded(entry, Guarded::Login)?;
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
             Field::Models => self.models(entry)?,
             Field::HedgeAfter => {
-                self.guard.check(entry.path, Guarded::Money).map_err(|fault| (entry.place, fault))?;
+                self.guarded(entry, Guarded::Money)?;
                 self.config.hedge_after = Some(self.millis(entry)?);
             }
             Field::SideRequests => {
@@ -92,6 +92,11 @@ impl Reader<'_> {
             Field::CredentialStore => self.credential_store(entry)?,
         }
         Ok(())
+    }
+
+    /// Refuses a key that a config must be trusted for.
+    pub(super) fn guarded(&self, entry: &Entry<'_>, guarded: Guarded) -> Placed<()> {
+        self.guard.check(entry.path, guarded).map_err(|fault| (entry.place, fault))
     }
 
     fn listen(&mut self, entry: &Entry<'_>) -> Placed<()> {
@@ -132,7 +137,7 @@ impl Reader<'_> {
     fn allowed_origins(&mut self, entry: &Entry<'_>) -> Placed<()> {
         let items = items(entry.node);
         if !items.is_empty() {
-            self.guard.check(entry.path, Guarded::AllowedOrigins).map_err(|fault| (entry.place, fault))?;
+            self.guarded(entry, Guarded::AllowedOrigins)?;
         }
         for item in items {
             let text = self.text(entry, item)?;
@@ -147,7 +152,7 @@ impl Reader<'_> {
     }
 
     fn plugin_dir(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guard.check(entry.path, Guarded::PluginDir).map_err(|fault| (entry.place, fault))?;
+        self.guarded(entry, Guarded::PluginDir)?;
         let text = self.text(entry, entry.node)?;
         if text == "~" || text.starts_with("~/") {
             return Err((entry.node.place, Fault::Tilde { key: entry.path.to_owned() }));
@@ -158,7 +163,7 @@ impl Reader<'_> {
     }
 
     fn api_base(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guard.check(entry.path, Guarded::Origins).map_err(|fault| (entry.place, fault))?;
+        self.guarded(entry, Guarded::Origins)?;
         let origin = self.origin(entry, entry.path, entry.node)?;
         self.put_origin(entry, "api", origin)
     }
@@ -171,7 +176,7 @@ impl Reader<'_> {
             ));
         };
         if !pairs.is_empty() {
-            self.guard.check(entry.path, Guarded::Origins).map_err(|fault| (entry.place, fault))?;
+            self.guarded(entry, Guarded::Origins)?;
         }
         for (name, node) in pairs {
             let origin = self.origin(entry, &keys::join(entry.path, &name.text), node)?;
@@ -208,7 +213,7 @@ impl Reader<'_> {
     }
 
     fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guard.check(entry.path, Guarded::Secrets).map_err(|fault| (entry.place, fault))?;
+        self.guarded(entry, Guarded::Secrets)?;
         let secrets_in = match self.choice(entry)?.as_str() {
             "keyring" => SecretsIn::Keyring,
             _ => SecretsIn::File,

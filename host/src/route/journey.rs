@@ -125,35 +125,33 @@ impl<'c, A: Account> Journey<'c, A> {
                 self.put_off.push_back(at);
                 continue;
             }
-            let probe = match self.cooldowns.admit(&candidate, now) {
-                Admission::Free => None,
-                Admission::Probe(probe) => Some(probe),
-                Admission::Cooling { until, reason } => {
-                    self.passed.push(Passed { place: at.0, account: at.1, until, reason });
-                    continue;
-                }
-            };
-            return Some(self.leg(at, probe, now));
+            match self.admit(at, now) {
+                Ok(probe) => return Some(self.leg(at, probe, now)),
+                Err(passed) => self.passed.push(passed),
+            }
         }
         None
     }
 
     fn next_put_off(&mut self, now: SystemTime) -> Option<Leg<A>> {
         while let Some(at) = self.put_off.pop_front() {
-            let place = &self.places[at.0];
-            let probe = match self.cooldowns.admit(&candidate(place, place.accounts[at.1].as_ref()), now) {
-                Admission::Free => None,
-                Admission::Probe(probe) => Some(probe),
+            match self.admit(at, now) {
+                Ok(probe) => return Some(self.leg(at, probe, now)),
                 // It is why it was put off.
-                Admission::Cooling { reason: Reason::SlowConnect, .. } => None,
-                Admission::Cooling { until, reason } => {
-                    self.passed.push(Passed { place: at.0, account: at.1, until, reason });
-                    continue;
-                }
-            };
-            return Some(self.leg(at, probe, now));
+                Err(Passed { reason: Reason::SlowConnect, .. }) => return Some(self.leg(at, None, now)),
+                Err(passed) => self.passed.push(passed),
+            }
         }
         None
+    }
+
+    /// Whether an account of a place may be asked, and as a probe of what; else what it cools down for.
+    fn admit(&self, (place, account): (usize, usize), now: SystemTime) -> Result<Option<Probe>, Passed> {
+        match self.cooldowns.admit(&self.candidate((place, account)), now) {
+            Admission::Free => Ok(None),
+            Admission::Probe(probe) => Ok(Some(probe)),
+            Admission::Cooling { until, reason } => Err(Passed { place, account, until, reason }),
+        }
     }
 
     /// An attempt at a later place, beside the one that was handed out last and is slow. The journey goes on behind it.
@@ -161,17 +159,13 @@ impl<'c, A: Account> Journey<'c, A> {
         let rest = self.places.iter().enumerate().skip(self.place + 1);
         for (at, place) in rest.filter(|(at, _)| may(*at)) {
             for (index, account) in place.accounts.iter().enumerate().skip(self.next[at]) {
-                let candidate = candidate(place, account.as_ref());
-                if self.cooldowns.lacks_model(&candidate, now) {
+                if self.cooldowns.lacks_model(&candidate(place, account.as_ref()), now) {
                     continue;
                 }
-                let probe = match self.cooldowns.admit(&candidate, now) {
-                    Admission::Free => None,
-                    Admission::Probe(probe) => Some(probe),
-                    Admission::Cooling { .. } => continue,
-                };
-                self.next[at] = index + 1;
-                return Some(self.leg((at, index), probe, now));
+                if let Ok(probe) = self.admit((at, index), now) {
+                    self.next[at] = index + 1;
+                    return Some(self.leg((at, index), probe, now));
+                }
             }
         }
         None
@@ -252,7 +246,8 @@ impl<'c, A: Account> Journey<'c, A> {
 
     /// Everything cools down: the one that ends first, if nobody else tries it.
     fn last_resort(&mut self, now: SystemTime) -> Option<Leg<A>> {
-        let candidates: Vec<Candidate<'_>> = self.passed.iter().map(|passed| self.candidate(*passed)).collect();
+        let candidates: Vec<Candidate<'_>> =
+            self.passed.iter().map(|passed| self.candidate((passed.place, passed.account))).collect();
         match self.cooldowns.last_resort(&candidates, now)? {
             LastResort::Try { index, probe } => {
                 let passed = self.passed[index];
@@ -262,9 +257,9 @@ impl<'c, A: Account> Journey<'c, A> {
         }
     }
 
-    fn candidate(&self, passed: Passed) -> Candidate<'_> {
-        let place = &self.places[passed.place];
-        candidate(place, place.accounts[passed.account].as_ref())
+    fn candidate(&self, (place, account): (usize, usize)) -> Candidate<'_> {
+        let place = &self.places[place];
+        candidate(place, place.accounts[account].as_ref())
     }
 
     /// A login that is newer than the refusal of the one before it is not refused.

@@ -6,7 +6,6 @@
 //! `SEED=7 cargo test --release --workspace --lib simulation` runs one seed.
 
 mod asked;
-mod dice;
 mod offer;
 mod rules;
 mod traffic;
@@ -20,14 +19,7 @@ const SEEDS: std::ops::Range<u64> = 0..12;
 
 #[test]
 fn failover_holds_its_promises_whatever_the_upstreams_do() {
-    let seeds = match std::env::var("SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => SEEDS,
-    };
-    for seed in seeds {
+    for seed in bitrouter_tests::seeds(SEEDS) {
         let told = Simulation::new(seed).run();
         println!("seed {seed}: {told}");
     }

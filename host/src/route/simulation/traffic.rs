@@ -4,15 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
 
-use crate::route::{Conversation, Cooldowns, Window};
+use bitrouter_tests::Dice;
 use http::HeaderMap;
 
 use super::asked::Asked;
-use super::dice::Dice;
 use super::offer::Offer;
 use super::rules::Rules;
 use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
 use super::walk::{Login, Walk, candidate};
+use crate::route::{Conversation, Cooldowns, Window};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {

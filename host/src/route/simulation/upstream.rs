@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bitrouter_tests::Dice;
+
 use crate::route::Window;
 use crate::route::cooldown::Reason;
-
-use super::dice::Dice;
 
 /// Milliseconds since the simulation began.
 pub type Millis = u64;
