@@ -1,4 +1,4 @@
-//! The `bitrouter` binary: the commands of `bitrouter::cli`, and the compiler's child process.
+//! The `bitrouter` binary: the commands of `bitrouter::cli`, and the child processes that it starts of itself.
 
 #![forbid(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use bitrouter::cli;
+use bitrouter::cli::{self, open_page};
 use bitrouter::plugin::compile;
 
 // A gateway allocates on every request from several threads, where this allocator beats the system's.
@@ -15,11 +15,12 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    // Not a command: the process starts itself with this verb, once for each component.
-    if args.next().is_some_and(|verb| verb == compile::VERB) {
-        return compile(args.next());
+    // Not commands: the process starts itself with these verbs, for each component and for a page.
+    match args.next() {
+        Some(verb) if verb == compile::VERB => compile(args.next()),
+        Some(verb) if verb == open_page::VERB => open_page::child(&args.next().unwrap_or_default().to_string_lossy()),
+        _ => cli::main(),
     }
-    cli::main()
 }
 
 /// Compiles what comes on standard input. What it says on standard error, the parent shows as the reason.

@@ -161,7 +161,9 @@ fn the_address_can_be_pasted() {
         let mut running = setup.begin(LOGIN);
         let address = agree(&running);
         running.types("what?").says("holds no code");
+        running.types("sk-proj-0123456789abcdef").says("holds no code");
         running.types("http://127.0.0.1/x?code=ac_other&state=other").says("another login");
+        running.types("ac_0123456789").says("that code is not taken: 127.0.0.1 answered 400");
         let value = |name: &str| address.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)).unwrap().to_owned();
         let pasted = match form {
             "address" => address.clone(),
@@ -225,6 +227,10 @@ fn a_login_that_waits_gives_its_port_up_to_the_next() {
     // A web page cannot do the same.
     let page = Request::new(door, "GET", "/cancel").header("sec-fetch-site", "cross-site").send();
     assert_eq!(page.code, 403);
+    // Nor one at a name that leads here, to which browsers send no such header.
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example"), ("accept-language", "en")] {
+        assert_eq!(Request::new(door, "GET", "/cancel").header(name, value).send().code, 403, "{name}");
+    }
     let second = setup.begin(LOGIN);
     first.ends().fails().says("another program asked for port");
     second.says("asked to give it up");
@@ -269,12 +275,15 @@ fn a_browser_is_opened_and_the_address_shown_too() {
     let (_issuer, setup, _) = start();
     let seen = setup.home().join("opened");
     let browser = setup.home().join("browser.sh");
-    fs::write(&browser, format!("#!/bin/sh\necho \"$1\" > {}\n", seen.display())).unwrap();
+    let keys = setup.home().join("keys");
+    let script = format!("#!/bin/sh\nenv | grep -c sk-canary > {}\necho \"$1\" > {}\n", keys.display(), seen.display());
+    fs::write(&browser, script).unwrap();
     assert!(Command::new("chmod").arg("755").arg(&browser).status().unwrap().success());
-    let setup = setup.with_key("BROWSER", browser.to_str().unwrap());
+    let setup = setup.with_key("BROWSER", browser.to_str().unwrap()).with_key("OPENAI_API_KEY", "sk-canary-1234567");
     let running = setup.begin(&["login", "openai-codex", "--browser"]);
     let page = running.line("http://127.0.0.1");
     assert!(bitrouter_tests::eventually(|| fs::read_to_string(&seen).is_ok_and(|opened| opened.trim() == page)));
+    assert_eq!(fs::read_to_string(keys).unwrap().trim(), "0", "a browser gets no keys");
     visit(&agree(&running));
     running.ends().ok();
 }
@@ -328,6 +337,61 @@ fn an_imported_session_is_shared_and_says_what_that_means() {
     assert_eq!(entry["secret"]["refresh_token"], tokens["refresh_token"]);
     assert_eq!(fs::read(&file).unwrap(), before);
     assert!(issuer.requests().is_empty(), "an import asks nobody");
+}
+
+#[test]
+fn an_imported_session_that_cannot_be_renewed_says_so_and_when_it_ends() {
+    let (issuer, setup, _) = start();
+    let (_, file) = vendor_session(&issuer, &setup);
+    let mut auth: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    auth["tokens"].as_object_mut().unwrap().remove("refresh_token");
+    fs::write(&file, auth.to_string()).unwrap();
+    setup.command(&["login", "openai-codex", "--import"]).ok().says("has no refresh token").says("It ends at");
+    setup.command(&["accounts"]).ok().says("not renewed:\n  openai-codex@default has no refresh token");
+}
+
+/// A file that `docker run -v …/auth.json:…/auth.json` mounts can be written, and nothing can take its place.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shared_file_that_is_mounted_by_itself_is_renewed_in_place() {
+    let (issuer, setup, _) = start();
+    // Near its end from the beginning.
+    issuer.lifetime(300);
+    let (tokens, file) = vendor_session(&issuer, &setup);
+    let elsewhere = setup.home().join("elsewhere.json");
+    fs::copy(&file, &elsewhere).unwrap();
+    let Some(mount) = Mount::bind(&elsewhere, &file) else {
+        // Not `eprintln`, which the test runner keeps to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: to mount a file takes root");
+        return;
+    };
+    setup.command(&["login", "openai-codex", "--import"]).ok();
+    let gateway = setup.run();
+    // It ends before the folder that it is in.
+    let _mount = mount;
+    gateway.logs("refreshed");
+    issuer.settles();
+    let held: Value = serde_json::from_slice(&fs::read(&elsewhere).unwrap()).unwrap();
+    let held = &held["tokens"]["refresh_token"];
+    assert_ne!(*held, tokens["refresh_token"]);
+    assert!(issuer.takes(held.as_str().unwrap()));
+    assert!(!gateway.log().contains("may have to log in again"));
+}
+
+/// A bind mount that ends with the test.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn bind(from: &std::path::Path, onto: &std::path::Path) -> Option<Self> {
+        let done = Command::new("mount").arg("--bind").args([from, onto]).stderr(Stdio::null()).status();
+        done.is_ok_and(|status| status.success()).then(|| Mount(onto.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
 }
 
 #[test]

@@ -53,6 +53,8 @@ struct Row {
     health: Health,
     /// What is wrong and the next step, where something is.
     reason: Option<String>,
+    /// Why it cannot be renewed although it works still, and the next step.
+    note: Option<String>,
     /// `browser`, `device`, `import`, `key`, `config` or `env`.
     from: String,
     /// The file of another program that the session is shared with, or the environment variable.
@@ -147,6 +149,9 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         }
     }
     for row in &mut rows {
+        if let Some(Entry { kind: Kind::Oauth(login), .. }) = find(&row.label).filter(|_| row.health == Health::Ok) {
+            row.note = provider.accounts.why_not_renewed(&row.label, login);
+        }
         row.windows = provider.learned.windows.get(provider.id(), &row.label);
         // What was told before the login was told of another account.
         let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
@@ -261,14 +266,14 @@ fn resets(at: u64, now: Timestamp) -> String {
     time.since(now).map_or_else(String::new, |left| format!("resets {time}, in {}", span::words(left.as_secs())))
 }
 
-/// What is wrong with the accounts that do not work, and the next step for each.
+/// What is wrong with the accounts that do not work or will not last, and the next step for each.
 fn troubles(rows: &[Row]) -> String {
-    let reasons: Vec<String> = rows
-        .iter()
-        .filter_map(|row| row.reason.as_deref())
-        .map(|reason| format!("  {}\n", print::printable(reason)))
-        .collect();
-    if reasons.is_empty() { String::new() } else { format!("\nnot used:\n{}", reasons.concat()) }
+    let listed = |title: &str, of: fn(&Row) -> Option<&str>| {
+        let lines: Vec<String> =
+            rows.iter().filter_map(of).map(|text| format!("  {}\n", print::printable(text))).collect();
+        if lines.is_empty() { String::new() } else { format!("\n{title}:\n{}", lines.concat()) }
+    };
+    listed("not used", |row| row.reason.as_deref()) + &listed("not renewed", |row| row.note.as_deref())
 }
 
 #[cfg(test)]

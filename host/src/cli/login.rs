@@ -160,7 +160,7 @@ impl Run<'_> {
     async fn log_in(&self, mut way: Way, ways: &[Way], label: String) -> Outcome {
         self.tell_changes();
         loop {
-            match self.obtain(&way).await? {
+            match self.obtain(&way, &label).await? {
                 Ok(Some(obtained)) => return self.keep(obtained, label).await,
                 Ok(None) => return self.keep_key(&way, label).await,
                 Err(error @ LoginError::PortsBusy { .. }) => way = self.choose_another(way, ways, &error)?,

@@ -6,9 +6,11 @@ mod accounts;
 mod completions;
 mod config;
 mod connect;
+mod core_dumps;
 mod login;
 mod logout;
 mod models;
+pub mod open_page;
 mod plugin;
 mod print;
 mod providers;
@@ -109,6 +111,7 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    core_dumps::turn_off();
     let Cli { global, command } = Cli::parse();
     let outcome = match command {
         Command::Serve(command) => command.run(&global),

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::print;
+use super::{open_page, print};
 use crate::login::Person;
 
 /// The exit code of a command that was interrupted, as shells have it: 128 and the signal's number.
@@ -59,7 +59,7 @@ impl Terminal {
     /// Asks for a line.
     pub(super) async fn ask(&self, question: &str) -> String {
         self.tell(question);
-        self.line().await.trim().to_owned()
+        self.line().await.unwrap_or_default().trim().to_owned()
     }
 }
 
@@ -91,10 +91,10 @@ impl Person for Terminal {
     }
 
     fn open(&self, url: &str) -> bool {
-        webbrowser::open(url).is_ok()
+        open_page::open(url)
     }
 
-    async fn line(&self) -> String {
+    async fn line(&self) -> Option<String> {
         let lines = self.lines.get_or_init(|| {
             let (sender, lines) = unbounded_channel();
             // Not a task: nothing can end a read of the terminal, and the process must end without it.
@@ -107,9 +107,6 @@ impl Person for Terminal {
             });
             Mutex::new(lines)
         });
-        match lines.lock().await.recv().await {
-            Some(line) => line,
-            None => std::future::pending().await,
-        }
+        lines.lock().await.recv().await
     }
 }

@@ -6,6 +6,7 @@
 
 mod error;
 mod fresh;
+mod renewal;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

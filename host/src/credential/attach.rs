@@ -9,6 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
+use super::wipe::wiping;
 use crate::plugin::description::{Attach, Place};
 
 /// Why a credential cannot be used, or an attach rule not be followed. A whole sentence follows the name of what holds
@@ -90,13 +91,16 @@ impl Attachment {
         if after.contains("{}") || !rule.format.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(format_error());
         }
-        let text = format!("{before}{value}{after}");
+        // Of its whole length at once: a text that grows leaves what it was behind.
+        let mut text = String::with_capacity(before.len() + value.len() + after.len());
+        [before, value, after].into_iter().for_each(|part| text.push_str(part));
         match &rule.place {
             Place::Query(_) => self.query.push((name.clone(), text.into())),
             Place::Header(_) => {
                 let header = HeaderName::from_bytes(name.as_bytes()).ok().filter(may_carry);
                 let header = header.ok_or_else(|| AttachError::Header(name.clone()))?;
-                let mut value = HeaderValue::from_str(&text).map_err(|_| format_error())?;
+                let value = HeaderValue::from_maybe_shared(wiping(text.into_bytes()));
+                let mut value = value.map_err(|_| format_error())?;
                 value.set_sensitive(true);
                 self.headers.push((header, value));
             }

@@ -32,3 +32,4 @@ pub use scrub::{ScrubStream, Scrubber, scrub_log};
 pub use source::{Credential, Source};
 pub use store::{Saved, SecretsIn, Store, StoreError};
 pub use timestamp::Timestamp;
+pub(crate) use wipe::wiping;

@@ -141,6 +141,27 @@ impl Origin {
             && path::is_under(&other.prefix, &self.prefix)
     }
 
+    /// Where this origin is once its neighbour `from` is at `to`: on the same server as before, below what the neighbour
+    /// is below. None where the two are not of one server.
+    pub fn beside(&self, from: &Origin, to: &Origin) -> Option<Origin> {
+        if (self.scheme, self.port, &self.host) != (from.scheme, from.port, &from.host) {
+            return None;
+        }
+        // What both addresses of the neighbour end in is its own; what stands before that is the server's.
+        let (mut before, mut after): (Vec<&str>, Vec<&str>) =
+            (from.prefix.split('/').collect(), to.prefix.split('/').collect());
+        while before.len() > 1 && after.len() > 1 && before.last() == after.last() {
+            before.pop();
+            after.pop();
+        }
+        let (before, after) = (before.join("/"), after.join("/"));
+        let prefix = match path::is_under(&self.prefix, &before) {
+            true => after + &self.prefix[before.len()..],
+            false => self.prefix.to_string(),
+        };
+        Some(Origin { prefix: prefix.into(), ..to.clone() })
+    }
+
     /// Whether an absolute URL, such as where a redirect leads, lies under this origin. A URL that could be read in two
     /// ways does not.
     pub fn covers_url(&self, url: &Uri) -> bool {

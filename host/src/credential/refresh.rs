@@ -2,8 +2,8 @@
 //!
 //! Accounts calls it: in the background before expiry, for a request that finds its token expired, and once after a 401.
 //! A refresh runs to its end even where nobody waits for it any more: the refresh token that it sends is used up. It goes:
-//! lock the account, read the store anew, see whether the work is still there to do, set room on the disk aside, record
-//! the intent, ask the issuer, store what it gave, and only then use it. The store's own lock is never held while the
+//! lock the account, read the store anew, see whether the work is still there to do, set room on the disk aside (in the
+//! file of a program that shares the session too), record the intent, ask the issuer, store what it gave, and only then use it. The store's own lock is never held while the
 //! issuer is asked.
 
 mod back_off;
@@ -29,6 +29,7 @@ use crate::plugin::description::{Oauth, Refresh};
 use back_off::BackOff;
 use clock::Clock;
 use due::Stage;
+pub(in crate::credential) use shared::cannot_be_renewed;
 
 /// How long another process may refresh an account: two exchanges with an issuer that is slow to answer.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -170,6 +171,10 @@ impl Refresher {
         let (Some(used), Some(issuer)) = (&login.refresh_token, issuer) else {
             return Err(RefreshError::LogInAgain);
         };
+        let writable = match self.writable(login, used).await {
+            Ok(writable) => writable,
+            Err(error) => return Err(state.back_off.failed(error.to_string(), lock)),
+        };
         let reserved = self.store.reserve().map_err(unstored)?;
         let now = self.clock.now();
         self.change(label, used, None, move |login| login.refreshing = Some(Refreshing { since: now })).await?;
@@ -189,7 +194,7 @@ impl Refresher {
                 self.clock.set(tokens.at);
                 state.back_off.ends(lock);
                 self.save(label, used, tokens.clone(), Some(reserved), state).await?;
-                self.give_back(label, login, used, tokens).await;
+                self.give_back(label, writable, used, tokens).await;
                 tracing::info!(provider = self.provider, account = label, "refreshed");
                 return Ok(());
             }
@@ -212,7 +217,7 @@ impl Refresher {
         if !error.leaves_open() && login.refreshing.is_none() {
             self.change(label, used, None, |login| login.refreshing = None).await?;
         }
-        Err(state.back_off.failed(&error, lock))
+        Err(state.back_off.failed(error.to_string(), lock))
     }
 
     /// Records that only a new login helps, unless there was one meanwhile.

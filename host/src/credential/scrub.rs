@@ -14,6 +14,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
+use secrecy::zeroize::Zeroize as _;
 
 pub use known::scrub_log;
 pub use stream::ScrubStream;
@@ -141,6 +142,12 @@ impl Scrubber {
                 && group.iter().any(|needle| needle.len() > tail.len() && needle.starts_with(tail))
         };
         self.needles.iter().any(group_may)
+    }
+}
+
+impl Drop for Scrubber {
+    fn drop(&mut self) {
+        self.needles.iter_mut().flatten().for_each(|needle| needle.zeroize());
     }
 }
 

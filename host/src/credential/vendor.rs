@@ -4,6 +4,7 @@
 //! it. Which files there are is fixed here, so that no component can name one that it would like to have.
 
 mod codex;
+mod replacement;
 
 use std::ffi::OsString;
 use std::io;
@@ -119,12 +120,32 @@ pub fn read(source: &str, file: &Path) -> Result<Session, VendorError> {
     }
 }
 
-/// Puts new tokens into a vendor's file, under the vendor's own locks, in the place of the pair with the refresh token
-/// that was `used`. A file that holds another pair stays as it is, and so does all else in it. Blocks, for as long as the
-/// vendor's program holds its locks.
-pub fn write_back(source: &str, file: &Path, used: &SecretString, tokens: &Tokens) -> Result<WrittenBack, VendorError> {
+/// A vendor's file into which new tokens can be put, and how: found before the issuer is asked for them.
+#[derive(Debug)]
+pub struct Writable(codex::Writable);
+
+impl Writable {
+    /// Finds out whether new tokens can be put in the place of the pair with the refresh token that is to be `used`. None
+    /// where the file is gone or holds another pair: then there is nothing to be put. In `ours`, a folder of ours, a copy is
+    /// kept where a file cannot be replaced in one step. Blocks, for as long as the vendor's program holds its locks.
+    pub fn find(source: &str, file: &Path, used: &SecretString, ours: &Path) -> Result<Option<Self>, VendorError> {
+        match source {
+            codex::SOURCE => Ok(codex::Writable::find(file, used, ours)?.map(Writable)),
+            _ => Err(VendorError::UnknownSource(source.to_owned())),
+        }
+    }
+
+    /// Puts new tokens into the file, under the vendor's own locks. A file that holds another pair by now stays as it is,
+    /// and so does all else in it. Blocks likewise.
+    pub fn write_back(self, used: &SecretString, tokens: &Tokens) -> Result<WrittenBack, VendorError> {
+        self.0.write_back(used, tokens)
+    }
+}
+
+/// Ends a write-back that a crash cut off. Blocks likewise.
+pub fn mend(source: &str, file: &Path, ours: &Path) -> Result<(), VendorError> {
     match source {
-        codex::SOURCE => codex::write_back(file, used, tokens),
+        codex::SOURCE => codex::mend(file, ours),
         _ => Err(VendorError::UnknownSource(source.to_owned())),
     }
 }

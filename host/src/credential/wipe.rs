@@ -1,8 +1,14 @@
-//! Wiping JSON that held secrets, so that freed memory does not hold them on. What reads or writes it calls this; a
-//! `Value` by itself only frees.
+//! Wiping what held secrets, so that freed memory does not hold them on. What reads or writes them calls this; a `Value`
+//! and `Bytes` by themselves only free.
 
-use secrecy::zeroize::Zeroize as _;
+use bytes::Bytes;
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use serde_json::Value;
+
+/// Bytes that are shared without a copy, and overwritten once nobody has them any more.
+pub(crate) fn wiping(secret: Vec<u8>) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(secret))
+}
 
 /// Overwrites every text in a value.
 pub(super) fn wipe(value: &mut Value) {

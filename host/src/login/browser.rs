@@ -1,14 +1,16 @@
 //! Logging in through a browser: authorization code with PKCE and a loopback redirect (RFC 6749, 7636, 8252). The address,
 //! the state and the proof are the crate `oauth2`'s; the way back is ours.
 
-use oauth2::{AuthUrl, AuthorizationCode, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use oauth2::{
+    AuthUrl, AuthorizationCode, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+};
 
 use super::exchange::{self, Client, Code};
 use super::listener::{Callback, Listener, redirect_uri};
 use super::pages::Page;
 use super::pasted::Pasted;
 use super::{Attempt, LoginError, Person};
-use crate::credential::issuer::Tokens;
+use crate::credential::issuer::{IssuerError, Tokens};
 use crate::plugin::description::Browser;
 
 /// Of how many random bytes a verifier is made: as many as the vendors' own programs take. RFC 7636 (section 4.1) allows
@@ -51,24 +53,48 @@ pub async fn browser<P: Person>(
     let redirect_uri = RedirectUrl::new(redirect_uri).map_err(LoginError::address)?;
     let page = authorization(attempt, browser, &redirect_uri, &state, challenge)?;
     ask(attempt, listener.as_ref(), way, &page);
+    // Whether nobody types any more.
+    let mut typed_all = false;
 
-    let brought = loop {
-        tokio::select! {
-            callback = came(&mut listener) => break callback,
-            line = person.line() => match Pasted::read(&line, state.secret()) {
-                Pasted::Code(code) => break Callback::Code(code),
-                Pasted::Refused(error, description) => break Callback::Refused(error, description),
-                Pasted::StateMismatch => person.tell("that is of another login: paste what the address above led to"),
-                Pasted::Nothing => person.tell("that holds no code: paste the whole address that the browser ended at"),
-            },
-        }
+    let exchange = async |code: String| {
+        let verifier = PkceCodeVerifier::new(verifier.secret().clone());
+        let code = Code { code: AuthorizationCode::new(code), verifier, redirect_uri: redirect_uri.clone() };
+        exchange::exchange(attempt, code).await
     };
-    let outcome = match brought {
-        Callback::Code(code) => {
-            exchange::exchange(attempt, Code { code: AuthorizationCode::new(code), verifier, redirect_uri }).await
+    // What the last pasted code came to.
+    let mut refused = None;
+    let outcome = loop {
+        let line = tokio::select! {
+            callback = came(&mut listener) => break match callback {
+                Callback::Code(code) => exchange(code).await,
+                Callback::Refused(error, description) => Err(LoginError::refused(&error, description.as_deref())),
+                Callback::Cancelled => Err(LoginError::Cancelled { port: listener.as_ref().map_or(0, |open| open.port) }),
+            },
+            line = person.line(), if !typed_all => line,
+        };
+        let Some(line) = line else {
+            match refused.take() {
+                Some(refused) => break Err(refused),
+                None if listener.is_none() => break Err(LoginError::NothingPasted),
+                None => typed_all = true,
+            }
+            continue;
+        };
+        match Pasted::read(&line, state.secret()) {
+            // What was pasted may have been the wrong thing: the next may be the right one.
+            Pasted::Code(code) => match exchange(code).await {
+                Err(error @ LoginError::Issuer(IssuerError::Refused { .. })) => {
+                    person.tell(&format!(
+                        "that code is not taken: {error}. Paste the whole address that the browser ended at"
+                    ));
+                    refused = Some(error);
+                }
+                done => break done,
+            },
+            Pasted::Refused(error, description) => break Err(LoginError::refused(&error, description.as_deref())),
+            Pasted::StateMismatch => person.tell("that is of another login: paste what the address above led to"),
+            Pasted::Nothing => person.tell("that holds no code: paste the whole address that the browser ended at"),
         }
-        Callback::Refused(error, description) => Err(LoginError::refused(&error, description.as_deref())),
-        Callback::Cancelled => Err(LoginError::Cancelled { port: listener.as_ref().map_or(0, |open| open.port) }),
     };
     if let Some(listener) = listener {
         let page = match &outcome {

@@ -216,7 +216,7 @@ mod tests {
             false
         }
 
-        async fn line(&self) -> String {
+        async fn line(&self) -> Option<String> {
             std::future::pending().await
         }
     }

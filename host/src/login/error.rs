@@ -43,6 +43,9 @@ pub enum LoginError {
         /// What it says for people.
         description: Option<String>,
     },
+    /// There is nothing more to read, and nothing else brings the code.
+    #[error("nothing was pasted that holds a code. Run it again, and paste the address that the browser ended at")]
+    NothingPasted,
     /// The device login is not there.
     #[error(
         "logging in with a device code is not enabled for this account, or not offered by {issuer}. Log in another way"

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -164,12 +165,16 @@ async fn ask_to_cancel(port: u16, path: &str) -> bool {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let path = request.uri().path();
+    if !names_this_machine(request.headers()) {
+        return (StatusCode::FORBIDDEN, "Forbidden").into_response();
+    }
     if request.method() != Method::GET {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     if shared.cancel.as_deref() == Some(path) {
-        // A page that the user happens to visit is not another login.
-        if request.headers().contains_key("sec-fetch-site") {
+        // A page that the user happens to visit is not another login: a browser tells one by these.
+        let browsers = ["sec-fetch-site", "origin", "referer", "accept-language"];
+        if browsers.iter().any(|name| request.headers().contains_key(*name)) {
             return StatusCode::FORBIDDEN.into_response();
         }
         let _ = shared.callbacks.try_send(Callback::Cancelled);
@@ -191,6 +196,16 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Ok(page) => page.as_ref().map_or_else(|| shown(&Page::nothing()), shown),
         Err(_) => shown(&Page::cancelled()),
     }
+}
+
+/// Whether the request is to this machine by a name that is always its own. A page at a name that merely leads here, by
+/// DNS, is another's.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(Ok(host)), None) = (hosts.next().map(HeaderValue::to_str), hosts.next()) else { return false };
+    let Ok(host) = host.parse::<Authority>() else { return false };
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A page as an answer that is kept nowhere and names its address to nobody.

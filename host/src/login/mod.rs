@@ -45,6 +45,6 @@ pub trait Person: Sync {
     /// Opens a page in a browser of this machine; false where none was found.
     fn open(&self, url: &str) -> bool;
 
-    /// The next line that is typed; waits for ever where nobody types.
-    fn line(&self) -> impl Future<Output = String> + Send;
+    /// The next line that is typed; nothing once there will be no more.
+    fn line(&self) -> impl Future<Output = Option<String>> + Send;
 }

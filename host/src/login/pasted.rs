@@ -29,14 +29,15 @@ impl fmt::Debug for Pasted {
 }
 
 impl Pasted {
-    /// Reads a line. Only a bare code comes without the state; PKCE still ties it to this login.
+    /// Reads a line. A bare code comes without the state, which PKCE still ties to this login; and so may a refusal, of
+    /// which the person in front of the terminal tells us.
     pub(super) fn read(line: &str, state: &str) -> Self {
         let line = line.trim().trim_matches(['"', '\'']);
         if let Some((_, query)) = line.split_once('?') {
-            return Self::of_query(query.split('#').next().unwrap_or_default(), state);
+            return Self::of_line(query.split('#').next().unwrap_or_default(), state);
         }
-        if line.contains('=') && line.contains("code") {
-            return Self::of_query(line, state);
+        if ["code=", "error="].iter().any(|member| line.contains(member)) {
+            return Self::of_line(line, state);
         }
         let (code, its_state) = match line.split_once('#') {
             Some((code, its_state)) => (code, Some(its_state)),
@@ -51,28 +52,66 @@ impl Pasted {
 
     /// Reads the query of a redirect (RFC 6749, sections 4.1.2 and 4.1.2.1).
     pub(super) fn of_query(query: &str, state: &str) -> Self {
-        let value = |name: &str| {
-            let mut pairs = parse(query.as_bytes());
-            pairs.find_map(|(key, value)| (key == name && !value.is_empty()).then(|| value.into_owned()))
-        };
-        if value("state").as_deref() != Some(state) {
-            return if value("code").or_else(|| value("error")).is_some() {
+        if member(query, "state").as_deref() != Some(state) {
+            return if member(query, "code").or_else(|| member(query, "error")).is_some() {
                 Pasted::StateMismatch
             } else {
                 Pasted::Nothing
             };
         }
-        match (value("error"), value("code")) {
-            (Some(error), _) => Pasted::Refused(error, value("error_description")),
+        match (member(query, "error"), member(query, "code")) {
+            (Some(error), _) => Pasted::Refused(error, member(query, "error_description")),
             (None, Some(code)) => Pasted::Code(code),
             (None, None) => Pasted::Nothing,
         }
     }
+
+    /// The same of what was pasted. Some issuers leave the state out where they refuse.
+    fn of_line(query: &str, state: &str) -> Self {
+        match (member(query, "error"), member(query, "state")) {
+            (Some(error), None) => Pasted::Refused(error, member(query, "error_description")),
+            _ => Self::of_query(query, state),
+        }
+    }
 }
 
-/// Long enough not to be a word that somebody typed, no address, and of the characters that RFC 6749 (appendix A.11) allows.
+/// A member of a query that is not empty.
+fn member(query: &str, name: &str) -> Option<String> {
+    parse(query.as_bytes()).find_map(|(key, value)| (key == name && !value.is_empty()).then(|| value.into_owned()))
+}
+
+/// Whether a bare word can be a code: no address, no word that somebody typed, and no secret of another kind, which the
+/// issuer should not get. What is not taken can still be pasted as the whole address.
 fn is_code(text: &str) -> bool {
-    text.len() >= 8 && !text.contains("://") && text.bytes().all(|byte| byte.is_ascii_graphic())
+    // Codes are made by chance, so a digit is all but certain among so many characters. RFC 6749, appendix A.11.
+    let by_chance = text.len() >= 8 && text.bytes().any(|byte| byte.is_ascii_digit());
+    let graphic = text.bytes().all(|byte| byte.is_ascii_graphic());
+    by_chance && graphic && !text.contains("://") && !text.contains('@') && !is_other_secret(text)
+}
+
+/// Whether this is what people have in the clipboard beside a code: an API key, an access token, a JWT.
+fn is_other_secret(text: &str) -> bool {
+    const BEGINNINGS: [&str; 18] = [
+        "sk-",
+        "sk_",
+        "pk-",
+        "pk_",
+        "rk_",
+        "key-",
+        "AIza",
+        "ya29.",
+        "gsk_",
+        "xai-",
+        "hf_",
+        "r8_",
+        "pplx-",
+        "ghp_",
+        "gho_",
+        "github_pat_",
+        "AKIA",
+        "eyJ",
+    ];
+    BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -121,8 +160,45 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_that_was_pasted_without_the_state_is_one() {
+        for line in ["http://h/cb?error=access_denied", "error=access_denied", "http://h/cb?error=access_denied&state="]
+        {
+            assert_eq!(Pasted::read(line, STATE), Pasted::Refused("access_denied".into(), None), "{line}");
+        }
+        let another = Pasted::read("http://h/cb?error=access_denied&state=other", STATE);
+        assert_eq!(another, Pasted::StateMismatch);
+        // The browser always brings the state: a page that leads it here must not end the login.
+        assert_eq!(Pasted::of_query("error=access_denied", STATE), Pasted::StateMismatch);
+    }
+
+    #[test]
+    fn a_secret_of_another_kind_is_no_code() {
+        for line in [
+            "sk-proj-0123456789abcdef",
+            "sk-ant-api03-0123456789",
+            "AIzaSy0123456789abcdef",
+            "gsk_0123456789abcdef",
+            "ghp_0123456789abcdef",
+            "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+            "me.and.2@example.com",
+        ] {
+            assert_eq!(Pasted::read(line, STATE), Pasted::Nothing, "{line}");
+        }
+    }
+
+    #[test]
     fn an_empty_line_and_a_word_are_nothing() {
-        for line in ["", "  ", "yes", "what now?", "http://h/cb", "http://h/cb?state=the-state", "two words of text"] {
+        for line in [
+            "",
+            "  ",
+            "yes",
+            "what now?",
+            "http://h/cb",
+            "http://h/cb?state=the-state",
+            "two words of text",
+            "cancelplease",
+            "--device",
+        ] {
             assert_eq!(Pasted::read(line, STATE), Pasted::Nothing, "{line}");
         }
     }

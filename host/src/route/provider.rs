@@ -72,6 +72,14 @@ impl Provider {
                 Err(error) => fault = Some(error.to_string()),
             }
         }
+        let own = origins.clone();
+        for (name, origin) in &configured.origins {
+            // Its neighbours go where it goes: a token of another issuer's must not be sent to the server before.
+            let Some(before) = own.get(name) else { continue };
+            for (other, at) in origins.iter_mut().filter(|(other, _)| !configured.origins.contains_key(*other)) {
+                *at = own[other].beside(before, origin).unwrap_or_else(|| at.clone());
+            }
+        }
         for (name, origin) in &configured.origins {
             if origins.insert(name.clone(), origin.clone()).is_none() {
                 let known: Vec<&str> = description.origins.keys().map(String::as_str).collect();

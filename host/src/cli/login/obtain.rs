@@ -30,10 +30,14 @@ pub(super) struct Obtained {
 
 impl Run<'_> {
     /// Goes one way to its end; nothing where it is a key, which is read when it is kept.
-    pub(super) async fn obtain(&self, way: &Way) -> Result<Result<Option<Obtained>, LoginError>, Box<dyn Error>> {
+    pub(super) async fn obtain(
+        &self,
+        way: &Way,
+        label: &str,
+    ) -> Result<Result<Option<Obtained>, LoginError>, Box<dyn Error>> {
         let (oauth, from) = match way {
             Way::ApiKey(_) => return Ok(Ok(None)),
-            Way::Import(oauth, import) => return self.import(oauth, import).map(|obtained| Ok(Some(obtained))),
+            Way::Import(oauth, import) => return self.import(oauth, import, label).map(|obtained| Ok(Some(obtained))),
             Way::Browser(oauth, _) | Way::Paste(oauth, _) => (oauth, "browser"),
             Way::Device(oauth, _) => (oauth, "device"),
         };
@@ -62,8 +66,11 @@ impl Run<'_> {
             table.row([name, value]);
             any = true;
         };
-        for (name, origin) in &configured.origins {
-            row(&format!("origins.{name}"), &origin.to_string());
+        for (name, origin) in &self.provider.origins {
+            let own = self.provider.plugin.description.origins.get(name);
+            if own.and_then(|url| url.parse::<Origin>().ok()).as_ref() != Some(origin) {
+                row(&format!("origins.{name}"), &origin.to_string());
+            }
         }
         for (member, value) in &configured.auth {
             row(&format!("auth.{member}"), &value.to_string());
@@ -103,7 +110,7 @@ impl Run<'_> {
     }
 
     /// Takes another program's session.
-    fn import(&self, oauth: &Oauth, import: &Import) -> Result<Obtained, Box<dyn Error>> {
+    fn import(&self, oauth: &Oauth, import: &Import, label: &str) -> Result<Obtained, Box<dyn Error>> {
         let source = &import.source;
         let bound = self.bound(oauth)?;
         if let Some((name, origin)) = bound.iter().find(|(_, origin)| !vendor::may_go_to(source, origin)) {
@@ -130,6 +137,9 @@ impl Run<'_> {
                 login.follows = Some(Follows { source: source.clone(), file });
             }
             None => print::note(&format!("This is a copy of the session of {source}.\n{COPIED}")),
+        }
+        if let Some(why) = self.provider.accounts.why_not_renewed(label, &login) {
+            print::note(&format!("CAUTION: {why}"));
         }
         Ok(Obtained { login, identity: oauth.identity.clone() })
     }

@@ -211,3 +211,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_origin_goes_where_its_neighbour_on_the_same_server_goes() {
+    let origin = |url: &str| url.parse::<Origin>().unwrap();
+    let moved = |to: &str| {
+        let account = origin("https://chatgpt.com/backend-api/wham");
+        account.beside(&origin("https://chatgpt.com/backend-api/codex"), &origin(to)).unwrap().to_string()
+    };
+    for (to, account) in [
+        ("http://127.0.0.1:18456/backend-api/codex", "http://127.0.0.1:18456/backend-api/wham"),
+        ("https://proxy.example/a/b/codex", "https://proxy.example/a/b/wham"),
+        ("https://proxy.example/codex", "https://proxy.example/wham"),
+        // Where nothing tells, the path stays.
+        ("http://localhost:8000/v1", "http://localhost:8000/backend-api/wham"),
+        ("http://localhost:8000", "http://localhost:8000/backend-api/wham"),
+    ] {
+        assert_eq!(moved(to), account, "{to}");
+    }
+    let issuer = origin("https://auth.openai.com");
+    assert!(issuer.beside(&origin("https://chatgpt.com/backend-api/codex"), &origin("http://127.0.0.1:1")).is_none());
+}

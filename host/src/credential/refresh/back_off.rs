@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use super::super::Timestamp;
-use super::super::issuer::IssuerError;
 use super::super::lock::FileLock;
 use super::RefreshError;
 
@@ -44,9 +43,8 @@ impl BackOff {
     }
 
     /// Begins or lengthens the wait.
-    pub(super) fn failed(&mut self, error: &IssuerError, lock: &FileLock) -> RefreshError {
+    pub(super) fn failed(&mut self, why: String, lock: &FileLock) -> RefreshError {
         let wait = SHORTEST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
-        let why = error.to_string();
         self.failures = self.failures.saturating_add(1);
         self.wait = Some((Instant::now() + wait, why.clone()));
         lock.leave(&format!("{} {} {why}", self.failures, Timestamp::now().plus(wait).unix()));
@@ -89,7 +87,7 @@ mod tests {
     fn each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour_whoever_sees_it() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FileLock::take(&folder.path().join("a.lock"), Duration::ZERO).unwrap();
-        let error = || IssuerError::Malformed { host: "auth.example".into(), status: 200 };
+        let error = || "auth.example answered 200 with something else than tokens".to_owned();
         for wait in [60, 120, 240, 480, 900, 900] {
             let mut process = BackOff::default();
             // Each is a process of its own, which comes when the wait is over.
@@ -98,7 +96,7 @@ mod tests {
             process.failures = failures.parse().unwrap();
             lock.leave(&format!("{failures} 0 {rest}"));
             process.allows(&lock).unwrap();
-            process.failed(&error(), &lock);
+            process.failed(error(), &lock);
             let (_, left, _) = recorded(&lock.note()).unwrap();
             assert!((wait - 1..=wait).contains(&left.as_secs()), "{left:?}");
             let said = BackOff::default().allows(&lock).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::issuer::Tokens;
 use super::super::token_file::{Follows, StoredLogin};
-use super::super::vendor::{self, Session, WrittenBack};
+use super::super::vendor::{self, Session, VendorError, Writable, WrittenBack};
 use super::super::{Timestamp, claims};
 use super::{RefreshError, Refresher, due};
 
@@ -32,6 +32,7 @@ impl Refresher {
         }
         let behind = self.shared(label, &login).await.filter(|session| self.is_behind(session, &login));
         if let Some(theirs) = behind.and_then(|session| session.refresh_token) {
+            let writable = self.writable(&login, &theirs).await?;
             let tokens = Tokens {
                 access_token: Some(login.access_token.clone()),
                 refresh_token: login.refresh_token.clone(),
@@ -39,7 +40,7 @@ impl Refresher {
                 expires_in: None,
                 at: login.refreshed_at.unwrap_or_else(|| self.clock.now()),
             };
-            self.give_back(label, &login, &theirs, tokens).await;
+            self.give_back(label, writable, &theirs, tokens).await;
         }
         Ok(())
     }
@@ -48,7 +49,12 @@ impl Refresher {
     /// itself.
     async fn shared(&self, label: &str, login: &StoredLogin) -> Option<Session> {
         let Follows { source, file } = login.follows.clone()?;
-        match tokio::task::spawn_blocking(move || vendor::read(&source, &file)).await {
+        let ours = self.store.locks();
+        let read = move || {
+            vendor::mend(&source, &file, &ours)?;
+            vendor::read(&source, &file)
+        };
+        match tokio::task::spawn_blocking(read).await {
             Ok(Ok(session)) => Some(session),
             Ok(Err(error)) => {
                 tracing::debug!(provider = self.provider, account = label, %error, "the shared session was not read");
@@ -114,11 +120,30 @@ impl Refresher {
         claims::same_account(&self.oauth.identity, &claims, &login.claims)
     }
 
+    /// The vendor's file, where it has to get what the issuer gives for this refresh token. An error where it could not be
+    /// put there: then the issuer is not asked, for the vendor's program would be left with a token that is used up.
+    pub(super) async fn writable(
+        &self,
+        login: &StoredLogin,
+        used: &SecretString,
+    ) -> Result<Option<Writable>, RefreshError> {
+        let Some(Follows { source, file }) = login.follows.clone() else { return Ok(None) };
+        let (used, ours, provider) = (used.clone(), self.store.locks(), self.provider.clone());
+        let find = move || {
+            vendor::Writable::find(&source, &file, &used, &ours)
+                .map_err(|error| RefreshError::Transient(cannot_be_renewed(&provider, &source, &error)))
+        };
+        match tokio::task::spawn_blocking(find).await {
+            Ok(found) => found,
+            Err(_) => Err(RefreshError::Transient("the shared session was cut off".into())),
+        }
+    }
+
     /// Puts the issuer's new pair into the vendor's file. What goes wrong there is said and changes nothing here.
-    pub(super) async fn give_back(&self, label: &str, login: &StoredLogin, used: &SecretString, tokens: Tokens) {
-        let Some(Follows { source, file }) = login.follows.clone() else { return };
+    pub(super) async fn give_back(&self, label: &str, writable: Option<Writable>, used: &SecretString, tokens: Tokens) {
+        let Some(writable) = writable else { return };
         let used = used.clone();
-        let written = tokio::task::spawn_blocking(move || vendor::write_back(&source, &file, &used, &tokens)).await;
+        let written = tokio::task::spawn_blocking(move || writable.write_back(&used, &tokens)).await;
         let provider = self.provider.as_str();
         match written {
             Ok(Ok(WrittenBack::Yes)) | Err(_) => {}
@@ -130,4 +155,13 @@ impl Refresher {
             }
         }
     }
+}
+
+/// Why a shared session is not renewed here, and what to do.
+pub(in crate::credential) fn cannot_be_renewed(provider: &str, source: &str, error: &VendorError) -> String {
+    format!(
+        "{error}: so BitRouter cannot put renewed tokens there, and does not renew the session of {source} itself. Make the \
+         file and its folder writable (in a container mount the folder, not the file alone), or log in separately: \
+         bitrouter login {provider}"
+    )
 }

@@ -312,6 +312,40 @@ async fn a_shared_session_gets_the_pair_that_we_are_given() {
 }
 
 #[tokio::test]
+async fn a_shared_session_whose_file_cannot_be_written_is_not_renewed() {
+    let world = World::new(Reuse::Strict);
+    let tokens = world.login("default", 300);
+    let file = world.share(&tokens);
+    // A folder where a lock should be: even root cannot take it.
+    fs::create_dir(file.with_file_name("auth.json.lock")).unwrap();
+    let accounts = world.process();
+    accounts.refresh_due().await;
+    accounts.refresh_due().await;
+    assert!(world.issuer.requests().is_empty(), "the token is not used up");
+    assert!(world.stored().refreshing.is_none());
+    assert_eq!(sent(&accounts.ready(None).await.unwrap()), text(&tokens["access_token"]), "it is used to its end");
+    let why = accounts.why_not_renewed("default", &world.stored()).unwrap();
+    assert!(why.contains("auth.json") && why.contains("log in separately: bitrouter login p"), "{why}");
+    world.change(|login| login.expires_at = Some(Timestamp::now().shifted(-5)));
+    let error = world.process().ready(None).await.unwrap_err().to_string();
+    assert!(error.contains("auth.json") && error.contains("mount the folder"), "{error}");
+    assert!(world.issuer.requests().is_empty());
+    fs::remove_dir(file.with_file_name("auth.json.lock")).unwrap();
+    assert_eq!(world.process().why_not_renewed("default", &world.stored()), None);
+}
+
+#[tokio::test]
+async fn a_login_without_a_refresh_token_says_when_it_ends() {
+    let world = World::new(Reuse::Strict);
+    world.login("default", 300);
+    assert_eq!(world.process().why_not_renewed("default", &world.stored()), None);
+    world.change(|login| login.refresh_token = None);
+    let why = world.process().why_not_renewed("default", &world.stored()).unwrap();
+    let ends = world.stored().expires_at.unwrap().to_string();
+    assert!(why.contains("no refresh token") && why.contains(&ends), "{why}");
+}
+
+#[tokio::test]
 async fn the_session_of_another_account_is_not_taken_over() {
     let world = World::new(Reuse::Strict);
     let ours = world.login("default", -5);

@@ -2,6 +2,8 @@
 //!
 //! Only the scrubber calls this, once for each credential.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -14,31 +16,54 @@ pub(super) fn of(secret: &str) -> Vec<Vec<u8>> {
     needles
 }
 
-/// Inside a JSON string: as most writers escape (`"` and `\` alone), with `\/` (PHP), with what may be markup as
-/// lower-case `\u003c` (Go) or upper-case `\u003C` and more (.NET), and as JSON inside a JSON string.
+/// How many kinds of characters that are neither letter nor digit a secret may have for every choice among them to be
+/// looked for: each doubles the number of needles. Keys and tokens have two or three.
+const EVERY_CHOICE: usize = 6;
+
+/// What known writers of JSON escape by number: none (most), markup (Go, Rails), quotes too (Flask, Gson, PHP, .NET).
+const WRITERS: [&str; 6] = ["", "<>&", "<>&'", "<>&'=", "<>&'\"", "<>&'\"+`"];
+
+/// Inside a JSON string, and inside a JSON string in a JSON string. A writer escapes some characters as `\u002d`, with
+/// lower-case or upper-case digits. Nobody knows which the next one escapes, so every choice among the characters that a
+/// secret has is looked for; where it has many kinds, those of known writers and all. `/` may be `\/` (PHP). Letters and
+/// digits are escaped by no writer.
 fn json(secret: &str) -> Vec<String> {
-    let plain = |character: char| match character {
+    let special: BTreeSet<char> = secret.chars().filter(|character| !character.is_ascii_alphanumeric()).collect();
+    let special: Vec<char> = special.into_iter().collect();
+    let escaped: Vec<Vec<char>> = match special.len() {
+        0..=EVERY_CHOICE => (0..1_usize << special.len())
+            .map(|choice| (0..special.len()).filter(|at| choice & (1 << at) != 0).map(|at| special[at]).collect())
+            .collect(),
+        _ => WRITERS.iter().map(|set| set.chars().collect()).chain([special]).collect(),
+    };
+    let mut forms = BTreeSet::new();
+    for set in escaped {
+        for (upper, slash) in [(false, "/"), (false, "\\/"), (true, "/"), (true, "\\/")] {
+            let one = |character: char| match character {
+                character if set.contains(&character) => unicode(character, upper),
+                '/' => slash.to_owned(),
+                other => short(other),
+            };
+            forms.insert(secret.chars().map(one).collect::<String>());
+        }
+    }
+    let twice: Vec<String> = forms.iter().map(|once| once.chars().map(short).collect()).collect();
+    forms.into_iter().chain(twice).collect()
+}
+
+/// A character as a JSON writer has it that escapes what it must and nothing else.
+fn short(character: char) -> String {
+    match character {
         '"' => "\\\"".to_owned(),
         '\\' => "\\\\".to_owned(),
         other => other.to_string(),
-    };
-    let escape = |one: &dyn Fn(char) -> String, text: &str| text.chars().map(one).collect::<String>();
-    let once = escape(&plain, secret);
-    let slashes = escape(&|c| if c == '/' { "\\/".into() } else { plain(c) }, secret);
-    let go = escape(
-        &|c| {
-            if "<>&".contains(c) { format!("\\u{:04x}", u32::from(c)) } else { plain(c) }
-        },
-        secret,
-    );
-    let dot_net = escape(
-        &|c| {
-            if "<>&'\"+`".contains(c) { format!("\\u{:04X}", u32::from(c)) } else { plain(c) }
-        },
-        secret,
-    );
-    let twice = escape(&plain, &once);
-    vec![once, slashes, go, dot_net, twice]
+    }
+}
+
+/// A character by its number: as `\u002d`, in UTF-16.
+fn unicode(character: char, upper: bool) -> String {
+    let unit = |unit: &u16| if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+    character.encode_utf16(&mut [0; 2]).iter().map(unit).collect()
 }
 
 /// Percent-encoded, with upper-case and lower-case digits: as JavaScript's `encodeURIComponent`, as RFC 3986 and as an

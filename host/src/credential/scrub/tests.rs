@@ -52,6 +52,44 @@ fn a_json_escaped_secret_is_found() {
     assert_eq!(scrubbed(&scrubber, &nested), "\"\\\"[secret]\\\"\"");
 }
 
+/// Whichever of its characters a writer escapes by number, and in whichever case it writes the digits.
+#[test]
+fn a_secret_is_found_whatever_a_json_writer_escapes_by_number() {
+    for key in ["sk-proj_ab+cd/ef=gh.ij", "sk-ant-api03-aZ_9", "a&b<c>d-e_f=g+h'i\"j\\k.l~m"] {
+        let scrubber = Scrubber::new([key]);
+        let by_number = |set: &str, upper: bool, text: &str| -> String {
+            let one = |character: char| match (set.contains(character), upper) {
+                (true, true) => format!("\\u{:04X}", u32::from(character)),
+                (true, false) => format!("\\u{:04x}", u32::from(character)),
+                (false, _) if "\"\\".contains(character) => format!("\\{character}"),
+                (false, _) => character.to_string(),
+            };
+            text.chars().map(one).collect()
+        };
+        let all: String = key.chars().filter(|character| !character.is_ascii_alphanumeric()).collect();
+        // Go and Rails, Flask, Gson, .NET, an encoder that trusts letters and digits alone, and what no known one does.
+        let mut sets: Vec<String> = ["<>&", "<>&'", "<>&'=", "<>&'\"+`", &all].map(str::to_owned).to_vec();
+        let distinct: std::collections::BTreeSet<char> = all.chars().collect();
+        if distinct.len() <= 6 {
+            sets.extend(distinct.iter().flat_map(|one| [one.to_string(), format!("{one}-"), format!("{one}_")]));
+        }
+        for (set, upper) in sets.iter().flat_map(|set| [(set, true), (set, false)]) {
+            let once = by_number(set, upper, key);
+            let twice = once.replace('\\', "\\\\").replace('"', "\\\"");
+            for form in [once, twice] {
+                assert_eq!(scrubbed(&scrubber, &form), MARK, "{form}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_token_has_not_more_needles_than_the_memory_of_a_credential_allows() {
+    let token = format!("eyJhbGciOi.{}-_.x", "aZ09".repeat(400));
+    let needles = needles::of(&token);
+    assert!(needles.iter().map(Vec::len).sum::<usize>() < 256 << 10, "{}", needles.len());
+}
+
 #[test]
 fn a_percent_encoded_secret_is_found_in_both_cases() {
     let scrubber = Scrubber::new([KEY]);

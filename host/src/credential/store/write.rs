@@ -47,7 +47,12 @@ impl Store {
     pub(in crate::credential) fn account_lock(&self, provider: &str, label: &str) -> PathBuf {
         let digest = Sha256::digest(format!("{provider}@{label}"));
         let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        self.path.with_file_name("locks").join(format!("{name}.lock"))
+        self.locks().join(format!("{name}.lock"))
+    }
+
+    /// The folder of the locks, and of what is kept while a file of another program is written.
+    pub(in crate::credential) fn locks(&self) -> PathBuf {
+        self.path.with_file_name("locks")
     }
 
     fn change<T>(&self, reserved: Option<Reserved>, change: impl FnOnce(&mut TokenFile) -> T) -> Result<T, StoreError> {

@@ -4,7 +4,7 @@
 //! changed meanwhile. This does the same, so neither loses what the other wrote.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::issuer::Tokens;
 use super::super::lock::FileLock;
-use super::super::store::replace::Reserved;
+use super::replacement::{self, Replacement};
 use super::{Keyring, Session, VendorError, WrittenBack};
 
 pub(super) const SOURCE: &str = "codex-cli";
@@ -57,31 +57,91 @@ fn session(auth: &Value) -> Result<Session, &'static str> {
     })
 }
 
-pub(super) fn write_back(file: &Path, used: &SecretString, new: &Tokens) -> Result<WrittenBack, VendorError> {
-    let failed = |error: io::Error| VendorError::Io { path: file.to_owned(), error };
-    let folder = file.parent().unwrap_or(Path::new("."));
-    if !file.exists() {
-        return Ok(WrittenBack::ChangedMeanwhile);
-    }
-    let _first = FileLock::take(&folder.join("auth.lock"), PATIENCE).map_err(failed)?;
-    let _second = FileLock::take(&folder.join("auth.json.lock"), PATIENCE).map_err(failed)?;
-    let mut auth = load(file)?;
-    let same = auth.pointer("/tokens/refresh_token").and_then(Value::as_str) == Some(used.expose_secret());
-    if !same {
-        return Ok(WrittenBack::ChangedMeanwhile);
-    }
-    let tokens =
-        [("access_token", &new.access_token), ("refresh_token", &new.refresh_token), ("id_token", &new.id_token)];
-    for (name, token) in tokens {
-        if let Some(token) = token {
-            auth["tokens"][name] = json!(token.expose_secret());
+/// How much longer new tokens may be than those before.
+const ROOM: usize = 64 << 10;
+
+/// The file, with what is needed to write it.
+#[derive(Debug)]
+pub(super) struct Writable {
+    file: PathBuf,
+    replacement: Replacement,
+}
+
+impl Writable {
+    pub(super) fn find(file: &Path, used: &SecretString, ours: &Path) -> Result<Option<Self>, VendorError> {
+        if !file.exists() {
+            return Ok(None);
         }
+        let failed = |error: io::Error| VendorError::Io { path: file.to_owned(), error };
+        let _locks = lock(file).map_err(failed)?;
+        if !load(file).is_ok_and(|auth| holds(&auth, used)) && readable(file).map_err(failed)? {
+            return Ok(None);
+        }
+        let size = std::fs::metadata(file).map_or(0, |found| usize::try_from(found.len()).unwrap_or_default());
+        let replacement = Replacement::prepare(file, &copy(file, ours), size.saturating_add(ROOM)).map_err(failed)?;
+        Ok(Some(Writable { file: file.to_owned(), replacement }))
     }
-    auth["last_refresh"] = json!(new.at.to_string());
-    let text = Zeroizing::new(format!("{auth:#}"));
-    let reserved = Reserved::beside(file, text.len()).map_err(failed)?;
-    reserved.replace(&text).map_err(failed)?;
-    Ok(WrittenBack::Yes)
+
+    pub(super) fn write_back(self, used: &SecretString, new: &Tokens) -> Result<WrittenBack, VendorError> {
+        let failed = |error: io::Error| VendorError::Io { path: self.file.clone(), error };
+        if !self.file.exists() {
+            return Ok(WrittenBack::ChangedMeanwhile);
+        }
+        let _locks = lock(&self.file).map_err(failed)?;
+        let mut auth = load(&self.file)?;
+        if !holds(&auth, used) {
+            return Ok(WrittenBack::ChangedMeanwhile);
+        }
+        let tokens =
+            [("access_token", &new.access_token), ("refresh_token", &new.refresh_token), ("id_token", &new.id_token)];
+        for (name, token) in tokens {
+            if let Some(token) = token {
+                auth["tokens"][name] = json!(token.expose_secret());
+            }
+        }
+        auth["last_refresh"] = json!(new.at.to_string());
+        let text = Zeroizing::new(format!("{auth:#}"));
+        self.replacement.write(&text).map_err(failed)?;
+        Ok(WrittenBack::Yes)
+    }
+}
+
+/// Puts right what a crash left half written.
+pub(super) fn mend(file: &Path, ours: &Path) -> Result<(), VendorError> {
+    let copy = copy(file, ours);
+    if !copy.exists() {
+        return Ok(());
+    }
+    let failed = |error: io::Error| VendorError::Io { path: file.to_owned(), error };
+    let _locks = lock(file).map_err(failed)?;
+    replacement::mend(file, &copy, |text| serde_json::from_slice::<Value>(text).is_ok()).map_err(failed)
+}
+
+/// Where the copy of a file is that is being written over. The name says nothing of the account.
+fn copy(file: &Path, ours: &Path) -> PathBuf {
+    let digest = Sha256::digest(file.to_string_lossy().as_bytes());
+    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    ours.join(format!("{name}.copy"))
+}
+
+/// The CLI's own locks, in its order.
+fn lock(file: &Path) -> io::Result<(FileLock, FileLock)> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let first = FileLock::take(&folder.join("auth.lock"), PATIENCE)?;
+    Ok((first, FileLock::take(&folder.join("auth.json.lock"), PATIENCE)?))
+}
+
+fn holds(auth: &Value, refresh_token: &SecretString) -> bool {
+    auth.pointer("/tokens/refresh_token").and_then(Value::as_str) == Some(refresh_token.expose_secret())
+}
+
+/// Whether the file can be read; an error where it is there and cannot.
+fn readable(file: &Path) -> io::Result<bool> {
+    match std::fs::File::open(file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn load(file: &Path) -> Result<Value, VendorError> {
@@ -176,7 +236,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("auth.json");
         fs::write(&file, auth().to_string()).unwrap();
-        assert_eq!(write_back(&file, &"canary-refresh".into(), &tokens()).unwrap(), WrittenBack::Yes);
+        let ours = folder.path().join("ours");
+        let writable = Writable::find(&file, &"canary-refresh".into(), &ours).unwrap().unwrap();
+        assert_eq!(writable.write_back(&"canary-refresh".into(), &tokens()).unwrap(), WrittenBack::Yes);
         let mut expected = auth();
         expected["tokens"]["access_token"] = json!("canary-access-2");
         expected["tokens"]["refresh_token"] = json!("canary-refresh-2");
@@ -189,10 +251,16 @@ mod tests {
     fn a_pair_that_changed_meanwhile_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("auth.json");
-        assert_eq!(write_back(&file, &"other".into(), &tokens()).unwrap(), WrittenBack::ChangedMeanwhile);
+        let (used, ours) = ("canary-refresh".into(), folder.path().join("ours"));
+        let find = |used: &SecretString| Writable::find(&file, used, &ours).unwrap();
+        assert!(find(&used).is_none(), "there is no file");
         fs::write(&file, auth().to_string()).unwrap();
-        assert_eq!(write_back(&file, &"other".into(), &tokens()).unwrap(), WrittenBack::ChangedMeanwhile);
-        assert_eq!(fs::read_to_string(&file).unwrap(), auth().to_string());
+        assert!(find(&"other".into()).is_none());
+        let writable = find(&used).unwrap();
+        let other = auth().to_string().replace("canary-refresh", "canary-other");
+        fs::write(&file, &other).unwrap();
+        assert_eq!(writable.write_back(&used, &tokens()).unwrap(), WrittenBack::ChangedMeanwhile);
+        assert_eq!(fs::read_to_string(&file).unwrap(), other);
     }
 
     #[test]

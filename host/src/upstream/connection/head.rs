@@ -11,6 +11,7 @@ use memchr::memchr_iter;
 
 use super::Fault;
 use super::body::Decoder;
+use crate::credential::wiping;
 use crate::upstream::Outgoing;
 
 /// The longest head, those of interim answers included.
@@ -34,7 +35,8 @@ pub(super) fn request(request: &Request<Outgoing>, host: &Authority) -> Bytes {
         put(&[b"content-length: ", length.to_string().as_bytes(), b"\r\n"]);
     }
     put(&[b"\r\n"]);
-    head.into()
+    // It holds a credential.
+    wiping(head)
 }
 
 /// An answer's head.
