@@ -13,9 +13,8 @@ impl Accounts {
     pub fn why_not_renewed(&self, label: &str, login: &StoredLogin) -> Option<String> {
         let provider = &self.provider;
         let ends = login.expires_at.map_or_else(String::new, |time| format!(" It ends at {time}."));
-        if self.refresher.is_none() {
-            return None;
-        }
+        // Without one nothing of this provider's is renewed, and nobody expects it.
+        self.refresher.as_ref()?;
         let Some(refresh_token) = &login.refresh_token else {
             return Some(format!(
                 "{provider}@{label} has no refresh token, so it cannot be renewed.{ends} For one that lasts: bitrouter \
