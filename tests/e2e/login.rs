@@ -370,7 +370,6 @@ fn a_shared_file_that_is_mounted_by_itself_is_renewed_in_place() {
     // It ends before the folder that it is in.
     let _mount = mount;
     gateway.logs("refreshed");
-    issuer.settles();
     let held: Value = serde_json::from_slice(&fs::read(&elsewhere).unwrap()).unwrap();
     let held = &held["tokens"]["refresh_token"];
     assert_ne!(*held, tokens["refresh_token"]);
