@@ -41,3 +41,4 @@ mod status;
 mod stopping;
 mod store;
 mod tls;
+mod unaccepted;
