@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_upstream;
+mod believed;
 mod canary;
 mod chatgpt;
 mod cli;
@@ -29,6 +30,7 @@ mod login;
 mod logout;
 mod models;
 mod pass_through;
+mod promises;
 mod python_sdk;
 mod refresh_crash;
 mod reload;
