@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_upstream;
+mod believed;
 mod canary;
 mod chatgpt;
 mod cli;
@@ -31,6 +32,7 @@ mod logout;
 mod models;
 mod pass_through;
 mod proxies;
+mod promises;
 mod python_sdk;
 mod refresh_crash;
 mod reload;
@@ -44,3 +46,4 @@ mod stopping;
 mod store;
 mod surplus;
 mod tls;
+mod unaccepted;

@@ -181,12 +181,12 @@ async fn models(State(live): State<Arc<Live>>, request: Request<Body>) -> Respon
 }
 
 /// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
-/// the first of them.
+/// the first of them. Those of a component that is not trusted are listed as what they answer to, `PROVIDER:MODEL`.
 async fn list_of_models(app: &App) -> Response {
     let mut seen = std::collections::HashSet::new();
     let providers = app.directory.settled().await;
     let names = providers.names.exact().map(|(name, _)| (name.to_owned(), "bitrouter".to_owned()));
-    let models = providers.models().into_iter().map(|model| (model.id, model.provider));
+    let models = providers.models().into_iter().map(|model| (model.name(), model.provider));
     let data: Vec<_> = names
         .chain(models)
         .filter(|(id, _)| seen.insert(id.clone()))
