@@ -40,4 +40,5 @@ mod slow;
 mod status;
 mod stopping;
 mod store;
+mod terminal;
 mod tls;
