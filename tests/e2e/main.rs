@@ -45,5 +45,6 @@ mod status;
 mod stopping;
 mod store;
 mod surplus;
+mod terminal;
 mod tls;
 mod unaccepted;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::print::{self, Table};
 use super::setup::{self, Setup};
-use super::{Components, Global, Outcome};
+use super::{Components, Global, NoConfig, Outcome};
 use crate::config::{self, ConfigError, FILE_NAME, LoadOptions, Source, Trusted};
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +19,7 @@ pub(super) enum Config {
     /// Take the acceptance of a config back
     Untrust(Untrust),
     /// Print the JSON Schema of bitrouter.yaml, for editors
-    Schema,
+    Schema(NoConfig),
 }
 
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ impl Config {
             Config::Check(command) => command.run(global),
             Config::Trust(command) => command.run(global),
             Config::Untrust(command) => command.run(global),
-            Config::Schema => {
+            Config::Schema(_) => {
                 print::answer(&config::schema())?;
                 Ok(ExitCode::SUCCESS)
             }

@@ -20,7 +20,7 @@ use crate::credential::Origin;
 use crate::plugin::Digest;
 use crate::plugin::description::{Attach, Auth, Description, Login, Place, SideKind};
 use crate::plugin::trust::{self, Grant, Lock};
-use crate::route::words;
+use crate::route::billing_in_words as words;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
