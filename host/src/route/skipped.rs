@@ -34,7 +34,12 @@ pub enum Why {
     /// Its component is not trusted, so that it answers to its own id alone. The command that accepts it.
     NotTrusted(String),
     /// It is paid for in another way than the first that serves the model.
-    Money(Billing),
+    Money {
+        /// How it is paid for.
+        costs: Billing,
+        /// How the first is.
+        chosen: Billing,
+    },
 }
 
 impl Skipped {
@@ -67,7 +72,22 @@ impl fmt::Display for Why {
             Why::NotTrusted(to_accept) => {
                 write!(f, "not trusted, so it answers to its own id alone. To accept it: {to_accept}")
             }
-            Why::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
+            Why::Money { costs, chosen } => write!(
+                f,
+                "{}: not moved to by itself. {}, and {} never moves to that unasked: to allow it, list both under `models` \
+                 in bitrouter.yaml, or in the request's own `models`",
+                words(*costs),
+                match costs {
+                    Billing::PayPerToken => "It costs money for each token",
+                    Billing::Subscription => "A plan pays for it",
+                    Billing::Free => "It costs nothing",
+                },
+                match chosen {
+                    Billing::PayPerToken => "what costs money for each token",
+                    Billing::Subscription => "a plan",
+                    Billing::Free => "what costs nothing",
+                }
+            ),
         }
     }
 }
