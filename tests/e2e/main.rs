@@ -6,13 +6,17 @@
 mod bad_input;
 mod bad_upstream;
 mod believed;
+mod bodies;
 mod canary;
 mod chatgpt;
 mod cli;
 mod clock;
 mod codex;
 mod codex_cli;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod dialects;
+mod door;
 mod drips;
 mod each_target_once;
 mod endpoints;

@@ -77,8 +77,8 @@ impl Serve {
         let filter = if self.quiet { Some("warn".to_owned()) } else { self.log };
         let log = telemetry::start(&LogOptions { filter, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
-        descriptors::raise_limit();
-        let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone()));
+        let descriptors = descriptors::raise_limit();
+        let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
         log.flush();
         outcome
     }
@@ -111,7 +111,14 @@ impl Reads {
     }
 }
 
-async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, log: Lines) -> Outcome {
+async fn serve(
+    setup: Setup,
+    reads: Reads,
+    seen: Fingerprint,
+    reader: Reader,
+    log: Lines,
+    descriptors: u64,
+) -> Outcome {
     let mut signals = Signals::watch()?;
     let server = &setup.loaded.config.server;
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
@@ -132,7 +139,8 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         tell: Box::new(move |outcome| reader.reloaded(outcome)),
     };
     let reloader = Reloader::new(Arc::clone(&live), source, &setup.loaded);
-    let control = Control::new(Arc::clone(&live), Arc::clone(&reloader), addresses);
+    let connections = gateway::Connections::new(descriptors);
+    let control = Control::new(Arc::clone(&live), Arc::clone(&reloader), Arc::clone(&connections), addresses);
     let mut beside = tokio::task::JoinSet::new();
     match Socket::open(&setup.paths) {
         Ok(socket) => drop(beside.spawn(Arc::clone(&control).serve(socket))),
@@ -164,7 +172,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         });
         running.now().config.server.drain
     };
-    gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), stop).await;
+    gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), connections, stop).await;
     // Which takes the control socket away, too.
     beside.shutdown().await;
     let app = live.now();
@@ -225,5 +233,5 @@ async fn report(app: Arc<App>, loaded: Loaded, reader: Reader, log: Lines) {
     };
     setup::provider_problems(&loaded, &providers).iter().for_each(|line| reader.warn(line));
     reader.ready(&rows, &providers);
-    log.release();
+    log.flush();
 }

@@ -257,6 +257,8 @@ pub enum Guarded {
     Door,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
+    /// `server.allowed_hosts`: a page whose name leads to this machine could ask.
+    AllowedHosts,
     /// `credentials.store`: secrets would leave the keyring.
     Secrets,
     /// `models`, `priority`, `enabled`, `hedge_after_ms` and timeouts: a request that a plan pays for could move to one
@@ -279,6 +281,7 @@ impl fmt::Display for Guarded {
             Guarded::Listen => "say where the gateway listens",
             Guarded::Door => "say who may ask the gateway",
             Guarded::AllowedOrigins => "let web pages in",
+            Guarded::AllowedHosts => "let the gateway be called by other names",
             Guarded::Secrets => "say where secrets are kept",
             Guarded::Money => "say what pays for requests",
             Guarded::SideRequests => "say what providers are asked for",

@@ -16,6 +16,6 @@ pub use server::{Cleared, Control, NotCleared, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
     Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,
-    State, Status,
+    Share, State, Status,
 };
 pub use watch::Fingerprint;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::reload::Reloader;
 use super::status::{Process, State, Status};
 use crate::app::Live;
+use crate::gateway::Connections;
 use crate::route::Providers;
 use crate::route::cooldown::Cooling;
 use crate::route::nearest::nearest;
@@ -47,6 +48,7 @@ pub struct NotCleared {
 pub struct Control {
     live: Arc<Live>,
     reloader: Arc<Reloader>,
+    connections: Arc<Connections>,
     listening: Vec<SocketAddr>,
     started: (SystemTime, Instant),
     stopping: AtomicBool,
@@ -54,9 +56,14 @@ pub struct Control {
 
 impl Control {
     /// Of a gateway that was started just now.
-    pub fn new(live: Arc<Live>, reloader: Arc<Reloader>, listening: Vec<SocketAddr>) -> Arc<Self> {
+    pub fn new(
+        live: Arc<Live>,
+        reloader: Arc<Reloader>,
+        connections: Arc<Connections>,
+        listening: Vec<SocketAddr>,
+    ) -> Arc<Self> {
         let started = (SystemTime::now(), Instant::now());
-        Arc::new(Control { live, reloader, listening, started, stopping: AtomicBool::new(false) })
+        Arc::new(Control { live, reloader, connections, listening, started, stopping: AtomicBool::new(false) })
     }
 
     /// Says from now on that the gateway stops.
@@ -83,6 +90,7 @@ impl Control {
             started: self.started.0,
             uptime: self.started.1.elapsed(),
             listening: self.listening.clone(),
+            connections: self.connections.open(),
         };
         Status::of(&self.live.now(), process, self.reloader.in_force())
     }

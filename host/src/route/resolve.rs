@@ -77,7 +77,7 @@ impl Providers {
     }
 
     /// The sentence for a name that nothing lists.
-    pub(super) fn unknown(&self, name: &str) -> String {
+    pub(crate) fn unknown(&self, name: &str) -> String {
         let before = name.split([':', '@']).next().unwrap_or_default();
         if !name.contains(':') && (self.by_id.contains_key(before) || self.refused(before).is_some()) {
             let model = self.by_id.get(before).and_then(|provider| Some(provider.catalogue().into_iter().next()?.id));
