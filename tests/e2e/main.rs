@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bad_upstream;
+mod cache;
 mod canary;
 mod chatgpt;
 mod cli;
@@ -17,6 +18,7 @@ mod each_target_once;
 mod endpoints;
 mod every_position;
 mod failover;
+mod floods;
 mod folding;
 mod followed;
 mod found;
