@@ -17,9 +17,10 @@ use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
 use crate::credential::Origin;
-use crate::plugin::Digest;
+use crate::plugin::compile::MAX_COMPONENT;
 use crate::plugin::description::{Attach, Auth, Description, Login, Place, SideKind};
 use crate::plugin::trust::{self, Grant, Lock};
+use crate::plugin::{Digest, file};
 use crate::route::billing_in_words as words;
 
 #[derive(Debug, Subcommand)]
@@ -208,11 +209,11 @@ fn find(named: &Path, setup: &Setup) -> Result<(PathBuf, Vec<u8>), Box<dyn Error
         true => [with_id().unwrap_or_else(|| inside.clone()), here],
         false => [here, inside],
     };
-    for file in &places {
-        match std::fs::read(file) {
-            Ok(bytes) => return Ok((std::path::absolute(file)?, bytes)),
+    for place in &places {
+        match file::read(place, MAX_COMPONENT as u64) {
+            Ok(bytes) => return Ok((std::path::absolute(place)?, bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{} cannot be read: {error}", file.display()).into()),
+            Err(error) => return Err(format!("{} cannot be read: {error}", place.display()).into()),
         }
     }
     let also = if is_word { ", and no component there has this id" } else { "" };
@@ -230,12 +231,12 @@ fn of_id(id: &str, setup: &Setup, folder: &Path) -> Option<PathBuf> {
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
     files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != id), path.clone()));
-    let has_id = |file: &PathBuf| {
-        let bytes = std::fs::read(file).ok()?;
+    let has_id = |place: &PathBuf| {
+        let bytes = file::read(place, MAX_COMPONENT as u64).ok()?;
         let (description, _) = describe(setup, &bytes, &Digest::of(&bytes)).ok()?;
         (description.id == id).then_some(())
     };
-    files.into_iter().find(|file| has_id(file).is_some())
+    files.into_iter().find(|place| has_id(place).is_some())
 }
 
 /// What the component says of itself, and what the built-in ones do. It runs in the sandbox, with nothing to reach.

@@ -59,6 +59,9 @@ pub(super) struct Row {
     pub trusted: bool,
     /// The command that accepts it, where it is not trusted.
     pub to_accept: Option<String>,
+    /// What its description says that this version does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<String>,
 }
 
 /// Whether routing may use a provider.
@@ -114,6 +117,7 @@ impl Row {
             priority: provider.priority,
             origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
             version: description.version.clone(),
+            not_understood: description.not_understood.clone(),
             file: match &provider.plugin.origin {
                 Origin::BuiltIn => None,
                 Origin::File(path) => Some(path.display().to_string()),
@@ -138,12 +142,7 @@ pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provid
     if let Some(provider) = providers.by_id.get(id) {
         return Ok(provider);
     }
-    // A component says its id only once it is loaded; until then its file's name is the best guess.
-    let is_it = |refused: &&Refused| match &refused.id {
-        Some(known) => known == id,
-        None => Path::new(&refused.file).file_stem().is_some_and(|stem| stem == id),
-    };
-    if let Some(refused) = providers.refused.iter().find(is_it) {
+    if let Some(refused) = providers.refused.iter().find(|refused| refused.called() == Some(id)) {
         return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
     }
     let known = || providers.by_id.keys().map(String::as_str);
@@ -196,7 +195,10 @@ impl ListProviders {
         let (rows, refused) = (Row::all(&providers), RefusedRow::all(&providers));
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
-            false => print::answer(&(table(&rows) + &missing(&rows) + &untrusted(&rows) + &not_loaded(&refused)))?,
+            false => {
+                let text = table(&rows) + &missing(&rows) + &untrusted(&rows) + &not_understood(&rows);
+                print::answer(&(text + &not_loaded(&refused)))?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -247,6 +249,14 @@ pub(super) fn untrusted(rows: &[Row]) -> String {
     if any { format!("\nnot trusted:\n{}", table.text()) } else { String::new() }
 }
 
+/// What is left out of descriptions; nothing where all is known.
+fn not_understood(rows: &[Row]) -> String {
+    let mut table = Table::indented();
+    let all = || rows.iter().flat_map(|row| row.not_understood.iter().map(move |what| [row.id.as_str(), what]));
+    all().for_each(|row| table.row(row));
+    if all().next().is_none() { String::new() } else { format!("\nnot known to this version:\n{}", table.text()) }
+}
+
 /// The components that do not serve; nothing where all do.
 pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
     if refused.is_empty() {
@@ -281,6 +291,7 @@ pub(super) mod tests {
             priority: 100,
             origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
             version: "1.2.0".into(),
+            not_understood: Vec::new(),
             file: None,
             trusted: true,
             to_accept: None,
