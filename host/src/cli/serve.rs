@@ -111,14 +111,7 @@ impl Reads {
     }
 }
 
-async fn serve(
-    setup: Setup,
-    reads: Reads,
-    seen: Fingerprint,
-    reader: Reader,
-    log: Lines,
-    descriptors: u64,
-) -> Outcome {
+async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, log: Lines, descriptors: u64) -> Outcome {
     let mut signals = Signals::watch()?;
     let server = &setup.loaded.config.server;
     let listeners = gateway::bind(&server.listen, server.listen_named)?;

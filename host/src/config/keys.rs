@@ -144,6 +144,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Texts("a name by which others call this machine, such as `host.docker.internal`"),
         default: "[]",
         doc: "The names, beside those of loopback, by which a gateway that listens on this machine alone may be called: from a container, or behind a proxy or a tunnel that passes its own name on. Without ports. Every other `Host` is refused.",
+        decides: Guarded::AllowedHosts,
         state: State::Landed(Field::AllowedHosts),
     },
     Key {
@@ -151,6 +152,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 8, max: 1_000_000, why: "each takes memory and one of the process's open files" },
         default: "10000",
         doc: "How many connections clients may have open at a time; fewer where the limit of open files (`ulimit -n`) has no room for as many calls to providers. A new one closes those that are silent; where all are busy, calls are answered 503.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::Connections),
     },
     Key {
@@ -170,6 +172,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: "192MiB",
         doc: "How much memory the bodies of all requests under way may hold together, at least three times `server.body_limit`. Where that is not enough, the largest that is still being read is answered 503.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::BodiesLimit),
     },
     Key {
@@ -177,6 +180,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1000, max: 86_400_000, why: "a body takes memory for as long as it is read" },
         default: "30000",
         doc: "How long a request body may take to arrive, in milliseconds, beside a second for each 8 KiB of it.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::BodyTimeout),
     },
     Key {

@@ -139,11 +139,7 @@ impl Reader<'_> {
     }
 
     fn allowed_hosts(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let items = items(entry.node);
-        if !items.is_empty() {
-            self.guarded(entry, Guarded::AllowedHosts)?;
-        }
-        for item in items {
+        for item in items(entry.node) {
             let text = self.text(entry, item)?;
             let name = text.trim_start_matches('[').trim_end_matches(']');
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));

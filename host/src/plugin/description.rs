@@ -94,6 +94,7 @@ impl Description {
             settings: self.settings.clone(),
             // Whatever it says: nothing is moved to it as if it cost nothing.
             billing: Billing::PayPerToken,
+            not_understood: self.not_understood.clone(),
         }
     }
 }

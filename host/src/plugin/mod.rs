@@ -94,6 +94,7 @@ impl Plugin {
             runtime: self.runtime.clone(),
             slots: Arc::clone(&self.slots),
             rewriters: Arc::clone(&self.rewriters),
+            log: Arc::clone(&self.log),
             bench: bench::Bench::default(),
             remembered: remember::Remembered::default(),
             wasi: self.wasi,
