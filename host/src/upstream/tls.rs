@@ -85,7 +85,8 @@ mod tests {
             check(&set).map_err(|error| error.to_string())
         };
         assert_eq!(said("SSL_CERT_FILE", &pem), Ok(()));
-        assert_eq!(said("SSL_CERT_DIR", &format!("/not/there:{here}")), Ok(()));
+        let folders = std::env::join_paths(["/not/there", &here]).unwrap();
+        assert_eq!(said("SSL_CERT_DIR", folders.to_str().unwrap()), Ok(()));
         assert_eq!(said("SSL_CERT_DIR", ""), Ok(()));
         for (variable, value, problem) in [
             ("SSL_CERT_FILE", "/not/there.pem", "cannot be read"),
