@@ -14,6 +14,7 @@ mod codex_cli;
 mod dialects;
 mod drips;
 mod each_target_once;
+mod endings;
 mod endpoints;
 mod every_position;
 mod failover;
