@@ -57,12 +57,15 @@ pub(crate) fn build(root: &Root) -> Result<()> {
     run(cargo(root).args(["build", "--release", "--workspace"]))
 }
 
-/// Measures the gateway.
-pub(crate) fn bench(root: &Root, args: &[String]) -> Result<()> {
+/// Hands the gateway to a verb of the rig: what it costs, what hurts it, what it keeps.
+pub(crate) fn bench(root: &Root, verb: &str, args: &[String]) -> Result<()> {
     build(root)?;
     let mut bench = Command::new(root.binary("bitrouter-bench"));
-    bench.current_dir(root.path()).arg("run").arg("--gateway").arg(root.binary("bitrouter")).args(args);
-    become_program(&mut bench)
+    bench.current_dir(root.path()).arg(verb);
+    if !args.iter().any(|arg| arg == "--gateway" || arg.starts_with("--gateway=")) {
+        bench.arg("--gateway").arg(root.binary("bitrouter"));
+    }
+    become_program(bench.args(args))
 }
 
 /// Goes on as another program, so that signals and the exit status are its own.

@@ -25,6 +25,8 @@ Usage: cargo xtask <verb>
   test            build everything and run all tests
   install        build everything and put `bitrouter` on the PATH
   bench [ARGS…]   build everything and run `bitrouter-bench run ARGS`
+  abuse [ARGS…]   build everything and run `bitrouter-bench abuse ARGS`: what abuses do to calm clients
+  soak [ARGS…]    build everything and run `bitrouter-bench soak ARGS`: ten minutes of faults and reloads
   e2e             run the tests that need real clients (from PyPI and npm)
   lint            fmt, clippy, docs and cargo deny";
 
@@ -49,7 +51,8 @@ fn run(mut args: Vec<String>) -> Result<()> {
         "serve" => gateway::serve(&root, &args),
         "test" => gateway::test(&root, &args),
         "install" => gateway::install(&root),
-        "bench" => gateway::bench(&root, &args),
+        "bench" => gateway::bench(&root, "run", &args),
+        "abuse" | "soak" => gateway::bench(&root, &verb, &args),
         "e2e" => e2e::run(&root),
         "lint" => lint::run(&root),
         "help" | "--help" | "-h" => {
