@@ -180,7 +180,7 @@ impl Stage<'_> {
         loop {
             let (mut verdict, survivor) = self.measure(abuse, prepared).await?;
             verdict.measured = measured;
-            if measured == MEASURED_AT_MOST || !verdict.only_latency_fails() {
+            if measured == MEASURED_AT_MOST || !verdict.may_be_noise() {
                 return Ok((verdict, survivor));
             }
             measured += 1;

@@ -1,5 +1,6 @@
 //! What a request through BitRouter costs, told as ratios to a bare hyper reverse proxy measured in the same run.
-//! One binary: the mock upstream, the floor, the load generator, and `run`, which puts them together.
+//! One binary: the mock upstream, the floor, the load generator, and `run`, which puts them together; `abuse` and `soak` see
+//! what hurts a gateway and what it keeps.
 //! Everything listens on 127.0.0.1; nothing here is part of the gateway.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod manual;
 mod release;
 mod report;
 mod run;
+mod sides;
 mod soak;
 mod statistics;
 mod table;

@@ -17,6 +17,7 @@ use crate::child::{Child, Gateway, Program};
 use crate::connection::{Call, Target};
 use crate::load::{Fleet, Outcome, Until};
 use crate::report::{Comparison, Report, Row};
+use crate::sides::{Side, Through, beside, in_turn};
 use crate::table::{self, CpuRow, HeldRow, OpenRow, Section};
 use crate::{blackhole, descriptors, held, tls};
 
@@ -136,15 +137,6 @@ struct Stage {
     direct_tls: Option<Arc<rustls::ClientConfig>>,
     /// Holds the certificate authority; removed with the stage.
     _files: TempDir,
-}
-
-/// What stands between the load and the upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Through {
-    Direct,
-    Floor,
-    Gateway,
-    Before,
 }
 
 impl Stage {
@@ -395,26 +387,6 @@ impl Stage {
             gateway,
             before,
         })
-    }
-}
-
-/// One of those that a row measures in turn: a figure for each round.
-struct Side<T> {
-    path: Through,
-    pid: u32,
-    fleet: Fleet,
-    figures: Vec<T>,
-}
-
-/// All of them, the other way around in every second round: who comes first is nobody's advantage.
-fn in_turn<T>(sides: &mut [T], round: u32) -> Box<dyn Iterator<Item = &mut T> + '_> {
-    if round.is_multiple_of(2) { Box::new(sides.iter_mut().rev()) } else { Box::new(sides.iter_mut()) }
-}
-
-/// Puts what was measured of the gateway of before beside the same rows of the present one.
-fn beside(rows: &mut [Row], before: Vec<Row>) {
-    for (row, before) in rows.iter_mut().zip(before) {
-        row.before = before.gateway;
     }
 }
 

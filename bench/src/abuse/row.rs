@@ -76,6 +76,8 @@ pub enum Abuse {
     FloodPushes,
     /// A component whose failures are megabytes.
     FloodFailure,
+    /// A component that sleeps by WASI, 400 calls of it at once.
+    Sleeps,
     /// A component that loops.
     Loops,
     /// A component that takes all memory it can get.
@@ -115,6 +117,7 @@ impl Abuse {
             Self::FloodLogs => "a component: logs without an end",
             Self::FloodPushes => "a component: 1,000 events and lines an event",
             Self::FloodFailure => "a component: failures of megabytes",
+            Self::Sleeps => "a component: sleeps by WASI, 400 calls",
             Self::Loops => "a component: loops",
             Self::Grows => "a component: takes memory",
             Self::ForeignHeaders => "a client with a foreign organization",
@@ -135,6 +138,7 @@ impl Abuse {
             }
             Self::MembersCodex | Self::FewerMembersCodex => gateway.with_codex(upstream),
             Self::MembersRewriting => component(gateway, "rewriting"),
+            Self::Sleeps => component(gateway, "sleeping"),
             Self::FloodSelect
             | Self::FloodPatch
             | Self::FloodMoves
@@ -184,6 +188,10 @@ impl Abuse {
             Self::FloodFailure => hostile("flood-failure"),
             Self::Loops => hostile("loop"),
             Self::Grows => hostile("grow"),
+            Self::Sleeps => {
+                let call = crate::bodies::chat(Kind::Small, "sleeping:bench-whole", false);
+                vec![Post::new(Behaviour::Whole.path(), call)]
+            }
             Self::FloodPushes => vec![bodies::hostile_stream("flood-pushes")],
             Self::LongNames => bodies::long_names().to_vec(),
             _ => Vec::new(),
@@ -219,6 +227,7 @@ impl Prepared {
                 let posts = [Post::new(Behaviour::Whole.path(), call)];
                 bodies::bombs(&scene, 4, posts.into()).await
             }
+            Abuse::Sleeps => bodies::bombs(&scene, 400, posts).await,
             Abuse::LongNames => bodies::bombs(&scene, 1, posts).await,
             Abuse::Vanished => connections::vanish(&scene, 200).await,
             _ => bodies::bombs(&scene, 2, posts).await,

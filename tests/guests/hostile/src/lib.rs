@@ -221,7 +221,8 @@ fn select_bomb(body: &Payload<'_>) -> ! {
 fn read_forever(document: &Document<'_>) -> ! {
     for n in 0_u32.. {
         let pointer = ["/rows/", &n.to_string()].concat();
-        let _ = black_box((document.kind(&pointer), document.size("/rows"), document.keys(""), document.get(&pointer, 8)));
+        let _ =
+            black_box((document.kind(&pointer), document.size("/rows"), document.keys(""), document.get(&pointer, 8)));
     }
     spin()
 }
