@@ -222,6 +222,7 @@ mod tests {
             direct: vec![0.2, 0.25, 0.2],
             floor: vec![30.0, 40.0, 35.0],
             gateway: vec![60.0, 60.0, 63.0],
+            before: Vec::new(),
         }
     }
 

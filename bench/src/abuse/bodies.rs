@@ -184,8 +184,8 @@ pub fn hostile_stream(deed: &str) -> Post {
     Post::new(Behaviour::Whole.path(), body)
 }
 
-/// A client that says which organization pays, and is wrong.
-pub async fn foreign(scene: &Arc<Scene>, every: Duration) -> Result<()> {
+/// `number` clients that say which organization pays, and are wrong, each so often.
+pub async fn foreign(scene: &Arc<Scene>, number: usize, every: Duration) -> Result<()> {
     let call: Bytes = crate::bodies::chat(crate::bodies::Kind::Small, "openai:bench-whole", false).into();
     let post = Post::new(Behaviour::Whole.path(), call).header(crate::upstream::FOREIGN, "org-of-somebody-else");
     scene

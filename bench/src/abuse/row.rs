@@ -84,6 +84,8 @@ pub enum Abuse {
     Grows,
     /// A client whose own header makes the provider refuse it, twice a second.
     ForeignHeaders,
+    /// Six such calls at once, twice a second.
+    ForeignBursts,
     /// Models with names of 20 MB.
     LongNames,
     /// Clients that vanish without a word; needs network namespaces.
@@ -120,7 +122,8 @@ impl Abuse {
             Self::Sleeps => "a component: sleeps by WASI, 400 calls",
             Self::Loops => "a component: loops",
             Self::Grows => "a component: takes memory",
-            Self::ForeignHeaders => "a client with a foreign organization",
+            Self::ForeignHeaders => "a client with a foreign organization, 2/s",
+            Self::ForeignBursts => "6 clients with a foreign organization, 2/s each",
             Self::LongNames => "model names of 20 MB",
             Self::Vanished => "200 clients that vanish without a FIN",
         }
@@ -220,7 +223,9 @@ impl Prepared {
             Abuse::HeldBombs => bodies::drips(&scene, 200, posts, 20).await,
             Abuse::Drips => bodies::drips(&scene, 50, posts, 100_000).await,
             Abuse::NeverRead => connections::never_read(&scene, 20).await,
-            Abuse::ForeignHeaders => bodies::foreign(&scene, Duration::from_millis(500)).await,
+            Abuse::ForeignHeaders => bodies::foreign(&scene, 1, Duration::from_millis(500)).await,
+            Abuse::ForeignBursts => bodies::foreign(&scene, 6, Duration::from_millis(500)).await,
+            Abuse::FewerMembersCodex => bodies::bombs(&scene, 8, posts).await,
             // What nobody reads is written by the calm client's calls, and by many more.
             Abuse::LogPipe => {
                 let call = crate::bodies::chat(Kind::Small, "openai:bench-whole", false);

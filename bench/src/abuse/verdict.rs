@@ -80,7 +80,7 @@ pub struct Verdict {
 /// What the calm clients' p99 says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
-    /// At most [`TIMES_CALM`] times the calm, or below [`JUDGED_FROM`].
+    /// At most [`TIMES_CALM`] times the calm, or up to [`JUDGED_FROM`].
     Holds,
     /// More, and a bare proxy was about as slow at the same time: it is the machine.
     Machine,
@@ -89,10 +89,17 @@ pub enum Latency {
 }
 
 impl Verdict {
-    /// The p99 against the larger of those before and after.
+    /// The p99 of the calm: the middle one of those before, after, and of a bare proxy beside the abuse. Any one of them may have
+    /// met a busy moment of the machine, and the one after may have met what is left of the abuse.
+    fn calm(&self) -> f64 {
+        let mut p99 = [self.before.p99, self.after.p99, self.bare.p99];
+        p99.sort_by(f64::total_cmp);
+        p99[1]
+    }
+
+    /// The p99 beside the abuse against that of the calm.
     pub fn latency(&self) -> Latency {
-        let calm = self.before.p99.max(self.after.p99);
-        let during = self.during.p99;
+        let (during, calm) = (self.during.p99, self.calm());
         if !self.judges_latency || during <= JUDGED_FROM || during <= TIMES_CALM * calm {
             Latency::Holds
         } else if during <= TIMES_CALM * self.bare.p99 {
@@ -135,7 +142,7 @@ impl Verdict {
     /// Everything that does not hold, a sentence each.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.other_faults();
-        let (during, calm) = (self.during.p99, self.before.p99.max(self.after.p99));
+        let (during, calm) = (self.during.p99, self.calm());
         match self.latency() {
             Latency::Holds => {}
             Latency::Slow => faults.push(format!("p99 {during:.1} ms is {:.1} × the calm", during / calm)),
@@ -177,8 +184,8 @@ impl Verdict {
 /// All rows as a table, with what does not hold below it.
 pub fn table(verdicts: &[Verdict]) -> String {
     let mut text = format!(
-        "Calm clients at {} a second; their p99 in ms. It holds where it is at most {TIMES_CALM} × the larger of before and after; \
-         below {JUDGED_FROM} ms no ratio is judged.\nMemory at most {MEMORY} MB, and within {MEMORY_LATER} MB of calm a minute after.\n\n",
+        "Calm clients at {} a second; their p99 in ms. It holds where it is at most {TIMES_CALM} × the middle one of before, after \
+         and the bare proxy's meanwhile; below {JUDGED_FROM} ms no ratio is judged.\nMemory at most {MEMORY} MB, and within {MEMORY_LATER} MB of calm a minute after.\n\n",
         super::RATE
     );
     text += "| abuse | before | beside it | after | bare proxy meanwhile | errors | /health, slowest ms | MB: calm → most → a minute after | holds |\n";
@@ -226,8 +233,13 @@ mod tests {
     fn a_p99_is_judged_against_the_calm_and_below_the_floor_not_at_all() {
         assert_eq!(verdict(1.0, 5.0, 1.0, 1.0).latency(), Latency::Holds);
         assert_eq!(verdict(1.0, 5.1, 1.0, 1.0).latency(), Latency::Slow);
-        assert_eq!(verdict(1.0, 11.9, 6.0, 1.0).latency(), Latency::Holds);
-        assert_eq!(verdict(1.0, 12.1, 6.0, 1.0).latency(), Latency::Slow);
+        assert_eq!(verdict(1.0, 11.9, 6.0, 6.0).latency(), Latency::Holds);
+        assert_eq!(verdict(1.0, 12.1, 6.0, 6.0).latency(), Latency::Slow);
+    }
+
+    #[test]
+    fn what_is_left_of_an_abuse_afterwards_is_no_calm() {
+        assert_eq!(verdict(1.0, 4600.0, 2900.0, 20.0).latency(), Latency::Slow);
     }
 
     #[test]
