@@ -185,7 +185,7 @@ async fn fail(scene: Arc<Scene>) -> Result<()> {
                 let model = number / FAULTS.len() % MODELS;
                 let body = format!(r#"{{"model":"{provider}:{fault}.{model}","stream":true,"messages":[]}}"#);
                 let post = Post::new(Behaviour::Whole.path(), body);
-                let leaves = number % (3 * FAULTS.len() + 1) == 0;
+                let leaves = number.is_multiple_of(3 * FAULTS.len() + 1);
                 if leaves {
                     let _ = tokio::time::timeout(PAUSE, scene.post(&post)).await;
                 } else {

@@ -189,7 +189,7 @@ pub async fn foreign(scene: &Arc<Scene>, number: usize, every: Duration) -> Resu
     let call: Bytes = crate::bodies::chat(crate::bodies::Kind::Small, "openai:bench-whole", false).into();
     let post = Post::new(Behaviour::Whole.path(), call).header(crate::upstream::FOREIGN, "org-of-somebody-else");
     scene
-        .again_and_again(1, move |scene, _| {
+        .again_and_again(number, move |scene, _| {
             let post = post.clone();
             async move {
                 let _ = timeout(every, scene.post(&post)).await;
