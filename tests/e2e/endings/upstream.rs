@@ -255,8 +255,12 @@ async fn send(mut to: SendStream<Bytes>, case: &Case, ends: &tokio::sync::mpsc::
         Ending::Whole | Ending::NoLastWord | Ending::ErrorEvent | Ending::GoAwayThenWhole => {
             let _ = to.send_data(Bytes::new(), true);
         }
-        Ending::StreamReset => to.send_reset(Reason::INTERNAL_ERROR),
-        Ending::StreamResetAfterLastWord => to.send_reset(Reason::NO_ERROR),
+        Ending::StreamReset | Ending::StreamResetAfterLastWord => {
+            // A reset overtakes what is not written yet.
+            tokio::time::sleep(10 * PIECE).await;
+            let after_last_word = case.ending == Ending::StreamResetAfterLastWord;
+            to.send_reset(if after_last_word { Reason::NO_ERROR } else { Reason::INTERNAL_ERROR });
+        }
         Ending::Silence | Ending::SilenceAfterLastWord => tokio::time::sleep(FOR_EVER).await,
         ending => {
             let _ = ends.send(ending);
