@@ -24,6 +24,14 @@ install:
 bench *ARGS:
     cargo xtask bench {{ARGS}}
 
+# See what abuses do to calm clients
+abuse *ARGS:
+    cargo xtask abuse {{ARGS}}
+
+# Ten minutes of faults and reloads
+soak *ARGS:
+    cargo xtask soak {{ARGS}}
+
 # Run the tests that need real clients
 e2e:
     cargo xtask e2e

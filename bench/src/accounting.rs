@@ -21,6 +21,30 @@ pub fn resident(pid: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
+/// The most resident memory in bytes that a process has had since it began, or since [`forget_peak`]: `VmHWM`.
+#[cfg(target_os = "linux")]
+pub fn peak_resident(pid: u32) -> Option<u64> {
+    kilobytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
+}
+
+/// Lets the peak begin at what there is now (`proc_pid_clear_refs(5)`). Where it is refused, the peak is that of all.
+#[cfg(target_os = "linux")]
+pub fn forget_peak(pid: u32) {
+    let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+/// How many file descriptors a process has open.
+#[cfg(target_os = "linux")]
+pub fn open_descriptors(pid: u32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+}
+
+/// How many threads a process has.
+#[cfg(target_os = "linux")]
+pub fn threads(pid: u32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.count())
+}
+
 /// A line of such a file, in bytes.
 #[cfg(target_os = "linux")]
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
@@ -39,6 +63,28 @@ pub fn kernel() -> Option<u64> {
 /// Not measured here.
 #[cfg(not(target_os = "linux"))]
 pub fn kernel() -> Option<u64> {
+    None
+}
+
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn peak_resident(_pid: u32) -> Option<u64> {
+    None
+}
+
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn forget_peak(_pid: u32) {}
+
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn open_descriptors(_pid: u32) -> Option<usize> {
+    None
+}
+
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn threads(_pid: u32) -> Option<usize> {
     None
 }
 

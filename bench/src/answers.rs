@@ -1,7 +1,8 @@
-//! What the mock upstream answers: five behaviours, chosen by the model's name. The upstream sends them, the load
+//! What the mock upstream answers: a few behaviours, chosen by the model's name. The upstream sends them, the load
 //! generator knows from here how long an answer must be. Nothing here looks at a request beyond the model's name.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,6 +26,18 @@ pub enum Behaviour {
     Paced,
     /// One event, then nothing until `POST /release` comes; then three events and `[DONE]`.
     Hold,
+    /// Events of 4 KB as fast as the gateway takes them, without an end.
+    Flood,
+    /// A short stream in the dialect Responses.
+    Responses,
+}
+
+/// How many endless answers are being sent.
+static FLOODS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many answers of [`Behaviour::Flood`] the upstream is sending now.
+pub fn floods() -> usize {
+    FLOODS.load(Relaxed)
 }
 
 /// The end of a chat stream.
@@ -34,7 +47,8 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 const PACE: Duration = Duration::from_millis(3);
 
 impl Behaviour {
-    const ALL: [Self; 5] = [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold];
+    const ALL: [Self; 7] =
+        [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold, Self::Flood, Self::Responses];
 
     /// The model's name that asks for it.
     pub fn model(self) -> &'static str {
@@ -44,6 +58,24 @@ impl Behaviour {
             Self::Short => "bench-short",
             Self::Paced => "bench-paced",
             Self::Hold => "bench-hold",
+            Self::Flood => "bench-flood",
+            Self::Responses => "bench-responses",
+        }
+    }
+
+    /// Where it is asked for.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Responses => "/v1/responses",
+            _ => "/v1/chat/completions",
+        }
+    }
+
+    /// What its last bytes hold, where it is a stream.
+    pub fn last_word(self) -> &'static [u8] {
+        match self {
+            Self::Responses => b"\"response.completed\"",
+            _ => b"[DONE]",
         }
     }
 
@@ -76,6 +108,7 @@ impl Behaviour {
             pieces: self.pieces(),
             next: 0,
             flush: false,
+            flood: (self == Self::Flood).then(Flood::begin),
             wait: (self == Self::Hold).then(Wait::start),
             pace: (self == Self::Paced).then(|| Box::pin(tokio::time::sleep(PACE))),
         }
@@ -96,12 +129,17 @@ impl Behaviour {
             let first = event(r#"{"content":"wait"}"#, "null", "");
             [first].iter().chain(events(3).iter()).cloned().collect()
         });
+        static FLOOD: LazyLock<Arc<[Bytes]>> =
+            LazyLock::new(|| Arc::new([event(&format!(r#"{{"content":"{}"}}"#, "flood ".repeat(700)), "null", "")]));
+        static RESPONSES: LazyLock<Arc<[Bytes]>> = LazyLock::new(responses);
         match self {
             Self::Whole => WHOLE.clone(),
             Self::Burst => BURST.clone(),
             Self::Short => SHORT.clone(),
             Self::Paced => PACED.clone(),
             Self::Hold => HOLD.clone(),
+            Self::Flood => FLOOD.clone(),
+            Self::Responses => RESPONSES.clone(),
         }
     }
 }
@@ -129,12 +167,61 @@ fn event(delta: &str, finish: &str, more: &str) -> Bytes {
     ))
 }
 
+/// An answer in the dialect Responses, as its events come.
+fn responses() -> Arc<[Bytes]> {
+    let response = |status: &str, more: &str| {
+        format!(
+            r#"{{"id":"resp_bench","object":"response","created_at":1700000000,"model":"bench","status":"{status}",{more}}}"#
+        )
+    };
+    let text = r#"{"type":"message","id":"msg_bench","role":"assistant","status":"completed","content":[{"type":"output_text","text":"words","annotations":[]}]}"#;
+    let usage = r#""usage":{"input_tokens":211,"output_tokens":146,"total_tokens":357}"#;
+    let event =
+        |kind: &str, more: String| Bytes::from(format!("event: {kind}\ndata: {{\"type\":\"{kind}\",{more}}}\n\n"));
+    Arc::new([
+        event(
+            "response.created",
+            format!(r#""sequence_number":0,"response":{}"#, response("in_progress", r#""output":[]"#)),
+        ),
+        event(
+            "response.output_text.delta",
+            r#""sequence_number":1,"item_id":"msg_bench","output_index":0,"content_index":0,"delta":"words""#
+                .to_owned(),
+        ),
+        event(
+            "response.completed",
+            format!(
+                r#""sequence_number":2,"response":{}"#,
+                response("completed", &format!(r#""output":[{text}],{usage}"#))
+            ),
+        ),
+    ])
+}
+
+/// An endless answer, counted as long as it lives.
+struct Flood;
+
+impl Flood {
+    fn begin() -> Self {
+        FLOODS.fetch_add(1, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        FLOODS.fetch_sub(1, Relaxed);
+    }
+}
+
 /// A body that hands out its pieces one by one and lets the connection flush each before the next.
 pub struct Answer {
     pieces: Arc<[Bytes]>,
     next: usize,
     /// A piece was handed out and has to leave before the next one.
     flush: bool,
+    /// Begins again after the last piece.
+    flood: Option<Flood>,
     /// What comes before the second piece.
     wait: Option<Wait>,
     pace: Option<Pin<Box<Sleep>>>,
@@ -164,8 +251,10 @@ impl Body for Answer {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.next += 1;
-        self.flush = true;
+        if self.flood.is_none() {
+            self.next += 1;
+            self.flush = true;
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -176,7 +265,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         // A stream's length is not told, as with real providers: it goes out chunked.
         match self.pieces.as_ref() {
-            [only] => SizeHint::with_exact(only.len() as u64),
+            [only] if self.flood.is_none() => SizeHint::with_exact(only.len() as u64),
             _ => SizeHint::default(),
         }
     }

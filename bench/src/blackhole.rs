@@ -3,20 +3,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use hdrhistogram::Histogram;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
 
-use crate::answers::Behaviour;
-use crate::bodies::{self, Kind};
 use crate::child::{Gateway, Program};
-use crate::connection::{Call, Connection, Target};
-use crate::load::beat;
+use crate::clients::{Clients, Tally, usual_calls};
 use crate::report::{Comparison, Row};
 use crate::table::{self, Section};
 
@@ -24,10 +17,6 @@ use crate::table::{self, Section};
 const DEAD: &str = "echo";
 /// A request that has no answer by then is an error.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Connections of clients; who finds none waits, and the wait counts. Below what ports and descriptors allow.
-const MOST: usize = 8_000;
-/// A kept connection is not used after this: the gateway closes idle ones after 10 s, which is no error of its own.
-const KEPT: Duration = Duration::from_secs(5);
 /// A connection that is not made by then is not made at all, on loopback.
 const HANGS: Duration = Duration::from_millis(1500);
 
@@ -44,13 +33,14 @@ pub async fn measure(
         .with_component(components, DEAD, hole.addr)?
         .with_model("dead-first-*", &[&names(DEAD), &names(table::BUILT_IN)]);
     let (gateway, _) = files.start()?;
-    let clients = Clients::new(gateway.addr);
+    let clients = Clients::new(gateway.addr, PATIENCE);
     let short = |span| if quick { span / 4 } else { span };
     let loads = async {
         // What the first requests load is not the dead target's doing. That one is not asked, so nothing is known of it.
-        clients.load(files.model_prefix(), table::WARM_UP_SPAN).await?;
-        let alone = clients.load(files.model_prefix(), short(table::HEALTHY_SPAN)).await?;
-        let both = clients.load("dead-first-", short(table::BLACKHOLE_SPAN)).await?;
+        let calls = usual_calls(files.model_prefix());
+        clients.load(&calls, table::RATE, table::WARM_UP_SPAN).await?;
+        let alone = clients.load(&calls, table::RATE, short(table::HEALTHY_SPAN)).await?;
+        let both = clients.load(&usual_calls("dead-first-"), table::RATE, short(table::BLACKHOLE_SPAN)).await?;
         anyhow::Ok((alone, both))
     };
     let (alone, both) = loads.await.map_err(|error| anyhow!("{error:#}\n{}", files.last_words()))?;
@@ -100,137 +90,6 @@ impl BlackHole {
     }
 }
 
-/// As many connections as the requests need that are under way.
-struct Clients {
-    target: Target,
-    idle: Mutex<Vec<(Connection, Instant)>>,
-    room: Semaphore,
-}
-
-/// What a client saw.
-struct Seen {
-    /// From when the request was due.
-    took: Duration,
-    /// How many targets the gateway says it tried, or what went wrong.
-    attempts: Result<Option<u32>>,
-}
-
-impl Clients {
-    fn new(addr: SocketAddr) -> Arc<Self> {
-        let target = Target { addr, tls: None };
-        Arc::new(Self { target, idle: Mutex::default(), room: Semaphore::new(MOST) })
-    }
-
-    /// Calls fall due at the table's rate for `span`; done when the last has its answer or its error.
-    async fn load(self: &Arc<Self>, prefix: &str, span: Duration) -> Result<Tally> {
-        let [whole, streamed] = [Behaviour::Whole, Behaviour::Short].map(|behaviour| {
-            let model = format!("{prefix}{}", behaviour.model());
-            Call { body: bodies::chat(Kind::Small, &model, behaviour.streams()).into(), behaviour }
-        });
-        let (tick, mut due) = mpsc::unbounded_channel();
-        let clock = std::thread::spawn(move || beat(table::RATE, span, &tick));
-        let mut tally = Tally::new()?;
-        let mut asked = JoinSet::new();
-        let mut number = 0;
-        loop {
-            tokio::select! {
-                biased;
-                next = due.recv() => {
-                    let Some(due) = next else { break };
-                    number += 1;
-                    let call = if number % table::STREAMED == 0 { &streamed } else { &whole };
-                    asked.spawn(self.clone().ask(call.clone(), due));
-                }
-                Some(seen) = asked.join_next() => tally.add(seen?)?,
-            }
-        }
-        while let Some(seen) = asked.join_next().await {
-            tally.add(seen?)?;
-        }
-        // It has ended: it let go of the channel.
-        clock.join().map_err(|_| anyhow!("the open loop's clock panicked"))?;
-        Ok(tally)
-    }
-
-    async fn ask(self: Arc<Self>, call: Call, due: Instant) -> Seen {
-        let attempts = match tokio::time::timeout(PATIENCE, self.exchange(&call)).await {
-            Ok(attempts) => attempts,
-            Err(_) => Err(anyhow!("no answer within {} s", PATIENCE.as_secs())),
-        };
-        Seen { took: due.elapsed(), attempts }
-    }
-
-    async fn exchange(&self, call: &Call) -> Result<Option<u32>> {
-        let _room = self.room.acquire().await?;
-        let mut connection = match self.kept() {
-            Some(connection) => connection,
-            None => Connection::open(&self.target).await?,
-        };
-        let timing = connection.exchange(call).await?;
-        self.idle().push((connection, Instant::now()));
-        Ok(timing.attempts)
-    }
-
-    /// The connection that was used last, so that those behind it grow old.
-    fn kept(&self) -> Option<Connection> {
-        let mut idle = self.idle();
-        idle.retain(|(connection, since)| since.elapsed() < KEPT && connection.is_open());
-        idle.pop().map(|(connection, _)| connection)
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Connection, Instant)>> {
-        // Nothing that runs under the lock can leave it half changed.
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// What all clients saw.
-struct Tally {
-    asked: u64,
-    errors: u64,
-    first_error: Option<String>,
-    /// Tried more than one target, or had an error.
-    waited: u64,
-    /// Of those.
-    longest_wait: Duration,
-    /// Took longer than [`table::SLOW`].
-    slow: u64,
-    /// To the end of the answer or the error, in nanoseconds.
-    took: Histogram<u64>,
-}
-
-impl Tally {
-    fn new() -> Result<Self> {
-        let took = Histogram::new(3)?;
-        Ok(Self { asked: 0, errors: 0, first_error: None, waited: 0, longest_wait: Duration::ZERO, slow: 0, took })
-    }
-
-    fn add(&mut self, seen: Seen) -> Result<()> {
-        self.asked += 1;
-        // A gateway that did not know the number when its answer began had been trying for long.
-        if !matches!(seen.attempts, Ok(Some(1))) {
-            self.waited += 1;
-            self.longest_wait = self.longest_wait.max(seen.took);
-        }
-        if let Err(error) = &seen.attempts {
-            self.errors += 1;
-            self.first_error.get_or_insert_with(|| format!("{error:#}"));
-        }
-        self.slow += u64::from(seen.took > table::SLOW);
-        self.took.record(u64::try_from(seen.took.as_nanos()).unwrap_or(u64::MAX))?;
-        Ok(())
-    }
-
-    /// Percent of all requests.
-    fn share(&self, part: u64) -> f64 {
-        part as f64 * 100.0 / self.asked.max(1) as f64
-    }
-
-    fn milliseconds(&self, quantile: f64) -> f64 {
-        self.took.value_at_quantile(quantile) as f64 / 1e6
-    }
-}
-
 fn rows(alone: &Tally, both: &Tally) -> Vec<Row> {
     let row = |comparison, title: &str, unit, target, figure| {
         let title = format!("500/s, first target a black hole: {title}");
@@ -264,6 +123,7 @@ fn notes(alone: &Tally, both: &Tally) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Seen;
 
     fn tally(seen: impl IntoIterator<Item = (u64, Result<Option<u32>>)>) -> Tally {
         let mut tally = Tally::new().unwrap();
@@ -271,23 +131,6 @@ mod tests {
             tally.add(Seen { took: Duration::from_millis(milliseconds), attempts }).unwrap();
         }
         tally
-    }
-
-    #[test]
-    fn who_tried_a_second_target_has_waited_and_so_has_who_saw_an_error() {
-        let seen = [(1, Ok(Some(1))), (500, Ok(Some(2))), (900, Err(anyhow!("503"))), (20_000, Ok(None))];
-        let tally = tally(seen);
-        assert_eq!((tally.asked, tally.errors, tally.waited, tally.slow), (4, 1, 3, 3));
-        assert_eq!(tally.share(tally.waited), 75.0);
-        assert_eq!(tally.longest_wait, Duration::from_secs(20));
-        assert_eq!(tally.first_error.as_deref(), Some("503"));
-    }
-
-    #[test]
-    fn a_slow_answer_of_the_first_target_is_slow_and_has_not_waited() {
-        let tally = tally([(101, Ok(Some(1))), (100, Ok(Some(1)))]);
-        assert_eq!((tally.waited, tally.slow), (0, 1));
-        assert_eq!(tally.longest_wait, Duration::ZERO);
     }
 
     #[test]

@@ -45,6 +45,14 @@ impl Kind {
     }
 }
 
+/// A small Responses request for `model`, streamed.
+pub fn responses(model: &str) -> Vec<u8> {
+    let input = serde_json::json!([{ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "hello" }] }]);
+    // `model` stands first, where the upstream looks for it.
+    format!(r#"{{"model":"{model}","stream":true,"store":false,"instructions":"be brief","input":{input}}}"#)
+        .into_bytes()
+}
+
 /// A Chat Completions request for `model`, exactly `kind.size()` bytes of JSON.
 pub fn chat(kind: Kind, model: &str, stream: bool) -> Vec<u8> {
     let mut request = Chat {

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -46,6 +46,11 @@ impl Child {
         self.process.id()
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.process.try_wait()?)
+    }
+
     fn when_ready(mut command: Command, name: &str) -> Result<Self> {
         let mut process = command.stdout(Stdio::piped()).spawn().with_context(|| format!("start the {name}"))?;
         let mut line = String::new();
@@ -77,6 +82,8 @@ pub struct Gateway {
     /// What goes into `bitrouter.yaml`, all but the address.
     config: Value,
     home: TempDir,
+    /// The most file descriptors it may have; as many as the rig where nothing is said.
+    descriptors: Option<u32>,
 }
 
 /// What stands where the gateway belongs.
@@ -88,6 +95,24 @@ pub enum Program {
     Floor,
 }
 
+impl Program {
+    /// The gateway's binary at this path.
+    pub fn at(path: &Path) -> Result<Self> {
+        if !path.is_file() {
+            bail!("{}: no such file. Build it first: cargo build --release --workspace", path.display());
+        }
+        Ok(Self::Bitrouter(path.to_owned()))
+    }
+
+    /// What the report calls it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Bitrouter(path) => path.display().to_string(),
+            Self::Floor => "The floor in the gateway's place".to_owned(),
+        }
+    }
+}
+
 impl Gateway {
     /// A gateway before `upstream`, with a home of its own; with `ca`, over TLS.
     pub fn new(program: Program, upstream: SocketAddr, ca: Option<&Path>) -> Result<Self> {
@@ -95,7 +120,7 @@ impl Gateway {
         let openai = json!({ "api_base": format!("{scheme}://{upstream}/v1") });
         let config = json!({ "side_requests": false, "providers": { "openai": openai } });
         let home = TempDir::with_prefix("bitrouter-bench-")?;
-        Ok(Self { program, upstream, ca: ca.map(Path::to_owned), config, home })
+        Ok(Self { program, upstream, ca: ca.map(Path::to_owned), config, home, descriptors: None })
     }
 
     /// With another provider besides `openai`: a component of the tests, which sends to `upstream` by plain HTTP.
@@ -106,7 +131,88 @@ impl Gateway {
         std::fs::copy(&file, folder.join(format!("{id}.wasm")))
             .with_context(|| format!("copy {}. Build it first: cargo xtask guests", file.display()))?;
         self.config["providers"][id] = json!({ "api_base": format!("http://{upstream}/v1") });
+        self.trust(&folder.join(format!("{id}.wasm")))?;
         Ok(self)
+    }
+
+    /// Accepts a component, as a user would; a gateway that asks for no such thing serves it as it is.
+    fn trust(&self, component: &Path) -> Result<()> {
+        if let Program::Bitrouter(binary) = &self.program {
+            let mut command = Command::new(binary);
+            command.args(["plugin", "trust"]).arg(component).arg("--yes").env("BITROUTER_HOME", self.home.path());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().with_context(|| format!("run {}", binary.display()))?;
+        }
+        Ok(())
+    }
+
+    /// With `openai-codex` before `upstream`, logged in for as long as anything here runs.
+    pub fn with_codex(mut self, upstream: SocketAddr) -> Result<Self> {
+        let base = format!("http://{upstream}");
+        let origins = json!({ "api": format!("{base}/v1"), "account": format!("{base}/account"), "auth": base });
+        let credential = json!({
+            "provider": "openai-codex", "label": "default", "kind": "oauth", "from": "browser", "origins": origins,
+            "client_id": "app_EMoamEEZ73f0CkXaXp7hrann",
+            "claims": { "account_id": "bench", "user_id": "bench", "plan": "plus" },
+            "secret": { "access_token": "bench-access-token", "refresh_token": "bench-refresh-token" },
+            "created_at": "2020-01-01T00:00:00Z", "refreshed_at": "2020-01-01T00:00:00Z",
+            "expires_at": "2099-01-01T00:00:00Z",
+        });
+        self.config["providers"]["openai-codex"] = json!({ "origins": origins });
+        let file = self.home.path().join("oauth-tokens.json");
+        // As the gateway demands it: nobody else may read it.
+        let mut private = tempfile::NamedTempFile::new_in(self.home.path())?;
+        private.write_all(json!({ "version": 1, "credentials": [credential] }).to_string().as_bytes())?;
+        private.persist(&file)?;
+        Ok(self)
+    }
+
+    /// With these members of a provider's part of the config.
+    pub fn with_provider(mut self, id: &str, key: &str, value: Value) -> Self {
+        self.config["providers"][id][key] = value;
+        self
+    }
+
+    /// With no more file descriptors than this: what a machine allows where nobody has raised it.
+    pub fn with_descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Changes a timeout of `openai` in the config of a gateway that runs at this address.
+    pub fn rewrite_config(&self, addr: SocketAddr, timeout: &str, value: Value) -> Result<()> {
+        let mut config = self.config.clone();
+        config["providers"]["openai"]["timeouts"][timeout] = value;
+        self.put_config(config, addr).map(drop)
+    }
+
+    /// How many lines of its log hold this.
+    pub fn logged(&self, text: &str) -> Result<usize> {
+        let log = std::fs::read(self.log())?;
+        Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count())
+    }
+
+    /// Writes the config of a gateway that runs at this address.
+    fn write_config(&self, addr: SocketAddr) -> Result<PathBuf> {
+        self.put_config(self.config.clone(), addr)
+    }
+
+    fn put_config(&self, mut config: Value, addr: SocketAddr) -> Result<PathBuf> {
+        let file = self.home.path().join("bitrouter.yaml");
+        config["server"]["listen"] = json!(addr.to_string());
+        // JSON is YAML. As a whole: a gateway may be watching.
+        let mut new = tempfile::NamedTempFile::new_in(self.home.path())?;
+        new.write_all(config.to_string().as_bytes())?;
+        new.persist(&file)?;
+        Ok(file)
+    }
+
+    /// A command in this gateway's home, such as `status`. Only a gateway has commands.
+    pub fn control(&self, arguments: &[&str]) -> Result<Command> {
+        let Program::Bitrouter(binary) = &self.program else { bail!("the floor has no commands") };
+        let mut command = Command::new(binary);
+        command.args(arguments).env("BITROUTER_HOME", self.home.path());
+        Ok(command)
     }
 
     /// With a name under `models:` for these addresses, in their order.
@@ -130,9 +236,20 @@ impl Gateway {
 
     /// Starts it and waits for the first 200 on `/health`; the time counts from before the process exists.
     pub fn start(&self) -> Result<(Child, Duration)> {
+        let log = std::fs::File::create(self.log())?;
+        self.start_with(log.into())
+    }
+
+    /// The same, with its log written to a pipe; whoever takes it decides whether it is read.
+    pub fn start_with_pipe(&self) -> Result<(Child, ChildStderr)> {
+        let (mut child, _) = self.start_with(Stdio::piped())?;
+        let pipe = child.process.stderr.take().context("the log was asked for as a pipe")?;
+        Ok((child, pipe))
+    }
+
+    fn start_with(&self, log: Stdio) -> Result<(Child, Duration)> {
         let addr = free_address()?;
         let mut command = self.command(addr)?;
-        let log = std::fs::File::create(self.log())?;
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let begin = Instant::now();
         let process = command.spawn().context("start the gateway")?;
@@ -167,12 +284,16 @@ impl Gateway {
             command.arg("--listen").arg(addr.to_string());
             return Ok(command);
         };
-        let file = self.home.path().join("bitrouter.yaml");
-        let mut config = self.config.clone();
-        config["server"] = json!({ "listen": addr.to_string() });
-        // JSON is YAML.
-        std::fs::write(&file, config.to_string())?;
-        let mut command = Command::new(binary);
+        let file = self.write_config(addr)?;
+        let mut command = match self.descriptors {
+            None => Command::new(binary),
+            Some(limit) => {
+                // The shell's own limit, which it cannot raise again either, is inherited by what it becomes.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(binary);
+                shell
+            }
+        };
         command
             .arg("serve")
             .arg("-c")
@@ -213,9 +334,14 @@ fn free_address() -> Result<SocketAddr> {
 
 /// One `GET /health` on a connection of its own; anything but a 200 is "not yet".
 fn healthy(addr: SocketAddr) -> bool {
+    healthy_within(addr, Duration::from_secs(5))
+}
+
+/// The same, with so long for the answer.
+pub fn healthy_within(addr: SocketAddr, limit: Duration) -> bool {
     let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = TcpStream::connect_timeout(&addr, limit)?;
+        stream.set_read_timeout(Some(limit))?;
         let request = format!("GET /health HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut status = [0; 12];

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::answers::{Behaviour, DONE};
+use crate::bodies::{self, Kind};
 use crate::upstream::RELEASE;
 
 /// Where requests go: by plain HTTP/1.1, or by TLS with HTTP/2 where `tls` is given.
@@ -39,6 +40,18 @@ pub struct Call {
     pub behaviour: Behaviour,
 }
 
+impl Call {
+    /// A call of this kind and size.
+    pub fn new(prefix: &str, body: Kind, behaviour: Behaviour) -> Self {
+        let model = format!("{prefix}{}", behaviour.model());
+        let body = match behaviour {
+            Behaviour::Responses => bodies::responses(&model),
+            _ => bodies::chat(body, &model, behaviour.streams()),
+        };
+        Self { body: body.into(), behaviour }
+    }
+}
+
 /// When an answer's body began and ended, and how it came.
 pub struct Timing {
     /// The first byte of the body.
@@ -55,6 +68,7 @@ pub struct Connection {
     /// Put before a path: HTTP/2 sends the whole URL.
     base: String,
     chat: Uri,
+    responses: Uri,
     host: header::HeaderValue,
 }
 
@@ -85,8 +99,9 @@ impl Connection {
                 (Sender::Http2(sender), format!("https://{addr}"))
             }
         };
-        let chat = format!("{base}/v1/chat/completions").parse()?;
-        Ok(Self { sender, base, chat, host: addr.to_string().parse()? })
+        let chat = format!("{base}{}", Behaviour::Whole.path()).parse()?;
+        let responses = format!("{base}{}", Behaviour::Responses.path()).parse()?;
+        Ok(Self { sender, base, chat, responses, host: addr.to_string().parse()? })
     }
 
     /// Sends the call and reads the answer to its end.
@@ -121,16 +136,19 @@ impl Connection {
         if length < expected {
             bail!("answered {length} bytes where the upstream sends {expected}: {text}");
         }
-        // A piece that begins inside `[DONE]` cannot be told here; its length was right.
-        if call.behaviour.streams() && tail.len() >= DONE.len() && !tail.ends_with(DONE) {
-            bail!("the stream does not end with [DONE]: {text}");
+        // A piece that begins inside the last word cannot be told here; its length was right.
+        let last = call.behaviour.last_word();
+        let said = |tail: &[u8]| tail.windows(last.len()).any(|window| window == last);
+        if call.behaviour.streams() && tail.len() >= DONE.len() && !said(&tail) {
+            bail!("the stream does not end with {}: {text}", String::from_utf8_lossy(last));
         }
         Ok(Timing { first: first.unwrap_or(end), end, attempts: attempts(response.headers()) })
     }
 
     /// Sends the call and waits for the head of the answer, whatever its status.
     pub async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
-        self.post(self.chat.clone(), call.body.clone()).await
+        let uri = if call.behaviour == Behaviour::Responses { &self.responses } else { &self.chat };
+        self.post(uri.clone(), call.body.clone()).await
     }
 
     /// Has the mock upstream let go of its held streams; answers how many it had.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::accounting::{kernel, resident};
 use crate::answers::{Behaviour, DONE};
-use crate::bodies::{self, Kind};
+use crate::bodies::Kind;
 use crate::child::{Child, Gateway, Program};
 use crate::connection::{Call, Connection, Target};
 use crate::report::{Comparison, Row};
@@ -99,8 +99,7 @@ struct Held {
 
 /// Holds `streams` through `proxy`, measures, and lets them end.
 async fn hold(proxy: &Child, prefix: &str, streams: u64, upstream: &Target) -> Result<Held> {
-    let model = format!("{prefix}{}", Behaviour::Hold.model());
-    let call = Call { body: bodies::chat(Kind::Turns, &model, true).into(), behaviour: Behaviour::Hold };
+    let call = Call::new(prefix, Kind::Turns, Behaviour::Hold);
     let target = Target { addr: proxy.addr, tls: None };
 
     let warm_up = open(&target, &call, WARM_UP).await?;

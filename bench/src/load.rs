@@ -39,6 +39,7 @@ pub struct Outcome {
 
 /// Open connections to one target, with the call they send.
 pub struct Fleet {
+    target: Target,
     connections: Vec<Connection>,
     call: Arc<Call>,
 }
@@ -50,7 +51,18 @@ impl Fleet {
         for _ in 0..size {
             connections.push(Connection::open(target).await?);
         }
-        Ok(Self { connections, call: Arc::new(call) })
+        Ok(Self { target: target.clone(), connections, call: Arc::new(call) })
+    }
+
+    /// Opens connections anew that were closed while others had their turn, and uses each once: idle ones do not live long.
+    pub async fn refresh(&mut self) -> Result<()> {
+        for connection in &mut self.connections {
+            if !connection.is_open() {
+                *connection = Connection::open(&self.target).await?;
+            }
+        }
+        let each = self.connections.len() as u64;
+        self.closed(Until::Requests(each)).await.map(drop)
     }
 
     /// Every connection sends again as soon as its answer is read. Latencies count from the send.

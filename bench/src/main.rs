@@ -1,13 +1,16 @@
 //! What a request through BitRouter costs, told as ratios to a bare hyper reverse proxy measured in the same run.
-//! One binary: the mock upstream, the floor, the load generator, and `run`, which puts them together.
+//! One binary: the mock upstream, the floor, the load generator, and `run`, which puts them together; `abuse` and `soak` see
+//! what hurts a gateway and what it keeps.
 //! Everything listens on 127.0.0.1; nothing here is part of the gateway.
 #![forbid(unsafe_code)]
 
+mod abuse;
 mod accounting;
 mod answers;
 mod blackhole;
 mod bodies;
 mod child;
+mod clients;
 mod connection;
 mod descriptors;
 mod floor;
@@ -17,6 +20,8 @@ mod manual;
 mod release;
 mod report;
 mod run;
+mod sides;
+mod soak;
 mod statistics;
 mod table;
 mod tls;
@@ -58,6 +63,10 @@ enum Command {
     Load(manual::Options),
     /// Measure the whole table.
     Run(run::Options),
+    /// See what abuses of the gateway do to calm clients beside them.
+    Abuse(abuse::Options),
+    /// See whether memory, descriptors and threads stand still through minutes of faults and changes of the config.
+    Soak(soak::Options),
 }
 
 /// When a server ends by itself.
@@ -89,15 +98,18 @@ fn obey(command: Command) -> Result<()> {
         Command::Upstream { options, life } => serve(life, |ready| upstream::serve(options, ready)),
         Command::Floor { options, life } => serve(life, |ready| floor::serve(options, ready)),
         Command::Load(options) => on_one_thread(manual::load(&options)),
-        Command::Run(options) => {
-            let limit = Duration::from_secs(options.minutes * 60);
-            on_one_thread(async move {
-                tokio::time::timeout(limit, run::run(&options))
-                    .await
-                    .with_context(|| format!("not done after {} minutes", options.minutes))?
-            })
+        Command::Run(options) => on_one_thread(within(options.minutes, async move { run::run(&options).await })),
+        Command::Abuse(options) => {
+            abuse::enter_own_network(&options)?;
+            on_one_thread(within(options.minutes, async move { abuse::run(&options).await }))
         }
+        Command::Soak(options) => on_one_thread(within(options.minutes + 3, async move { soak::run(&options).await })),
     }
+}
+
+async fn within(minutes: u64, work: impl Future<Output = Result<()>>) -> Result<()> {
+    let limit = Duration::from_secs(minutes * 60);
+    tokio::time::timeout(limit, work).await.with_context(|| format!("not done after {minutes} minutes"))?
 }
 
 fn serve<F>(life: Life, server: impl FnOnce(fn(SocketAddr)) -> F) -> Result<()>

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::accounting::cpu_time;
 use crate::answers::Behaviour;
-use crate::bodies::{self, Kind};
+use crate::bodies::Kind;
 use crate::connection::{Call, Target};
 use crate::load::{Fleet, Until};
 use crate::tls;
@@ -51,9 +51,7 @@ pub struct Options {
 pub async fn load(options: &Options) -> Result<()> {
     let tls = options.ca.as_deref().map(tls::client_http2).transpose()?;
     let target = Target { addr: options.addr, tls };
-    let model = format!("{}{}", options.prefix, options.answer.model());
-    let call =
-        Call { body: bodies::chat(options.body, &model, options.answer.streams()).into(), behaviour: options.answer };
+    let call = Call::new(&options.prefix, options.body, options.answer);
     let mut fleet = Fleet::open(&target, call, options.connections).await?;
     fleet.closed(Until::Requests(options.connections as u64)).await?;
 

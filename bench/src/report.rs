@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::statistics::{Spread, paired};
 use crate::table::Section;
 
+/// The ratio to the version before above which a row has become worse.
+const WORSE_AT_MOST: f64 = 1.03;
+
 /// What a row's figure is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -38,6 +41,8 @@ pub struct Row {
     pub floor: Vec<f64>,
     /// Through the gateway.
     pub gateway: Vec<f64>,
+    /// Through the gateway that it is compared with.
+    pub before: Vec<f64>,
 }
 
 impl Row {
@@ -52,6 +57,7 @@ impl Row {
             direct: Vec::new(),
             floor: Vec::new(),
             gateway: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -67,6 +73,28 @@ impl Row {
     /// Whether the target is met; `None` without a target or a figure.
     pub fn met(&self) -> Option<bool> {
         Some(self.compared()?.median <= self.target?)
+    }
+
+    /// The present gateway's figure over that of before, round by round; `None` if there was none, or nothing to divide.
+    pub fn against_before(&self) -> Option<Spread> {
+        if self.before.contains(&0.0) {
+            return None;
+        }
+        paired(&self.gateway, &self.before, |gateway, before| gateway / before)
+    }
+
+    /// How the row compares with the version before, next to what both are to the floor.
+    fn comparison(&self) -> Option<String> {
+        let ratio = self.against_before()?;
+        let shown = |spread: Option<Spread>| match spread {
+            Some(Spread { median, min, max }) if min < max => format!("{median:.3} × ({min:.3}–{max:.3})"),
+            Some(Spread { median, .. }) => format!("{median:.3} ×"),
+            None => "—".to_owned(),
+        };
+        let to_floor = |figures: &[f64]| shown(paired(figures, &self.floor, |figure, floor| figure / floor));
+        let (before, now) = (to_floor(&self.before), to_floor(&self.gateway));
+        let met = if ratio.median <= WORSE_AT_MOST { "✓" } else { "✗" };
+        Some(format!("| {} | {before} | {now} | {} | {met} |", self.title, shown(Some(ratio))))
     }
 
     fn markdown(&self) -> String {
@@ -118,6 +146,8 @@ impl Row {
             "direct": self.direct,
             "floor": self.floor,
             "gateway": self.gateway,
+            "before": self.before,
+            "against_before": self.against_before(),
             "compared": self.compared(),
             "target": self.target,
             "met": self.met(),
@@ -143,6 +173,18 @@ impl Report {
         text += "|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             writeln!(text, "{}", row.markdown()).expect("writing to a string cannot fail");
+        }
+        let compared: Vec<String> = self.rows.iter().filter_map(Row::comparison).collect();
+        if !compared.is_empty() {
+            write!(
+                text,
+                "\nAgainst the version before, median (min–max) of the rounds; at most {WORSE_AT_MOST} × is meant:\n\n"
+            )
+            .expect("writing to a string cannot fail");
+            text += "| row | before to floor | present to floor | present to before | met |\n|---|---|---|---|---|\n";
+            for line in compared {
+                writeln!(text, "{line}").expect("writing to a string cannot fail");
+            }
         }
         for note in &self.notes {
             write!(text, "\n{note}\n").expect("writing to a string cannot fail");
@@ -180,6 +222,7 @@ mod tests {
             direct: vec![0.2, 0.25, 0.2],
             floor: vec![30.0, 40.0, 35.0],
             gateway: vec![60.0, 60.0, 63.0],
+            before: Vec::new(),
         }
     }
 
@@ -205,6 +248,17 @@ mod tests {
         assert!(row.markdown().ends_with("| 7 | 7 errors | ≤ 0 errors | ✗ |"), "{}", row.markdown());
         row.gateway = vec![0.0];
         assert_eq!(row.met(), Some(true));
+    }
+
+    #[test]
+    fn a_row_that_became_worse_than_the_version_before_is_marked_and_one_without_it_is_not_compared() {
+        let mut row = row(Comparison::RatioToFloor, Some(2.0), "µs");
+        assert_eq!(row.comparison(), None);
+        (row.floor, row.before, row.gateway) = (vec![10.0, 10.0], vec![20.0, 20.0], vec![20.0, 20.4]);
+        let said = row.comparison().unwrap();
+        assert!(said.ends_with("| 2.000 × | 2.020 × (2.000–2.040) | 1.010 × (1.000–1.020) | ✓ |"), "{said}");
+        row.gateway = vec![21.0, 21.0];
+        assert!(row.comparison().unwrap().ends_with("| 1.050 × | ✗ |"));
     }
 
     #[test]

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
 
 use crate::accounting::{cpu_time, resident};
 use crate::answers::Behaviour;
-use crate::bodies::{self, Kind};
+use crate::bodies::Kind;
 use crate::child::{Child, Gateway, Program};
 use crate::connection::{Call, Target};
 use crate::load::{Fleet, Outcome, Until};
 use crate::report::{Comparison, Report, Row};
+use crate::sides::{Side, Through, beside, in_turn};
 use crate::table::{self, CpuRow, HeldRow, OpenRow, Section};
 use crate::{blackhole, descriptors, held, tls};
 
@@ -32,9 +33,12 @@ pub struct Options {
     /// Put a second floor where the gateway belongs, to see the rig's own noise.
     #[arg(long, hide = true, conflicts_with = "gateway")]
     gateway_as_floor: bool,
-    /// How often each row is measured, floor and gateway in turn.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    /// Another build of the gateway, measured in turns with it: each row then says how the two compare.
+    #[arg(long, value_name = "PATH", conflicts_with = "gateway_as_floor")]
+    before: Option<PathBuf>,
+    /// How often each row is measured, all sides in turn; 5 times unless said, 11 with `--before`.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
     /// Two short rounds: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
@@ -66,7 +70,8 @@ enum Way {
 
 impl Options {
     fn rounds(&self) -> u32 {
-        if self.quick { 2 } else { self.rounds }
+        let usual = if self.before.is_some() { 11 } else { 5 };
+        if self.quick { 2 } else { self.rounds.unwrap_or(usual) }
     }
 
     fn requests(&self, full: u64) -> u64 {
@@ -79,24 +84,25 @@ impl Options {
 
     fn program(&self) -> Result<Program> {
         match &self.gateway {
-            Some(path) if path.is_file() => Ok(Program::Bitrouter(path.clone())),
-            Some(path) => bail!("{}: no such file. Build it first: cargo build --release -p bitrouter", path.display()),
+            Some(path) => Program::at(path),
             None => Ok(Program::Floor),
         }
+    }
+
+    fn before(&self) -> Result<Option<Program>> {
+        self.before.as_deref().map(Program::at).transpose()
     }
 }
 
 /// Measures, prints the tables, and writes the JSON.
 pub async fn run(options: &Options) -> Result<()> {
-    let program = options.program()?;
+    let (program, before) = (options.program()?, options.before()?);
     let cores = std::thread::available_parallelism()?;
     let descriptors = descriptors::raise();
     println!(
-        "{} on {} cores of {}, {} rounds, {} connections in the closed loop.\n",
-        match &program {
-            Program::Bitrouter(path) => path.display().to_string(),
-            Program::Floor => "The floor in the gateway's place".to_owned(),
-        },
+        "{}{} on {} cores of {}, {} rounds, {} connections in the closed loop.\n",
+        program.name(),
+        before.as_ref().map_or(String::new(), |before| format!(", and in turns with it {},", before.name())),
         cores,
         std::env::consts::OS,
         options.rounds(),
@@ -104,7 +110,7 @@ pub async fn run(options: &Options) -> Result<()> {
     );
     let mut reports = Vec::new();
     for &way in &options.upstream {
-        let stage = Stage::set(way, program.clone()).await?;
+        let stage = Stage::set(way, program.clone(), before.clone()).await?;
         let report = stage
             .measure(options, descriptors)
             .await
@@ -126,21 +132,15 @@ struct Stage {
     floor: Child,
     gateway: Child,
     gateway_files: Gateway,
+    /// The build that the gateway is compared with.
+    before: Option<(Child, Gateway)>,
     direct_tls: Option<Arc<rustls::ClientConfig>>,
     /// Holds the certificate authority; removed with the stage.
     _files: TempDir,
 }
 
-/// What stands between the load and the upstream.
-#[derive(Clone, Copy, Debug)]
-enum Through {
-    Direct,
-    Floor,
-    Gateway,
-}
-
 impl Stage {
-    async fn set(way: Way, program: Program) -> Result<Self> {
+    async fn set(way: Way, program: Program, before: Option<Program>) -> Result<Self> {
         let files = TempDir::with_prefix("bitrouter-bench-")?;
         let ca = (way == Way::Tls).then(|| files.path().join("ca.pem"));
         let ca: Option<&Path> = ca.as_deref();
@@ -148,8 +148,14 @@ impl Stage {
         let floor = Child::floor(upstream.addr, ca)?;
         let gateway_files = Gateway::new(program, upstream.addr, ca)?;
         let (gateway, _) = gateway_files.start()?;
+        let before = before.map(|program| {
+            let files = Gateway::new(program, upstream.addr, ca)?;
+            let (child, _) = files.start()?;
+            anyhow::Ok((child, files))
+        });
+        let before = before.transpose().context("the gateway of before")?;
         let direct_tls = ca.map(tls::client_http2).transpose()?;
-        Ok(Self { way, upstream, floor, gateway, gateway_files, direct_tls, _files: files })
+        Ok(Self { way, upstream, floor, gateway, gateway_files, before, direct_tls, _files: files })
     }
 
     async fn measure(&self, options: &Options, descriptors: Option<u64>) -> Result<Report> {
@@ -178,13 +184,13 @@ impl Stage {
         // Nor does what a dead target does: its gateway has a first target of its own besides this upstream.
         if options.wants(Section::Blackhole) && self.way == Way::Plain && self.is_bitrouter() {
             eprintln!("{}: a black hole", self.name());
-            let measured = blackhole::measure(
-                self.gateway_files.program(),
-                &options.components,
-                self.upstream.addr,
-                options.quick,
-            );
-            let (more, said) = measured.await.context("a black hole")?;
+            let measure = |program| blackhole::measure(program, &options.components, self.upstream.addr, options.quick);
+            let (mut more, mut said) = measure(self.gateway_files.program()).await.context("a black hole")?;
+            if let Some((_, files)) = &self.before {
+                let (before, of_before) = measure(files.program()).await.context("a black hole, before")?;
+                beside(&mut more, before);
+                said.extend(of_before.into_iter().map(|note| format!("Before: {note}")));
+            }
             rows.extend(more);
             notes.extend(said);
         }
@@ -195,9 +201,13 @@ impl Stage {
             }
             let streams = options.requests(row.streams);
             eprintln!("{}: {streams} streams {}, held", self.name(), row.title);
-            let program = self.gateway_files.program();
-            let measured = held::measure(row, streams, program, &options.components, descriptors);
-            let (more, said) = measured.await.context(row.title)?;
+            let measure = |program| held::measure(row, streams, program, &options.components, descriptors);
+            let (mut more, mut said) = measure(self.gateway_files.program()).await.context(row.title)?;
+            if let Some((_, files)) = &self.before {
+                let (before, of_before) = measure(files.program()).await.context(row.title)?;
+                beside(&mut more, before);
+                said.extend(of_before.into_iter().map(|note| format!("Before: {note}")));
+            }
             rows.extend(more);
             notes.extend(said);
         }
@@ -226,17 +236,24 @@ impl Stage {
             Through::Direct => self.upstream.addr,
             Through::Floor => self.floor.addr,
             Through::Gateway => self.gateway.addr,
+            Through::Before => self.before.as_ref().map_or(self.gateway.addr, |(child, _)| child.addr),
         }
+    }
+
+    /// The gateways that are measured: the present one, and the one of before where there is one.
+    fn gateways(&self) -> Vec<(Through, &Child)> {
+        let before = self.before.iter().map(|(child, _)| (Through::Before, child));
+        std::iter::once((Through::Gateway, &self.gateway)).chain(before).collect()
     }
 
     async fn fleet(&self, path: Through, body: Kind, behaviour: Behaviour, size: usize) -> Result<Fleet> {
         let (prefix, tls) = match path {
             Through::Direct => ("", self.direct_tls.clone()),
             Through::Floor => ("", None),
-            Through::Gateway => (self.gateway_files.model_prefix(), None),
+            Through::Gateway | Through::Before => (self.gateway_files.model_prefix(), None),
         };
         let target = Target { addr: self.address(path), tls };
-        let mut fleet = Fleet::open(&target, call(prefix, body, behaviour), size).await?;
+        let mut fleet = Fleet::open(&target, Call::new(prefix, body, behaviour), size).await?;
         // Every connection and what is behind it is used before anything counts.
         fleet.closed(Until::Requests(4 * size as u64)).await.with_context(|| format!("{path:?}, warm-up"))?;
         Ok(fleet)
@@ -244,26 +261,30 @@ impl Stage {
 
     /// One call each, so that what is loaded by the first request is loaded.
     async fn warm_up(&self) -> Result<()> {
-        for path in [Through::Floor, Through::Gateway] {
+        self.fleet(Through::Floor, Kind::Small, Behaviour::Whole, 1).await?;
+        for (path, _) in self.gateways() {
             self.fleet(path, Kind::Small, Behaviour::Whole, 1).await?;
         }
         Ok(())
     }
 
     async fn cpu_row(&self, row: &CpuRow, options: &Options) -> Result<Row> {
-        let open = |path| self.fleet(path, row.body, row.behaviour, table::CONNECTIONS);
-        let mut sides = [
-            (open(Through::Floor).await?, self.floor.pid(), Vec::new()),
-            (open(Through::Gateway).await?, self.gateway.pid(), Vec::new()),
-        ];
+        let mut sides = Vec::new();
+        for (path, child) in std::iter::once((Through::Floor, &self.floor)).chain(self.gateways()) {
+            let fleet = self.fleet(path, row.body, row.behaviour, table::CONNECTIONS).await?;
+            sides.push(Side { path, pid: child.pid(), fleet, figures: Vec::new() });
+        }
         let requests = options.requests(row.requests);
         for round in 1..=options.rounds() {
-            for (fleet, pid, figures) in &mut sides {
-                let cpu = cpu_a_request(fleet, *pid, requests).await.with_context(|| format!("round {round}"))?;
-                figures.extend(cpu.map(|cpu| cpu.as_secs_f64() * 1e6));
+            for side in in_turn(&mut sides, round) {
+                side.fleet.refresh().await.with_context(|| format!("{:?}, round {round}", side.path))?;
+                let cpu = cpu_a_request(&mut side.fleet, side.pid, requests);
+                let cpu = cpu.await.with_context(|| format!("{:?}, round {round}", side.path))?;
+                side.figures.extend(cpu.map(|cpu| cpu.as_secs_f64() * 1e6));
             }
         }
-        let [(_, _, floor), (_, _, gateway)] = sides;
+        let figures =
+            |path| sides.iter().find(|side| side.path == path).map_or(Vec::new(), |side| side.figures.clone());
         Ok(Row {
             section: row.section,
             title: format!("CPU, {}", row.title),
@@ -271,36 +292,36 @@ impl Stage {
             comparison: Comparison::RatioToFloor,
             target: self.target(row.target),
             direct: Vec::new(),
-            floor,
-            gateway,
+            floor: figures(Through::Floor),
+            gateway: figures(Through::Gateway),
+            before: figures(Through::Before),
         })
     }
 
     async fn open_row(&self, row: &OpenRow, options: &Options) -> Result<Vec<Row>> {
-        let open = |path| self.fleet(path, Kind::Small, row.behaviour, table::OPEN_CONNECTIONS);
-        let mut sides = [
-            (open(Through::Direct).await?, Vec::new()),
-            (open(Through::Floor).await?, Vec::new()),
-            (open(Through::Gateway).await?, Vec::new()),
-        ];
+        let mut sides = Vec::new();
+        let gateways = self.gateways();
+        for path in [Through::Direct, Through::Floor].into_iter().chain(gateways.iter().map(|(path, _)| *path)) {
+            let fleet = self.fleet(path, Kind::Small, row.behaviour, table::OPEN_CONNECTIONS).await?;
+            sides.push(Side { path, pid: 0, fleet, figures: Vec::new() });
+        }
         let span = if options.quick { table::OPEN_SPAN / 4 } else { table::OPEN_SPAN };
         for round in 1..=options.rounds() {
-            for (fleet, outcomes) in &mut sides {
+            for side in in_turn(&mut sides, round) {
+                side.fleet.refresh().await.with_context(|| format!("{:?}, round {round}", side.path))?;
                 tokio::time::sleep(SETTLE).await;
-                let outcome = fleet.open_loop(table::RATE, span).await.with_context(|| format!("round {round}"))?;
-                outcomes.push(outcome);
+                let outcome = side.fleet.open_loop(table::RATE, span);
+                side.figures.push(outcome.await.with_context(|| format!("{:?}, round {round}", side.path))?);
             }
         }
-        let [direct, floor, gateway] = sides.map(|(_, outcomes)| outcomes);
         let rows = table::QUANTILES.map(|(name, quantile, target)| {
-            let figures = |outcomes: &[Outcome]| -> Vec<f64> {
-                outcomes
-                    .iter()
-                    .map(|outcome| {
-                        let histogram = if row.first_byte { &outcome.first } else { &outcome.whole };
-                        histogram.value_at_quantile(quantile) as f64 / 1e6
-                    })
-                    .collect()
+            let milliseconds = |outcome: &Outcome| {
+                let histogram = if row.first_byte { &outcome.first } else { &outcome.whole };
+                histogram.value_at_quantile(quantile) as f64 / 1e6
+            };
+            let figures = |path| -> Vec<f64> {
+                let side = sides.iter().find(|side| side.path == path);
+                side.map_or(Vec::new(), |side| side.figures.iter().map(milliseconds).collect())
             };
             Row {
                 section: row.section,
@@ -308,9 +329,10 @@ impl Stage {
                 unit: "ms",
                 comparison: Comparison::AddedToDirect,
                 target: self.target(target),
-                direct: figures(&direct),
-                floor: figures(&floor),
-                gateway: figures(&gateway),
+                direct: figures(Through::Direct),
+                floor: figures(Through::Floor),
+                gateway: figures(Through::Gateway),
+                before: figures(Through::Before),
             }
         });
         Ok(rows.into())
@@ -328,29 +350,32 @@ impl Stage {
             direct: Vec::new(),
             floor: megabytes(&self.floor),
             gateway: megabytes(&self.gateway),
+            before: self.before.iter().flat_map(|(child, _)| megabytes(child)).collect(),
         }
     }
 
-    /// Starts both again and again, in turn. The gateway has a home of its own here, which one start and one call
+    /// Starts all again and again, in turn. Each gateway has a home of its own here, which one start and one call
     /// fill with what later starts find in the cache.
     async fn start_row(&self) -> Result<Row> {
-        let program = self.gateway_files.program();
-        let floor_files = Gateway::new(Program::Floor, self.upstream.addr, None)?;
-        let gateway_files = Gateway::new(program, self.upstream.addr, None)?;
-        for files in [&floor_files, &gateway_files] {
+        let before = self.before.as_ref().map(|(_, files)| files.program());
+        let programs = [Some(Program::Floor), Some(self.gateway_files.program()), before];
+        let homes = programs.into_iter().flatten().map(|program| Gateway::new(program, self.upstream.addr, None));
+        let homes: Vec<Gateway> = homes.collect::<Result<_>>()?;
+        for files in &homes {
             let (child, _) = files.start()?;
             let target = Target { addr: child.addr, tls: None };
-            let call = call(files.model_prefix(), Kind::Small, Behaviour::Whole);
+            let call = Call::new(files.model_prefix(), Kind::Small, Behaviour::Whole);
             let mut fleet = Fleet::open(&target, call, 1).await?;
             fleet.closed(Until::Requests(1)).await?;
         }
-        let (mut floor, mut gateway) = (Vec::new(), Vec::new());
+        let mut figures = vec![Vec::new(); 3];
         for _ in 0..table::STARTS {
-            for (files, figures) in [(&floor_files, &mut floor), (&gateway_files, &mut gateway)] {
+            for (files, figures) in homes.iter().zip(&mut figures) {
                 let (_child, took) = files.start()?;
                 figures.push(took.as_secs_f64() * 1e3);
             }
         }
+        let [floor, gateway, before] = figures.try_into().unwrap_or_default();
         Ok(Row {
             section: Section::Start,
             title: "start to the first 200 on /health, warm cache".to_owned(),
@@ -360,13 +385,9 @@ impl Stage {
             direct: Vec::new(),
             floor,
             gateway,
+            before,
         })
     }
-}
-
-fn call(prefix: &str, body: Kind, behaviour: Behaviour) -> Call {
-    let model = format!("{prefix}{}", behaviour.model());
-    Call { body: bodies::chat(body, &model, behaviour.streams()).into(), behaviour }
 }
 
 /// What the process with this id spends on one of `requests`; `None` where the system does not tell.

@@ -16,12 +16,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::answers::{Answer, Behaviour};
+use crate::answers::{Answer, Behaviour, floods};
 use crate::release::release;
 use crate::tls;
 
 /// Where held streams are let go; the answer is how many there were.
 pub const RELEASE: &str = "/release";
+
+/// Where the upstream says how many endless answers it is sending.
+pub const FLOODS: &str = "/floods";
+
+/// A client's header that is nobody's organization here, as it is for OpenAI where the key is of another one.
+pub const FOREIGN: &str = "openai-organization";
 
 /// How far into a body the model's name is searched.
 const HEAD: usize = 256;
@@ -97,7 +103,15 @@ type Reply = Response<Either<Answer, Full<Bytes>>>;
 
 async fn answer(request: Request<Incoming>) -> Result<Reply> {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/chat/completions") => chat(request.into_body()).await,
+        (&Method::POST, "/v1/chat/completions" | "/v1/responses") if request.headers().contains_key(FOREIGN) => {
+            let error = "{\"error\":{\"message\":\"OpenAI-Organization header should match organization for API key\",\
+                         \"type\":\"invalid_request_error\",\"param\":null,\"code\":\"mismatched_organization\"}}";
+            let mut answer = reply(StatusCode::UNAUTHORIZED, error)?;
+            answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+            Ok(answer)
+        }
+        (&Method::POST, "/v1/chat/completions" | "/v1/responses") => generate(request.into_body()).await,
+        (&Method::GET, FLOODS) => reply(StatusCode::OK, floods().to_string()),
         (&Method::GET, "/health") => reply(StatusCode::OK, "ok"),
         (&Method::POST, RELEASE) => reply(StatusCode::OK, release().to_string()),
         (method, path) => {
@@ -107,7 +121,7 @@ async fn answer(request: Request<Incoming>) -> Result<Reply> {
     }
 }
 
-async fn chat(mut body: Incoming) -> Result<Reply> {
+async fn generate(mut body: Incoming) -> Result<Reply> {
     let mut head = Vec::with_capacity(HEAD);
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.context("read the request's body")?.into_data() {

@@ -20,6 +20,7 @@ mod dialects;
 mod door;
 mod drips;
 mod each_target_once;
+mod endings;
 mod endpoints;
 mod every_position;
 mod failover;

@@ -1,5 +1,6 @@
 //! The tests that need real clients. These come from PyPI and npm into a folder of the project's, and a browser
-//! from the system's packages; where one cannot be had, its tests are skipped, and that is said aloud.
+//! from the system's packages; where one cannot be had, its tests are skipped, and that is said aloud. Before them two
+//! abuses run for a second each, to see that the rig works.
 
 mod chromium;
 mod codex;
@@ -8,6 +9,7 @@ mod keyring;
 mod python;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -30,6 +32,10 @@ struct Client {
 /// Builds everything, gets the clients, and runs the tests that are otherwise ignored.
 pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
+    let gateway = root.binary("bitrouter");
+    let mut smoke = Command::new(root.binary("bitrouter-bench"));
+    smoke.current_dir(root.path()).args(["abuse", "--quick", "--only", "silent,foreign-headers", "--gateway"]);
+    command::run(smoke.arg(gateway))?;
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     let clients =

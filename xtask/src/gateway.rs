@@ -71,12 +71,15 @@ fn everything(root: &Root) -> Command {
     build
 }
 
-/// Measures the gateway.
-pub(crate) fn bench(root: &Root, args: &[String]) -> Result<()> {
+/// Hands the gateway to a verb of the rig: what it costs, what hurts it, what it keeps.
+pub(crate) fn bench(root: &Root, verb: &str, args: &[String]) -> Result<()> {
     build(root)?;
     let mut bench = Command::new(root.binary("bitrouter-bench"));
-    bench.current_dir(root.path()).arg("run").arg("--gateway").arg(root.binary("bitrouter")).args(own(args));
-    become_program(&mut bench)
+    bench.current_dir(root.path()).arg(verb);
+    if !args.iter().any(|arg| arg == "--gateway" || arg.starts_with("--gateway=")) {
+        bench.arg("--gateway").arg(root.binary("bitrouter"));
+    }
+    become_program(bench.args(own(args)))
 }
 
 /// What is behind a first `--`, which says that it is not xtask's.

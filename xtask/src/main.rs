@@ -25,6 +25,8 @@ Usage: cargo xtask <verb>
   test [ARGS…]     build everything and run all tests; ARGS are `cargo test`'s
   install          build everything and put `bitrouter` on the PATH
   bench [ARGS…]    build everything and run `bitrouter-bench run ARGS`
+  abuse [ARGS…]    build everything and run `bitrouter-bench abuse ARGS`: what abuses do to calm clients
+  soak [ARGS…]     build everything and run `bitrouter-bench soak ARGS`: ten minutes of faults and reloads
   e2e              run the tests that need real clients (from PyPI and npm)
   lint             fmt, clippy, docs and cargo deny
 
@@ -63,7 +65,8 @@ fn run(mut args: Vec<String>) -> Result<()> {
         "serve" => gateway::serve(&root, &args),
         "test" => gateway::test(&root, &args),
         "install" => gateway::install(&root),
-        "bench" => gateway::bench(&root, &args),
+        "bench" => gateway::bench(&root, "run", &args),
+        "abuse" | "soak" => gateway::bench(&root, &verb, &args),
         "e2e" => e2e::run(&root),
         "lint" => lint::run(&root),
         _ => bail!("there is no verb `{verb}`.\n{USAGE}"),
@@ -98,6 +101,14 @@ fn help(verb: &str) -> Option<&'static str> {
             "Usage: cargo xtask e2e\n\nGets real clients from PyPI and npm into target/, and runs the tests that need \
              them. What cannot be\nhad is skipped, and that is said."
         }
+        "abuse" => {
+            "Usage: cargo xtask abuse [ARGS…]\n\nBuilds everything and runs each abuse beside a calm client, some ten \
+             minutes in all. `cargo xtask abuse -- --help` lists the rows and the flags."
+        }
+        "soak" => {
+            "Usage: cargo xtask soak [ARGS…]\n\nBuilds everything and runs ten minutes of mixed faults and reloads; \
+             memory, descriptors and threads are printed each minute. `cargo xtask soak -- --help` lists the flags."
+        }
         "lint" => {
             "Usage: cargo xtask lint\n\nRuns fmt, clippy, rustdoc and cargo-deny over everything, and says in the end \
              which of them failed."
@@ -107,7 +118,7 @@ fn help(verb: &str) -> Option<&'static str> {
 }
 
 fn takes_arguments(verb: &str) -> bool {
-    matches!(verb, "serve" | "test" | "bench")
+    matches!(verb, "serve" | "test" | "bench" | "abuse" | "soak")
 }
 
 fn is_help(arg: &str) -> bool {

@@ -4,7 +4,8 @@
 use std::hint::black_box;
 
 use bitrouter_provider::{
-    Answer, Call, Edit, Failure, Field, Level, Payload, Provider, Request, Step, Trouble, Window, export, log, scope,
+    Answer, Call, Document, Edit, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Trouble,
+    Window, export, log, scope,
 };
 
 /// The provider.
@@ -78,6 +79,31 @@ impl Provider for Hostile {
                 patch(body, &[Edit::add("/user", "\"a\",\"model\":\"b\"")])?;
                 plain().pass()
             }
+            "flood-select" => {
+                let _ = black_box(document(body)?.select("/rows", &["a"; 1000], 0));
+                plain().pass()
+            }
+            "flood-patch" => {
+                let edits: Vec<Edit> = (0..50_000).map(|n| Edit::add(["/m", &n.to_string()].concat(), "0")).collect();
+                patch(body, &edits)?;
+                plain().pass()
+            }
+            "flood-doubles" => {
+                patch(body, &vec![Edit::copy_to("/rows", "/rows/-"); 20])?;
+                plain().pass()
+            }
+            "flood-moves" => {
+                patch(body, &vec![Edit::move_to("/rows/0", "/rows/-"); 20_000])?;
+                plain().pass()
+            }
+            "flood-reads" => read_forever(document(body)?),
+            "flood-logs" => loop {
+                log(Level::Error, &"a line of a kilobyte. ".repeat(48));
+            },
+            "flood-pushes" => plain().rewrite("sse"),
+            "flood-failure" => {
+                return Err(Failure::new("other", scope::REQUEST, "a ".repeat(1 << 20)).code("x".repeat(1 << 20)));
+            }
             "ask-once" | "ask-forever" => Request::get("api", "/ask").ask(b"1".to_vec()),
             _ => plain().pass(),
         })
@@ -130,6 +156,26 @@ impl Provider for Hostile {
             resets_in_seconds: Some(u64::MAX),
         }]
     }
+
+    fn rewriter(call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
+        (call.model == "flood-pushes").then(|| Box::new(Flooding) as Box<dyn Rewriter>)
+    }
+}
+
+/// Makes a thousand events and as many lines of the log of each event.
+struct Flooding;
+
+impl Rewriter for Flooding {
+    fn push(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+        for _ in 0..1000 {
+            log(Level::Error, &"a line of a kilobyte. ".repeat(48));
+        }
+        Ok(events.into_iter().flat_map(|event| vec![event; 1000]).collect())
+    }
+
+    fn finish(&mut self) -> Result<Vec<Event>, Failure> {
+        Ok(Vec::new())
+    }
 }
 
 fn trap() -> ! {
@@ -174,7 +220,20 @@ fn select_bomb(body: &Payload<'_>) -> ! {
     }
 }
 
+/// Asks for little, without an end.
+fn read_forever(document: &Document<'_>) -> ! {
+    for n in 0_u32.. {
+        let pointer = ["/rows/", &n.to_string()].concat();
+        let _ =
+            black_box((document.kind(&pointer), document.size("/rows"), document.keys(""), document.get(&pointer, 8)));
+    }
+    spin()
+}
+
 fn patch(body: &Payload<'_>, edits: &[Edit]) -> Result<(), Failure> {
-    let document = body.document().ok_or_else(|| Failure::invalid("there is no body to patch"))?;
-    document.patch(edits).map_err(Failure::invalid)
+    document(body)?.patch(edits).map_err(Failure::invalid)
+}
+
+fn document<'a>(body: &'a Payload<'a>) -> Result<&'a Document<'a>, Failure> {
+    body.document().ok_or_else(|| Failure::invalid("there is no JSON body"))
 }
