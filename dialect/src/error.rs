@@ -49,6 +49,28 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::InvalidRequest,
+        Self::ContextWindow,
+        Self::ContentFilter,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimited,
+        Self::UsageLimit,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Upstream,
+        Self::NotImplemented,
+        Self::Internal,
+    ];
+}
+
 /// An error to be answered to a client, in whichever dialect the client speaks.
 ///
 /// `body` writes it as the body of an HTTP error, `as_event` as an event inside a stream.

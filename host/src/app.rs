@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::config::{Config, Paths};
 use crate::credential::Store;
-use crate::gateway::Guard;
+use crate::gateway::{Bodies, Guard};
 use crate::plugin::compile::Compiler;
 use crate::plugin::{Budget, Cache, Loader, Registry, Runtime, Sources};
 use crate::route::{Cooldowns, Directory, Learned, Windows};
@@ -54,6 +54,8 @@ pub struct App {
     pub guard: Guard,
     /// The requests of this gateway, those under earlier configurations among them.
     pub requests: Arc<Requests>,
+    /// What the bodies of all these hold.
+    pub bodies: Arc<Bodies>,
 }
 
 impl App {
@@ -71,7 +73,8 @@ impl App {
 
     /// The parts of a gateway put together, nothing being known of requests yet.
     pub fn of(config: Config, registry: Registry, directory: Directory) -> App {
-        App { guard: Guard::new(&config.server), config, registry, directory, requests: Arc::default() }
+        let (guard, bodies) = (Guard::new(&config.server), Bodies::new(&config.server));
+        App { guard, config, registry, directory, requests: Arc::default(), bodies }
     }
 
     /// The same gateway under another configuration, with what the plugin folder and `plugins.lock` hold by now. Returns
@@ -85,8 +88,9 @@ impl App {
         };
         let registry = self.registry.reloaded(loader, sources(&config, paths)).await;
         let directory = self.directory.reloaded(registry.clone(), config.clone());
-        let requests = Arc::clone(&self.requests);
-        Ok(Arc::new(App { requests, ..App::of(config, registry, directory) }))
+        let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
+        bodies.allow(&config.server);
+        Ok(Arc::new(App { requests, bodies, ..App::of(config, registry, directory) }))
     }
 }
 

@@ -18,9 +18,12 @@ use crate::upstream::SendError;
 pub enum Error {
     /// `Host` names something that is not this gateway.
     #[error(
-        "the Host header `{0}` is not this gateway's. Use http://127.0.0.1:PORT, http://localhost:PORT or the address it listens on"
+        "the Host header `{0}` is not this gateway's. Use http://127.0.0.1:PORT or http://localhost:PORT; for another name of this machine, add it to server.allowed_hosts in bitrouter.yaml; for other machines, set server.listen to an address that they reach, and server.keys"
     )]
     ForeignHost(String),
+    /// It cannot be told which host was meant.
+    #[error("the request {0}: send one Host header that names this gateway")]
+    BadHost(String),
     /// A web page that is not allowed asked.
     #[error(
         "web pages at `{0}` may not use this gateway. To allow it, add it to server.allowed_origins in bitrouter.yaml"
@@ -49,9 +52,30 @@ pub enum Error {
     /// The client stopped sending.
     #[error("the body did not arrive: {0}")]
     BodyLost(String),
-    /// The body is not what JSON allows.
-    #[error("the body is not valid JSON: {0}")]
+    /// The client sends too slowly, or nothing.
+    #[error("the body did not arrive in time: {0}. server.body_timeout_ms sets how long one may take")]
+    BodySlow(String),
+    /// The bodies of other requests hold as much memory as all may.
+    #[error(
+        "the bodies of all requests hold as much memory as they may ({} MiB; server.bodies_limit): try again in a few seconds", .0 >> 20
+    )]
+    BodiesFull(usize),
+    /// Every connection that may call is busy.
+    #[error(
+        "as many clients are busy as may be at a time (server.connections, or the process's limit of open files): try again in a few seconds"
+    )]
+    Crowded,
+    /// The body is not what JSON allows, or not what is read of it.
+    #[error("{}{}", is_no_json(.0), .0)]
     Json(#[from] bitrouter_document::Error),
+    /// A member that the gateway reads is not what it should be.
+    #[error("`{name}` {problem}")]
+    Member {
+        /// The member.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A form is malformed.
     #[error("the multipart body is not valid: {0}")]
     Multipart(String),
@@ -171,11 +195,52 @@ pub enum Error {
         reason: String,
     },
     /// No such path.
-    #[error("no endpoint {0} {1}. GET /v1/models lists the models")]
-    NoEndpoint(String, String),
+    #[error("there is no endpoint {method} {path}{}", instead(.path, .nearest))]
+    NoEndpoint {
+        /// The method.
+        method: String,
+        /// The path, shortened where it is very long.
+        path: String,
+        /// The path that was most likely meant.
+        nearest: &'static str,
+    },
+    /// The path is there, the method is not.
+    #[error("{path} does not take {method}: it takes {allowed}")]
+    Method {
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+        /// The methods that it takes.
+        allowed: &'static str,
+    },
+    /// There are no WebSockets.
+    #[error("{0} does not speak over WebSockets yet: send the request with POST")]
+    NoWebSocket(String),
+    /// A model that nobody lists was asked for by its page; the whole sentence.
+    #[error("{0}")]
+    NotListed(String),
     /// Something that should not happen did.
     #[error("the gateway failed: {0}. The log has more")]
     Internal(String),
+}
+
+/// What stands before a document's own sentence where the body is no JSON at all.
+fn is_no_json(error: &bitrouter_document::Error) -> &'static str {
+    use bitrouter_document::Error as E;
+    match error {
+        E::Syntax { .. } | E::ByteOrderMark | E::NotUtf8 { .. } => "the body is not valid JSON: ",
+        _ => "",
+    }
+}
+
+/// What to ask in the place of a path that is not there.
+fn instead(path: &str, nearest: &str) -> String {
+    let base = match path.starts_with("/v1/") && !path.starts_with("/v1/v1/") || !nearest.starts_with("/v1/") {
+        true => "",
+        false => ": a client's base URL ends in /v1, such as http://127.0.0.1:4356/v1",
+    };
+    format!(". The nearest is {nearest}{base}")
 }
 
 fn others(served_by: &[String]) -> String {
@@ -230,6 +295,11 @@ impl Error {
             Error::BodyLimit(_) => ErrorKind::PayloadTooLarge,
             Error::Decompress { .. }
             | Error::BodyLost(_)
+            | Error::BodySlow(_)
+            | Error::BadHost(_)
+            | Error::Method { .. }
+            | Error::NoWebSocket(_)
+            | Error::Member { .. }
             | Error::Json(_)
             | Error::Multipart(_)
             | Error::NoModel
@@ -237,6 +307,7 @@ impl Error {
             | Error::Address { .. } => ErrorKind::InvalidRequest,
             Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
             Error::NotServing { .. } | Error::Compiling | Error::NotRefreshed(_) => ErrorKind::Unavailable,
+            Error::BodiesFull(_) | Error::Crowded => ErrorKind::Unavailable,
             Error::Cooling { reason, .. } => cooling(*reason),
             Error::Hook { error: HookError::Busy | HookError::Benched { .. }, .. } => ErrorKind::Unavailable,
             Error::NotServed { .. } => ErrorKind::NotImplemented,
@@ -247,7 +318,7 @@ impl Error {
             | Error::Send { .. }
             | Error::Redirect { .. }
             | Error::Broken { .. } => ErrorKind::Upstream,
-            Error::NoEndpoint(..) => ErrorKind::NotFound,
+            Error::NoEndpoint { .. } | Error::NotListed(_) => ErrorKind::NotFound,
             Error::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -255,7 +326,7 @@ impl Error {
     /// When to try again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Error::Compiling => Some(Duration::from_secs(5)),
+            Error::Compiling | Error::BodiesFull(_) | Error::Crowded => Some(Duration::from_secs(5)),
             Error::Cooling { until, .. } => Some(left(until)),
             Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
             Error::Hook { error: HookError::Benched { left, .. }, .. } => Some(*left),
@@ -268,7 +339,17 @@ impl Error {
         Some(match self {
             Error::NoModel => "model_missing",
             Error::Models { .. } => "models_invalid",
-            Error::Address { .. } => "model_not_found",
+            Error::Member { name: "model", .. } => "model_invalid",
+            Error::Member { .. } => "parameter_invalid",
+            Error::Address { .. } | Error::NotListed(_) => "model_not_found",
+            Error::BodiesFull(_) | Error::Crowded => "gateway_busy",
+            Error::BodySlow(_) => "body_timeout",
+            Error::NoEndpoint { .. } => "endpoint_not_found",
+            Error::Method { .. } => "method_not_allowed",
+            Error::NoWebSocket(_) => "websocket_not_supported",
+            Error::ForeignHost(_) | Error::BadHost(_) => "host_not_allowed",
+            Error::ForeignOrigin(_) => "origin_not_allowed",
+            Error::NoKey => "gateway_key_missing",
             Error::NoCredential(_) => "credential_missing",
             Error::Binding(_) => "origin_not_accepted",
             Error::Redirect { .. } => "redirect_refused",
@@ -283,6 +364,18 @@ impl Error {
             Error::NoModel => Some("model"),
             Error::Models { .. } => Some("models"),
             Error::Address { param, .. } => Some(param),
+            Error::Member { name, .. } => Some(name),
+            Error::NotListed(_) => Some("model"),
+            _ => None,
+        }
+    }
+
+    /// The status, where it says more than the kind's own.
+    fn status(&self) -> Option<u16> {
+        match self {
+            Error::BodySlow(_) => Some(408),
+            Error::Method { .. } => Some(405),
+            Error::NoWebSocket(_) => Some(426),
             _ => None,
         }
     }
@@ -292,6 +385,7 @@ impl Error {
         let mut error = ApiError::new(self.kind(), self.to_string());
         error.code = self.code().map(str::to_owned);
         error.param = self.param().map(str::to_owned);
+        error.status = self.status().unwrap_or(error.status);
         error.retry_after = self.retry_after().map(|after| after.as_secs().max(1));
         if let Error::Cooling { until, reason, .. } = self
             && reason.is_limit()

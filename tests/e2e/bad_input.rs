@@ -253,10 +253,8 @@ fn a_gateway_with_keys_wants_one_and_does_not_pass_it_on() {
 fn a_path_or_method_that_is_not_there_is_named() {
     let gateway = Gateway::start().run();
     gateway.post("/v1/nothing").json(&hello()).send().status(404).says("/v1/nothing");
-    let answer = gateway.get(CHAT).send().says(CHAT);
-    assert!([404, 405].contains(&answer.code), "{}", answer.code);
-    let answer = gateway.request("DELETE", "/v1/models").send().says("DELETE");
-    assert!([404, 405].contains(&answer.code), "{}", answer.code);
+    gateway.get(CHAT).send().status(405).says(CHAT);
+    gateway.request("DELETE", "/v1/models").send().status(405).says("DELETE");
 }
 
 #[test]

@@ -5,13 +5,17 @@
 
 mod bad_input;
 mod bad_upstream;
+mod bodies;
 mod canary;
 mod chatgpt;
 mod cli;
 mod clock;
 mod codex;
 mod codex_cli;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod dialects;
+mod door;
 mod drips;
 mod each_target_once;
 mod endings;

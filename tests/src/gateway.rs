@@ -51,7 +51,8 @@ impl Gateway {
         let log = NamedTempFile::new().unwrap();
         let mut command = setup.prepared();
         command.args(["serve", "--listen", &address.to_string()]);
-        command.stdin(Stdio::null()).stdout(append(&log)).stderr(append(&log));
+        command.stdin(Stdio::null()).stdout(append(&log));
+        command.stderr(if setup.log_unread { Stdio::piped() } else { append(&log).into() });
         let mut gateway = Gateway { child: command.spawn().unwrap(), address, setup: Arc::clone(setup), log };
         let mut ended = false;
         let answers = eventually(|| {
@@ -74,6 +75,11 @@ impl Gateway {
     /// The folder of its files.
     pub fn home(&self) -> &std::path::Path {
         self.setup.home()
+    }
+
+    /// The pipe that its log goes to, to be read from now on.
+    pub fn take_log(&mut self) -> std::process::ChildStderr {
+        self.child.stderr.take().expect("the log goes to a pipe that was not taken before")
     }
 
     /// Where it listens.

@@ -32,6 +32,10 @@ pub struct Setup {
     /// Whether a test has written the config itself, so that it stays as it is.
     by_hand: bool,
     environment: Vec<(String, String)>,
+    /// How many files its processes may have open, where a test says so.
+    open_files: Option<u32>,
+    /// Whether the gateway's log goes to a pipe that nobody reads.
+    pub(crate) log_unread: bool,
 }
 
 /// A command that ran to its end.
@@ -91,7 +95,14 @@ impl Setup {
         fs::create_dir_all(home.path().join("plugins")).unwrap();
         fs::create_dir_all(home.path().join("work")).unwrap();
         // What the gateway asks beside calls would stand among what a test's upstream was asked.
-        Setup { home, config: json!({"side_requests": false}), by_hand: false, environment: Vec::new() }
+        Setup {
+            home,
+            config: json!({"side_requests": false}),
+            by_hand: false,
+            environment: Vec::new(),
+            open_files: None,
+            log_unread: false,
+        }
     }
 
     /// Takes the config away, so that there is no file of it.
@@ -221,6 +232,18 @@ impl Setup {
         self
     }
 
+    /// Lets its processes have so many files open, and no more.
+    pub fn with_open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
+    /// Has the gateway write its log to a pipe that nobody reads until [`Gateway::take_log`].
+    pub fn with_an_unread_log(mut self) -> Self {
+        self.log_unread = true;
+        self
+    }
+
     /// Has its processes go by this clock.
     pub fn with_clock(self, clock: &WrongClock) -> Self {
         let environment = clock.environment().into_iter();
@@ -319,7 +342,14 @@ impl Setup {
     /// The binary with this home, and nothing else of the machine's environment that it could pick up.
     pub(crate) fn prepared(&self) -> Command {
         self.write_config();
-        let mut command = Command::new(binary::gateway());
+        let mut command = match self.open_files {
+            None => Command::new(binary::gateway()),
+            Some(limit) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(binary::gateway());
+                command
+            }
+        };
         command.current_dir(self.working_directory()).env_clear();
         let kept = ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP"];
         command.envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));

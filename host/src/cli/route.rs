@@ -86,7 +86,7 @@ impl Question {
         endpoint: Option<&'static Endpoint>,
         providers: &Providers,
     ) -> Result<Self, Box<dyn Error>> {
-        let addresses = Addresses::take(&mut body)?;
+        let addresses = Addresses::take(&mut body)?.ok_or(crate::error::Error::NoModel)?;
         if endpoint.is_some() {
             return Ok(Question { addresses, endpoint, guessed: false });
         }

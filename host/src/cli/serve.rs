@@ -71,8 +71,8 @@ impl Serve {
         let reader = Reader::of_standard_error(!self.log_json);
         let log = telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
-        descriptors::raise_limit();
-        let outcome = setup::runtime()?.block_on(serve(setup, reads, reader, log.clone()));
+        let descriptors = descriptors::raise_limit();
+        let outcome = setup::runtime()?.block_on(serve(setup, reads, reader, log.clone(), descriptors));
         log.flush();
         outcome
     }
@@ -98,7 +98,7 @@ impl Reads {
     }
 }
 
-async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcome {
+async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines, descriptors: u64) -> Outcome {
     let mut signals = Signals::watch()?;
     let server = &setup.loaded.config.server;
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
@@ -114,7 +114,8 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
         tell: Box::new(move |outcome| reader.reloaded(outcome)),
     };
     let reloader = Reloader::new(Arc::clone(&live), source, &setup.loaded);
-    let control = Control::new(Arc::clone(&live), Arc::clone(&reloader), addresses);
+    let connections = gateway::Connections::new(descriptors);
+    let control = Control::new(Arc::clone(&live), Arc::clone(&reloader), Arc::clone(&connections), addresses);
     let mut beside = tokio::task::JoinSet::new();
     match Socket::open(&setup.paths) {
         Ok(socket) => drop(beside.spawn(Arc::clone(&control).serve(socket))),
@@ -146,7 +147,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
         });
         running.now().config.server.drain
     };
-    gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), stop).await;
+    gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), connections, stop).await;
     // Which takes the control socket away, too.
     beside.shutdown().await;
     let app = live.now();

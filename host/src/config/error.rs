@@ -230,6 +230,8 @@ pub enum Guarded {
     Listen,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
+    /// `server.allowed_hosts`: a page whose name leads to this machine could ask.
+    AllowedHosts,
     /// `credentials.store`: secrets would leave the keyring.
     Secrets,
     /// `models`, `priority`, `enabled: false` and `hedge_after_ms`: a request that a plan pays for could move to one that
@@ -246,6 +248,7 @@ impl fmt::Display for Guarded {
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "open the gateway to other machines",
             Guarded::AllowedOrigins => "let web pages in",
+            Guarded::AllowedHosts => "let the gateway be called by other names",
             Guarded::Secrets => "say where secrets are kept",
             Guarded::Money => "say what pays for requests",
         })

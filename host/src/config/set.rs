@@ -40,6 +40,10 @@ impl Reader<'_> {
             Field::Listen => self.listen(entry)?,
             Field::Keys => self.keys(entry)?,
             Field::AllowedOrigins => self.allowed_origins(entry)?,
+            Field::AllowedHosts => self.allowed_hosts(entry)?,
+            Field::Connections => self.config.server.connections = self.integer(entry)?,
+            Field::BodiesLimit => self.config.server.bodies_limit = self.size(entry)?,
+            Field::BodyTimeout => self.config.server.body_timeout = self.millis(entry)?,
             Field::BodyLimit => self.config.server.body_limit = self.size(entry)?,
             Field::Drain => self.config.server.drain = self.millis(entry)?,
             Field::PluginDir => self.plugin_dir(entry)?,
@@ -147,6 +151,26 @@ impl Reader<'_> {
                     return Err((item.place, Fault::AllowedOrigin { key: entry.path.to_owned(), text }));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn allowed_hosts(&mut self, entry: &Entry<'_>) -> Placed<()> {
+        let items = items(entry.node);
+        if !items.is_empty() {
+            self.guarded(entry, Guarded::AllowedHosts)?;
+        }
+        for item in items {
+            let text = self.text(entry, item)?;
+            let name = text.trim_start_matches('[').trim_end_matches(']');
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            if name.is_empty() || !(is_name || name.parse::<std::net::Ipv6Addr>().is_ok()) {
+                return Err((
+                    item.place,
+                    wrong_type(entry, "names without a port or a `*`, such as `host.docker.internal`"),
+                ));
+            }
+            self.config.server.allowed_hosts.push(name.to_ascii_lowercase());
         }
         Ok(())
     }

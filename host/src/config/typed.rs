@@ -48,8 +48,16 @@ pub struct Server {
     pub keys: Vec<SecretString>,
     /// The browser origins that may ask, as `scheme://host[:port]` in lower case, as an `Origin` header has them.
     pub allowed_origins: Vec<String>,
+    /// The names beside loopback's by which others call a gateway on this machine, without ports.
+    pub allowed_hosts: Vec<String>,
+    /// How many connections clients may have open at a time.
+    pub connections: u64,
     /// The largest request body after decompression, in bytes.
     pub body_limit: u64,
+    /// The most that the bodies of all requests may hold together, in bytes.
+    pub bodies_limit: u64,
+    /// How long a body may take to arrive, beside a second for each 8 KiB of it.
+    pub body_timeout: Duration,
     /// How long open streams may go on after the gateway was told to stop.
     pub drain: Duration,
 }
@@ -124,7 +132,11 @@ impl Config {
                 listen_named: false,
                 keys: Vec::new(),
                 allowed_origins: Vec::new(),
+                allowed_hosts: Vec::new(),
+                connections: 10_000,
                 body_limit: 64 * 1024 * 1024,
+                bodies_limit: 192 * 1024 * 1024,
+                body_timeout: Duration::from_secs(30),
                 drain: Duration::from_secs(30),
             },
             plugins: Plugins { dir: paths.plugins_dir(), budget: Duration::from_millis(20), memory: 64 * 1024 * 1024 },

@@ -16,5 +16,5 @@ pub use server::{Cleared, Control, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
     Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,
-    State, Status,
+    Share, State, Status,
 };

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::reload::Reloader;
 use super::status::{Process, State, Status};
 use crate::app::Live;
+use crate::gateway::Connections;
 
 /// Which cooldowns are to be lifted: all of them where nothing is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,7 @@ pub struct Cleared {
 pub struct Control {
     live: Arc<Live>,
     reloader: Arc<Reloader>,
+    connections: Arc<Connections>,
     listening: Vec<SocketAddr>,
     started: (SystemTime, Instant),
     stopping: AtomicBool,
@@ -44,9 +46,14 @@ pub struct Control {
 
 impl Control {
     /// Of a gateway that was started just now.
-    pub fn new(live: Arc<Live>, reloader: Arc<Reloader>, listening: Vec<SocketAddr>) -> Arc<Self> {
+    pub fn new(
+        live: Arc<Live>,
+        reloader: Arc<Reloader>,
+        connections: Arc<Connections>,
+        listening: Vec<SocketAddr>,
+    ) -> Arc<Self> {
         let started = (SystemTime::now(), Instant::now());
-        Arc::new(Control { live, reloader, listening, started, stopping: AtomicBool::new(false) })
+        Arc::new(Control { live, reloader, connections, listening, started, stopping: AtomicBool::new(false) })
     }
 
     /// Says from now on that the gateway stops.
@@ -73,6 +80,7 @@ impl Control {
             started: self.started.0,
             uptime: self.started.1.elapsed(),
             listening: self.listening.clone(),
+            connections: self.connections.open(),
         };
         Status::of(&self.live.now(), process, self.reloader.in_force())
     }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::credential::{AccountError, Timestamp};
 use crate::route::cooldown::Cooling;
 use crate::route::{Provider, Window};
-use crate::telemetry::{LastError, Phase, UnderWay};
+use crate::telemetry::{self, LastError, Phase, UnderWay};
 
 /// A gateway at one moment. Times are RFC 3339, durations what their names say.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,10 +43,32 @@ pub struct Status {
     pub refused: Vec<RefusedComponent>,
     /// How many components are still being loaded.
     pub loading: usize,
+    /// The connections of clients.
+    pub connections: Share,
+    /// The memory that the bodies of requests hold, in bytes.
+    pub bodies: Share,
+    /// Lines that the log lacks because nobody read it for a while.
+    pub log_lines_dropped: u64,
     /// Requests under way, the oldest first.
     pub requests: Vec<RequestUnderWay>,
     /// The last requests that failed, the newest last.
     pub errors: Vec<FailedRequest>,
+}
+
+/// How much of something is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Share {
+    /// So much is.
+    pub used: usize,
+    /// So much may be.
+    pub limit: usize,
+}
+
+impl From<(usize, usize)> for Share {
+    fn from((used, limit): (usize, usize)) -> Self {
+        Share { used, limit }
+    }
 }
 
 /// Whether a gateway takes requests.
@@ -209,6 +231,7 @@ pub(super) struct Process {
     pub started: SystemTime,
     pub uptime: Duration,
     pub listening: Vec<SocketAddr>,
+    pub connections: (usize, usize),
 }
 
 impl Status {
@@ -237,6 +260,9 @@ impl Status {
             benched: on().filter_map(benched).collect(),
             refused: refused.collect(),
             loading: providers.pending,
+            connections: process.connections.into(),
+            bodies: app.bodies.held().into(),
+            log_lines_dropped: telemetry::lines_dropped(),
             requests: app.requests.in_flight.list().into_iter().map(Into::into).collect(),
             errors: app.requests.errors.list().into_iter().map(Into::into).collect(),
         }

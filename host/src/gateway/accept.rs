@@ -1,21 +1,26 @@
 //! Listening and accepting, with the deadlines that axum's own server does not set.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 use super::Front;
+use super::connections::{Connections, FIRST_REQUEST};
 use super::paced::Paced;
 
-/// How long a client may take to send the head of a request: slow-loris defence.
-const HEAD: Duration = Duration::from_secs(10);
+/// What waits to be written to one client, at most; a request's head has no more, either.
+const BUFFER: usize = 128 << 10;
+/// How long a client may acknowledge nothing of what it is sent, or of what asks whether it is there.
+const VANISHED: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -59,21 +64,22 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until `stop` resolves, then lets open streams finish for as long as it said.
-pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<Output = Duration>) {
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    front: Front,
+    connections: Arc<Connections>,
+    stop: impl Future<Output = Duration>,
+) {
     let graceful = GracefulShutdown::new();
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(512 << 10);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .max_concurrent_streams(256)
-        .keep_alive_interval(Duration::from_secs(60));
+    let builder = protocols();
     let (sockets, mut accepted) = tokio::sync::mpsc::channel(64);
-    let acceptors: Vec<_> =
-        listeners.into_iter().map(|listener| tokio::spawn(accept(listener, sockets.clone()))).collect();
+    let mut beside = JoinSet::new();
+    for listener in listeners {
+        beside.spawn(accept(listener, Arc::clone(&connections), sockets.clone()));
+    }
     drop(sockets);
+    let (sweeping, allowing) = (Arc::clone(&connections), front.clone());
+    beside.spawn(async move { sweeping.sweep(move || allowing.connections()).await });
     tokio::pin!(stop);
     let drain = loop {
         let socket = tokio::select! {
@@ -82,32 +88,53 @@ pub async fn serve(listeners: Vec<TcpListener>, front: Front, stop: impl Future<
         };
         // The acceptors never end by themselves.
         let Some(socket) = socket else { break Duration::ZERO };
-        let (socket, pace) = Paced::new(socket);
-        let front = front.clone();
-        let service = service_fn(move |request| {
-            pace.expect(&request);
-            front.call(request)
+        let entered = connections.enter(|seat, seated| {
+            let (socket, pace) = Paced::new(socket);
+            let front = front.clone();
+            let service = service_fn(move |request| {
+                pace.expect(&request);
+                front.answer(request, &seat)
+            });
+            let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
+            let connection = graceful.watch(connection);
+            let task = tokio::spawn(async move {
+                let _seated = seated;
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+            task.abort_handle()
         });
-        let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        if !entered {
+            tracing::debug!("a connection was closed at once: all places are taken by busy ones");
+        }
     };
-    acceptors.iter().for_each(tokio::task::JoinHandle::abort);
+    beside.abort_all();
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some streams were still open after {} s and are cut", drain.as_secs_f32());
     }
 }
 
-async fn accept(listener: TcpListener, sockets: tokio::sync::mpsc::Sender<TcpStream>) -> Infallible {
+/// HTTP/1.1 and HTTP/2, with their deadlines and with little memory for clients that read slowly.
+fn protocols() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(FIRST_REQUEST).max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_concurrent_streams(256)
+        .max_send_buf_size(BUFFER)
+        .keep_alive_interval(Duration::from_secs(60));
+    builder
+}
+
+async fn accept(listener: TcpListener, connections: Arc<Connections>, sockets: tokio::sync::mpsc::Sender<TcpStream>) {
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {
-                // A delayed acknowledgement would cost the first event of every stream 40 ms.
-                let _ = socket.set_nodelay(true);
+                prepare(&socket);
                 if sockets.send(socket).await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -115,8 +142,42 @@ async fn accept(listener: TcpListener, sockets: tokio::sync::mpsc::Sender<TcpStr
             Err(error) => {
                 // Out of file descriptors, most likely: connections wait in the backlog meanwhile.
                 tracing::warn!(%error, "a connection could not be accepted");
+                connections.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// Sets what a client's socket needs. A client that vanishes without a word ends its call, and so does one that reads nothing.
+fn prepare(socket: &TcpStream) {
+    // A delayed acknowledgement would cost the first event of every stream 40 ms.
+    let _ = socket.set_nodelay(true);
+    let socket = SockRef::from(socket);
+    let keepalive = TcpKeepalive::new().with_time(VANISHED / 3).with_interval(VANISHED / 6);
+    #[cfg(not(target_os = "openbsd"))]
+    let keepalive = keepalive.with_retries(4);
+    // Where the system has no such options, a client is gone when it says so.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(VANISHED));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_client_that_vanishes_without_a_word_is_gone_after_a_minute() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        prepare(&socket);
+        let socket = SockRef::from(&socket);
+        assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+        let probes = socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+        assert_eq!(socket.tcp_keepalive_time().unwrap() + probes, VANISHED);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(VANISHED));
     }
 }

@@ -6,25 +6,27 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use bitrouter_dialect::Dialect;
 use bitrouter_document::{Document, Kind};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use super::{body, multipart, reply};
+use super::body::Rules;
+use super::{apart, body, models, multipart, place, reply};
 use crate::app::{App, Live};
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::{Addresses, Wanted};
 use crate::telemetry::{Finished, Outcome};
+
+/// A longer body is looked through apart: it takes milliseconds.
+const LONG: usize = 4 << 20;
 
 /// One path that takes calls.
 #[derive(Debug)]
@@ -39,14 +41,21 @@ pub struct Endpoint {
     pub shape: Dialect,
     /// Whether a multipart form is taken beside JSON.
     pub form: bool,
+    /// Whether a call may leave the model out, as OpenAI's own clients do there.
+    pub model_optional: bool,
 }
 
 const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
-    Endpoint { path, operation, dialect, shape, form: false }
+    Endpoint { path, operation, dialect, shape, form: false, model_optional: false }
 }
 
 const fn openai(path: &'static str, operation: &'static str, form: bool) -> Endpoint {
-    Endpoint { path, operation, dialect: "openai", shape: Dialect::ChatCompletions, form }
+    let shape = Dialect::ChatCompletions;
+    Endpoint { path, operation, dialect: "openai", shape, form, model_optional: false }
+}
+
+const fn without_model(endpoint: Endpoint) -> Endpoint {
+    Endpoint { model_optional: true, ..endpoint }
 }
 
 static ENDPOINTS: [Endpoint; 14] = [
@@ -57,17 +66,17 @@ static ENDPOINTS: [Endpoint; 14] = [
     json("/v1/messages", "generate", "messages", Dialect::Messages),
     openai("/v1/embeddings", "embeddings", false),
     openai("/v1/completions", "completions", false),
-    openai("/v1/moderations", "moderations", false),
-    openai("/v1/images/generations", "images/generations", false),
-    openai("/v1/images/edits", "images/edits", true),
-    openai("/v1/images/variations", "images/variations", true),
+    without_model(openai("/v1/moderations", "moderations", false)),
+    without_model(openai("/v1/images/generations", "images/generations", false)),
+    without_model(openai("/v1/images/edits", "images/edits", true)),
+    without_model(openai("/v1/images/variations", "images/variations", true)),
     openai("/v1/audio/speech", "audio/speech", false),
     openai("/v1/audio/transcriptions", "audio/transcriptions", true),
     openai("/v1/audio/translations", "audio/translations", true),
 ];
 
 /// The catalogue that a provider's own client asks for: a call without a body.
-static CATALOGUE: Endpoint = json("/v1/models", "models", "responses", Dialect::Responses);
+pub(super) static CATALOGUE: Endpoint = json("/v1/models", "models", "responses", Dialect::Responses);
 
 impl Endpoint {
     /// What it wants of a provider.
@@ -111,12 +120,6 @@ pub enum CallBody {
     None,
 }
 
-/// The endpoint that a request calls, if it is a call.
-pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
-    let path = request.uri().path();
-    ENDPOINTS.iter().find(|endpoint| endpoint.path == path && request.method() == Method::POST)
-}
-
 /// The endpoint at a path, for who asks without a request.
 pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
@@ -132,15 +135,9 @@ pub(super) fn pages(live: Arc<Live>) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/health", get(health))
-        .route("/v1/models", get(models))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*model}", get(models::one))
         .with_state(live)
-}
-
-/// The dialect in which an error on this path is written.
-pub(super) fn dialect_of(path: &str) -> Dialect {
-    endpoint(path).map_or(Dialect::ChatCompletions, |endpoint| endpoint.shape)
 }
 
 /// Unique among all requests of all gateways, for practical purposes: a random start, then counting.
@@ -158,50 +155,6 @@ async fn health() -> Json<serde_json::Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
-/// own where that is empty. Any other client gets the list of models.
-async fn models(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
-    let app = live.now();
-    let query = request.uri().query().unwrap_or_default();
-    if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version") {
-        return list_of_models(&app).await;
-    }
-    let serving = app.directory.settled().await.serving(CATALOGUE.wanted());
-    let Some(provider) = serving.first() else { return Json(json!({"models": []})).into_response() };
-    let call = Call {
-        endpoint: &CATALOGUE,
-        query: Some(query.to_owned()),
-        headers: request.headers().clone(),
-        addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
-        streaming: false,
-        body: CallBody::None,
-    };
-    let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
-    pipeline::run(app, call, finished).await
-}
-
-/// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
-/// the first of them.
-async fn list_of_models(app: &App) -> Response {
-    let mut seen = std::collections::HashSet::new();
-    let providers = app.directory.settled().await;
-    let names = providers.names.exact().map(|(name, _)| (name.to_owned(), "bitrouter".to_owned()));
-    let models = providers.models().into_iter().map(|model| (model.id, model.provider));
-    let data: Vec<_> = names
-        .chain(models)
-        .filter(|(id, _)| seen.insert(id.clone()))
-        .map(|(id, owner)| json!({"id": id, "object": "model", "created": 0, "owned_by": owner}))
-        .collect();
-    Json(json!({"object": "list", "data": data})).into_response()
-}
-
-async fn unknown(request: Request<Body>) -> Response {
-    let shown = |text: &str| text.chars().take(200).flat_map(char::escape_debug).collect();
-    let path = request.uri().path();
-    let error = Error::NoEndpoint(request.method().to_string(), shown(path));
-    reply::error(&error, dialect_of(path), &request_id())
-}
-
 /// Answers a call.
 pub(super) async fn answer(
     app: Arc<App>,
@@ -209,8 +162,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let mut finished = Finished::start(&app.requests, request_id(), endpoint.dialect);
-    let limit = usize::try_from(app.config.server.body_limit).unwrap_or(usize::MAX);
-    Ok(match read(endpoint, request, limit).await {
+    Ok(match read(&app, endpoint, request).await {
         Ok(call) => pipeline::run(app, call, finished).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &finished.id);
@@ -222,35 +174,61 @@ pub(super) async fn answer(
 }
 
 /// Reads a call's body and finds its model.
-async fn read(endpoint: &'static Endpoint, request: Request<Incoming>, limit: usize) -> Result<Call, Error> {
+async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>) -> Result<Call, Error> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     let is_form = endpoint.form && essence == "multipart/form-data";
     if !is_json && !is_form {
-        let came = if essence.is_empty() { "not set".to_owned() } else { format!("`{}`", essence.escape_debug()) };
+        let came = if essence.is_empty() { "not set".to_owned() } else { format!("`{}`", place::shown(&essence)) };
         let taken = if endpoint.form { "application/json or multipart/form-data" } else { "application/json" };
         return Err(Error::ContentType(came, taken));
     }
     let content_type = content_type.to_owned();
-    let bytes = body::read(&head.headers, body, limit).await?;
-    let (addresses, streaming, body) = if is_json { read_json(bytes)? } else { read_form(content_type, &bytes)? };
+    let bytes = body::read(&head.headers, body, Rules::of(&app.config.server), &app.bodies).await?;
+    let long = bytes.len() > LONG;
+    let find = move || match is_json {
+        true => read_json(bytes),
+        false => read_form(content_type, &bytes),
+    };
+    let Found { addresses, streaming, body } = match long {
+        true => apart::run(async move { find() }).await?,
+        false => find()?,
+    };
+    let addresses = match addresses {
+        Some(addresses) => addresses,
+        None if endpoint.model_optional => models::usual(app, endpoint).await?,
+        None => return Err(Error::NoModel),
+    };
     let query = head.uri.query().map(str::to_owned);
     Ok(Call { endpoint, headers: head.headers, query, addresses, streaming, body })
 }
 
-fn read_json(bytes: Bytes) -> Result<(Addresses, bool, CallBody), Error> {
+/// What a body says.
+struct Found {
+    /// None where it names no model.
+    addresses: Option<Addresses>,
+    streaming: bool,
+    body: CallBody,
+}
+
+fn read_json(bytes: Bytes) -> Result<Found, Error> {
     let mut document = Document::parse(bytes)?;
     let addresses = Addresses::take(&mut document)?;
     let streaming = match document.kind("/stream")? {
         None | Some(Kind::Null) => false,
-        Some(_) => document.boolean("stream")?.unwrap_or(false),
+        Some(Kind::Boolean) => document.boolean("stream")?.unwrap_or(false),
+        Some(found) => {
+            let problem = format!("is of type {found}: it takes true or false");
+            return Err(Error::Member { name: "stream", problem });
+        }
     };
-    Ok((addresses, streaming, CallBody::Json(document)))
+    Ok(Found { addresses, streaming, body: CallBody::Json(document) })
 }
 
-fn read_form(content_type: String, bytes: &Bytes) -> Result<(Addresses, bool, CallBody), Error> {
+fn read_form(content_type: String, bytes: &Bytes) -> Result<Found, Error> {
     let form = multipart::read(&content_type, bytes)?;
-    Ok((form.addresses, form.streaming, CallBody::Form { content_type, bytes: form.bytes, model_at: form.at }))
+    let body = CallBody::Form { content_type, bytes: form.bytes, model_at: form.at };
+    Ok(Found { addresses: form.addresses, streaming: form.streaming, body })
 }

@@ -9,13 +9,12 @@ use std::net::IpAddr;
 
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Version};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::endpoints;
-use super::reply;
+use super::{endpoints, place, reply};
 use crate::config::Server;
 use crate::credential::Scrubber;
 use crate::error::Error;
@@ -25,6 +24,8 @@ pub struct Guard {
     /// True if the gateway listens on loopback only: then every name but loopback's is foreign.
     loopback_only: bool,
     allowed_origins: Vec<String>,
+    /// Names beside loopback's, in lower case.
+    allowed_hosts: Vec<String>,
     /// Digests, so that comparing takes the same time whatever the length.
     keys: Vec<[u8; 32]>,
     /// Keeps the keys out of the log for as long as they are in use.
@@ -37,6 +38,7 @@ impl Guard {
         Guard {
             loopback_only: server.listen.iter().all(|address| address.ip().is_loopback()),
             allowed_origins: server.allowed_origins.clone(),
+            allowed_hosts: server.allowed_hosts.clone(),
             keys: server.keys.iter().map(digest).collect(),
             _not_logged: Arc::new(Scrubber::new(server.keys.iter().map(ExposeSecret::expose_secret))).watch_the_log(),
         }
@@ -44,39 +46,42 @@ impl Guard {
 
     /// Lets a request in, or says what it is answered instead: an error, or what a browser asks before it sends one.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
-        if let Err(error) = self.check(request) {
-            tracing::warn!(path = request.uri().path(), %error, "refused at the door");
-            return Err(reply::error(&error, endpoints::dialect_of(request.uri().path()), &endpoints::request_id()));
-        }
-        match request.headers().get(header::ORIGIN) {
-            Some(origin) if request.method() == Method::OPTIONS => Err(Self::allow(preflight(), origin.clone())),
-            _ => Ok(()),
-        }
+        let origin = match self.check_place(request) {
+            Ok(origin) => origin,
+            Err(error) => return Err(refused(request, &error)),
+        };
+        let preflight = origin.is_some() && request.method() == Method::OPTIONS;
+        let answer = match self.check_key(request) {
+            Ok(()) if preflight => self::preflight(request.headers()),
+            Ok(()) => return Ok(()),
+            Err(error) => refused(request, &error),
+        };
+        Err(match origin {
+            Some(origin) => allow(answer, origin.clone()),
+            None => answer,
+        })
     }
 
-    /// Lets the page at this origin read the answer. Only an allowed origin comes this far.
-    pub(super) fn allow(mut response: Response, origin: HeaderValue) -> Response {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
-        response
-    }
-
-    fn check<B>(&self, request: &Request<B>) -> Result<(), Error> {
-        let headers = request.headers();
-        let host =
-            request.uri().authority().map(|authority| authority.as_str()).or_else(|| text(headers, header::HOST));
-        let host = host.unwrap_or_default();
+    /// Checks that the request is meant for this gateway, and where it comes from: its origin, where it has one and that is
+    /// allowed.
+    fn check_place<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r HeaderValue>, Error> {
+        let host = host(request)?;
         if !self.knows_host(host) {
             return Err(Error::ForeignHost(shown(host)));
         }
-        if let Some(origin) = headers.get(header::ORIGIN) {
-            let origin = origin.to_str().unwrap_or("?");
-            if !self.allows_origin(origin) {
-                return Err(Error::ForeignOrigin(shown(origin)));
-            }
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Ok(None) };
+        let text = origin.to_str().unwrap_or("?");
+        // Of two lines the first does not speak for both.
+        match self.allows_origin(text) && origins.next().is_none() {
+            true => Ok(Some(origin)),
+            false => Err(Error::ForeignOrigin(shown(text))),
         }
+    }
+
+    fn check_key<B>(&self, request: &Request<B>) -> Result<(), Error> {
         let open = matches!(request.uri().path(), "/" | "/health") || request.method() == Method::OPTIONS;
-        if open || self.keys.is_empty() || self.knows_key(headers) { Ok(()) } else { Err(Error::NoKey) }
+        if open || self.keys.is_empty() || self.knows_key(request.headers()) { Ok(()) } else { Err(Error::NoKey) }
     }
 
     /// Beyond loopback the gateway has names that it cannot know; there a key is required, which rebinding does not have.
@@ -86,6 +91,9 @@ impl Guard {
             _ => host,
         };
         let name = name.trim_start_matches('[').trim_end_matches(']');
+        if self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
+            return true;
+        }
         let loopback =
             name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         loopback || (!self.loopback_only && !name.is_empty())
@@ -121,18 +129,84 @@ fn shown(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()
 }
 
-/// The answer to a browser's question whether an allowed page may ask.
-fn preflight() -> Response {
+/// The host that a request is meant for: that of its target, else its one `Host` line.
+fn host<B>(request: &Request<B>) -> Result<&str, Error> {
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    let line = lines.next().map(|line| line.to_str().unwrap_or("?"));
+    if lines.next().is_some() {
+        return Err(Error::BadHost("has two Host headers".into()));
+    }
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    match (target, line) {
+        // RFC 9113, section 8.3.1. Over HTTP/1.1 the target holds, whatever the line says: RFC 9112, section 3.2.2.
+        (Some(target), Some(line)) if is_shared(request.version()) && !target.eq_ignore_ascii_case(line) => {
+            Err(Error::BadHost(format!("is for `{}` and has the Host header `{}`", shown(target), shown(line))))
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        // RFC 9112, section 3.2.
+        (None, None) if request.version() == Version::HTTP_11 => Err(Error::BadHost("has no Host header".into())),
+        (None, None) => Ok(""),
+    }
+}
+
+fn is_shared(version: Version) -> bool {
+    version >= Version::HTTP_2
+}
+
+fn refused<B>(request: &Request<B>, error: &Error) -> Response {
+    tracing::warn!(path = place::shown(request.uri().path()), %error, "refused at the door");
+    reply::error(error, place::dialect_of(request.uri().path()), &endpoints::request_id())
+}
+
+/// Lets the page at this origin read an answer, with all of its headers. Only an allowed origin comes this far.
+pub(super) fn allow(mut response: Response, origin: HeaderValue) -> Response {
+    let headers = response.headers_mut();
+    let hidden = [header::SET_COOKIE, header::CONNECTION, header::TRANSFER_ENCODING, header::VARY];
+    let own = [header::RETRY_AFTER, reply::REQUEST_ID];
+    let mut exposed: Vec<&str> = own.iter().map(header::HeaderName::as_str).collect();
+    for name in headers.keys().filter(|name| !hidden.contains(name) && !own.contains(name)) {
+        if !name.as_str().starts_with("access-control-") {
+            exposed.push(name.as_str());
+        }
+    }
+    if let Ok(exposed) = HeaderValue::from_str(&exposed.join(", ")) {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    response
+}
+
+/// The answer to a browser's question whether an allowed page may ask: with whatever headers it has. They go no further than
+/// the gateway unless a component names them.
+fn preflight(asked: &HeaderMap) -> Response {
+    const USUAL: &str = "authorization, content-type, x-api-key, anthropic-version, anthropic-beta";
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, HEAD"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, HEAD, OPTIONS"));
+    let wanted = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, x-api-key, anthropic-version, anthropic-beta"),
+        wanted.filter(is_list_of_names).unwrap_or(HeaderValue::from_static(USUAL)),
     );
+    if asked.get(PRIVATE_NETWORK).is_some_and(|wanted| wanted == "true") {
+        headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
+    }
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(header::VARY, HeaderValue::from_static("access-control-request-headers"));
     response
+}
+
+/// A page of the internet that asks a machine of a private network: <https://wicg.github.io/private-network-access/>.
+const PRIVATE_NETWORK: header::HeaderName = header::HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: header::HeaderName =
+    header::HeaderName::from_static("access-control-allow-private-network");
+
+/// Whether this is no more than names of headers, and not too much of it.
+fn is_list_of_names(value: &HeaderValue) -> bool {
+    let name = |name: &str| name.parse::<header::HeaderName>().is_ok();
+    value.len() <= 4096 && value.to_str().is_ok_and(|list| list.split(',').map(str::trim).all(name))
 }
 
 #[cfg(test)]
@@ -164,6 +238,70 @@ mod tests {
     fn beyond_loopback_any_name_may_be_ours() {
         assert!(guard("0.0.0.0:4356").knows_host("gateway.lan:4356"));
         assert!(!guard("0.0.0.0:4356").knows_host(""));
+    }
+
+    #[test]
+    fn a_name_that_the_config_allows_is_ours_with_any_port() {
+        let mut server = crate::config::Config::defaults(&crate::config::Paths::for_tests()).server;
+        server.allowed_hosts = vec!["host.docker.internal".into()];
+        let guard = Guard::new(&server);
+        for host in ["host.docker.internal", "Host.Docker.Internal:4356", "localhost:4356"] {
+            assert!(guard.knows_host(host), "{host}");
+        }
+        for host in ["docker.internal", "x.host.docker.internal", "host.docker.internal.evil.example", ""] {
+            assert!(!guard.knows_host(host), "{host}");
+        }
+    }
+
+    fn request(version: Version, target: &str, lines: &[&str]) -> Request<()> {
+        let mut request = Request::builder().version(version).uri(target);
+        for line in lines {
+            request = request.header(header::HOST, *line);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        use Version as V;
+        for (version, target, lines, wanted) in [
+            (V::HTTP_11, "/", ["localhost"].as_slice(), Some("localhost")),
+            (V::HTTP_11, "/", &["localhost", "localhost"], None),
+            (V::HTTP_11, "/", &["localhost", "evil.example"], None),
+            (V::HTTP_11, "/", &[], None),
+            (V::HTTP_10, "/", &[], Some("")),
+            (V::HTTP_11, "http://evil.example/", &["localhost"], Some("evil.example")),
+            (V::HTTP_11, "http://localhost/", &["a", "b"], None),
+            (V::HTTP_2, "http://localhost/", &[], Some("localhost")),
+            (V::HTTP_2, "http://localhost/", &["LOCALHOST"], Some("localhost")),
+            (V::HTTP_2, "http://localhost/", &["evil.example"], None),
+        ] {
+            let request = request(version, target, lines);
+            assert_eq!(host(&request).ok(), wanted, "{version:?} {target} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_page_may_send_the_headers_that_it_asks_for_and_read_all() {
+        let mut asked = HeaderMap::new();
+        let wanted = "authorization,content-type,x-stainless-os";
+        asked.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(wanted));
+        asked.insert(PRIVATE_NETWORK, HeaderValue::from_static("true"));
+        let answer = preflight(&asked);
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS], wanted);
+        assert_eq!(answer.headers()[ALLOW_PRIVATE_NETWORK], "true");
+        for odd in ["*", "a b", "x-a,,x-b", "x-\u{e9}"] {
+            asked.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_bytes(odd.as_bytes()).unwrap());
+            let answer = preflight(&asked);
+            let allowed = answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+            assert!(odd == "*" || allowed.starts_with("authorization"), "{odd}: {allowed}");
+        }
+        let mut answer = Response::new(axum::body::Body::empty());
+        answer.headers_mut().insert("x-ratelimit-remaining-tokens", HeaderValue::from_static("7"));
+        answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("a=b"));
+        let answer = allow(answer, HeaderValue::from_static("https://app.example"));
+        let exposed = answer.headers()[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        assert_eq!(exposed, "retry-after, x-bitrouter-request-id, x-ratelimit-remaining-tokens");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::route::{Addresses, asked};
 /// What was found in a form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// The models' addresses as the client wrote them.
-    pub addresses: Addresses,
+    /// The models' addresses as the client wrote them; none where it names no model, for which there is a place then.
+    pub addresses: Option<Addresses>,
     /// The form without the list.
     pub bytes: Bytes,
     /// Where the model's name stands in it.
@@ -45,7 +45,8 @@ pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Form, Error> {
     let mut model = None;
     let mut list = List::default();
     let mut streaming = false;
-    let mut part = finder.find(body).ok_or_else(|| malformed("the boundary does not occur in it"))?;
+    let first = finder.find(body).ok_or_else(|| malformed("the boundary does not occur in it"))?;
+    let mut part = first;
     loop {
         let at = part + delimiter.len();
         if body[at..].starts_with(b"--") {
@@ -72,8 +73,34 @@ pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Form, Error> {
         let model_at = model.map(|(_, at)| at);
         return replaced(body, &delimiter, list, model_at, streaming);
     }
-    let (model, at) = model.filter(|(model, _)| !model.is_empty()).ok_or(Error::NoModel)?;
-    Ok(Form { addresses: model.into(), bytes: body.clone(), at, streaming })
+    match model {
+        Some((model, at)) if model.is_empty() => Ok(Form { addresses: None, bytes: body.clone(), at, streaming }),
+        Some((model, at)) => {
+            let addresses = Some(Addresses::one(model)?);
+            Ok(Form { addresses, bytes: body.clone(), at, streaming })
+        }
+        None => Ok(with_place(body, &delimiter, first, streaming)),
+    }
+}
+
+/// A form that names no model, with a part for one before all others.
+fn with_place(body: &Bytes, delimiter: &str, first: usize, streaming: bool) -> Form {
+    let mut bytes = BytesMut::with_capacity(body.len() + delimiter.len() + MODEL_PART.len() + 2);
+    bytes.extend_from_slice(&body[..first]);
+    let at = put_place(&mut bytes, delimiter);
+    bytes.extend_from_slice(&body[first..]);
+    Form { addresses: None, bytes: bytes.freeze(), at, streaming }
+}
+
+const MODEL_PART: &[u8] = b"\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n";
+
+/// Writes a part for the model's name; answers where that goes.
+fn put_place(bytes: &mut BytesMut, delimiter: &str) -> Range<usize> {
+    bytes.extend_from_slice(delimiter.as_bytes());
+    bytes.extend_from_slice(MODEL_PART);
+    let at = bytes.len()..bytes.len();
+    bytes.extend_from_slice(b"\r\n");
+    at
 }
 
 /// A form with a list: the list's parts are taken out, and where there is no `model`, one is put in the first one's place.
@@ -99,17 +126,12 @@ fn replaced(
                 *at = at.start - part.len()..at.end - part.len();
             }
             Some(_) => {}
-            None => {
-                bytes.extend_from_slice(delimiter.as_bytes());
-                bytes.extend_from_slice(b"\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
-                at = Some(bytes.len()..bytes.len());
-                bytes.extend_from_slice(b"\r\n");
-            }
+            None => at = Some(put_place(&mut bytes, delimiter)),
         }
     }
     bytes.extend_from_slice(&body[kept..]);
     let at = at.ok_or(Error::NoModel)?;
-    Ok(Form { addresses: Addresses::Several(addresses), bytes: bytes.freeze(), at, streaming })
+    Ok(Form { addresses: Some(Addresses::Several(addresses)), bytes: bytes.freeze(), at, streaming })
 }
 
 /// RFC 2046: the boundary may be quoted.
@@ -153,15 +175,25 @@ mod tests {
     fn the_model_is_found_wherever_it_stands() {
         let body = form(&[("file", "model\r\n\r\nnot me"), ("model", "openai:whisper-1"), ("stream", "true")]);
         let found = read(TYPE, &body).unwrap();
-        assert_eq!(*found.addresses, ["openai:whisper-1"]);
+        assert_eq!(**found.addresses.as_ref().unwrap(), ["openai:whisper-1"]);
         assert_eq!(found.bytes, body);
         assert_eq!(&body[found.at.clone()], b"openai:whisper-1");
         assert!(found.streaming);
     }
 
     #[test]
-    fn a_form_without_model_or_with_two_is_refused() {
-        assert!(matches!(read(TYPE, &form(&[("file", "x")])), Err(Error::NoModel)));
+    fn a_form_without_a_model_gets_a_place_for_one() {
+        let found = read(TYPE, &form(&[("file", "x")])).unwrap();
+        assert_eq!((&found.addresses, found.at.is_empty()), (&None, true));
+        assert_eq!(found.bytes, form(&[("model", ""), ("file", "x")]));
+        assert!(found.bytes[..found.at.start].ends_with(b"name=\"model\"\r\n\r\n"));
+        assert_eq!(read(TYPE, &form(&[("model", "")])).unwrap().addresses, None);
+    }
+
+    #[test]
+    fn a_form_with_two_models_or_a_very_long_one_is_refused() {
+        let error = read(TYPE, &form(&[("model", &"m".repeat(513))])).unwrap_err();
+        assert!(error.to_string().contains("513 bytes long"), "{error}");
         let error = read(TYPE, &form(&[("model", "a"), ("model", "b")])).unwrap_err().to_string();
         assert!(error.contains("two `model` fields"), "{error}");
     }
@@ -176,7 +208,7 @@ mod tests {
             &[("file", "x"), ("models[]", "a"), ("models[]", "b"), ("model", "m"), ("language", "de")],
         ] {
             let found = read(TYPE, &form(fields)).unwrap();
-            assert_eq!(*found.addresses, ["a", "b"], "{fields:?}");
+            assert_eq!(**found.addresses.as_ref().unwrap(), ["a", "b"], "{fields:?}");
             assert_eq!(found.bytes, without, "{fields:?}");
             assert_eq!(&found.bytes[found.at], b"m", "{fields:?}");
         }

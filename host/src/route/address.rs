@@ -7,7 +7,7 @@ use std::fmt;
 use thiserror::Error;
 
 /// The longest address, in bytes. It goes into headers and logs, and no vendor's name comes near.
-const MAX_BYTES: usize = 512;
+pub(crate) const MAX_BYTES: usize = 512;
 
 /// The longest label, in bytes.
 const MAX_LABEL: usize = 64;

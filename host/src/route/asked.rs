@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use bitrouter_document::{Document, Edit, Kind};
 
+use super::address;
 use crate::error::Error;
 
 /// The most addresses of one list, in a request or under a name of the config: each may cost a wait before the next.
@@ -25,8 +26,8 @@ pub enum Addresses {
 }
 
 impl Addresses {
-    /// Takes the addresses out of a JSON body. `models` does not stay in it.
-    pub fn take(document: &mut Document) -> Result<Self, Error> {
+    /// Takes the addresses out of a JSON body, if it names any. `models` does not stay in it.
+    pub fn take(document: &mut Document) -> Result<Option<Self>, Error> {
         let kind = document.kind("/models")?;
         let listed = match kind {
             // Some clients write what is not set.
@@ -38,10 +39,24 @@ impl Addresses {
             document.patch(&[Edit::Remove { path: "/models" }])?;
         }
         if let Some(list) = listed {
-            return Ok(Addresses::Several(list));
+            return Ok(Some(Addresses::Several(list)));
         }
-        let model = document.string("model")?.filter(|model| !model.is_empty()).ok_or(Error::NoModel)?;
-        Ok(Addresses::One(model.into_owned()))
+        match document.kind("/model")? {
+            None | Some(Kind::Null) => Ok(None),
+            Some(Kind::String) => {
+                let model = document.string("model")?.filter(|model| !model.is_empty());
+                model.map(|model| Addresses::one(model.into_owned())).transpose()
+            }
+            Some(kind) => {
+                let problem = format!("is of type {kind}: it takes a text, such as \"openai:gpt-5\"");
+                Err(Error::Member { name: "model", problem })
+            }
+        }
+    }
+
+    /// The one that a request names. What is too long for an address goes no further.
+    pub fn one(model: String) -> Result<Self, Error> {
+        too_long(&model).map_or(Ok(Addresses::One(model)), |problem| Err(Error::address(problem)))
     }
 
     /// The addresses in the text of a list.
@@ -60,9 +75,18 @@ impl Addresses {
 pub fn check(list: Vec<String>) -> Result<Vec<String>, Error> {
     match list.len() {
         0 => Err(wrong("is empty".to_owned())),
-        1..=MOST => Ok(list),
+        1..=MOST => match list.iter().position(|address| too_long(address).is_some()) {
+            Some(at) => Err(wrong(format!("has an entry of {} bytes, the one at {at}", list[at].len()))),
+            None => Ok(list),
+        },
         many => Err(wrong(format!("has {many} entries"))),
     }
+}
+
+/// The sentence for a text that is too long to be an address.
+fn too_long(address: &str) -> Option<String> {
+    let bytes = address.len();
+    (bytes > address::MAX_BYTES).then(|| address::AddressError::TooLong { bytes }.to_string())
 }
 
 fn list(document: &mut Document) -> Result<Vec<String>, Error> {
@@ -101,7 +125,7 @@ mod tests {
     /// The addresses of a body, and what is left of it.
     fn take(body: &str) -> Result<(Vec<String>, String), Error> {
         let mut document = Document::parse(body.to_owned()).unwrap();
-        let addresses = Addresses::take(&mut document)?;
+        let addresses = Addresses::take(&mut document)?.ok_or(Error::NoModel)?;
         let left = String::from_utf8(document.output().into_bytes().to_vec()).unwrap();
         Ok((addresses.to_vec(), left))
     }
@@ -132,6 +156,36 @@ mod tests {
             (vec!["m".to_owned()], r#"{"model":"m"}"#.to_owned())
         );
         assert!(matches!(take(r#"{"models":null}"#), Err(Error::NoModel)));
+    }
+
+    #[test]
+    fn a_model_that_is_no_text_is_told_from_one_that_is_not_there() {
+        for body in ["{}", r#"{"model":null}"#, r#"{"model":""}"#] {
+            let error = take(body).unwrap_err().to_api("r");
+            assert_eq!(
+                (error.param.as_deref(), error.code.as_deref()),
+                (Some("model"), Some("model_missing")),
+                "{body}"
+            );
+        }
+        for (model, kind) in [("5", "number"), ("true", "boolean"), ("[\"m\"]", "array"), ("{}", "object")] {
+            let error = take(&format!(r#"{{"model":{model}}}"#)).unwrap_err().to_api("r");
+            assert_eq!(
+                (error.param.as_deref(), error.code.as_deref()),
+                (Some("model"), Some("model_invalid")),
+                "{model}"
+            );
+            assert!(error.message.starts_with(&format!("`model` is of type {kind}: ")), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_model_has_goes_no_further() {
+        let long = "m".repeat(513);
+        let error = take(&format!(r#"{{"model":"{long}"}}"#)).unwrap_err().to_string();
+        assert_eq!(error, "the model is 513 bytes long, more than 512: check what was sent as its name");
+        let error = take(&format!(r#"{{"models":["m","{long}"]}}"#)).unwrap_err().to_string();
+        assert!(error.starts_with("`models` has an entry of 513 bytes, the one at 1:"), "{error}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Providers {
     }
 
     /// The sentence for a name that nothing lists.
-    pub(super) fn unknown(&self, name: &str) -> String {
+    pub(crate) fn unknown(&self, name: &str) -> String {
         let before = name.split([':', '@']).next().unwrap_or_default();
         if name.contains(':') {
             let near = nearest(before, self.by_id.keys().map(String::as_str), 3);

@@ -11,6 +11,9 @@ use bitrouter_dialect::Usage;
 use super::in_flight::{Place, nobody};
 use super::{LastError, Phase, Requests};
 
+/// The longest sentence of an error that is logged, in bytes.
+const LONGEST: usize = 2000;
+
 /// How a request ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
@@ -99,7 +102,8 @@ impl Drop for Finished {
         let (outcome, error) = match &self.outcome {
             Outcome::ClientGone => ("client gone", None),
             Outcome::Complete => ("complete", None),
-            Outcome::Failed(error) => ("failed", Some(error.as_str())),
+            // What an upstream or a client wrote may stand in it.
+            Outcome::Failed(error) => ("failed", Some(&error[..error.floor_char_boundary(LONGEST)])),
         };
         tracing::info!(
             request = &*self.id,

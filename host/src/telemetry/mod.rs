@@ -11,7 +11,7 @@ mod logging;
 pub use errors::{LastError, LastErrors};
 pub use finished::{Finished, Outcome};
 pub use in_flight::{InFlight, Phase, UnderWay};
-pub use lines::Lines;
+pub use lines::{Lines, lines_dropped};
 pub use logging::{LogOptions, start};
 
 /// What is known of requests beside their lines in the log. It lives as long as the gateway, whatever is reloaded.

@@ -5,9 +5,10 @@
 #[cfg(unix)]
 const MOST: u64 = if cfg!(target_os = "macos") { 10_240 } else { 1 << 20 };
 
-/// Raises the soft limit to the hard one. Without it the gateway serves fewer at a time, so that is no failure.
+/// Raises the soft limit to the hard one, and answers what holds then. Without it the gateway serves fewer at a time, so that
+/// is no failure.
 #[cfg(unix)]
-pub(super) fn raise_limit() {
+pub(super) fn raise_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
@@ -16,11 +17,14 @@ pub(super) fn raise_limit() {
     {
         tracing::debug!(%error, wanted, "the limit of file descriptors stays as it is");
     }
+    getrlimit(Resource::Nofile).current.unwrap_or(MOST)
 }
 
 /// Windows has no such limit.
 #[cfg(not(unix))]
-pub(super) fn raise_limit() {}
+pub(super) fn raise_limit() -> u64 {
+    u64::MAX
+}
 
 #[cfg(all(test, unix))]
 mod tests {
@@ -34,7 +38,7 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         let most = limit.current.unwrap();
         setrlimit(Resource::Nofile, Rlimit { current: Some(most - 1), ..limit }).unwrap();
-        raise_limit();
+        assert_eq!(raise_limit(), most);
         assert_eq!(getrlimit(Resource::Nofile).current, Some(most));
     }
 }

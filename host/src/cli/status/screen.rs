@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
-use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, State, Status};
+use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, Share, State, Status};
 use crate::credential::Timestamp;
 use crate::route::Window;
 use crate::telemetry::Phase;
@@ -50,6 +50,20 @@ fn head(status: &Status, now: Timestamp) -> String {
     table.row(["config", &format!("{file}, {since} {}", ago(&config.loaded_at, now))]);
     if status.loading > 0 {
         table.row(["loading", &format!("{} components", status.loading)]);
+    }
+    // What is far from its limit is nobody's concern.
+    let crowded = |share: Share| share.used > share.limit / 2;
+    if crowded(status.connections) {
+        let Share { used, limit } = status.connections;
+        table.row(["connections", &format!("{used} of {limit}, silent ones go first (server.connections)")]);
+    }
+    if crowded(status.bodies) {
+        let Share { used, limit } = status.bodies;
+        let text = format!("{} of {} MiB are held (server.bodies_limit)", used >> 20, limit >> 20);
+        table.row(["request bodies", &text]);
+    }
+    if status.log_lines_dropped > 0 {
+        table.row(["log", &format!("nobody reads it: {} lines are missing", status.log_lines_dropped)]);
     }
     config.warnings.iter().for_each(|warning| table.row(["warning", warning]));
     if let Some(refused) = &config.refused {

@@ -15,7 +15,10 @@ fn each_problem_has_its_sentence_and_place() {
             "- a\n",
             "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
         ),
-        ("server: 4356\n", "1:1: `server` takes keys of its own: listen, keys, allowed_origins, body_limit, drain_ms"),
+        (
+            "server: 4356\n",
+            "1:1: `server` takes keys of its own: listen, keys, allowed_origins, allowed_hosts, connections, body_limit, bodies_limit, body_timeout_ms, drain_ms",
+        ),
         ("server:\n  listen:\n", "2:3: `server.listen` has no value: give it one, or take the line out"),
         ("server: {listen: 4356}\n", "1:18: `server.listen` takes an address with a port, such as `127.0.0.1:4356`"),
         (

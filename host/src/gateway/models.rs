@@ -1,0 +1,159 @@
+//! The pages of models, `/v1/models` and below it one for each model; and which model is meant where a call names none.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bitrouter_dialect::Dialect;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::endpoints::{CATALOGUE, Call, CallBody, Endpoint, request_id};
+use super::{place, reply};
+use crate::app::{App, Live};
+use crate::error::Error;
+use crate::pipeline;
+use crate::route::address::Address;
+use crate::route::{Addresses, Providers};
+use crate::telemetry::Finished;
+
+/// The largest catalogue that is looked through for one model.
+const LARGEST: usize = 8 << 20;
+
+/// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
+/// own where that is empty. Any other client gets the list of models.
+pub(super) async fn list(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+    let (app, head) = (live.now(), request.into_parts().0);
+    if wants_catalogue(&head) {
+        let catalogue = catalogue(app, &head).await;
+        return catalogue.unwrap_or_else(|| Json(json!({"models": []})).into_response());
+    }
+    let providers = app.directory.settled().await;
+    let data: Vec<Value> = listed(&providers).map(|(id, owner)| model(&id, &owner)).collect();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+/// One of them, in the form of the list that the client would get.
+pub(super) async fn one(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+    let (app, head) = (live.now(), request.into_parts().0);
+    let name = place::model_of(head.uri.path()).unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let found = match wants_catalogue(&head) {
+        true => in_catalogue(app, &head, &name).await,
+        false => find(&app, &name).await.map(|model| Json(model).into_response()),
+    };
+    found.unwrap_or_else(|error| reply::error(&error, Dialect::ChatCompletions, &request_id()))
+}
+
+fn wants_catalogue(head: &Parts) -> bool {
+    let query = head.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version")
+}
+
+/// The catalogue in the form of the Codex CLI; none where no provider has one.
+async fn catalogue(app: Arc<App>, head: &Parts) -> Option<Response> {
+    let serving = app.directory.settled().await.serving(CATALOGUE.wanted());
+    let provider = serving.first()?;
+    let call = Call {
+        endpoint: &CATALOGUE,
+        query: head.uri.query().map(str::to_owned),
+        headers: head.headers.clone(),
+        addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
+        streaming: false,
+        body: CallBody::None,
+    };
+    let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
+    Some(pipeline::run(app, call, finished).await)
+}
+
+async fn in_catalogue(app: Arc<App>, head: &Parts, name: &str) -> Result<Response, Error> {
+    let providers = app.directory.settled().await;
+    let Some(answer) = catalogue(app, head).await else { return Err(unknown(&providers, name)) };
+    if answer.status() != StatusCode::OK {
+        return Ok(answer);
+    }
+    let body = axum::body::to_bytes(answer.into_body(), LARGEST).await;
+    let body = body.map_err(|error| Error::Internal(format!("the catalogue could not be read: {error}")))?;
+    let mut catalogue: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let model = address(&providers, name).map_or_else(|| name.to_owned(), |address| address.model().to_owned());
+    let models = catalogue["models"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let found = models.into_iter().find(|entry| entry["slug"] == model.as_str());
+    found.map(|entry| Json(entry).into_response()).ok_or_else(|| unknown(&providers, name))
+}
+
+/// The model of this name or address, if it is the user's own or one that is listed.
+async fn find(app: &App, name: &str) -> Result<Value, Error> {
+    let providers = app.directory.settled().await;
+    if let Some((id, owner)) = listed(&providers).find(|(id, _)| id == name) {
+        return Ok(model(&id, &owner));
+    }
+    let owner = match address(&providers, name) {
+        Some(Address::Provider { provider, model, .. }) => {
+            let provider = providers.by_id.get(&provider).filter(|provider| provider.is_active());
+            provider.filter(|provider| provider.lists(&model)).map(|provider| provider.id().to_owned())
+        }
+        Some(Address::Model(name)) if providers.names.find(&name).is_some() => Some(OURS.to_owned()),
+        Some(Address::Model(name)) => {
+            let listing = providers.active().into_iter().find(|provider| provider.listed(&name).is_some());
+            listing.map(|provider| provider.id().to_owned())
+        }
+        None => None,
+    };
+    match owner {
+        Some(owner) => Ok(model(name, &owner)),
+        None if providers.pending > 0 => Err(Error::Compiling),
+        None => Err(unknown(&providers, name)),
+    }
+}
+
+fn address(providers: &Providers, name: &str) -> Option<Address> {
+    Address::parse(name, |id| providers.by_id.contains_key(id)).ok()
+}
+
+fn unknown(providers: &Providers, name: &str) -> Error {
+    match Address::parse(name, |_| false) {
+        Err(error) => Error::NotListed(error.to_string()),
+        Ok(_) => Error::NotListed(providers.unknown(name)),
+    }
+}
+
+/// Who owns the user's own names.
+const OURS: &str = "bitrouter";
+
+/// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
+/// the first of them.
+fn listed(providers: &Providers) -> impl Iterator<Item = (String, String)> {
+    let mut seen = HashSet::new();
+    let names: Vec<_> = providers.names.exact().map(|(name, _)| (name.to_owned(), OURS.to_owned())).collect();
+    let models = providers.models().into_iter().map(|model| (model.id, model.provider));
+    names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()))
+}
+
+fn model(id: &str, owner: &str) -> Value {
+    json!({"id": id, "object": "model", "created": 0, "owned_by": owner})
+}
+
+/// What stands in for a model that was left out: the user's own name that is the operation's, else the first model that the
+/// component of the first provider lists with it.
+pub(super) async fn usual(app: &App, endpoint: &Endpoint) -> Result<Addresses, Error> {
+    let providers = app.directory.settled().await;
+    if providers.names.find(endpoint.operation).is_some() {
+        return Ok(endpoint.operation.to_owned().into());
+    }
+    let serving = providers.active().into_iter().filter(|provider| provider.serves(endpoint.wanted()));
+    let mut usual = serving.filter_map(|provider| {
+        let models = &provider.plugin.description.models;
+        let first = models.iter().find(|model| model.operations.iter().any(|known| known == endpoint.operation))?;
+        Some(format!("{}:{}", provider.id(), first.id))
+    });
+    match usual.next() {
+        Some(address) => Ok(address.into()),
+        None if providers.pending > 0 => Err(Error::Compiling),
+        None => Err(Error::NoModel),
+    }
+}
