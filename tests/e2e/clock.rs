@@ -3,7 +3,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use bitrouter_tests::{Answer, ChatGpt, Gateway, Issuer, Login, Reuse, Setup, Turn, WrongClock};
+use bitrouter_tests::{Answer, ChatGpt, Gateway, Issuer, Login, Reuse, Setup, Turn, WrongClock, eventually};
 use serde_json::{Value, json};
 
 const TWO_DAYS: i64 = 2 * 24 * 3600;
@@ -85,4 +85,22 @@ fn a_login_is_stored_with_its_expiry_by_the_issuers_clock() {
         assert!(issuer.refreshes("acc-1") <= 1, "{ahead}");
         assert_eq!(issuer.reuses(), 0);
     }
+}
+
+#[test]
+#[ignore = "needs libfaketime: cargo xtask e2e"]
+fn the_date_of_answers_goes_back_with_the_clock() {
+    let clock = WrongClock::ahead(TWO_DAYS);
+    let gateway = Gateway::start().with_clock(&clock).run();
+    // By the right clock, in seconds from now.
+    let ahead = || {
+        let answer = gateway.get("/health").send().status(200);
+        let date = answer.header("date").unwrap().to_owned();
+        let at = std::process::Command::new("date").args(["-u", "-d", &date, "+%s"]).output().unwrap();
+        let at: i64 = String::from_utf8_lossy(&at.stdout).trim().parse().unwrap();
+        at - i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap()
+    };
+    assert!(ahead() > TWO_DAYS / 2);
+    clock.set(0);
+    assert!(eventually(|| ahead() < TWO_DAYS / 2), "{} s ahead", ahead());
 }

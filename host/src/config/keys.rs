@@ -151,7 +151,7 @@ pub(super) const KEYS: &[Key] = &[
             why: "bodies are kept in memory while their requests run",
         },
         default: "192MiB",
-        doc: "How much memory the bodies of all requests under way may hold together, at least twice `server.body_limit`. Where that is not enough, the largest that is still being read is answered 503.",
+        doc: "How much memory the bodies of all requests under way may hold together, at least three times `server.body_limit`. Where that is not enough, the largest that is still being read is answered 503.",
         state: State::Landed(Field::BodiesLimit),
     },
     Key {

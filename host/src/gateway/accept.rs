@@ -72,7 +72,7 @@ pub async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let builder = protocols();
-    let (sockets, mut accepted) = tokio::sync::mpsc::channel(64);
+    let (sockets, mut accepted) = tokio::sync::mpsc::channel(8);
     let mut beside = JoinSet::new();
     for listener in listeners {
         beside.spawn(accept(listener, Arc::clone(&connections), sockets.clone()));

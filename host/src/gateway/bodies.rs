@@ -18,7 +18,9 @@ use crate::error::Error;
 const UNCOUNTED: usize = 16 << 10;
 /// By so much a share grows.
 const STEP: usize = 64 << 10;
-/// A body beyond this size leaves the last eighth to others, and may have to give way.
+/// A body beyond this size may have to give way while it is read, as may one that waits.
+const LISTED: usize = 128 << 10;
+/// A body beyond this size leaves the last eighth to others.
 const SMALL: usize = 1 << 20;
 /// How long a body of a gateway waits for room where none is larger.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,8 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Bodies {
     limit: AtomicUsize,
     held: AtomicUsize,
-    /// Those beyond [`SMALL`] that are being read.
+    /// Those beyond [`LISTED`] that are being read, and those that wait.
     reading: Mutex<Vec<Arc<Reader>>>,
+    /// How many wait.
+    waiting: AtomicUsize,
     freed: Notify,
     /// How long a body waits for room where none is larger.
     patience: Duration,
@@ -39,6 +43,8 @@ pub struct Bodies {
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     size: AtomicUsize,
+    /// The size that it waits for; 0 where it does not.
+    wants: AtomicUsize,
     gives_way: AtomicBool,
     told: Notify,
 }
@@ -59,6 +65,7 @@ impl Bodies {
             limit: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             reading: Mutex::default(),
+            waiting: AtomicUsize::new(0),
             freed: Notify::new(),
             patience: PATIENCE,
         };
@@ -66,9 +73,10 @@ impl Bodies {
         Arc::new(bodies)
     }
 
-    /// Sets another budget. A single body of the largest size always fits, whatever the config says.
+    /// Sets another budget. A single body of the largest size always fits, whatever the config says: unpacked in
+    /// pieces it takes twice its size.
     pub fn allow(&self, server: &Server) {
-        let limit = server.bodies_limit.max(server.body_limit.saturating_mul(2));
+        let limit = server.bodies_limit.max(server.body_limit.saturating_mul(3));
         self.limit.store(usize::try_from(limit).unwrap_or(usize::MAX), Relaxed);
         self.freed.notify_waiters();
     }
@@ -83,8 +91,15 @@ impl Bodies {
         Share { bodies: Arc::clone(self), reader: Arc::default(), size: 0, listed: false }
     }
 
-    /// Takes so much more for a body that is this large then.
+    /// Takes so much more for a body that is this large then. The smallest of those that wait comes first.
     fn take(&self, more: usize, size: usize) -> bool {
+        if self.waiting.load(Relaxed) > 0 {
+            let reading = self.reading();
+            let mut waiting = reading.iter().map(|reader| reader.wants.load(Relaxed)).filter(|wants| *wants > 0);
+            if waiting.any(|wants| wants < size) {
+                return false;
+            }
+        }
         let limit = self.limit.load(Relaxed);
         let limit = if size > SMALL { limit - limit / 8 } else { limit };
         let add = |held: usize| held.checked_add(more).filter(|held| *held <= limit);
@@ -131,14 +146,15 @@ impl Share {
         }
         self.size = to;
         self.reader.size.store(to, Relaxed);
-        if to > SMALL && !self.listed {
-            self.listed = true;
-            self.bodies.reading().push(Arc::clone(&self.reader));
+        if to > LISTED {
+            self.list();
         }
         Ok(())
     }
 
-    async fn wait(&self, to: usize) -> Result<(), Error> {
+    async fn wait(&mut self, to: usize) -> Result<(), Error> {
+        self.list();
+        let _waiting = Waiting::new(&self.bodies, &self.reader, to);
         let wait = async {
             loop {
                 let freed = self.bodies.freed.notified();
@@ -172,6 +188,12 @@ impl Share {
         }
     }
 
+    fn list(&mut self) {
+        if !std::mem::replace(&mut self.listed, true) {
+            self.bodies.reading().push(Arc::clone(&self.reader));
+        }
+    }
+
     fn unlist(&mut self) {
         if std::mem::take(&mut self.listed) {
             self.bodies.reading().retain(|reader| !Arc::ptr_eq(reader, &self.reader));
@@ -183,6 +205,29 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.unlist();
         self.shrink(0);
+    }
+}
+
+/// As long as this is there, a body waits.
+struct Waiting<'s> {
+    bodies: &'s Bodies,
+    reader: &'s Reader,
+}
+
+impl<'s> Waiting<'s> {
+    fn new(bodies: &'s Bodies, reader: &'s Reader, wants: usize) -> Self {
+        reader.wants.store(wants, Relaxed);
+        bodies.waiting.fetch_add(1, Relaxed);
+        Waiting { bodies, reader }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.reader.wants.store(0, Relaxed);
+        self.bodies.waiting.fetch_sub(1, Relaxed);
+        // It may be another's turn.
+        self.bodies.freed.notify_waiters();
     }
 }
 
@@ -214,7 +259,7 @@ mod tests {
 
     fn bodies(limit: usize) -> Arc<Bodies> {
         let mut server = crate::config::Config::defaults(&crate::config::Paths::for_tests()).server;
-        (server.bodies_limit, server.body_limit) = (limit as u64, 1);
+        (server.bodies_limit, server.body_limit) = (limit as u64, 1024);
         let bodies = Arc::into_inner(Bodies::new(&server)).unwrap();
         Arc::new(Bodies { patience: Duration::from_millis(100), ..bodies })
     }
@@ -265,6 +310,37 @@ mod tests {
         assert!(matches!(largest.await.unwrap(), Error::BodiesFull(_)));
         drop((middle, small));
         assert_eq!(bodies.held().0, 0);
+    }
+
+    #[tokio::test]
+    async fn of_those_that_wait_the_smallest_comes_first() {
+        let bodies = bodies(16 * MIB);
+        let whole = holding(&bodies, 14 * MIB).await.keeps(vec![0; 14 * MIB]);
+        let crowd: Vec<_> = (0..2).map(|_| bodies.share()).collect();
+        let crowd = crowd.into_iter().map(|mut share| {
+            tokio::spawn(async move {
+                share.grow(MIB).await.unwrap();
+                share
+            })
+        });
+        let crowd = futures_util::future::join_all(crowd).await;
+        let watch = Arc::clone(&bodies);
+        let waits = |size: usize| {
+            let bodies = Arc::clone(&watch);
+            tokio::spawn(async move {
+                let mut share = bodies.share();
+                share.grow(size).await.map(|()| share)
+            })
+        };
+        let (large, small) = (waits(MIB), waits(200 << 10));
+        while bodies.waiting.load(Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!bodies.take(STEP, 2 * MIB), "nobody comes in between");
+        drop(crowd);
+        // There is room for both then; the smaller need not have waited for the larger.
+        assert!(small.await.unwrap().is_ok() && large.await.unwrap().is_ok());
+        drop(whole);
     }
 
     #[tokio::test]

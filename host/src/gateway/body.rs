@@ -27,9 +27,10 @@ use crate::error::Error;
 const STALLED: Duration = Duration::from_secs(30);
 /// For each so many bytes a body may take a second longer.
 const LEAST_RATE: u64 = 8 << 10;
-/// The first piece of a body whose length is not known; those after it are larger.
+/// The first piece of a body whose length is not known, and the largest of those after it. A piece is half as large as what is
+/// there: the system may give memory in units of 2 MiB, which no body should take with its first bytes.
 const FIRST_PIECE: usize = 64 << 10;
-const PIECE: usize = 1 << 20;
+const LARGEST_PIECE: usize = 1 << 20;
 /// So much is unpacked at once, in some 0.1 ms.
 const AT_ONCE: usize = 64 << 10;
 /// So much is unpacked where the request is served; a longer body goes on apart.
@@ -199,7 +200,7 @@ async fn unpacked(
         Encoding::Brotli => Box::new(BrotliDecoder::new(packed)),
     };
     // JSON is packed to a fifth or so.
-    gathered.expect(length.map(|length| (length * 6).clamp(4 << 10, PIECE as u64)));
+    gathered.expect(length.map(|length| (length * 6).clamp(4 << 10, 4 * FIRST_PIECE as u64)));
     let mut unpacking = Unpacking { encoding, decoder, gathered };
     if !unpacking.goes_to(HERE).await? {
         unpacking = apart::run(async move {
@@ -274,7 +275,7 @@ impl Gathered {
     /// The last piece, with room in it.
     fn room(&mut self) -> &mut Vec<u8> {
         if self.last.len() == self.last.capacity() {
-            let next = Vec::with_capacity(if self.last.is_empty() { FIRST_PIECE } else { PIECE });
+            let next = Vec::with_capacity((self.size / 2).clamp(FIRST_PIECE, LARGEST_PIECE));
             let full = std::mem::replace(&mut self.last, next);
             if !full.is_empty() {
                 self.full.push(full);
@@ -300,7 +301,9 @@ impl Gathered {
         if self.size > self.rules.limit {
             return Err(self.rules.over());
         }
-        self.share.grow(self.size + self.size.min(self.window)).await
+        // Several pieces are copied into one at the end, and what is freed then is not given back at once.
+        let pieces = if self.full.is_empty() { self.size } else { 2 * self.size };
+        self.share.grow(pieces + self.size.min(self.window)).await
     }
 
     /// All of it in one piece.

@@ -38,10 +38,15 @@ impl Addresses {
         if kind.is_some() {
             document.patch(&[Edit::Remove { path: "/models" }])?;
         }
+        let model = document.kind("/model")?;
+        if model == Some(Kind::Null) {
+            // As good as not there; what stands in for it is written later.
+            document.patch(&[Edit::Remove { path: "/model" }])?;
+        }
         if let Some(list) = listed {
             return Ok(Some(Addresses::Several(list)));
         }
-        match document.kind("/model")? {
+        match model {
             None | Some(Kind::Null) => Ok(None),
             Some(Kind::String) => {
                 let model = document.string("model")?.filter(|model| !model.is_empty());
@@ -141,6 +146,7 @@ mod tests {
         for (body, left) in [
             (r#"{"model":"x","models":["a","b:c"],"y":1}"#, r#"{"model":"x","y":1}"#),
             (r#"{"models":["a","b:c"],"y":1}"#, r#"{"y":1}"#),
+            (r#"{"model":null,"models":["a","b:c"],"y":1}"#, r#"{"y":1}"#),
             (r#"{"models":["a","b:c"]}"#, "{}"),
         ] {
             let (addresses, rest) = take(body).unwrap();
