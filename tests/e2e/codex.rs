@@ -286,6 +286,12 @@ fn the_catalogue_is_there_in_codexs_own_shape() {
     assert_eq!(model["apply_patch_tool_type"], "freeform");
     assert_eq!(model["truncation_policy"], json!({"mode": "tokens", "limit": 10_000}));
     assert_eq!(model["supported_reasoning_levels"].as_array().map(Vec::len), Some(3));
+    // A model's own page has the form of the list that the client would get.
+    for name in [model["slug"].as_str().unwrap(), "openai-codex:gpt-5.5"] {
+        let page = gateway.get(&format!("/v1/models/{name}?client_version=0.169.0")).send().status(200);
+        assert_eq!(page.json(), *model, "{name}");
+    }
+    gateway.get("/v1/models/no-such-model?client_version=0.169.0").send().status(404).says("model_not_found");
     let list = gateway.get("/v1/models").send().status(200).json();
     assert!(list["data"].as_array().unwrap().iter().any(|model| model["id"] == "gpt-5.5"), "{list}");
 }
