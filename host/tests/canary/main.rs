@@ -78,6 +78,7 @@ impl Canary {
         tokio::spawn(gateway::serve(
             listeners,
             gateway::Front::new(Live::new(Arc::clone(&app))),
+            gateway::Connections::new(1024),
             std::future::pending(),
         ));
         Canary { app, recorder, address, _home: home }
