@@ -16,6 +16,9 @@ pub use number::milliseconds;
 /// as good as nothing.
 pub const LONGEST: u64 = 32 * 24 * 60 * 60;
 
+/// No limit ends after this moment, the year 2100, in seconds since 1970.
+pub const LAST: u64 = 4_102_444_800;
+
 /// From here on a number of seconds is a moment since 1970, and not a wait of 31 years; and from there on milliseconds.
 const EPOCH: u64 = 1_000_000_000;
 const EPOCH_MS: u64 = 1_000_000_000_000;
@@ -42,12 +45,12 @@ impl Ends {
     }
 
     /// What is believed of it: nothing of what has gone by, is no wait at all, or is too long. `now` is in seconds since
-    /// 1970; without it a moment is believed as it is.
+    /// 1970; without it a moment is believed up to [`LAST`].
     pub fn believed(self, now: Option<u64>) -> Option<Self> {
         let plausible = match (self, now) {
             (Ends::After(after), _) => after > 0 && after <= LONGEST * 1000,
             (Ends::At(at), Some(now)) => at > now && at - now <= LONGEST,
-            (Ends::At(_), None) => true,
+            (Ends::At(at), None) => at <= LAST,
         };
         plausible.then_some(self)
     }

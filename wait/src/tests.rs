@@ -128,6 +128,9 @@ fn what_has_gone_by_is_nonsense_or_is_far_too_long_is_nothing() {
     ] {
         assert_eq!(told_at(Some(THEN), &[("retry-after", value)]), None, "{value}");
     }
+    for value in ["99999999999", "99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "soon", "0"] {
+        assert_eq!(told_at(None, &[("retry-after", value)]), None, "{value}, without a clock");
+    }
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub(crate) async fn beside(
     let (status, headers) = (response.status(), response.headers().clone());
     let answer = deliver::page(response, scrubber.as_deref()).await;
     let answer = answer.map_err(|reason| Error::Broken { provider: attempt.id(), reason })?;
-    match page::of(status, &headers, answer.body.as_bytes()) {
+    // What a success holds the component can tell best.
+    match page::of(status, &headers, answer.body.as_bytes()).filter(|_| !status.is_success()) {
         Some(page) => Err(page::error(provider, request, status, &headers, page)),
         None => Ok((answer, scrubber)),
     }

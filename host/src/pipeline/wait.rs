@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter_wait::{Ends as Told, limit_ends, retry_after};
+use bitrouter_wait::{Ends as Told, LAST, limit_ends, retry_after};
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use crate::plugin::contract::Failure;
@@ -14,7 +14,7 @@ const RETRY_AFTER_MS: &str = "retry-after-ms";
 
 /// What a component told: the moment where there is one, else the wait.
 pub(super) fn told(failure: &Failure) -> Option<Ends> {
-    believed(failure.resets_at.map(Told::At)).or_else(|| believed(failure.retry_after_ms.map(Told::After)))
+    moment(failure.resets_at).or_else(|| believed(failure.retry_after_ms.map(Told::After)))
 }
 
 /// What an answer's `retry-after` says.
@@ -30,7 +30,7 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<Ends> {
 /// What a body says in seconds: a moment, or a wait.
 pub(super) fn said(resets_at: Option<u64>, retry_after: Option<u64>) -> Option<Ends> {
     let wait = retry_after.and_then(|seconds| seconds.checked_mul(1000));
-    believed(resets_at.map(Told::At)).or_else(|| believed(wait.map(Told::After)))
+    moment(resets_at).or_else(|| believed(wait.map(Told::After)))
 }
 
 /// Tells the client in whole seconds, whatever form it came in; what was nothing is taken out.
@@ -46,6 +46,12 @@ pub(super) fn tell(headers: &mut HeaderMap, ends: Option<Ends>) {
     if exact.is_none_or(|exact| believed(Some(Told::After(exact))).is_none()) {
         headers.remove(RETRY_AFTER_MS);
     }
+}
+
+/// A moment that was named as one may lie further ahead than a wait: what rests for it has bounds of its own.
+fn moment(resets_at: Option<u64>) -> Option<Ends> {
+    let at = resets_at.filter(|at| *at > now() && *at <= LAST)?;
+    Some(Ends::At(UNIX_EPOCH + Duration::from_secs(at)))
 }
 
 fn believed(told: Option<Told>) -> Option<Ends> {

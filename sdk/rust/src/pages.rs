@@ -43,8 +43,7 @@ impl<'a> Model<'a> {
     }
 }
 
-/// `{"models": […]}`: a live list, which takes the place of the description's. Models of an operation that no model of the
-/// list is said to serve stay as the description has them.
+/// `{"models": […]}`: a live list, which takes the place of the description's.
 pub fn models_json<'a>(models: impl IntoIterator<Item = Model<'a>>) -> String {
     let models: Vec<String> = models.into_iter().map(Model::json).collect();
     ["{\"models\":[", &models.join(","), "]}"].concat()

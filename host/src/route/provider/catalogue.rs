@@ -21,7 +21,7 @@ impl Provider {
     /// Whether the provider lists this model: for any account that can be used.
     pub fn lists(&self, model: &str) -> bool {
         self.any_list(|list| match list {
-            Some(live) => live.get(model).is_some() || self.own(model).is_some_and(|own| self.stays(own, live)),
+            Some(live) => live.get(model).is_some(),
             None => self.own(model).is_some(),
         })
     }
@@ -31,10 +31,7 @@ impl Provider {
         let mut found = None;
         self.any_list(|list| {
             found = match list {
-                Some(live) => match live.get(model) {
-                    Some(known) => Some(self.of_account(known, live)),
-                    None => self.own(model).filter(|own| self.stays(own, live)).map(of_component),
-                },
+                Some(live) => live.get(model).map(|known| self.of_account(known, live)),
                 None => self.own(model).map(of_component),
             };
             found.is_some()
@@ -48,11 +45,7 @@ impl Provider {
         let mut seen = std::collections::HashSet::new();
         self.any_list(|list| {
             let of_list: Vec<Listed> = match list {
-                Some(live) => {
-                    let told = live.models().iter().map(|model| self.of_account(model, live));
-                    let own = self.plugin.description.models.iter();
-                    told.chain(own.filter(|own| self.stays(own, live)).map(of_component)).collect()
-                }
+                Some(live) => live.models().iter().map(|model| self.of_account(model, live)).collect(),
                 None => self.plugin.description.models.iter().map(of_component).collect(),
             };
             models.extend(of_list.into_iter().filter(|model| seen.insert(model.id.clone())));
@@ -90,19 +83,6 @@ impl Provider {
 
     fn own(&self, model: &str) -> Option<&Model> {
         self.plugin.description.models.iter().find(|known| known.id == model)
-    }
-
-    /// Whether a model of the component's own is listed beside a live list that lacks it: where it serves operations of
-    /// which that list says nothing, as one of chat models says nothing of embeddings.
-    fn stays(&self, own: &Model, live: &Catalogue) -> bool {
-        let tells = |model: &Model, operation: &str| match (model.operations.as_slice(), self.own(&model.id)) {
-            ([], Some(own)) if !own.operations.is_empty() => own.operations.iter().any(|known| known == operation),
-            // Models are what such a list is of where it does not say.
-            ([], _) => operation == "generate",
-            (some, _) => some.iter().any(|known| known == operation),
-        };
-        let is_told = |operation: &String| live.models().iter().any(|model| tells(model, operation));
-        live.get(&own.id).is_none() && !own.operations.is_empty() && !own.operations.iter().any(is_told)
     }
 
     /// A model of a live list, with what only the component knows of it.

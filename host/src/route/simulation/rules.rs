@@ -276,9 +276,13 @@ impl Rules {
     /// Somebody was answered by it.
     fn is_there(&mut self, model: (usize, usize)) {
         self.outages.remove(&model);
+        let now = self.now;
+        // What is long over is forgotten, and so is who was answered since.
+        let remembered = |doubt: &Doubt| now < doubt.until + if doubt.failing { 10 * MINUTE } else { 10 * SECOND };
+        self.doubts.retain(|known, doubt| *known != model || remembered(doubt));
         if let Some(doubt) = self.doubts.get_mut(&model) {
-            (doubt.well, doubt.failing) = (Some(self.now), false);
-            doubt.until = doubt.until.min(self.now);
+            (doubt.well, doubt.failing) = (Some(now), false);
+            doubt.until = doubt.until.min(now);
         }
     }
 
