@@ -412,12 +412,12 @@ async fn large_bodies_of_one_client_bench_a_component_for_nobody() {
 
 #[tokio::test]
 async fn a_component_cannot_wait() {
-    let sleeping = plugin("tests/sleeping.wasm").await;
+    let napping = plugin("tests/napping.wasm").await;
     for model in ["block", "poll", "ready"] {
-        let answer = prepare(&sleeping, &call(model)).await;
+        let answer = prepare(&napping, &call(model)).await;
         assert!(matches!(answer, Ok(Ok(_))), "{model}: {:?}", answer.err());
     }
-    let answer = prepare(&sleeping, &call("until")).await;
+    let answer = prepare(&napping, &call("until")).await;
     assert!(matches!(answer, Err(HookError::Cpu(_))), "{:?}", answer.err());
 }
 

@@ -192,7 +192,7 @@ impl Abuse {
             Self::Loops => hostile("loop"),
             Self::Grows => hostile("grow"),
             Self::Sleeps => {
-                let call = crate::bodies::chat(Kind::Small, "sleeping:block", false);
+                let call = crate::bodies::chat(Kind::Small, "sleeping:bench-whole", false);
                 vec![Post::new(Behaviour::Whole.path(), call)]
             }
             Self::FloodPushes => vec![bodies::hostile_stream("flood-pushes")],

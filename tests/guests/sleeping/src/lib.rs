@@ -1,49 +1,42 @@
-//! Has WASI, as the runtimes of some languages do, and waits for its clock in the way that the call's model names.
+//! Waits in its hook on the clock of WASI, as a component may that was compiled from a language whose runtime has one. The
+//! load rig has many calls of it at once, to see whether others wait with it.
 
-use bitrouter_provider::{
-    Answer, Call, Failure, Field, Payload, Provider, Request, Step, Trouble, Window, explain, export, rate_limits,
-};
+use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
 
-mod wasi {
-    #![allow(unsafe_code, missing_docs, clippy::all, rust_2018_idioms)]
+use clock::wasi::clocks::monotonic_clock::subscribe_duration;
 
+/// As much of WASI 0.2 as it takes to wait.
+#[allow(missing_docs, unsafe_code, reason = "it is generated")]
+mod clock {
     wit_bindgen::generate!({
-        inline: r#"
-            package tests:sleeping;
+        inline: "
+            package bitrouter:sleeping;
 
             world sleeping {
-                import wasi:io/poll@0.2.0;
                 import wasi:clocks/monotonic-clock@0.2.0;
             }
 
             package wasi:io@0.2.0 {
                 interface poll {
                     resource pollable {
-                        ready: func() -> bool;
                         block: func();
                     }
-                    poll: func(in: list<borrow<pollable>>) -> list<u32>;
                 }
             }
 
             package wasi:clocks@0.2.0 {
                 interface monotonic-clock {
                     use wasi:io/poll@0.2.0.{pollable};
-                    type instant = u64;
-                    type duration = u64;
-                    now: func() -> instant;
-                    subscribe-duration: func(when: duration) -> pollable;
+                    subscribe-duration: func(when: u64) -> pollable;
                 }
             }
-        "#,
+        ",
         generate_all,
     });
 }
 
-use wasi::wasi::{clocks::monotonic_clock, io::poll};
-
-/// A minute in nanoseconds: longer than any hook may take.
-const MINUTE: u64 = 60_000_000_000;
+/// Four seconds, in the nanoseconds of WASI.
+const NAP: u64 = 4_000_000_000;
 
 /// The provider.
 pub struct Sleeping;
@@ -58,38 +51,14 @@ impl Provider for Sleeping {
             "version": "0.1.0",
             "origins": { "api": "http://127.0.0.1:9/v1" },
             "serves": { "generate": ["chat-completions"] },
-            "models": [{ "id": "ok" }],
+            "models": [{ "id": "sleeping-1" }],
             "billing": "free"
         }"#
         .into()
     }
 
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        let clock = monotonic_clock::subscribe_duration(MINUTE);
-        match call.model.as_str() {
-            "block" => clock.block(),
-            "poll" => assert_eq!(poll::poll(&[&clock, &clock]), [0, 1]),
-            "ready" => assert!(clock.ready()),
-            "until" => {
-                let until = monotonic_clock::now() + MINUTE;
-                while monotonic_clock::now() < until {
-                    monotonic_clock::subscribe_duration(until - monotonic_clock::now()).block();
-                }
-            }
-            _ => {}
-        }
+        subscribe_duration(NAP).block();
         Ok(Request::post("api", "/chat/completions").framing(call.framing()).pass())
-    }
-
-    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
-        explain(trouble)
-    }
-
-    fn interpret(_side: &str, _page: Answer) -> Result<String, Failure> {
-        Ok("{}".into())
-    }
-
-    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
-        rate_limits(headers)
     }
 }
