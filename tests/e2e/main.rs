@@ -46,3 +46,4 @@ mod status;
 mod stopping;
 mod store;
 mod tls;
+mod unaccepted;

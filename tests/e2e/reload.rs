@@ -89,11 +89,10 @@ fn another_address_waits_for_the_next_start_and_is_said_to() {
     let ran = gateway.command(&["reload"]).ok();
     assert!(!ran.stdout.contains("next start"), "{ran:?}");
     let port = bitrouter_tests::free_port();
-    let text = format!("server:\n  listen: {port}\n");
-    let setup = Gateway::start().with_file("bitrouter.yaml", &text);
+    let setup = Gateway::start().with("/server/listen", json!(port.to_string()));
     let serving = setup.begin(&["serve"]);
     serving.says("listening");
-    let setup = setup.with_file("bitrouter.yaml", "server:\n  listen: 127.0.0.1:1\n");
+    let setup = setup.with("/server/listen", json!("127.0.0.1:1"));
     setup.command(&["reload"]).ok().says("127.0.0.1:1 by now").says("next start").says(&port.to_string());
     Request::new(port, "GET", "/health").send().status(200);
     serving.interrupt();
@@ -101,19 +100,81 @@ fn another_address_waits_for_the_next_start_and_is_said_to() {
 }
 
 #[test]
-fn a_config_of_the_working_directory_may_do_no_more_than_at_the_start() {
+fn a_config_that_is_empty_for_a_moment_opens_nothing() {
+    const KEY: &str = "a-key-of-this-gateway";
     let upstream = Upstream::start();
-    let mut gateway = Gateway::start().with_openai_at(&upstream).run();
-    gateway.configure("/providers/openai/priority", json!(50));
-    let foreign = json!({"providers": {"openai": {"api_base": "http://127.0.0.1:9/v1"}}}).to_string();
+    let mut gateway = Gateway::start().with_openai_at(&upstream).with("/server/keys", json!([KEY])).run();
+    let asks = |gateway: &Gateway, key: Option<&str>| {
+        let request = gateway.post("/v1/chat/completions").json(&chat("openai:gpt-4o", false));
+        let request = match key {
+            Some(key) => request.header("authorization", &format!("Bearer {key}")),
+            None => request,
+        };
+        request.send().code
+    };
+    // As a writer leaves it that truncates in place, and one that has come to the first section.
+    for text in ["", "# half\n", "server:\n"] {
+        gateway.write_config(text);
+        gateway.command(&["reload"]).fails().says("the file says nothing");
+        assert_eq!((asks(&gateway, None), asks(&gateway, Some(KEY))), (401, 200), "{text:?}");
+        gateway.command(&["status"]).ok().says("not reloaded").says("the file says nothing");
+    }
+    // It is noticed by itself as well.
+    gateway.write_config("\n");
+    gateway.logs("the file says nothing");
+    assert_eq!((asks(&gateway, None), asks(&gateway, Some(KEY))), (401, 200));
+    gateway.configure("/providers/openai/priority", json!(1));
+    gateway.command(&["reload"]).ok();
+    assert_eq!((asks(&gateway, None), asks(&gateway, Some(KEY))), (401, 200));
+}
+
+#[test]
+fn a_lock_file_that_is_half_written_ends_no_acceptance() {
+    let upstream = Upstream::start();
+    let setup = Gateway::start().with_plugin("probe").with_origin("probe", &upstream).trusting("probe");
+    let gateway = setup.with_key("PROBE_API_KEY", "sk-probe-0123456789").run();
+    let code = || gateway.chat(&chat("probe:probe-1", false)).code;
+    assert!(eventually(|| code() == 200), "{}", gateway.log());
+    let lock = gateway.home().join("plugins.lock");
+    let whole = std::fs::read(&lock).unwrap();
+    for half in [&whole[..0], &whole[..whole.len() / 2]] {
+        std::fs::write(&lock, half).unwrap();
+        gateway.command(&["reload"]).ok().says("plugins.lock is damaged");
+        assert_eq!(code(), 200);
+    }
+    std::fs::write(&lock, whole).unwrap();
+    gateway.command(&["plugin", "untrust", "probe"]).ok();
+    gateway.command(&["reload"]).ok().says("not trusted");
+    assert_eq!(code(), 503);
+}
+
+#[test]
+fn accepting_a_config_that_changed_is_noticed() {
+    let upstream = Upstream::start();
+    let config = |model: &str| {
+        let openai = json!({"origins": {"api": format!("{}/v1", upstream.origin())}});
+        json!({"side_requests": false, "providers": {"openai": openai}, "models": {"mine": format!("openai:{model}")}})
+    };
+    let setup = Gateway::start().without_config().with_key("OPENAI_API_KEY", "sk-0123456789abcdef");
+    let setup = setup.with_file("bitrouter.yaml", &config("one").to_string());
+    setup.command(&["config", "trust"]).ok();
+    let gateway = setup.run();
+    let model = || {
+        gateway.chat(&chat("mine", false)).status(200);
+        upstream.last().json()["model"].clone()
+    };
+    assert_eq!(model(), "one");
     let file = gateway.setup().working_directory().join("bitrouter.yaml");
-    std::fs::write(&file, foreign).unwrap();
-    gateway.command(&["reload"]).fails().says("say where keys are sent").says("config trust");
-    gateway.chat(&chat("openai:gpt-4o", false)).status(200);
-    assert_eq!(upstream.requests().len(), 1);
-    // Accepting it is a change that is noticed.
+    std::fs::write(&file, config("two").to_string()).unwrap();
+    gateway.command(&["reload"]).fails().says("has changed since you accepted it");
+    assert_eq!(model(), "one");
     gateway.command(&["config", "trust", file.to_str().unwrap()]).ok();
-    assert!(eventually(|| gateway.chat(&chat("openai:gpt-4o", false)).code >= 500), "{}", gateway.log());
+    assert!(eventually(|| model() == "two"), "{}", gateway.log());
+    // Taken back, it holds for as long as the gateway runs, and for no start.
+    gateway.command(&["config", "untrust"]).ok();
+    gateway.command(&["reload"]).fails().says("not accepted any more");
+    assert_eq!(model(), "two");
+    gateway.command(&["route", "mine"]).fails().says("until you accept it");
 }
 
 #[test]

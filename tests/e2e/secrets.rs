@@ -26,7 +26,8 @@ fn refuses_to_start(setup: &Setup, sentence: &str) {
 #[test]
 fn a_config_of_the_working_directory_moves_no_key_until_it_is_trusted() {
     let thief = Upstream::start();
-    let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY).with_file("bitrouter.yaml", &moves_openai_to(&thief));
+    let setup = Gateway::start().without_config().with_key("OPENAI_API_KEY", KEY);
+    let setup = setup.with_file("bitrouter.yaml", &moves_openai_to(&thief));
     refuses_to_start(&setup, "say where keys are sent");
     refuses_to_start(&setup, "bitrouter config trust");
     assert_eq!(thief.connections(), 0);
@@ -40,8 +41,8 @@ fn a_config_of_the_working_directory_moves_no_key_until_it_is_trusted() {
 #[test]
 fn a_trusted_config_that_was_changed_must_be_trusted_again() {
     let (upstream, thief) = (Upstream::start(), Upstream::start());
-    let setup =
-        Gateway::start().with_key("OPENAI_API_KEY", KEY).with_file("bitrouter.yaml", &moves_openai_to(&upstream));
+    let setup = Gateway::start().without_config().with_key("OPENAI_API_KEY", KEY);
+    let setup = setup.with_file("bitrouter.yaml", &moves_openai_to(&upstream));
     setup.command(&["config", "trust"]).ok();
     let setup = setup.with_file("bitrouter.yaml", &moves_openai_to(&thief));
     refuses_to_start(&setup, "it has changed since");
@@ -50,7 +51,7 @@ fn a_trusted_config_that_was_changed_must_be_trusted_again() {
 
 #[test]
 fn a_config_of_the_working_directory_reads_no_environment_and_names_no_plugin_folder() {
-    let setup = Gateway::start().with_key("OPENAI_API_KEY", KEY);
+    let setup = Gateway::start().without_config().with_key("OPENAI_API_KEY", KEY);
     let setup =
         setup.with_file("bitrouter.yaml", "providers:\n  openai:\n    settings:\n      project: ${OPENAI_API_KEY}\n");
     refuses_to_start(&setup, "read environment variables");

@@ -16,6 +16,8 @@ pub(super) enum Config {
     Check(Check),
     /// Accept a config from a working directory as it stands
     Trust(Trust),
+    /// Take the acceptance of a config back
+    Untrust(Untrust),
     /// Print the JSON Schema of bitrouter.yaml, for editors
     Schema,
 }
@@ -34,17 +36,30 @@ pub(super) struct Check {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A bitrouter.yaml in the working directory may be somebody else's. Until you accept it, it may not say where keys \
-are sent, name a folder of plugins, read environment variables, or open the gateway to others. Read it first. A \
-later change asks again.
+A bitrouter.yaml in the working directory may be somebody else's. Until you accept it, it is not read where you have a \
+config of your own, and may set nothing else than server.drain_ms where you have none. Read it first. A later change asks \
+again. A file that is named with -c when the gateway is started needs no acceptance.
 
 Examples:
   bitrouter config trust
   bitrouter config trust project/bitrouter.yaml")]
 pub(super) struct Trust {
-    /// The config to accept
-    #[arg(value_name = "FILE", default_value = FILE_NAME)]
-    file: PathBuf,
+    /// The config to accept [default: the one of -c, else ./bitrouter.yaml]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file may be gone. A gateway that runs with it goes on with what it has read until it is started anew.
+
+Examples:
+  bitrouter config untrust
+  bitrouter config untrust project/bitrouter.yaml")]
+pub(super) struct Untrust {
+    /// The config [default: the one of -c, else ./bitrouter.yaml]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 impl Config {
@@ -52,6 +67,7 @@ impl Config {
         match self {
             Config::Check(command) => command.run(global),
             Config::Trust(command) => command.run(global),
+            Config::Untrust(command) => command.run(global),
             Config::Schema => {
                 print::answer(&config::schema())?;
                 Ok(ExitCode::SUCCESS)
@@ -63,10 +79,18 @@ impl Config {
 impl Check {
     fn run(self, global: &Global) -> Outcome {
         let options = setup::load_options(global)?;
-        let setup = match Setup::load_aloud(global, self.components.plugins.as_deref()) {
-            Ok(setup) => setup,
-            Err(_) => return failed(&options),
+        let loaded = match config::load(&options, &|name| std::env::var_os(name)) {
+            Ok(loaded) => loaded,
+            // As lines on standard output, for editors and scripts.
+            Err(error @ ConfigError::Invalid { .. }) => {
+                print::answer(&format!("{error}\n"))?;
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(other) => return Err(other.into()),
         };
+        let fine = fine(&loaded.source, &options);
+        let setup = Setup::of(loaded, options, self.components.plugins.as_deref());
+        setup.warn();
         // Which ids there are and what each takes, only the components know.
         let config = &setup.loaded.config;
         let problems = match config.providers.is_empty() && config.models.is_empty() {
@@ -74,27 +98,11 @@ impl Check {
             false => setup::provider_problems(&setup.loaded, &*setup.providers()?),
         };
         if problems.is_empty() {
-            print::answer(&fine(&setup.loaded.source, &options))?;
+            print::answer(&fine)?;
             return Ok(ExitCode::SUCCESS);
         }
         print::answer(&format!("{}\n", problems.join("\n")))?;
         Ok(ExitCode::FAILURE)
-    }
-}
-
-/// The problems as lines on standard output, for editors and scripts.
-fn failed(options: &LoadOptions) -> Outcome {
-    match config::load(options, &|name| std::env::var_os(name)) {
-        Err(error @ ConfigError::Invalid { .. }) => {
-            print::answer(&format!("{error}\n"))?;
-            Ok(ExitCode::FAILURE)
-        }
-        Err(other) => Err(other.into()),
-        // It was mended in between.
-        Ok(loaded) => {
-            print::answer(&fine(&loaded.source, options))?;
-            Ok(ExitCode::SUCCESS)
-        }
     }
 }
 
@@ -112,11 +120,39 @@ fn fine(source: &Source, options: &LoadOptions) -> String {
 impl Trust {
     fn run(self, global: &Global) -> Outcome {
         let options = setup::load_options(global)?;
-        let file = options.working_dir.join(&self.file);
+        let file = named(self.file, &options)?;
         let trusted = config::trust(&file, &options.paths)?;
         print::answer(&accepted(&trusted, &options.paths.trusted_configs()))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+impl Untrust {
+    fn run(self, global: &Global) -> Outcome {
+        let options = setup::load_options(global)?;
+        let file = named(self.file, &options)?;
+        match config::untrust(&file, &options.paths)? {
+            Some(file) => {
+                let file = print::printable(&file.display().to_string());
+                print::answer(&format!("not accepted any more: {file}\n"))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            None => Err(format!("{} was not accepted: nothing was changed", file.display()).into()),
+        }
+    }
+}
+
+/// The file that is meant: by its own argument, by `-c`, or the working directory's.
+fn named(file: Option<PathBuf>, options: &LoadOptions) -> Result<PathBuf, String> {
+    let file = match (file, &options.file) {
+        (Some(file), Some(other)) if file != *other => {
+            return Err(format!("both {} and, by -c, {} are named: name one", file.display(), other.display()));
+        }
+        (Some(file), _) => file,
+        (None, Some(file)) => file.clone(),
+        (None, None) => FILE_NAME.into(),
+    };
+    Ok(options.working_dir.join(file))
 }
 
 fn accepted(trusted: &Trusted, list: &Path) -> String {

@@ -17,8 +17,8 @@ use super::providers::Row;
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app::{App, Live};
-use crate::config::{self, ConfigError, LoadOptions, Loaded};
-use crate::control::{self, Control, Reloader, Socket};
+use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
+use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
 use crate::route::Cooldowns;
 use crate::side;
@@ -66,13 +66,14 @@ impl Serve {
             listen: self.listen,
             plugins: self.components.plugins.map(|folder| options.working_dir.join(folder)),
         };
+        let seen = Fingerprint::before_start(&options);
         let loaded = reads.read().map_err(setup::headed)?;
         let setup = Setup { loaded, paths: options.paths };
         let reader = Reader::of_standard_error(!self.log_json);
         let log = telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
         let descriptors = descriptors::raise_limit();
-        let outcome = setup::runtime()?.block_on(serve(setup, reads, reader, log.clone(), descriptors));
+        let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
         log.flush();
         outcome
     }
@@ -87,7 +88,14 @@ struct Reads {
 
 impl Reads {
     fn read(&self) -> Result<Loaded, ConfigError> {
-        let mut loaded = config::load(&self.options, &|name| std::env::var_os(name))?;
+        self.with_flags(config::load(&self.options, &|name| std::env::var_os(name))?)
+    }
+
+    fn read_again(&self, held: &Held) -> Result<Loaded, ConfigError> {
+        self.with_flags(config::load_again(held, &self.options, &|name| std::env::var_os(name))?)
+    }
+
+    fn with_flags(&self, mut loaded: Loaded) -> Result<Loaded, ConfigError> {
         if let Some(folder) = &self.plugins {
             loaded.config.plugins.dir.clone_from(folder);
         }
@@ -98,18 +106,27 @@ impl Reads {
     }
 }
 
-async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines, descriptors: u64) -> Outcome {
+async fn serve(
+    setup: Setup,
+    reads: Reads,
+    seen: Fingerprint,
+    reader: Reader,
+    log: Lines,
+    descriptors: u64,
+) -> Outcome {
     let mut signals = Signals::watch()?;
     let server = &setup.loaded.config.server;
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
     let addresses: Vec<SocketAddr> =
         listeners.iter().map(|listener| listener.local_addr()).collect::<Result<_, _>>()?;
+    let seen = seen.with_components(&setup.loaded.config.plugins.dir);
     let live = Live::new(setup.start()?);
     reader.opened(&addresses, &setup.loaded);
 
     let source = control::Source {
         options: reads.options.clone(),
-        read: Box::new(move || reads.read()),
+        read: Box::new(move |held| reads.read_again(held)),
+        seen,
         problems: setup::provider_problems,
         tell: Box::new(move |outcome| reader.reloaded(outcome)),
     };

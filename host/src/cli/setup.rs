@@ -33,18 +33,28 @@ impl Setup {
     /// Finds and reads the config.
     pub(super) fn load(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let options = load_options(global)?;
-        let mut loaded = config::load(&options, &|name| std::env::var_os(name)).map_err(headed)?;
+        let loaded = config::load(&options, &|name| std::env::var_os(name)).map_err(headed)?;
+        Ok(Self::of(loaded, options, plugins))
+    }
+
+    /// The same of a config that was read already.
+    pub(super) fn of(mut loaded: Loaded, options: LoadOptions, plugins: Option<&Path>) -> Self {
         if let Some(folder) = plugins {
             loaded.config.plugins.dir = options.working_dir.join(folder);
         }
-        Ok(Setup { loaded, paths: options.paths })
+        Setup { loaded, paths: options.paths }
     }
 
     /// The same, with its warnings on standard error.
     pub(super) fn load_aloud(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let setup = Self::load(global, plugins)?;
-        setup.loaded.warnings.iter().for_each(|warning| print::note(&format!("warning: {warning}")));
+        setup.warn();
         Ok(setup)
+    }
+
+    /// Its warnings, on standard error.
+    pub(super) fn warn(&self) {
+        self.loaded.warnings.iter().for_each(|warning| print::note(&format!("warning: {warning}")));
     }
 
     /// The stored credentials.

@@ -93,6 +93,18 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
     },
+    /// It was accepted, and is another by now.
+    #[error("{}: it has changed since you accepted it, so it is not read. Read it, then run: bitrouter config trust {}", file.display(), shell_word(file))]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A gateway runs with a config that was accepted, and its acceptance was withdrawn.
+    #[error("{}: it is not accepted any more, and what it said holds until the gateway is started anew. To accept it: bitrouter config trust {}", file.display(), shell_word(file))]
+    Withdrawn {
+        /// The file.
+        file: PathBuf,
+    },
     /// A gateway runs with a config whose file is gone.
     #[error("{}: it is gone, and what it said holds until it is there again. To go without a config, start the gateway anew", file.display())]
     Gone {
@@ -146,6 +158,14 @@ pub enum Fault {
     DuplicateKey(String),
     #[error("a second document begins here: a config is one document")]
     SeveralDocuments,
+    #[error(
+        "this is {what}, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is {}", takes.join(", ")
+    )]
+    NoKeys { what: &'static str, takes: Vec<&'static str> },
+    #[error(
+        "the file says nothing, as one does that is being written: what it said holds. To go back to the defaults, write `{{}}`"
+    )]
+    SaysNothing,
     #[error("the file is too deep or too large to be a config: take out what repeats itself")]
     TooComplex,
     #[error("unknown key `{key}`: {}", unknown(near, takes))]
@@ -215,28 +235,37 @@ impl Fault {
     }
 }
 
-/// What an untrusted config may not do.
+/// What a config may not do that nobody accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarded {
     /// `api_base` and `origins`.
     Origins,
     /// `auth`.
     Login,
+    /// `api_key`, `settings` and `accounts`: who owns the account reads what is stored under it, and a setting such as
+    /// `organization` names who is charged.
+    Account,
     /// `plugins.dir`.
     PluginDir,
     /// `${VAR}`.
     Environment,
-    /// `server.listen` beyond this machine: the keys that guard it would be somebody else's.
+    /// `server.listen`: clients and `connect` go by it.
     Listen,
+    /// `server.keys`.
+    Door,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
     /// `server.allowed_hosts`: a page whose name leads to this machine could ask.
     AllowedHosts,
     /// `credentials.store`: secrets would leave the keyring.
     Secrets,
-    /// `models`, `priority`, `enabled: false` and `hedge_after_ms`: a request that a plan pays for could move to one that
-    /// costs money, or cost it twice.
+    /// `models`, `priority`, `enabled`, `hedge_after_ms` and timeouts: a request that a plan pays for could move to one
+    /// that costs money, or cost it twice.
     Money,
+    /// `side_requests`: live lists decide which provider a bare name finds.
+    SideRequests,
+    /// What requests and components may use of this machine.
+    Limits,
 }
 
 impl fmt::Display for Guarded {
@@ -244,13 +273,17 @@ impl fmt::Display for Guarded {
         f.write_str(match self {
             Guarded::Origins => "say where keys are sent",
             Guarded::Login => "say how accounts log in",
+            Guarded::Account => "say whose account is used",
             Guarded::PluginDir => "name a folder of plugins",
             Guarded::Environment => "read environment variables",
-            Guarded::Listen => "open the gateway to other machines",
+            Guarded::Listen => "say where the gateway listens",
+            Guarded::Door => "say who may ask the gateway",
             Guarded::AllowedOrigins => "let web pages in",
             Guarded::AllowedHosts => "let the gateway be called by other names",
             Guarded::Secrets => "say where secrets are kept",
             Guarded::Money => "say what pays for requests",
+            Guarded::SideRequests => "say what providers are asked for",
+            Guarded::Limits => "say what the gateway may use",
         })
     }
 }
@@ -264,6 +297,22 @@ pub enum Warning {
         /// The config.
         file: PathBuf,
     },
+    /// The working directory has a config that nobody accepted, and another holds.
+    #[error("{} is not read, as {}; {} holds. If it is yours, read it, then run: bitrouter config trust {}", unread.display(), unaccepted(*changed), holds(used), shell_word(unread))]
+    NotAccepted {
+        /// The one in the working directory.
+        unread: PathBuf,
+        /// Whether it was accepted, as it was before.
+        changed: bool,
+        /// The one that holds; none where the defaults do.
+        used: Option<PathBuf>,
+    },
+    /// The working directory has a config that was accepted, beside a gateway that runs with another.
+    #[error("{} is not read: a gateway keeps to the config that it was started with, and this one holds from the next start on", unread.display())]
+    FromNextStart {
+        /// The one in the working directory.
+        unread: PathBuf,
+    },
     /// The working directory's config is used, and the user's own is not read at all.
     #[error("{} is used, so {} is not read. To use that one, run with: -c {}", used.display(), unread.display(), shell_word(unread))]
     Shadowed {
@@ -272,6 +321,14 @@ pub enum Warning {
         /// The user's own.
         unread: PathBuf,
     },
+}
+
+fn unaccepted(changed: bool) -> &'static str {
+    if changed { "it has changed since you accepted it" } else { "you have not accepted it" }
+}
+
+fn holds(used: &Option<PathBuf>) -> String {
+    used.as_ref().map_or_else(|| "what the gateway was started with".to_owned(), |used| used.display().to_string())
 }
 
 fn unknown(near: &Option<String>, takes: &[&str]) -> String {
@@ -293,7 +350,7 @@ fn again(changed: bool) -> &'static str {
 }
 
 /// A path as a POSIX shell takes it.
-fn shell_word(path: &Path) -> String {
+pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:,=".contains(&byte));
     if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

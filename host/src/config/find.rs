@@ -1,12 +1,14 @@
 //! Which file is the config, its bytes, and what is worth a warning about where it lies.
 //!
-//! `load` calls it first. It decides where a file was found, and with that whether it must be trusted; it parses nothing.
+//! `load` calls it first. It decides which file holds, and with that whether it must be trusted; it parses nothing. A file of
+//! the working directory that nobody accepted is not even read where another holds.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, FILE_NAME, LoadOptions, Warning};
+use super::trust::{Accepted, Standing};
+use super::{ConfigError, FILE_NAME, Held, LoadOptions, Warning};
 
 /// A config is a few KB; a thousand accounts are 100 KB. What is larger is not a config, and would be parsed at start.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -34,20 +36,111 @@ impl Source {
     }
 }
 
-/// `-c`, else the working directory, else the config folder, else nothing.
-pub(super) fn find(options: &LoadOptions) -> Result<Source, ConfigError> {
+/// A config file with what it holds. It is read once: what is hashed for trust is what is parsed and applied.
+pub(super) struct Found {
+    pub source: Source,
+    pub bytes: Vec<u8>,
+    pub standing: Standing,
+    /// What is worth saying of a file that was passed over.
+    pub passed_over: Option<Warning>,
+}
+
+impl Found {
+    /// No file anywhere.
+    fn nothing(passed_over: Option<Warning>) -> Self {
+        Found { source: Source::Defaults, bytes: Vec::new(), standing: Standing::Trusted, passed_over }
+    }
+
+    /// A file that the user named, or keeps in the config folder.
+    fn own(source: fn(PathBuf) -> Source, file: PathBuf, passed_over: Option<Warning>) -> Result<Self, ConfigError> {
+        Ok(Found { bytes: read(&file)?, source: source(file), standing: Standing::Trusted, passed_over })
+    }
+}
+
+/// The config of a start: `-c`, else an accepted one of the working directory, else the config folder's, else one of the
+/// working directory that nobody accepted, which may say little, else nothing.
+pub(super) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
     if let Some(named) = &options.file {
-        return Ok(Source::Named(options.working_dir.join(named)));
+        return Found::own(Source::Named, options.working_dir.join(named), None);
     }
     let own = options.paths.config_file();
+    let own_is_there = exists(&own)?;
+    let Some(here) = here(options)? else {
+        return if own_is_there { Found::own(Source::ConfigFolder, own, None) } else { Ok(Found::nothing(None)) };
+    };
+    let accepted = Accepted::look_up(&here, &options.paths)?;
+    if accepted.is_recorded() || !own_is_there {
+        let bytes = read_here(&here)?;
+        let standing = accepted.standing(&bytes);
+        match standing {
+            Standing::Trusted => {
+                let passed_over = own_is_there.then(|| Warning::Shadowed { used: here.clone(), unread: own });
+                return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over });
+            }
+            // What it said no longer holds, and what is left of it was accepted by nobody.
+            Standing::Changed if !own_is_there => return Err(ConfigError::Changed { file: here }),
+            Standing::Unknown if !own_is_there => {
+                return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over: None });
+            }
+            Standing::Changed | Standing::Unknown => {}
+        }
+    }
+    let changed = accepted.is_recorded();
+    let passed_over = Warning::NotAccepted { unread: here, changed, used: Some(own.clone()) };
+    Found::own(Source::ConfigFolder, own, Some(passed_over))
+}
+
+/// The config of a gateway that runs: the file that it holds already, whatever else has come or gone. One that was started
+/// without any takes up the user's own.
+pub(super) fn find_again(options: &LoadOptions, held: &Held) -> Result<Found, ConfigError> {
+    let gone = |error| match error {
+        ConfigError::Missing { file } => ConfigError::Gone { file },
+        other => other,
+    };
+    match &held.source {
+        Source::Named(file) => Found::own(Source::Named, file.clone(), None).map_err(gone),
+        Source::ConfigFolder(own) => {
+            let beside = beside(options, Some(own));
+            Found::own(Source::ConfigFolder, own.clone(), beside).map_err(gone)
+        }
+        Source::Defaults => {
+            let own = options.paths.config_file();
+            match options.file.is_none() && exists(&own)? {
+                true => Found::own(Source::ConfigFolder, own.clone(), beside(options, Some(&own))),
+                false => Ok(Found::nothing(beside(options, None))),
+            }
+        }
+        Source::WorkingDirectory(here) => {
+            let bytes = read_here(here).map_err(gone)?;
+            let standing = Accepted::look_up(here, &options.paths)?.standing(&bytes);
+            match standing {
+                Standing::Changed if held.accepted => return Err(ConfigError::Changed { file: here.clone() }),
+                Standing::Unknown if held.accepted => return Err(ConfigError::Withdrawn { file: here.clone() }),
+                _ => {}
+            }
+            let own = options.paths.config_file();
+            let passed_over = own.exists().then(|| Warning::Shadowed { used: here.clone(), unread: own });
+            Ok(Found { source: Source::WorkingDirectory(here.clone()), bytes, standing, passed_over })
+        }
+    }
+}
+
+/// The working directory's config, where there is one that is not the user's own.
+fn here(options: &LoadOptions) -> Result<Option<PathBuf>, ConfigError> {
     let here = options.working_dir.join(FILE_NAME);
-    if exists(&here)? && !is_same(&here, &own) {
-        return Ok(Source::WorkingDirectory(here));
-    }
-    match exists(&own)? {
-        true => Ok(Source::ConfigFolder(own)),
-        false => Ok(Source::Defaults),
-    }
+    Ok((exists(&here)? && !is_same(&here, &options.paths.config_file())).then_some(here))
+}
+
+/// What is to be said of the working directory's config beside a gateway that holds another. It is not read for that, but
+/// where the user has accepted it: then its bytes are compared with what was accepted.
+fn beside(options: &LoadOptions, used: Option<&Path>) -> Option<Warning> {
+    let unread = here(options).ok().flatten()?;
+    let accepted = Accepted::look_up(&unread, &options.paths).ok()?;
+    let bytes = accepted.is_recorded().then(|| read_here(&unread).ok()).flatten();
+    Some(match bytes.map(|bytes| accepted.standing(&bytes)) {
+        Some(Standing::Trusted) => Warning::FromNextStart { unread },
+        _ => Warning::NotAccepted { unread, changed: accepted.is_recorded(), used: used.map(Path::to_owned) },
+    })
 }
 
 /// A file that cannot be looked at is an error: to go on with another would be a silent change of config.
@@ -66,8 +159,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The file's bytes. They are read once: what is hashed for trust is what is parsed.
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, ConfigError> {
+/// The file's bytes.
+fn read(file: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |reason: std::io::Error| match reason.kind() {
         ErrorKind::NotFound => ConfigError::Missing { file: file.to_owned() },
         _ => ConfigError::Unreadable { file: file.to_owned(), reason },
@@ -81,27 +174,25 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, ConfigError> {
     }
 }
 
+/// The same in a folder that may be somebody else's: a pipe in the file's place would never end.
+pub(super) fn read_here(file: &Path) -> Result<Vec<u8>, ConfigError> {
+    match fs::metadata(file) {
+        Ok(metadata) if !metadata.is_file() => {
+            let reason = std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file");
+            Err(ConfigError::Unreadable { file: file.to_owned(), reason })
+        }
+        _ => read(file),
+    }
+}
+
 /// The bytes as text.
 pub(super) fn text<'a>(file: &Path, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
     std::str::from_utf8(bytes).map_err(|_| ConfigError::NotText { file: file.to_owned() })
 }
 
-/// What is worth saying about where the file lies.
-pub(super) fn warnings(source: &Source, options: &LoadOptions, literal_secret: bool) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    if let Source::WorkingDirectory(used) = source
-        && let own = options.paths.config_file()
-        && own.exists()
-    {
-        warnings.push(Warning::Shadowed { used: used.clone(), unread: own });
-    }
-    if let Some(file) = source.path()
-        && literal_secret
-        && others_can_read(file)
-    {
-        warnings.push(Warning::ReadableByOthers { file: file.to_owned() });
-    }
-    warnings
+/// Whether the keys in a file are there for others to read.
+pub(super) fn exposed(file: &Path, literal_secret: bool) -> Option<Warning> {
+    (literal_secret && others_can_read(file)).then(|| Warning::ReadableByOthers { file: file.to_owned() })
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 //! The reader, the "did you mean" of unknown keys, the "not there yet" of announced ones, the JSON Schema and the table
 //! in docs/configuration.md all come from here. A key that is not in this table does not exist.
 
+use super::Guarded;
 use crate::route::Strategy;
 
 /// One key.
@@ -15,8 +16,21 @@ pub(super) struct Key {
     pub default: &'static str,
     /// What it does, in a sentence.
     pub doc: &'static str,
+    /// What it decides: the reason for which a config that nobody accepted may not set it, unless it is [`HARMLESS`].
+    pub decides: Guarded,
     /// Whether it works.
     pub state: State,
+}
+
+/// The keys that a config may set which nobody accepted: they decide neither where anything goes, nor who pays, who may
+/// ask, or what is trusted. All others, those that are yet to be written among them, wait for `config trust`.
+const HARMLESS: &[&str] = &["server.drain_ms"];
+
+impl Key {
+    /// Whether a config may set it before it is accepted.
+    pub fn is_harmless(&self) -> bool {
+        HARMLESS.contains(&self.path)
+    }
 }
 
 /// Whether a key works already.
@@ -106,6 +120,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Texts("an address with a port, such as `127.0.0.1:4356`"),
         default: "[\"127.0.0.1:4356\", \"[::1]:4356\"]",
         doc: "Where the gateway listens: one address with a port, or a list. Beyond this machine only with `server.keys`.",
+        decides: Guarded::Listen,
         state: State::Landed(Field::Listen),
     },
     Key {
@@ -113,6 +128,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Secrets,
         default: "[]",
         doc: "The keys that clients must send, as `Authorization: Bearer` or `x-api-key`; at least 16 characters each. Without any, every program on this machine may ask.",
+        decides: Guarded::Door,
         state: State::Landed(Field::Keys),
     },
     Key {
@@ -120,6 +136,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Texts("the origin of a web page, such as `https://chat.example.com`"),
         default: "[]",
         doc: "The web pages that may call the gateway from a browser, each as `scheme://host[:port]`. All others are refused.",
+        decides: Guarded::AllowedOrigins,
         state: State::Landed(Field::AllowedOrigins),
     },
     Key {
@@ -141,6 +158,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Size { min: 1024, max: 1024 * 1024 * 1024, why: "a body is kept in memory while its request runs" },
         default: "64MiB",
         doc: "The largest request body, after decompression: `64MiB`, `10MB`, or a number of bytes.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::BodyLimit),
     },
     Key {
@@ -170,6 +188,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: "30000",
         doc: "How long open streams may go on once the gateway was told to stop, in milliseconds. Then they are cut.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::Drain),
     },
     Key {
@@ -177,6 +196,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Folder,
         default: "",
         doc: "The folder whose `.wasm` files are loaded, instead of `plugins` in the data folder. A relative path starts at the config's folder.",
+        decides: Guarded::PluginDir,
         state: State::Landed(Field::PluginDir),
     },
     Key {
@@ -188,6 +208,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: "20",
         doc: "How long one hook of a component may compute, in milliseconds of CPU.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::Budget),
     },
     Key {
@@ -199,6 +220,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: "64",
         doc: "How much memory one instance of a component may hold, in MiB.",
+        decides: Guarded::Limits,
         state: State::Landed(Field::Memory),
     },
     Key {
@@ -206,6 +228,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Secret,
         default: "",
         doc: "The provider's API key. It wins over the environment and over a stored one.",
+        decides: Guarded::Account,
         state: State::Landed(Field::ApiKey),
     },
     Key {
@@ -213,6 +236,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Url,
         default: "",
         doc: "Short for `origins: {api: URL}`.",
+        decides: Guarded::Origins,
         state: State::Landed(Field::ApiBase),
     },
     Key {
@@ -220,6 +244,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Urls,
         default: "{}",
         doc: "Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this machine. A stored credential does not follow: it stays with the origins it was obtained for.",
+        decides: Guarded::Origins,
         state: State::Landed(Field::Origins),
     },
     Key {
@@ -227,6 +252,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         doc: "`false` takes the provider out of routing.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Enabled),
     },
     Key {
@@ -234,6 +260,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 0, max: 1_000_000, why: "it only orders providers" },
         default: "100",
         doc: "Which provider answers a model that several serve: the lower first, then a plan before pay-per-token, then by name.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Priority),
     },
     Key {
@@ -241,6 +268,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: TIMEOUT,
         default: "10000",
         doc: "How long a connection may take to open, TLS included.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Connect),
     },
     Key {
@@ -248,6 +276,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: TIMEOUT,
         default: "600000",
         doc: "How long the first byte of the answer may take. An answer that is not streamed comes when the model is done.",
+        decides: Guarded::Money,
         state: State::Landed(Field::FirstByte),
     },
     Key {
@@ -255,6 +284,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: TIMEOUT,
         default: "300000",
         doc: "How long a stream may stay silent.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Idle),
     },
     Key {
@@ -262,6 +292,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: TIMEOUT,
         default: "",
         doc: "How long the whole answer may take; unlimited without it.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Total),
     },
     Key {
@@ -269,6 +300,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Open,
         default: "{}",
         doc: "The component's own settings. The component reads them, so no secret belongs here.",
+        decides: Guarded::Account,
         state: State::Landed(Field::Settings),
     },
     Key {
@@ -276,6 +308,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Choice(Strategy::WORDS),
         default: "failover",
         doc: "How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since prompt caches belong to accounts.",
+        decides: Guarded::Account,
         state: State::Landed(Field::Accounts),
     },
     Key {
@@ -283,6 +316,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Open,
         default: "{}",
         doc: "Members of the login that the component describes, in the place of its own: `client_id`, `scopes`, `login`, `token`, `refresh`, `revoke`, `claims`, `identity`, `attach`, each as in the description's schema. Objects are merged, lists are replaced.",
+        decides: Guarded::Login,
         state: State::Landed(Field::Auth),
     },
     Key {
@@ -290,6 +324,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Lists,
         default: "",
         doc: "Names of your own, each for one address or an ordered list of up to 8. A `*` in a name stands for any letters, and a `*` in its addresses for what that matched.",
+        decides: Guarded::Money,
         state: State::Landed(Field::Models),
     },
     Key {
@@ -297,6 +332,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Open,
         default: "",
         doc: "Whether a field that cannot be passed on refuses the request.",
+        decides: Guarded::Limits,
         state: State::NotYet(
             "it will refuse a request with a field that its target cannot take; today the gateway takes no field out",
         ),
@@ -306,6 +342,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: TIMEOUT,
         default: "",
         doc: "After how many milliseconds the next target is asked, too, where a call is not streamed and costs no plan. The first answer wins and ends the other call, which may have cost money by then. Without it, targets are asked one after the other.",
+        decides: Guarded::Money,
         state: State::Landed(Field::HedgeAfter),
     },
     Key {
@@ -313,6 +350,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Bool,
         default: "true",
         doc: "Whether the gateway asks providers for their live lists of models and for how much of a plan is used: at start, hourly and after a login. `false`: nothing is asked but what clients ask, and the components' own lists hold.",
+        decides: Guarded::SideRequests,
         state: State::Landed(Field::SideRequests),
     },
     Key {
@@ -320,6 +358,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Choice(&["file", "keyring"]),
         default: "",
         doc: "Where the secrets of stored credentials are: `file`, which is `oauth-tokens.json` in the data folder, or `keyring`, which is the system's; the file has all else. Without it, new ones go into the file and others stay where they are.",
+        decides: Guarded::Secrets,
         state: State::Landed(Field::CredentialStore),
     },
 ];
@@ -398,6 +437,13 @@ mod tests {
             if let Some((section, _)) = key.path.rsplit_once('.') {
                 assert!(SECTIONS.iter().any(|(name, _)| *name == section), "{section} is no section");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_is_in_the_table() {
+        for path in HARMLESS {
+            assert!(KEYS.iter().any(|key| key.path == *path && key.is_harmless()), "{path} is no key");
         }
     }
 

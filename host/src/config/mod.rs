@@ -1,6 +1,6 @@
 //! The config: `bitrouter.yaml`, found, read, checked and typed, and the folders everything else lives in.
 //!
-//! The CLI calls [`load`] at start, a running gateway again when it is told to, and hands the [`Config`] to the steps. Nothing here opens a socket, and nothing
+//! The CLI calls [`load`] at start and a running gateway [`load_again`] when it is told to, and hands the [`Config`] to the steps. Nothing here opens a socket, and nothing
 //! here prints: what is wrong comes back as one [`ConfigError`] that holds every problem of the file.
 
 mod allowed_origin;
@@ -19,13 +19,14 @@ mod trust;
 mod typed;
 mod value;
 
+pub(crate) use error::shell_word;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
 pub use find::Source;
 pub use paths::{Paths, PlatformFolders};
 pub use reference::markdown as reference_table;
 pub use schema::json as schema;
 pub use tree::Place;
-pub use trust::{Trusted, trust};
+pub use trust::{Trusted, trust, untrust};
 pub use typed::{Config, Named, Plugins, Provider, Server, Timeouts};
 
 use std::ffi::OsString;
@@ -59,29 +60,42 @@ pub struct Loaded {
     pub source: Source,
     /// What is worth saying at start, but stops nothing.
     pub warnings: Vec<Warning>,
+    accepted: bool,
+    says_nothing: bool,
+}
+
+/// What a running gateway remembers of the config that it holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The file.
+    pub source: Source,
+    /// Whether it is the user's own, or one that was accepted.
+    accepted: bool,
+    says_nothing: bool,
 }
 
 /// Finds, reads and checks the config. Without a file it is the defaults.
 ///
 /// The error holds every problem of the file, so that one run shows them all.
 pub fn load(options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> {
-    let source = find::find(options)?;
-    let Some(file) = source.path() else {
-        let config = Config::defaults(&options.paths);
-        return Ok(Loaded { config, source, warnings: Vec::new() });
-    };
-    let bytes = find::read(file)?;
-    let standing = match source {
-        Source::WorkingDirectory(_) => trust::standing(file, &bytes, &options.paths)?,
-        _ => trust::Standing::Trusted,
-    };
-    let text = find::text(file, &bytes)?;
-    let read = read::read(file, text, standing, env, Config::defaults(&options.paths))?;
-    let warnings = find::warnings(&source, options, read.literal_secret);
-    Ok(Loaded { config: read.config, source, warnings })
+    Loaded::of(find::find(options)?, options, env)
 }
 
-/// The files whose change may change what [`load`] gives, whether they are there or not.
+/// Reads the config again that a running gateway holds. Which file that is does not change: a file that appears where this
+/// one would have come after it waits for the next start. One that says nothing by now is refused, as it may be half
+/// written.
+pub fn load_again(held: &Held, options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> {
+    let loaded = Loaded::of(find::find_again(options, held)?, options, env)?;
+    match loaded.source.path() {
+        Some(file) if loaded.says_nothing && !held.says_nothing => {
+            let problems = vec![Problem { place: Place { line: 1, column: 1 }, fault: Fault::SaysNothing }];
+            Err(ConfigError::Invalid { file: file.to_owned(), problems })
+        }
+        _ => Ok(loaded),
+    }
+}
+
+/// The files whose change may change what [`load_again`] gives, whether they are there or not.
 pub fn watched(options: &LoadOptions) -> Vec<PathBuf> {
     match &options.file {
         Some(named) => vec![options.working_dir.join(named)],
@@ -98,6 +112,26 @@ pub fn check(options: &LoadOptions, env: Env<'_>) -> Vec<String> {
 }
 
 impl Loaded {
+    fn of(found: find::Found, options: &LoadOptions, env: Env<'_>) -> Result<Self, ConfigError> {
+        let defaults = Config::defaults(&options.paths);
+        let accepted = found.standing == trust::Standing::Trusted;
+        let mut warnings: Vec<Warning> = found.passed_over.into_iter().collect();
+        let Some(file) = found.source.path() else {
+            let (source, says_nothing) = (found.source, true);
+            return Ok(Loaded { config: defaults, source, warnings, accepted, says_nothing });
+        };
+        let text = find::text(file, &found.bytes)?;
+        let read = read::read(file, text, found.standing, env, defaults)?;
+        warnings.extend(find::exposed(file, read.literal_secret));
+        let (config, says_nothing) = (read.config, read.says_nothing);
+        Ok(Loaded { config, source: found.source, warnings, accepted, says_nothing })
+    }
+
+    /// What a gateway that runs with it has to remember.
+    pub fn held(&self) -> Held {
+        Held { source: self.source.clone(), accepted: self.accepted, says_nothing: self.says_nothing }
+    }
+
     /// Refuses blocks under `providers:` whose id no component has. The plugin room knows the ids, so it asks.
     pub fn check_providers(&self, known: &[&str]) -> Result<(), ConfigError> {
         let Some(file) = self.source.path() else {

@@ -7,7 +7,7 @@ use super::read::Reader;
 use super::set::{Entry, Placed, items, wrong_type};
 use super::tree::{Name, Node, Value};
 use super::typed::Named;
-use super::{Fault, Guarded, keys};
+use super::{Fault, keys};
 use crate::route::address::Address;
 use crate::route::asked::MOST;
 
@@ -17,9 +17,6 @@ impl Reader<'_> {
             let takes = "names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`";
             return Err((entry.node.place, wrong_type(entry, takes)));
         };
-        if !names.is_empty() {
-            self.guarded(entry, Guarded::Money)?;
-        }
         for (name, node) in names {
             let named = self.named(entry, name, node)?;
             self.config.models.push(named);

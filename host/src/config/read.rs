@@ -5,12 +5,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::expand::{self, Piece};
 use super::keys::{self, Child, Key, State};
 use super::set::Entry;
 use super::tree::{self, Name, Node, Value};
 use super::trust::{Guard, Standing};
 use super::value::Expander;
-use super::{Config, ConfigError, Env, Fault, Place, Problem};
+use super::{Config, ConfigError, Env, Fault, Guarded, Place, Problem};
 use crate::route::nearest::nearest;
 
 /// What a file says.
@@ -18,6 +19,8 @@ pub(super) struct Read {
     pub config: Config,
     /// Whether a secret stands in the file itself, rather than in a variable.
     pub literal_secret: bool,
+    /// Whether it holds nothing: no key, not even the `{}` of somebody who means that.
+    pub says_nothing: bool,
 }
 
 /// Reads a whole file over the defaults.
@@ -35,17 +38,21 @@ pub(super) fn read(
         config: defaults,
         problems: Vec::new(),
         literal_secret: false,
+        says_something: false,
         keys_written: false,
         open: None,
     };
     match tree::parse(text) {
-        Ok(root) => reader.section("", "", None, root.place, &root.value),
+        Ok(root) => {
+            reader.says_something = matches!(&root.value, Value::Map(entries) if entries.is_empty());
+            reader.section("", "", None, root.place, &root.value);
+        }
         Err(problem) => reader.problems.push(problem),
     }
     reader.check_door();
-    let Reader { config, mut problems, literal_secret, .. } = reader;
+    let Reader { config, mut problems, literal_secret, says_something, .. } = reader;
     if problems.is_empty() {
-        return Ok(Read { config, literal_secret });
+        return Ok(Read { config, literal_secret, says_nothing: !says_something });
     }
     problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
     Err(ConfigError::Invalid { file: file.to_owned(), problems })
@@ -58,6 +65,7 @@ pub(super) struct Reader<'a> {
     pub config: Config,
     problems: Vec<Problem>,
     pub literal_secret: bool,
+    says_something: bool,
     pub keys_written: bool,
     /// An address that other machines can reach, and where it stands.
     pub open: Option<(Place, SocketAddr)>,
@@ -70,9 +78,12 @@ impl Reader<'_> {
             Value::Map(entries) => entries,
             // A section whose lines are all commented out.
             Value::Null => return,
+            other if path.is_empty() => {
+                let what = if matches!(other, Value::List(_)) { "a list" } else { "one value" };
+                return self.problem(place, Fault::NoKeys { what, takes: keys::names(pattern) });
+            }
             _ => {
-                let names = keys::names(pattern).join(", ");
-                let key = if path.is_empty() { "the file" } else { path }.to_owned();
+                let (key, names) = (path.to_owned(), keys::names(pattern).join(", "));
                 return self.problem(place, Fault::WrongType { key, takes: format!("keys of its own: {names}") });
             }
         };
@@ -97,6 +108,16 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, key: &'static Key, path: &str, id: &str, name: &Name, node: &Node) {
+        self.says_something = true;
+        if !key.is_harmless()
+            && let Err(fault) = self.guard.check(path, key.decides)
+        {
+            self.problem(name.place, fault);
+            if let Some(place) = mentioned(node) {
+                self.refuse_variable(path, place);
+            }
+            return;
+        }
         let field = match key.state {
             State::Landed(field) => field,
             State::NotYet(what) => {
@@ -108,6 +129,13 @@ impl Reader<'_> {
         }
         let entry = Entry { path, id, kind: &key.kind, place: name.place, node };
         if let Err((place, fault)) = self.set(field, &entry) {
+            self.problem(place, fault);
+        }
+    }
+
+    /// A key that is refused is not read, so what its value would read of the environment is said here.
+    fn refuse_variable(&mut self, path: &str, place: Place) {
+        if let Err(fault) = self.guard.check(path, Guarded::Environment) {
             self.problem(place, fault);
         }
     }
@@ -130,6 +158,19 @@ impl Reader<'_> {
 
     fn problem(&mut self, place: Place, fault: Fault) {
         self.problems.push(Problem { place, fault });
+    }
+}
+
+/// Where a value first names an environment variable.
+fn mentioned(node: &Node) -> Option<Place> {
+    match &node.value {
+        Value::Text(text) => {
+            let pieces = expand::pieces(text).unwrap_or_default();
+            pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })).then_some(node.place)
+        }
+        Value::List(items) => items.iter().find_map(mentioned),
+        Value::Map(entries) => entries.iter().find_map(|(_, value)| mentioned(value)),
+        _ => None,
     }
 }
 

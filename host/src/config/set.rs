@@ -12,7 +12,7 @@ use super::keys::{self, Field, Kind};
 use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
-use super::{Fault, Guarded, Place, allowed_origin, value};
+use super::{Fault, Place, allowed_origin, value};
 use crate::credential::{Origin, SecretsIn};
 use crate::route::Strategy;
 
@@ -57,13 +57,9 @@ impl Reader<'_> {
             Field::Origins => self.origins(entry)?,
             Field::Enabled => {
                 let enabled = self.expander.bool(entry.path, entry.node).map_err(|fault| (entry.node.place, fault))?;
-                if !enabled {
-                    self.guarded(entry, Guarded::Money)?;
-                }
                 self.provider(entry).enabled = enabled;
             }
             Field::Priority => {
-                self.guarded(entry, Guarded::Money)?;
                 let priority = self.integer(entry)?;
                 self.provider(entry).priority = u32::try_from(priority).unwrap_or(u32::MAX);
             }
@@ -80,13 +76,11 @@ impl Reader<'_> {
                 self.provider(entry).settings = settings;
             }
             Field::Auth => {
-                self.guarded(entry, Guarded::Login)?;
                 let auth = self.object(entry, "members of the component's login, such as `client_id`")?;
                 self.provider(entry).auth = auth;
             }
             Field::Models => self.models(entry)?,
             Field::HedgeAfter => {
-                self.guarded(entry, Guarded::Money)?;
                 self.config.hedge_after = Some(self.millis(entry)?);
             }
             Field::SideRequests => {
@@ -98,11 +92,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Refuses a key that a config must be trusted for.
-    pub(super) fn guarded(&self, entry: &Entry<'_>, guarded: Guarded) -> Placed<()> {
-        self.guard.check(entry.path, guarded).map_err(|fault| (entry.place, fault))
-    }
-
     fn listen(&mut self, entry: &Entry<'_>) -> Placed<()> {
         let mut addresses = Vec::new();
         for item in items(entry.node) {
@@ -111,8 +100,6 @@ impl Reader<'_> {
                 return Err((item.place, Fault::Listen { key: entry.path.to_owned(), text }));
             };
             if let Some(open) = found.iter().find(|address| !address.ip().is_loopback()) {
-                // The keys that guard it would stand in the same file.
-                self.guard.check(entry.path, Guarded::Listen).map_err(|fault| (item.place, fault))?;
                 self.open.get_or_insert((item.place, *open));
             }
             addresses.extend(found);
@@ -139,11 +126,7 @@ impl Reader<'_> {
     }
 
     fn allowed_origins(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        let items = items(entry.node);
-        if !items.is_empty() {
-            self.guarded(entry, Guarded::AllowedOrigins)?;
-        }
-        for item in items {
+        for item in items(entry.node) {
             let text = self.text(entry, item)?;
             match allowed_origin::parse(&text) {
                 Some(origin) => self.config.server.allowed_origins.push(origin),
@@ -176,7 +159,6 @@ impl Reader<'_> {
     }
 
     fn plugin_dir(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guarded(entry, Guarded::PluginDir)?;
         let text = self.text(entry, entry.node)?;
         if text == "~" || text.starts_with("~/") {
             return Err((entry.node.place, Fault::Tilde { key: entry.path.to_owned() }));
@@ -187,7 +169,6 @@ impl Reader<'_> {
     }
 
     fn api_base(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guarded(entry, Guarded::Origins)?;
         let origin = self.origin(entry, entry.path, entry.node)?;
         self.put_origin(entry, "api", origin)
     }
@@ -199,9 +180,6 @@ impl Reader<'_> {
                 wrong_type(entry, "URLs by name, such as `api: https://api.example.com/v1`"),
             ));
         };
-        if !pairs.is_empty() {
-            self.guarded(entry, Guarded::Origins)?;
-        }
         for (name, node) in pairs {
             let origin = self.origin(entry, &keys::join(entry.path, &name.text), node)?;
             self.put_origin(entry, &name.text, origin)?;
@@ -237,7 +215,6 @@ impl Reader<'_> {
     }
 
     fn credential_store(&mut self, entry: &Entry<'_>) -> Placed<()> {
-        self.guarded(entry, Guarded::Secrets)?;
         let secrets_in = match self.choice(entry)?.as_str() {
             "keyring" => SecretsIn::Keyring,
             _ => SecretsIn::File,

@@ -1,16 +1,18 @@
 //! Which configs from a working directory the user has accepted.
 //!
-//! A cloned repository may bring a `bitrouter.yaml`. Until the user accepted that very file, it may not do what
-//! [`Guarded`] lists. The list is JSON, readable by the user alone; what is in it that we do not know stays in it.
+//! A cloned repository may bring a `bitrouter.yaml`. Until the user accepted that very file, it may set nothing but what is
+//! harmless, and is not read at all where another config holds. The list of accepted ones is JSON, readable by the user
+//! alone; what is in it that we do not know stays in it.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Config, ConfigError, Fault, Guarded, Paths, Place, Problem, find, read};
+use crate::credential::PrivateFile;
 
 /// Whether a config may do what is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,21 +56,27 @@ pub struct Trusted {
 
 /// Records that the user accepts a config as it stands. A later change asks again.
 pub fn trust(file: &Path, paths: &Paths) -> Result<Trusted, ConfigError> {
-    let bytes = find::read(file)?;
+    let bytes = find::read_here(file)?;
     let accepted = guarded_keys(file, &bytes, paths)?;
     let name = recorded_name(file)?;
     let sha256 = sha256(&bytes);
-
-    let list = paths.trusted_configs();
-    let mut content = read_list(&list)?;
-    let corrupt = |reason: &str| ConfigError::TrustListCorrupt { list: list.clone(), reason: reason.to_owned() };
-    let configs = content.entry("configs").or_insert_with(|| json!({}));
-    let configs = configs.as_object_mut().ok_or_else(|| corrupt("`configs` is no object"))?;
-    let entry = configs.entry(name.clone()).or_insert_with(|| json!({}));
-    let entry = entry.as_object_mut().ok_or_else(|| corrupt("an entry is no object"))?;
-    entry.insert("sha256".to_owned(), Value::from(sha256.clone()));
-    write_list(&list, &content)?;
+    change_list(&paths.trusted_configs(), |configs| {
+        let entry = configs.entry(name.clone()).or_insert_with(|| json!({}));
+        let entry = entry.as_object_mut().ok_or("an entry is no object")?;
+        entry.insert("sha256".to_owned(), Value::from(sha256.clone()));
+        Ok(())
+    })?;
     Ok(Trusted { file: PathBuf::from(name), sha256, accepted })
+}
+
+/// Takes the acceptance of a config back, whether the file is still there or not. Nothing where it was not accepted, else
+/// the file as it was recorded.
+pub fn untrust(file: &Path, paths: &Paths) -> Result<Option<PathBuf>, ConfigError> {
+    let names = [recorded_name(file).ok(), recorded_name_of_gone(file), file.to_str().map(str::to_owned)];
+    let name = change_list(&paths.trusted_configs(), |configs| {
+        Ok(names.into_iter().flatten().find(|name| configs.remove(name).is_some()))
+    })?;
+    Ok(name.map(PathBuf::from))
 }
 
 /// What the file would do that needs trust. A file that is not YAML is refused: nobody can have read it.
@@ -92,16 +100,34 @@ fn guarded_keys(file: &Path, bytes: &[u8], paths: &Paths) -> Result<Vec<(Place, 
     Ok(accepted.collect())
 }
 
-/// How a config found in the working directory stands.
-pub(super) fn standing(file: &Path, bytes: &[u8], paths: &Paths) -> Result<Standing, ConfigError> {
-    let list = read_list(&paths.trusted_configs())?;
-    let name = recorded_name(file)?;
-    let recorded = list.get("configs").and_then(|configs| configs.get(&name)?.get("sha256"));
-    Ok(match recorded.and_then(Value::as_str) {
-        None => Standing::Unknown,
-        Some(recorded) if recorded == sha256(bytes) => Standing::Trusted,
-        Some(_) => Standing::Changed,
-    })
+/// What the user accepted of one file, by its name.
+pub(super) struct Accepted {
+    sha256: Option<String>,
+}
+
+impl Accepted {
+    /// Reads the list, not the file: one that is not in it need not be read.
+    pub fn look_up(file: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+        let list = read_list(&paths.trusted_configs())?;
+        // What has no name to be recorded by was never recorded.
+        let recorded = recorded_name(file).ok();
+        let recorded = recorded.and_then(|name| list.get("configs")?.get(&name)?.get("sha256")?.as_str());
+        Ok(Accepted { sha256: recorded.map(str::to_owned) })
+    }
+
+    /// Whether it was accepted once, as it is or as it was.
+    pub fn is_recorded(&self) -> bool {
+        self.sha256.is_some()
+    }
+
+    /// How the file stands with these bytes.
+    pub fn standing(&self, bytes: &[u8]) -> Standing {
+        match &self.sha256 {
+            None => Standing::Unknown,
+            Some(recorded) if *recorded == sha256(bytes) => Standing::Trusted,
+            Some(_) => Standing::Changed,
+        }
+    }
 }
 
 /// Symbolic links are resolved, so that what is trusted is a file and not whatever a link will point at.
@@ -112,6 +138,12 @@ fn recorded_name(file: &Path) -> Result<String, ConfigError> {
         Some(name) => Ok(name.to_owned()),
         None => Err(ConfigError::PathNotText { file: resolved }),
     }
+}
+
+/// The name under which a file was recorded that is not there any more: its folder may be.
+fn recorded_name_of_gone(file: &Path) -> Option<String> {
+    let folder = fs::canonicalize(file.parent()?).ok()?;
+    folder.join(file.file_name()?).to_str().map(str::to_owned)
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -130,27 +162,23 @@ fn read_list(list: &Path) -> Result<Map<String, Value>, ConfigError> {
         .map_err(|error| ConfigError::TrustListCorrupt { list: list.to_owned(), reason: error.to_string() })
 }
 
-/// Written to a temporary file and renamed, so that a crash leaves the old list or the new one.
-fn write_list(list: &Path, content: &Map<String, Value>) -> Result<(), ConfigError> {
+/// Reads the list, changes its configs and writes it, under the lock of the list: of two that accept something at once, both
+/// have accepted it.
+fn change_list<T>(
+    list: &Path,
+    change: impl FnOnce(&mut Map<String, Value>) -> Result<T, &'static str>,
+) -> Result<T, ConfigError> {
     let unwritable = |reason: std::io::Error| ConfigError::TrustListUnwritable { list: list.to_owned(), reason };
-    let folder = list.parent().unwrap_or(Path::new("."));
-    create_private(folder).map_err(unwritable)?;
-    let text = format!("{:#}\n", Value::Object(content.clone()));
-    // A temporary file is readable by its owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
-    file.write_all(text.as_bytes()).map_err(unwritable)?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    file.persist(list).map_err(|error| unwritable(error.error))?;
-    Ok(())
-}
-
-fn create_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
+    let corrupt = |reason: &str| ConfigError::TrustListCorrupt { list: list.to_owned(), reason: reason.to_owned() };
+    let _lock = PrivateFile::lock(list).map_err(unwritable)?;
+    let mut content = read_list(list)?;
+    let configs = content.entry("configs").or_insert_with(|| json!({}));
+    let configs = configs.as_object_mut().ok_or_else(|| corrupt("`configs` is no object"))?;
+    let before = configs.clone();
+    let done = change(configs).map_err(corrupt)?;
+    if *configs != before {
+        let text = format!("{:#}\n", Value::Object(content));
+        PrivateFile::replace(list, &text).map_err(unwritable)?;
     }
-    builder.create(folder)
+    Ok(done)
 }

@@ -11,10 +11,11 @@ mod status;
 mod watch;
 
 pub use client::{AskError, Client};
-pub use reload::{NotReloaded, Reloaded, Reloader, Source, Tell};
+pub use reload::{NotReloaded, Read, Reloaded, Reloader, Source, Tell};
 pub use server::{Cleared, Control, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
     Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,
     Share, State, Status,
 };
+pub use watch::Fingerprint;

@@ -9,23 +9,31 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::watch::Fingerprint;
+use super::watch::{self, Fingerprint};
 use crate::app::{App, Live};
-use crate::config::{self, ConfigError, LoadOptions, Loaded};
+use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
 use crate::plugin::Snapshot;
 use crate::route::Providers;
+
+/// How often a reload waits for files that are being written, before it reads them as they are.
+const STILL_TRIES: u32 = 5;
 
 /// Where a gateway's config comes from, and who is told of it.
 pub struct Source {
     /// Where the config is looked for.
     pub options: LoadOptions,
-    /// Reads it as at the start, with the command line's flags applied.
-    pub read: Box<dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync>,
+    /// Reads again what is held, with the command line's flags applied as at the start.
+    pub read: Box<Read>,
+    /// How everything looked before it was read for the start: what has changed since is news.
+    pub seen: Fingerprint,
     /// What only the components know to be wrong with it.
     pub problems: fn(&Loaded, &Providers) -> Vec<String>,
     /// Says how a reload ended to whoever reads the gateway's standard error.
     pub tell: Box<Tell>,
 }
+
+/// What reads a config again.
+pub type Read = dyn Fn(&Held) -> Result<Loaded, ConfigError> + Send + Sync;
 
 /// Who is told how a reload ended.
 pub type Tell = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
@@ -54,6 +62,7 @@ pub struct NotReloaded {
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     pub file: Option<PathBuf>,
+    pub held: Held,
     pub since: SystemTime,
     pub reloads: u32,
     pub warnings: Vec<String>,
@@ -71,29 +80,25 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// For a gateway that was started with this config. What changes on disk from now on is news.
-    pub fn new(live: Arc<Live>, source: Source, loaded: &Loaded) -> Arc<Self> {
+    /// For a gateway that was started with this config.
+    pub fn new(live: Arc<Live>, mut source: Source, loaded: &Loaded) -> Arc<Self> {
         let in_force = InForce {
             file: loaded.source.path().map(PathBuf::from),
+            held: loaded.held(),
             since: SystemTime::now(),
             reloads: 0,
             warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
             refused: None,
         };
-        let reloader = Reloader {
-            live,
-            source,
-            turn: tokio::sync::Mutex::default(),
-            in_force: Mutex::new(in_force),
-            seen: Mutex::default(),
-        };
-        *lock(&reloader.seen) = reloader.fingerprint();
-        Arc::new(reloader)
+        let seen = Mutex::new(std::mem::take(&mut source.seen));
+        let turn = tokio::sync::Mutex::default();
+        Arc::new(Reloader { live, source, turn, in_force: Mutex::new(in_force), seen })
     }
 
     /// Reads everything again and applies it, or says why not.
     pub async fn reload(&self) -> Result<Reloaded, NotReloaded> {
         let _turn = self.turn.lock().await;
+        self.still().await;
         // Before anything is read: what changes while it is read is news again.
         let seen = tokio::task::block_in_place(|| self.fingerprint());
         *lock(&self.seen) = seen;
@@ -122,9 +127,19 @@ impl Reloader {
 
     /// How everything looks that a reload reads.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        let mut files = config::watched(&self.source.options);
-        files.push(self.source.options.paths.plugins_lock());
-        Fingerprint::of(files, &self.live.now().config.plugins.dir)
+        Fingerprint::of(watched(&self.source.options), &self.live.now().config.plugins.dir)
+    }
+
+    /// Waits until no config was written to for a moment, but not for ever: who is told to reload right after a file was
+    /// written would else read half of it.
+    async fn still(&self) {
+        for _ in 0..STILL_TRIES {
+            let wait = tokio::task::block_in_place(|| watch::still_in(&watched(&self.source.options)));
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return,
+            }
+        }
     }
 
     async fn apply(&self) -> Result<Reloaded, NotReloaded> {
@@ -149,6 +164,7 @@ impl Reloader {
         let file = loaded.source.path().map(PathBuf::from);
         let mut in_force = lock(&self.in_force);
         in_force.file.clone_from(&file);
+        in_force.held = loaded.held();
         in_force.since = SystemTime::now();
         in_force.reloads += 1;
         in_force.warnings.clone_from(&warnings);
@@ -159,11 +175,8 @@ impl Reloader {
     /// The config by now, and what of it has to wait for the next start.
     fn read(&self, before: &App) -> Result<(Loaded, Vec<String>), NotReloaded> {
         let refuse = |error: ConfigError| NotReloaded { problems: error.lines() };
-        let mut loaded = tokio::task::block_in_place(|| (self.source.read)()).map_err(refuse)?;
-        let file = lock(&self.in_force).file.clone();
-        if let (None, Some(file)) = (loaded.source.path(), file) {
-            return Err(refuse(ConfigError::Gone { file }));
-        }
+        let held = lock(&self.in_force).held.clone();
+        let mut loaded = tokio::task::block_in_place(|| (self.source.read)(&held)).map_err(refuse)?;
         let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
         let (wanted, running) = (&loaded.config.server.listen, &before.config.server.listen);
         if wanted != running {
@@ -179,6 +192,13 @@ impl Reloader {
         loaded.config.listen_still(&before.config.server).map_err(refuse)?;
         Ok((loaded, warnings))
     }
+}
+
+/// The files that a reload reads besides the components.
+pub(super) fn watched(options: &LoadOptions) -> Vec<PathBuf> {
+    let mut files = config::watched(options);
+    files.push(options.paths.plugins_lock());
+    files
 }
 
 /// What became of the components.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::reload::Reloader;
+use super::reload::{Reloader, watched};
+use crate::config::LoadOptions;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -18,7 +19,7 @@ const SETTLED: Duration = Duration::from_millis(300);
 
 /// How files look from outside, those of a folder among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<(PathBuf, Option<Look>)>);
+pub struct Fingerprint(Vec<(PathBuf, Option<Look>)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Look {
@@ -40,6 +41,27 @@ impl Fingerprint {
         };
         Fingerprint(files.into_iter().chain(components).map(look).collect())
     }
+
+    /// Of what a start reads: the files before the config is read, which says where the folder is.
+    pub fn before_start(options: &LoadOptions) -> Self {
+        Self::of(watched(options), Path::new(""))
+    }
+
+    /// The same with the components of this folder.
+    #[must_use]
+    pub fn with_components(mut self, folder: &Path) -> Self {
+        self.0.extend(Self::of(Vec::new(), folder).0);
+        self
+    }
+}
+
+/// How long it takes until none of these files was written to for [`SETTLED`]; nothing where that is so already.
+pub(super) fn still_in(files: &[PathBuf]) -> Option<Duration> {
+    let modified = |file: &PathBuf| fs::metadata(file).ok()?.modified().ok();
+    let youngest = files.iter().filter_map(modified).max()?;
+    // A time that is yet to come says nothing of the file.
+    let age = SystemTime::now().duration_since(youngest).ok()?;
+    SETTLED.checked_sub(age).filter(|wait| !wait.is_zero())
 }
 
 impl Look {
@@ -93,6 +115,35 @@ mod tests {
 
     fn look(home: &Path) -> Fingerprint {
         Fingerprint::of(vec![home.join("bitrouter.yaml")], &home.join("plugins"))
+    }
+
+    #[test]
+    fn a_file_that_was_written_a_moment_ago_is_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("bitrouter.yaml");
+        assert_eq!(still_in(&[file.clone()]), None, "there is none");
+        let written = fs::File::create(&file).unwrap();
+        assert!(still_in(&[file.clone()]).is_some_and(|wait| wait <= SETTLED));
+        written.set_modified(SystemTime::now() - SETTLED).unwrap();
+        assert_eq!(still_in(&[file.clone()]), None);
+        written.set_modified(SystemTime::now() + 100 * SETTLED).unwrap();
+        assert_eq!(still_in(&[file]), None, "of a clock that was wrong");
+    }
+
+    #[test]
+    fn what_changes_between_the_look_before_a_start_and_the_reading_is_news() {
+        let home = tempfile::tempdir().unwrap();
+        let options = LoadOptions {
+            file: None,
+            working_dir: home.path().join("work"),
+            paths: crate::config::Paths::under(home.path()),
+        };
+        let folder = home.path().join("plugins");
+        let at_once = || Fingerprint::before_start(&options).with_components(&folder);
+        let before = Fingerprint::before_start(&options);
+        fs::write(home.path().join("bitrouter.yaml"), "a: 1").unwrap();
+        assert_ne!(before.with_components(&folder), at_once());
+        assert_eq!(at_once(), Fingerprint::of(watched(&options), &folder));
     }
 
     #[test]

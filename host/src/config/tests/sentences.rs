@@ -13,7 +13,11 @@ fn each_problem_has_its_sentence_and_place() {
         ("plugins: {zzz: 1}\n", "1:11: unknown key `plugins.zzz`: what can stand here is dir, budget_ms, memory_mb"),
         (
             "- a\n",
-            "1:1: `the file` takes keys of its own: server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
+            "1:1: this is a list, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
+        ),
+        (
+            "providers\n",
+            "1:1: this is one value, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
         ),
         (
             "server: 4356\n",
