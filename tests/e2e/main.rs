@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_upstream;
 mod bodies;
+mod believed;
 mod canary;
 mod chatgpt;
 mod cli;
@@ -34,6 +35,7 @@ mod login;
 mod logout;
 mod models;
 mod pass_through;
+mod promises;
 mod python_sdk;
 mod refresh_crash;
 mod reload;

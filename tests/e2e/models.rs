@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What may cost money, and what costs nothing, at one upstream.
 fn openai_and_echo(upstream: &Upstream) -> Setup {
-    Gateway::start().with_openai_at(upstream).with_plugin("echo").with_origin("echo", upstream)
+    Gateway::start().with_openai_at(upstream).with_plugin("echo").with_origin("echo", upstream).trusting("echo")
 }
 
 /// An upstream that answers every dialect with nothing much, streamed where it is asked to.

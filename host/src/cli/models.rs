@@ -143,7 +143,14 @@ mod tests {
     use super::*;
 
     fn told(id: &str, provider: &str, told_at: Option<u64>) -> ModelEntry {
-        ModelEntry { id: id.into(), provider: provider.into(), context_window: None, operations: Vec::new(), told_at }
+        ModelEntry {
+            id: id.into(),
+            provider: provider.into(),
+            context_window: None,
+            operations: Vec::new(),
+            told_at,
+            trusted: true,
+        }
     }
 
     #[test]
@@ -176,6 +183,7 @@ mod tests {
             context_window,
             operations: operations.iter().map(|&name| name.to_owned()).collect(),
             told_at: None,
+            trusted: true,
         };
         assert_eq!(
             table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),

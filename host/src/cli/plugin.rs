@@ -12,13 +12,15 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::print::{self, Table};
-use super::providers::{RefusedRow, Row, not_loaded};
+use super::providers::{RefusedRow, Row, not_loaded, untrusted};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
+use crate::credential::Origin;
 use crate::plugin::Digest;
-use crate::plugin::description::{Attach, Auth, Description, Login, Place};
-use crate::plugin::trust::{Grant, Lock};
+use crate::plugin::description::{Attach, Auth, Description, Login, Place, SideKind};
+use crate::plugin::trust::{self, Grant, Lock};
+use crate::route::words;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
@@ -26,6 +28,8 @@ pub(super) enum Plugin {
     List(List),
     /// Show what a component asks for, and accept it
     Trust(Trust),
+    /// Take the acceptance of a component back
+    Untrust(Untrust),
 }
 
 #[derive(Debug, Args)]
@@ -43,20 +47,36 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What you accept is this very file: its digest, where it may send requests, and which credentials go there. \
-Another build asks again. A component that wants no credential and takes no built-in provider's place needs no \
-acceptance.
+What you accept is this very file and all that is shown: where it sends requests, which credentials go there, which \
+names it answers to, what it asks by itself. Another build asks again. A component that is not accepted serves nothing if \
+it wants a credential, takes another's id, or sends into this machine or its network; else it answers to ID:MODEL alone.
 
 Examples:
+  bitrouter plugin trust example
   bitrouter plugin trust ~/Downloads/example.wasm
   bitrouter plugin trust example.wasm --yes")]
 pub(super) struct Trust {
-    /// The component
-    #[arg(value_name = "FILE")]
+    /// The component: a file, one of the plugin folder's, or the id of one there
+    #[arg(value_name = "FILE|ID")]
     file: PathBuf,
     /// Accept without asking, for scripts
     #[arg(long, short)]
     yes: bool,
+    #[command(flatten)]
+    components: Components,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A running gateway notices within some seconds. The file stays where it is.
+
+Examples:
+  bitrouter plugin untrust example
+  bitrouter plugin untrust example.wasm")]
+pub(super) struct Untrust {
+    /// The component: its id, or its file
+    #[arg(value_name = "ID|FILE")]
+    component: PathBuf,
     #[command(flatten)]
     components: Components,
 }
@@ -66,6 +86,7 @@ impl Plugin {
         match self {
             Plugin::List(command) => command.run(global),
             Plugin::Trust(command) => command.run(global),
+            Plugin::Untrust(command) => command.run(global),
         }
     }
 }
@@ -78,20 +99,38 @@ impl List {
         let refused = RefusedRow::all(&providers);
         let loaded: Vec<(Row, &str)> =
             providers.by_id.values().map(|provider| (Row::of(provider), provider.plugin.digest.as_str())).collect();
+        let lock = Lock::read(&setup.paths.plugins_lock()).unwrap_or_default();
+        let absent = |grant: &&Grant| !loaded.iter().any(|(_, sha256)| grant.sha256 == *sha256);
+        let absent: Vec<&Grant> = lock.plugins.iter().filter(absent).collect();
         if self.json {
             let loaded: Vec<_> = loaded
                 .iter()
-                .map(
-                    |(row, sha256)| json!({ "id": row.id, "version": row.version, "file": row.file, "sha256": sha256 }),
-                )
+                .map(|(row, sha256)| {
+                    json!({
+                        "id": row.id, "version": row.version, "file": row.file, "sha256": sha256, "trusted": row.trusted,
+                    })
+                })
                 .collect();
-            print::json(&json!({ "folder": folder, "loaded": loaded, "refused": refused }))?;
+            let absent: Vec<_> = absent.iter().map(|grant| json!({ "id": grant.id, "sha256": grant.sha256 })).collect();
+            print::json(
+                &json!({ "folder": folder, "loaded": loaded, "refused": refused, "accepted_besides": absent }),
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = Table::new(&["id", "version", "from", "sha256"]);
-        loaded.iter().for_each(|(row, sha256)| table.row([&row.id, &row.version, row.source(), sha256]));
+        let mut table = Table::new(&["id", "version", "trusted", "from", "sha256"]);
+        let mut rows = Vec::new();
+        for (row, sha256) in loaded {
+            table.row([&row.id, &row.version, if row.trusted { "yes" } else { "no" }, row.source(), sha256]);
+            rows.push(row);
+        }
+        let mut besides = Table::indented();
+        absent.iter().for_each(|grant| besides.row([&grant.id, &grant.sha256]));
+        let besides = match absent.is_empty() {
+            true => String::new(),
+            false => format!("\naccepted, and not loaded:\n{}", besides.text()),
+        };
         let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
-        print::answer(&(table.text() + &not_loaded(&refused) + &folder))?;
+        print::answer(&[table.text(), untrusted(&rows), not_loaded(&refused), besides, folder].concat())?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -99,9 +138,8 @@ impl List {
 impl Trust {
     fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let file = std::path::absolute(&self.file)?;
         // Read once: what is shown is what is accepted.
-        let bytes = std::fs::read(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        let (file, bytes) = find(&self.file, &setup)?;
         let digest = Digest::of(&bytes);
         let (description, built_in) = describe(&setup, &bytes, &digest).map_err(|error| {
             format!("{} cannot be accepted: {}", file.display(), print::printable(&error.to_string()))
@@ -121,10 +159,83 @@ impl Trust {
             print::note("not accepted: nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        lock.accept(grant, &lock_file)?;
+        Lock::accept(grant, &lock_file)?;
         print::answer(&format!("accepted: kept in {}\n{}", lock_file.display(), next_step(&file, folder)))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+impl Untrust {
+    fn run(self, global: &Global) -> Outcome {
+        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let lock_file = setup.paths.plugins_lock();
+        let lock = Lock::read(&lock_file)?;
+        let named = self.component.to_str().unwrap_or_default();
+        let id = match lock.plugins.iter().find(|grant| grant.id == named) {
+            Some(grant) => grant.id.clone(),
+            None => {
+                // The build that was accepted, else the provider whose build this is.
+                let (file, bytes) = find(&self.component, &setup)?;
+                let digest = Digest::of(&bytes);
+                match lock.plugins.iter().find(|grant| grant.sha256 == digest.as_str()) {
+                    Some(grant) => grant.id.clone(),
+                    None => {
+                        let (description, _) = describe(&setup, &bytes, &digest)
+                            .map_err(|error| format!("{}: {}", file.display(), print::printable(&error.to_string())))?;
+                        description.id
+                    }
+                }
+            }
+        };
+        if !Lock::withdraw(&id, &lock_file)? {
+            return Err(format!("`{}` was not accepted: nothing was changed", print::printable(&id)).into());
+        }
+        print::answer(&format!("not accepted any more: {id}. Taken out of {}\n", lock_file.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The component that is meant, and its bytes: a file from where the user stands or of the plugin folder, or the one of that
+/// folder with this id.
+fn find(named: &Path, setup: &Setup) -> Result<(PathBuf, Vec<u8>), Box<dyn Error>> {
+    let folder = &setup.loaded.config.plugins.dir;
+    let here = std::path::absolute(named)?;
+    let is_word = named.components().count() == 1 && named.extension().is_none();
+    // What is no file's name is an id first: a file of that name may lie in any folder.
+    let inside = folder.join(named);
+    let with_id = || named.to_str().filter(|_| is_word).and_then(|id| of_id(id, setup, folder));
+    let places = match is_word {
+        true => [with_id().unwrap_or_else(|| inside.clone()), here],
+        false => [here, inside],
+    };
+    for file in &places {
+        match std::fs::read(file) {
+            Ok(bytes) => return Ok((std::path::absolute(file)?, bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{} cannot be read: {error}", file.display()).into()),
+        }
+    }
+    let also = if is_word { ", and no component there has this id" } else { "" };
+    Err(format!(
+        "{}: there is no such file, neither here nor in the plugin folder ({}){also}",
+        print::printable(&named.display().to_string()),
+        folder.display()
+    )
+    .into())
+}
+
+/// The file of the plugin folder whose component has this id: the one of its name, else whichever says so.
+fn of_id(id: &str, setup: &Setup, folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
+    files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != id), path.clone()));
+    let has_id = |file: &PathBuf| {
+        let bytes = std::fs::read(file).ok()?;
+        let (description, _) = describe(setup, &bytes, &Digest::of(&bytes)).ok()?;
+        (description.id == id).then_some(())
+    };
+    files.into_iter().find(|file| has_id(file).is_some())
 }
 
 /// What the component says of itself, and what the built-in ones do. It runs in the sandbox, with nothing to reach.
@@ -159,7 +270,59 @@ fn wants(file: &Path, bytes: usize, digest: &Digest, description: &Description) 
         table.row([if index == 0 { "credentials" } else { "" }, &credential(auth, description)]);
     }
     table.row(["is shown", &shown(&description.claims)]);
+    for (index, row) in believed(description).iter().enumerate() {
+        table.row([if index == 0 { "is believed" } else { "" }, row]);
+    }
+    for (index, (name, side)) in description.side_requests.iter().enumerate() {
+        let base = description.origins.get(&side.origin).map_or("-", String::as_str);
+        let when = match description.auth.is_empty() {
+            true => "at start and hourly",
+            false => "at start and hourly, with each account's credential",
+        };
+        table.row([if index == 0 { "asks by itself" } else { "" }, &format!("{base}{} ({name}), {when}", side.path)]);
+    }
+    let headers = list_or(&description.forward, "none of a client's");
+    table.row(["headers", &headers]);
+    if !description.forward_query.is_empty() {
+        table.row(["query", &list_or(&description.forward_query, "none")]);
+    }
+    for (index, (name, setting)) in description.settings.iter().enumerate() {
+        table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}", setting.description)]);
+    }
     format!("The component asks for:\n{}", table.text())
+}
+
+/// The longest list of models that is shown whole; the lock file has all.
+const MODELS_SHOWN: usize = 20;
+
+/// What of others' requests comes to it once it is believed.
+fn believed(description: &Description) -> Vec<String> {
+    let mut rows = Vec::new();
+    let ids: Vec<String> = description.models.iter().map(|model| model.id.clone()).collect();
+    let more = ids.len().saturating_sub(MODELS_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = &ids[..ids.len().min(MODELS_SHOWN)];
+    rows.push(match (ids.is_empty(), asks_for_models(description)) {
+        (true, false) => "to have no models by name: it answers to its id alone".to_owned(),
+        (true, true) => "to have the models that it asks for".to_owned(),
+        (false, asks) => {
+            let asks = if asks { ", or those that it asks for" } else { "" };
+            format!("to have the models {}{more}{asks}", shown.join(", "))
+        }
+    });
+    if let Some(vendor) = &description.vendor {
+        rows.push(format!("to serve the vendor {vendor}: as {vendor}/MODEL"));
+    }
+    rows.push(format!("to be paid for as {}", words(description.billing)));
+    rows
+}
+
+fn asks_for_models(description: &Description) -> bool {
+    description.side_requests.values().any(|side| side.kind == SideKind::Models)
+}
+
+fn list_or(list: &[String], nothing: &str) -> String {
+    if list.is_empty() { nothing.to_owned() } else { list.join(", ") }
 }
 
 /// Which credential goes where, and in which place of the request.
@@ -212,8 +375,25 @@ fn standing(lock: &Lock, description: &Description, built_in: &[Description]) ->
         if replaced.origins != description.origins {
             text += &format!("CAUTION: the built-in `{id}` sends to {}.\n", places(&replaced.origins));
         }
-    } else if description.auth.is_empty() {
-        text += "It asks for no credential, so it serves without being accepted too.\n";
+    } else if description.auth.is_empty() && trust::reaches_in(description, |_| false).is_none() {
+        text += &format!(
+            "It asks for no credential, so it answers to {id}:MODEL without being accepted, and to nothing else.\n"
+        );
+    }
+    for url in description.origins.values() {
+        if !url.parse::<Origin>().is_ok_and(|origin| origin.is_public()) {
+            text += &format!(
+                "CAUTION: {} is no server of the open internet: requests go into this machine or its network.\n",
+                print::printable(url)
+            );
+        }
+    }
+    text += &taken(description, built_in);
+    for pattern in description.forward.iter().filter(|pattern| may_hold_credential(pattern)) {
+        text += &format!(
+            "CAUTION: a client's header that matches `{}` may hold a credential, and goes up.\n",
+            print::printable(pattern)
+        );
     }
     let wanted: Vec<&String> = description.auth.iter().flat_map(Auth::env).collect();
     for other in built_in.iter().filter(|built_in| built_in.id != id) {
@@ -225,6 +405,41 @@ fn standing(lock: &Lock, description: &Description, built_in: &[Description]) ->
         text += &format!("CAUTION: the `{id}` that you accepted before sends to {}.\n", places(&known.origins));
     }
     text
+}
+
+/// The bare names that others list, too: whose requests they are is decided by priority, billing and name.
+fn taken(description: &Description, built_in: &[Description]) -> String {
+    let mut text = String::new();
+    for other in built_in.iter().filter(|built_in| built_in.id != description.id) {
+        let lists = |id: &str| other.models.iter().any(|model| model.id == id);
+        let same: Vec<&str> = description.models.iter().map(|model| model.id.as_str()).filter(|id| lists(id)).collect();
+        if let Some(first) = same.first() {
+            let more = if same.len() > 1 { format!(" and {} more", same.len() - 1) } else { String::new() };
+            text += &format!(
+                "CAUTION: requests for `{}`{more}, which the built-in `{}` lists, may go to it instead.\n",
+                print::printable(first),
+                other.id
+            );
+        }
+        if description.vendor.is_some() && description.vendor == other.vendor {
+            let vendor = description.vendor.as_deref().unwrap_or_default();
+            text +=
+                &format!("CAUTION: {vendor}/MODEL, which the built-in `{}` serves, may go to it instead.\n", other.id);
+        }
+    }
+    text
+}
+
+/// Whether a pattern of headers takes in one that looks like a credential. Those that are known to be one never go up.
+fn may_hold_credential(pattern: &str) -> bool {
+    const WORDS: [&str; 8] = ["auth", "cred", "key", "passw", "secret", "session", "sign", "token"];
+    match pattern.strip_suffix('*') {
+        // A beginning that is a vendor's own is what most forward.
+        Some(beginning) => {
+            beginning.trim_end_matches('-').len() < 3 || WORDS.iter().any(|word| beginning.contains(word))
+        }
+        None => WORDS.iter().any(|word| pattern.contains(word)),
+    }
 }
 
 fn agreed() -> Result<bool, Box<dyn Error>> {
@@ -287,6 +502,9 @@ The component asks for:
                https://login.example.com (auth)
   credentials  API key from EXAMPLE_KEY or EX_KEY, sent to https://api.example.com in the header authorization, the query parameter org (claim org)
   is shown     of your account: its label, plan
+  is believed  to have no models by name: it answers to its id alone
+               to be paid for as pay-per-token
+  headers      none of a client's
 "
         );
     }
@@ -310,13 +528,53 @@ The component asks for:
     }
 
     #[test]
+    fn what_a_component_wants_to_be_believed_and_handed_is_shown_and_marked() {
+        let of = |vendor: &str, id: &str, more: &str| -> Description {
+            let json = format!(
+                r#"{{"id": "{id}", "name": "E", "version": "1", "serves": {{"generate": ["responses"]}}, "vendor": "{vendor}",
+                    "origins": {{"api": "https://api.example.com"}}, "models": [{{"id": "gpt-5"}}, {{"id": "m"}}] {more}}}"#
+            );
+            serde_json::from_str(&json).unwrap()
+        };
+        let greedy = of(
+            "openai",
+            "example",
+            r#", "billing": "subscription", "forward": ["*", "private-token", "example-beta", "example-*"],
+                "forward_query": ["key"], "settings": {"region": {"type": "string", "description": "Where it runs."}},
+                "side_requests": {"list": {"kind": "models", "path": "/models"}}"#,
+        );
+        let text = shown(&greedy);
+        for row in [
+            "is believed     to have the models gpt-5, m, or those that it asks for\n",
+            "                to serve the vendor openai: as openai/MODEL\n",
+            "                to be paid for as subscription\n",
+            "asks by itself  https://api.example.com/models (list), at start and hourly\n",
+            "headers         *, private-token, example-beta, example-*\n",
+            "query           key\n",
+            "settings        region: Where it runs.\n",
+        ] {
+            assert!(text.contains(row), "{row}{text}");
+        }
+        let mut near = greedy;
+        near.origins.insert("other".into(), "http://127.0.0.1:28999".into());
+        assert_eq!(
+            standing(&Lock::default(), &near, &[of("openai", "openai", "")]),
+            "CAUTION: http://127.0.0.1:28999 is no server of the open internet: requests go into this machine or its network.\n\
+             CAUTION: requests for `gpt-5` and 1 more, which the built-in `openai` lists, may go to it instead.\n\
+             CAUTION: openai/MODEL, which the built-in `openai` serves, may go to it instead.\n\
+             CAUTION: a client's header that matches `*` may hold a credential, and goes up.\n\
+             CAUTION: a client's header that matches `private-token` may hold a credential, and goes up.\n"
+        );
+    }
+
+    #[test]
     fn a_build_that_sends_elsewhere_than_the_accepted_one_is_marked() {
         let description = description("[]", "[]");
         let mut before = Grant::of(&Digest::of(b"old"), &description);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugins.lock");
         let standing_after = |grant: &Grant| {
-            Lock::default().accept(grant.clone(), &file).unwrap();
+            Lock::accept(grant.clone(), &file).unwrap();
             standing(&Lock::read(&file).unwrap(), &description, &[])
         };
         assert!(!standing_after(&before).contains("CAUTION"));

@@ -50,6 +50,10 @@ pub(super) struct Row {
     pub version: String,
     /// The file, or nothing for one that is built in.
     pub file: Option<String>,
+    /// Whether its component is built in, or accepted. One that is neither answers to its own id alone.
+    pub trusted: bool,
+    /// The command that accepts it, where it is not trusted.
+    pub to_accept: Option<String>,
 }
 
 /// Whether routing may use a provider.
@@ -108,6 +112,8 @@ impl Row {
                 Origin::BuiltIn => None,
                 Origin::File(path) => Some(path.display().to_string()),
             },
+            trusted: provider.plugin.trusted,
+            to_accept: (!provider.plugin.trusted).then(|| provider.plugin.to_accept()),
             id,
         }
     }
@@ -175,7 +181,7 @@ impl ListProviders {
         let (rows, refused) = (Row::all(&providers), RefusedRow::all(&providers));
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
-            false => print::answer(&(table(&rows) + &missing(&rows) + &not_loaded(&refused)))?,
+            false => print::answer(&(table(&rows) + &missing(&rows) + &untrusted(&rows) + &not_loaded(&refused)))?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -213,6 +219,19 @@ pub(super) fn missing(rows: &[Row]) -> String {
     if any { format!("\nnot used:\n{}", table.text()) } else { String::new() }
 }
 
+/// The components that nobody accepted, and what that means; nothing where there is none.
+pub(super) fn untrusted(rows: &[Row]) -> String {
+    let mut table = Table::indented();
+    let mut any = false;
+    for Row { id, to_accept, .. } in rows {
+        if let Some(to_accept) = to_accept {
+            table.row([id, &format!("answers to {id}:MODEL alone. To accept it: {to_accept}")]);
+            any = true;
+        }
+    }
+    if any { format!("\nnot trusted:\n{}", table.text()) } else { String::new() }
+}
+
 /// The components that do not serve; nothing where all do.
 pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
     if refused.is_empty() {
@@ -239,7 +258,20 @@ pub(super) mod tests {
             origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
             version: "1.2.0".into(),
             file: None,
+            trusted: true,
+            to_accept: None,
         }
+    }
+
+    #[test]
+    fn a_component_that_nobody_accepted_is_shown_with_what_it_answers_to() {
+        let mut foreign = row("echo", State::Active, None, &[]);
+        foreign.to_accept = Some("bitrouter plugin trust /p/echo.wasm".into());
+        assert_eq!(
+            untrusted(&[row("openai", State::Active, None, &[]), foreign]),
+            "\nnot trusted:\n  echo  answers to echo:MODEL alone. To accept it: bitrouter plugin trust /p/echo.wasm\n"
+        );
+        assert_eq!(untrusted(&[]), "");
     }
 
     #[test]

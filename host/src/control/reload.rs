@@ -206,8 +206,16 @@ fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
     let mut changes = Vec::new();
     for (id, plugin) in &now.plugins {
         match before.plugins.get(id) {
-            None => changes.push(format!("{id}: a component that was not there before")),
+            None if plugin.trusted => changes.push(format!("{id}: a component that was not there before")),
+            None => changes.push(format!(
+                "{id}: a component that was not there before. It is not trusted, so it answers to {id}:MODEL alone. To accept it: {}",
+                plugin.to_accept()
+            )),
             Some(old) if old.digest != plugin.digest => changes.push(format!("{id}: another build of its component")),
+            Some(old) if old.trusted != plugin.trusted => changes.push(match plugin.trusted {
+                true => format!("{id}: its component is trusted now"),
+                false => format!("{id}: its component is not trusted any more"),
+            }),
             Some(_) => {}
         }
     }

@@ -133,6 +133,12 @@ impl Origin {
         is_loopback(&self.host)
     }
 
+    /// Whether this is a server of the open internet, as far as its name says: `https` to a name of two labels or more, none
+    /// of those that stand for this machine or its network. An address in numbers is none, whichever it is.
+    pub fn is_public(&self) -> bool {
+        self.is_https() && is_public_name(self.host())
+    }
+
     /// Whether all that lies under `other` lies under this origin too.
     pub fn covers(&self, other: &Origin) -> bool {
         self.scheme == other.scheme
@@ -326,6 +332,31 @@ fn port_of(authority: &Authority, scheme: Scheme) -> Option<u16> {
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Endings of names that are not the internet's: RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`, and what routers and
+/// offices have taken to.
+const LOCAL: [&str; 12] = [
+    "localhost",
+    "local",
+    "localdomain",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "arpa",
+    "test",
+    "onion",
+];
+
+fn is_public_name(host: &str) -> bool {
+    // `localhost.` is `localhost`.
+    let mut labels = host.trim_end_matches('.').rsplit('.');
+    let last = labels.next().unwrap_or_default();
+    let numeric = last.bytes().all(|byte| byte.is_ascii_digit());
+    labels.next().is_some() && !numeric && !host.contains(':') && !LOCAL.contains(&last)
 }
 
 /// An address as an error may show it: user information and query, which can hold a secret, are left out.

@@ -130,7 +130,7 @@ const OURS: &str = "bitrouter";
 fn listed(providers: &Providers) -> impl Iterator<Item = (String, String)> {
     let mut seen = HashSet::new();
     let names: Vec<_> = providers.names.exact().map(|(name, _)| (name.to_owned(), OURS.to_owned())).collect();
-    let models = providers.models().into_iter().map(|model| (model.id, model.provider));
+    let models = providers.models().into_iter().map(|model| (model.name(), model.provider));
     names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()))
 }
 

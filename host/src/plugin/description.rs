@@ -64,6 +64,35 @@ pub struct Description {
     pub billing: Billing,
 }
 
+impl Description {
+    /// What is left of it for a component that the user has not accepted: enough to answer `ID:MODEL`. What would have
+    /// others' requests sent to it, clients' headers handed to it, or anything asked before somebody calls it, is out.
+    pub fn unaccepted(&self) -> Self {
+        let mut serves = self.serves.clone();
+        // The Codex CLI's catalogue is asked of whoever has one, by no name.
+        serves.remove("models");
+        // Each member is named, so that a new one is decided upon.
+        Description {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            version: self.version.clone(),
+            vendor: None,
+            origins: self.origins.clone(),
+            auth: Vec::new(),
+            serves,
+            forward: Vec::new(),
+            forward_query: Vec::new(),
+            claims: Vec::new(),
+            models: Vec::new(),
+            side_requests: BTreeMap::new(),
+            observe: self.observe.clone(),
+            settings: self.settings.clone(),
+            // Whatever it says: nothing is moved to it as if it cost nothing.
+            billing: Billing::PayPerToken,
+        }
+    }
+}
+
 /// One way of paying.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "kebab-case")]

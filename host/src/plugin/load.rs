@@ -76,7 +76,7 @@ impl Loader {
         Ok(self.load(bytes, digest.clone(), Origin::BuiltIn).await?.description)
     }
 
-    /// Loads a component.
+    /// Loads a component, with all that it says of itself: whether that is believed is for the registry to decide.
     pub async fn load(&self, bytes: &[u8], digest: Digest, origin: Origin) -> Result<Plugin, LoadError> {
         let names = contract::names(bytes)?;
         let component = match self.cache.code(self.runtime.engine(), &digest) {
@@ -90,7 +90,9 @@ impl Loader {
         };
         Ok(Plugin {
             id: description.id.as_str().into(),
+            says: Arc::new(description.clone()),
             description,
+            trusted: true,
             origin,
             digest,
             pre,
@@ -154,7 +156,9 @@ impl Plugin {
         Arc::new(Plugin {
             id: description.id.as_str().into(),
             digest: Digest::of(description.id.as_bytes()),
+            says: Arc::new(description.clone()),
             description,
+            trusted: true,
             origin: Origin::BuiltIn,
             pre: pre.clone(),
             runtime: runtime.clone(),

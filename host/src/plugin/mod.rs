@@ -37,8 +37,12 @@ pub(crate) use validate::{OPERATIONS, auth_problem};
 pub struct Plugin {
     /// The provider's id.
     pub id: Arc<str>,
-    /// What it says of itself.
+    /// What holds of what it says of itself: all of it once the user has accepted it, little before.
     pub description: Description,
+    /// All that it says of itself.
+    pub says: Arc<Description>,
+    /// Whether it is built in, or accepted by the user.
+    pub trusted: bool,
     /// Where it came from.
     pub origin: Origin,
     /// SHA-256 of the component.
@@ -66,6 +70,46 @@ impl Plugin {
     /// The dialects in which an operation is served, the best first; empty if it is not served.
     pub fn dialects(&self, operation: &str) -> &[String] {
         self.description.serves.get(operation).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same component, believed or not. It is another for whoever compares: all that was made of what it said before is
+    /// made anew.
+    pub(crate) fn believed(self: &Arc<Self>, trusted: bool) -> Arc<Self> {
+        if self.trusted == trusted {
+            return Arc::clone(self);
+        }
+        let description = if trusted { (*self.says).clone() } else { self.says.unaccepted() };
+        Arc::new(Plugin {
+            id: Arc::clone(&self.id),
+            description,
+            says: Arc::clone(&self.says),
+            trusted,
+            origin: self.origin.clone(),
+            digest: self.digest.clone(),
+            pre: self.pre.clone(),
+            runtime: self.runtime.clone(),
+            slots: Arc::clone(&self.slots),
+            rewriters: Arc::clone(&self.rewriters),
+            bench: bench::Bench::default(),
+            remembered: remember::Remembered::default(),
+            wasi: self.wasi,
+        })
+    }
+
+    /// The file that it came from, or its id where it is built in.
+    pub fn file(&self) -> String {
+        match &self.origin {
+            Origin::BuiltIn => self.id.to_string(),
+            Origin::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// The command that accepts it.
+    pub fn to_accept(&self) -> String {
+        match &self.origin {
+            Origin::BuiltIn => format!("bitrouter plugin trust {}", self.id),
+            Origin::File(path) => format!("bitrouter plugin trust {}", crate::config::shell_word(path)),
+        }
     }
 
     /// Why no hook runs at present, if the component is benched.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::cache::Digest;
 use super::load::Loader;
-use super::trust::{Grant, Lock};
+use super::trust::{self, Grant, Lock};
 use super::{Origin, Plugin};
 
 /// How long a request waits for a component that is still compiling.
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub refused: Vec<Refused>,
     /// How many are still being loaded.
     pub pending: usize,
+    /// What the user had accepted.
+    lock: Lock,
 }
 
 /// The providers, and the news of them.
@@ -146,8 +148,10 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
     };
     let lock = lock.unwrap_or_else(|error| {
         snapshot.refused.push(Refused { file: "plugins.lock".into(), id: None, reason: error.to_string() });
-        Lock::default()
+        // One that is being written says nothing: nobody's acceptance ends by that, and none begins.
+        before.snapshot.lock.clone()
     });
+    snapshot.lock = lock.clone();
     let mut candidates = Vec::new();
     for file in files {
         match file {
@@ -201,7 +205,8 @@ async fn load(loader: &Loader, candidate: &Candidate) -> Result<Arc<Plugin>, Ref
     loaded.map(Arc::new).map_err(|error| Refused { file: candidate.file.clone(), id: None, reason: error.to_string() })
 }
 
-/// The component, if it may serve. `None`: a built-in one whose place is taken by a file that the user accepted.
+/// The component as far as it is believed, if it may serve. `None`: a built-in one whose place is taken by a file that the
+/// user accepted.
 fn admit(
     plugin: Arc<Plugin>,
     candidate: &Candidate,
@@ -209,45 +214,33 @@ fn admit(
     sources: &Sources,
     so_far: &Snapshot,
 ) -> Result<Option<Arc<Plugin>>, Refused> {
-    let description = &plugin.description;
-    let id = description.id.as_str();
+    let says = &plugin.says;
+    let id = says.id.as_str();
     let refuse = |reason: String| Refused { file: candidate.file.clone(), id: Some(id.to_owned()), reason };
+    let not_trusted = |why: &str| refuse(trust::not_trusted(why, &plugin.to_accept()));
     if let Some(first) = so_far.plugins.get(id) {
         return match (&first.origin, &candidate.origin) {
             (Origin::File(_), Origin::BuiltIn) => Ok(None),
-            (Origin::BuiltIn, _) => {
-                Err(refuse(not_trusted(candidate, &format!("it claims the id `{id}`, which is built in"))))
-            }
+            (Origin::BuiltIn, _) => Err(not_trusted(&format!("it claims the id `{id}`, which is built in"))),
             (Origin::File(path), _) => Err(refuse(format!(
                 "it claims the id `{id}`, which {} has already. Remove one of the two",
                 path.display()
             ))),
         };
     }
-    if candidate.origin == Origin::BuiltIn || lock.accepts(&Grant::of(&plugin.digest, description)) {
-        return Ok(Some(plugin));
+    if candidate.origin == Origin::BuiltIn || lock.accepts(&Grant::of(&plugin.digest, says)) {
+        return Ok(Some(plugin.believed(true)));
     }
-    let known_before = lock.plugins.iter().any(|grant| grant.id == id);
-    let claims_built_in = sources.built_in.iter().any(|(name, _)| *name == id);
-    let reason = if known_before {
-        Some(format!("`{id}` is not the build that you accepted"))
-    } else if claims_built_in {
-        Some(format!("it claims the id `{id}`, which is built in"))
-    } else if !description.auth.is_empty() {
-        let wanted: Vec<&str> = description.auth.iter().flat_map(|auth| auth.env()).map(String::as_str).collect();
-        let wanted = if wanted.is_empty() { "a credential".into() } else { wanted.join(", ") };
-        Some(format!("it asks for {wanted} to be sent to {}", description.origins["api"]))
-    } else {
-        None
-    };
-    match reason {
-        Some(why) => Err(refuse(not_trusted(candidate, &why))),
-        None => Ok(Some(plugin)),
+    if lock.plugins.iter().any(|grant| grant.id == id) {
+        return Err(not_trusted(&format!("`{id}` is not the build that you accepted")));
     }
-}
-
-fn not_trusted(candidate: &Candidate, why: &str) -> String {
-    format!("not trusted: {why}. To accept it: bitrouter plugin trust {}", candidate.file)
+    if sources.built_in.iter().any(|(name, _)| *name == id) {
+        return Err(not_trusted(&format!("it claims the id `{id}`, which is built in")));
+    }
+    match trust::wants(says) {
+        Some(why) => Err(not_trusted(&why)),
+        None => Ok(Some(plugin.believed(false))),
+    }
 }
 
 fn read_built_in(sources: &Sources) -> Vec<Candidate> {

@@ -1,18 +1,21 @@
 //! Which component files the user has accepted: `plugins.lock`.
 //!
-//! An entry pins the file's digest, the origins it may reach and the credentials it may be attached. A component that
-//! declares a credential, or claims the id of a built-in one, serves only with an entry that matches it in all of them.
+//! An entry pins the file's digest and all that the user was shown: the origins it may reach, the credentials it may be
+//! attached, what it is believed and what it is handed. A component that declares a credential, claims the id of a built-in
+//! one, or sends into this machine or its network, serves only with an entry that matches it in all of them. Any other
+//! answers to its own id without one, and is believed nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cache::Digest;
-use super::description::{Auth, Description};
+use super::description::{Auth, Billing, Description, SideRequest};
+use crate::credential::{Origin, PrivateFile};
 
 /// What the user accepted of one component.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -28,6 +31,24 @@ pub struct Grant {
     /// The claims of the credential that it is shown.
     #[serde(default)]
     pub claims: Vec<String>,
+    /// What it asks by itself, beside clients' calls: name, origin and path.
+    #[serde(default)]
+    pub side_requests: BTreeMap<String, String>,
+    /// The clients' headers that it is handed.
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// The clients' query parameters that it is shown.
+    #[serde(default)]
+    pub query: Vec<String>,
+    /// The vendor whose models it says that it serves.
+    #[serde(default)]
+    pub vendor: Option<String>,
+    /// How it says that calls are paid for. None in an entry of a version that did not ask.
+    #[serde(default)]
+    pub billing: Option<Billing>,
+    /// The bare names that it answers to.
+    #[serde(default)]
+    pub models: Vec<String>,
     /// Members that a newer version wrote.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -63,17 +84,45 @@ impl Grant {
             origins: description.origins.clone(),
             credentials: credentials.collect(),
             claims: description.claims.clone(),
+            side_requests: description.side_requests.iter().map(|(name, side)| (name.clone(), asked(side))).collect(),
+            headers: description.forward.clone(),
+            query: description.forward_query.clone(),
+            vendor: description.vendor.clone(),
+            billing: Some(description.billing),
+            models: description.models.iter().map(|model| model.id.clone()).collect(),
             rest: Map::new(),
         }
     }
 
+    /// Whether all that is wanted was accepted. Members that a newer version wrote stand for nothing here.
     fn covers(&self, wanted: &Grant) -> bool {
-        self.id == wanted.id
-            && self.sha256 == wanted.sha256
-            && self.origins == wanted.origins
-            && self.credentials == wanted.credentials
-            && self.claims == wanted.claims
+        Grant { rest: Map::new(), ..self.clone() } == Grant { rest: Map::new(), ..wanted.clone() }
     }
+}
+
+/// A side request in one line.
+fn asked(side: &SideRequest) -> String {
+    format!("{}{}", side.origin, side.path)
+}
+
+/// Why a component serves nothing before the user accepts it: what it asks for, as a sentence has it.
+pub(super) fn wants(description: &Description) -> Option<String> {
+    let wanted: Vec<&str> = description.auth.iter().flat_map(Auth::env).map(String::as_str).collect();
+    let wanted = if wanted.is_empty() { "a credential".into() } else { wanted.join(", ") };
+    (!description.auth.is_empty()).then(|| format!("it asks for {wanted} to be sent to {}", description.origins["api"]))
+}
+
+/// The first of its origins that is in this machine or its network, or may be. `replaced` knows those that the user's own
+/// config has put in the place of the component's.
+pub(crate) fn reaches_in(description: &Description, replaced: impl Fn(&str) -> bool) -> Option<&str> {
+    let public = |url: &str| url.parse::<Origin>().is_ok_and(|origin| origin.is_public());
+    let mut own = description.origins.iter().filter(|(name, _)| !replaced(name));
+    own.find(|(_, url)| !public(url)).map(|(_, url)| url.as_str())
+}
+
+/// The sentence of a component that is not trusted.
+pub(crate) fn not_trusted(why: &str, to_accept: &str) -> String {
+    format!("not trusted: {why}. To accept it: {to_accept}")
 }
 
 /// What went wrong with `plugins.lock`.
@@ -127,20 +176,142 @@ impl Lock {
         self.plugins.iter().any(|grant| grant.covers(wanted))
     }
 
-    /// Adds a grant in the place of an older one for the same id, and writes the file.
-    pub fn accept(mut self, grant: Grant, path: &Path) -> Result<(), LockError> {
-        self.plugins.retain(|known| known.id != grant.id);
-        self.plugins.push(grant);
-        let write = || -> io::Result<()> {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, &self)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| LockError::Io { path: path.to_owned(), source })
+    /// Adds a grant in the place of an older one for the same id.
+    pub fn accept(grant: Grant, path: &Path) -> Result<(), LockError> {
+        Self::change(path, |lock| {
+            lock.plugins.retain(|known| known.id != grant.id);
+            lock.plugins.push(grant);
+        })
+    }
+
+    /// Takes back what was accepted of an id; false if nothing was.
+    pub fn withdraw(id: &str, path: &Path) -> Result<bool, LockError> {
+        Self::change(path, |lock| {
+            let before = lock.plugins.len();
+            lock.plugins.retain(|known| known.id != id);
+            lock.plugins.len() < before
+        })
+    }
+
+    /// Reads the file, changes it and writes it, under its lock: of two that accept something at once, both have accepted it.
+    fn change<T>(path: &Path, change: impl FnOnce(&mut Lock) -> T) -> Result<T, LockError> {
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
+        let _lock = PrivateFile::lock(path).map_err(failed)?;
+        let mut lock = Self::read(path)?;
+        let before = lock.plugins.clone();
+        let done = change(&mut lock);
+        if lock.plugins != before {
+            let text = serde_json::to_string_pretty(&lock).map_err(|error| failed(error.into()))?;
+            PrivateFile::replace(path, &format!("{text}\n")).map_err(failed)?;
+        }
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn description(change: Value) -> Description {
+        let mut description = json!({
+            "id": "p", "name": "P", "version": "1", "serves": { "generate": ["responses"] },
+            "origins": { "api": "https://api.example" }, "models": [{ "id": "m" }],
+            "side_requests": { "models": { "kind": "models", "path": "/models" } },
+        });
+        let (Value::Object(into), Value::Object(change)) = (&mut description, change) else { panic!() };
+        into.extend(change);
+        serde_json::from_value(description).unwrap()
+    }
+
+    fn grant(change: Value) -> Grant {
+        Grant::of(&Digest::of(b"x"), &description(change))
+    }
+
+    #[test]
+    fn what_was_accepted_is_all_that_was_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugins.lock");
+        Lock::accept(grant(json!({})), &file).unwrap();
+        let lock = Lock::read(&file).unwrap();
+        assert!(lock.accepts(&grant(json!({}))));
+        // A component whose description is not the same each time gets nothing by it.
+        for change in [
+            json!({ "id": "q" }),
+            json!({ "origins": { "api": "https://elsewhere.example" } }),
+            json!({ "origins": { "api": "https://api.example", "other": "http://127.0.0.1:1" } }),
+            json!({ "vendor": "openai" }),
+            json!({ "billing": "subscription" }),
+            json!({ "models": [{ "id": "m" }, { "id": "gpt-5" }] }),
+            json!({ "forward": ["*"] }),
+            json!({ "forward_query": ["*"] }),
+            json!({ "claims": ["email"] }),
+            json!({ "side_requests": { "models": { "kind": "models", "path": "/elsewhere" } } }),
+            json!({ "auth": [{ "method": "api-key", "attach": [{ "header": "authorization" }] }] }),
+        ] {
+            assert!(!lock.accepts(&grant(change.clone())), "{change}");
+        }
+        assert!(!lock.accepts(&Grant::of(&Digest::of(b"y"), &description(json!({})))), "another build");
+    }
+
+    #[test]
+    fn an_entry_of_a_version_that_asked_for_less_is_asked_for_again() {
+        let mut old = serde_json::to_value(grant(json!({}))).unwrap();
+        for member in ["side_requests", "headers", "query", "vendor", "billing", "models"] {
+            old.as_object_mut().unwrap().remove(member);
+        }
+        let lock: Lock = serde_json::from_value(json!({ "version": 1, "plugins": [old] })).unwrap();
+        assert!(!lock.accepts(&grant(json!({}))));
+    }
+
+    #[test]
+    fn of_many_that_accept_at_once_all_have_accepted_and_what_is_not_known_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugins.lock");
+        fs::write(&file, r#"{"version": 1, "later": true, "plugins": []}"#).unwrap();
+        std::thread::scope(|scope| {
+            for at in 0..8 {
+                let file = &file;
+                scope.spawn(move || Lock::accept(grant(json!({ "id": format!("p{at}") })), file).unwrap());
+            }
+        });
+        assert_eq!(Lock::read(&file).unwrap().plugins.len(), 8);
+        assert!(Lock::withdraw("p3", &file).unwrap());
+        assert!(!Lock::withdraw("p3", &file).unwrap());
+        assert_eq!(Lock::read(&file).unwrap().plugins.len(), 7);
+        assert!(fs::read_to_string(&file).unwrap().contains("\"later\": true"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn an_origin_of_this_machine_or_its_network_is_found_unless_the_config_replaced_it() {
+        let near = description(json!({ "origins": { "api": "https://api.example", "other": "http://127.0.0.1:1" } }));
+        assert_eq!(reaches_in(&near, |_| false), Some("http://127.0.0.1:1"));
+        assert_eq!(reaches_in(&near, |name| name == "api"), Some("http://127.0.0.1:1"));
+        assert_eq!(reaches_in(&near, |name| name == "other"), None);
+    }
+
+    #[test]
+    fn little_is_left_of_what_an_unaccepted_component_says() {
+        let all = description(json!({
+            "vendor": "openai", "billing": "subscription", "forward": ["*"], "forward_query": ["*"], "claims": ["email"],
+            "serves": { "generate": ["responses"], "models": ["responses"] },
+            "auth": [{ "method": "api-key", "attach": [{ "header": "authorization" }] }],
+        }));
+        let left = serde_json::to_value(all.unaccepted()).unwrap();
+        assert_eq!(
+            left,
+            json!({
+                "id": "p", "name": "P", "version": "1", "vendor": null, "origins": { "api": "https://api.example" },
+                "auth": [], "serves": { "generate": ["responses"] }, "forward": [], "forward_query": [], "claims": [],
+                "models": [], "side_requests": {}, "observe": { "headers": [], "events": [] }, "settings": {},
+                "billing": "pay-per-token",
+            })
+        );
     }
 }

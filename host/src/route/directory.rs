@@ -12,7 +12,7 @@ use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::plugin::description::Billing;
-use crate::plugin::{Plugin, Refused, Registry, Snapshot};
+use crate::plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use crate::side::Known;
 use crate::upstream::Upstream;
 
@@ -75,6 +75,15 @@ pub struct ModelEntry {
     pub operations: Vec<String>,
     /// Seconds since 1970 at which the provider told it; none for what only the component lists.
     pub told_at: Option<u64>,
+    /// Whether the component is trusted. One that is not answers to `PROVIDER:ID` and to no bare name.
+    pub trusted: bool,
+}
+
+impl ModelEntry {
+    /// What a request names to get it.
+    pub fn name(&self) -> String {
+        if self.trusted { self.id.clone() } else { format!("{}:{}", self.provider, self.id) }
+    }
 }
 
 impl Directory {
@@ -104,19 +113,19 @@ impl Directory {
         let next = Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting };
         let (before, snapshot) = (self.now(), next.registry.now());
         let same = |id: &str| self.config.provider(id).says_the_same_as(next.config.provider(id));
-        let by_id = snapshot.plugins.iter().map(|(id, plugin)| {
+        let (by_id, refused) = next.serving(&snapshot, |id, plugin| {
             let known = before.by_id.get(id);
             let unchanged = known.filter(|known| Arc::ptr_eq(&known.plugin, plugin) && same(id));
-            let provider = unchanged.cloned().unwrap_or_else(|| {
+            unchanged.cloned().unwrap_or_else(|| {
                 let mut provider = next.provider(id, plugin);
                 if let Some(known) = known {
                     provider.accounts.carry_on(&known.accounts);
                 }
                 Arc::new(provider)
-            });
-            (id.clone(), provider)
+            })
         });
-        next.current.store(Arc::new(Providers::of(by_id.collect(), &snapshot, Names::new(&next.config.models))));
+        let names = Names::new(&next.config.models);
+        next.current.store(Arc::new(Providers::of(by_id, refused, &snapshot, names)));
         next.lasting.forget_unused();
         next
     }
@@ -156,15 +165,41 @@ impl Directory {
         if Arc::ptr_eq(&current.snapshot, snapshot) {
             return Arc::clone(&current);
         }
-        let provider = |id: &str, plugin| {
+        let provider = |id: &str, plugin: &Arc<Plugin>| {
             // A provider that was there already keeps its accounts and connections.
             let known = current.by_id.get(id).filter(|known| Arc::ptr_eq(&known.plugin, plugin));
             known.cloned().unwrap_or_else(|| Arc::new(self.provider(id, plugin)))
         };
-        let by_id = snapshot.plugins.iter().map(|(id, plugin)| (id.clone(), provider(id, plugin)));
-        let providers = Arc::new(Providers::of(by_id.collect(), snapshot, Names::new(&self.config.models)));
+        let (by_id, refused) = self.serving(snapshot, provider);
+        let providers = Arc::new(Providers::of(by_id, refused, snapshot, Names::new(&self.config.models)));
         self.current.store(Arc::clone(&providers));
         providers
+    }
+
+    /// The components that serve under this config, each as a provider, and those that do not. One that nobody accepted and
+    /// that would send into this machine or its network does so only where the config itself says so.
+    fn serving(
+        &self,
+        snapshot: &Snapshot,
+        make: impl Fn(&str, &Arc<Plugin>) -> Arc<Provider>,
+    ) -> (BTreeMap<String, Arc<Provider>>, Vec<Refused>) {
+        let (mut by_id, mut refused) = (BTreeMap::new(), snapshot.refused.clone());
+        for (id, plugin) in &snapshot.plugins {
+            let configured = &self.config.provider(id).origins;
+            let near = trust::reaches_in(&plugin.description, |name| configured.contains_key(name));
+            match near.filter(|_| !plugin.trusted) {
+                Some(url) => refused.push(Refused {
+                    file: plugin.file(),
+                    id: Some(id.clone()),
+                    reason: trust::not_trusted(
+                        &format!("it sends to {url}, which is no server of the open internet"),
+                        &plugin.to_accept(),
+                    ),
+                }),
+                None => drop(by_id.insert(id.clone(), make(id, plugin))),
+            }
+        }
+        (by_id, refused)
     }
 
     fn provider(&self, id: &str, plugin: &Arc<Plugin>) -> Provider {
@@ -193,9 +228,13 @@ impl Lasting {
 }
 
 impl Providers {
-    fn of(by_id: BTreeMap<String, Arc<Provider>>, snapshot: &Arc<Snapshot>, names: Names) -> Self {
-        let (refused, pending) = (snapshot.refused.clone(), snapshot.pending);
-        Providers { by_id, refused, pending, names, snapshot: Arc::clone(snapshot) }
+    fn of(
+        by_id: BTreeMap<String, Arc<Provider>>,
+        refused: Vec<Refused>,
+        snapshot: &Arc<Snapshot>,
+        names: Names,
+    ) -> Self {
+        Providers { by_id, refused, pending: snapshot.pending, names, snapshot: Arc::clone(snapshot) }
     }
 
     /// Those that a bare name may find, in the order in which they are asked: by `priority`, and where that says nothing, a
@@ -218,19 +257,24 @@ impl Providers {
         futures_util::future::join_all(self.by_id.values().map(|provider| provider.accounts.finish_refreshes())).await;
     }
 
-    /// Every model that an active provider lists.
+    /// Every model that an active provider lists. Those of components that are not trusted come last.
     pub fn models(&self) -> Vec<ModelEntry> {
         let of = |provider: &Arc<Provider>| {
+            let trusted = provider.plugin.trusted;
             let entry = |model: super::Listed| ModelEntry {
                 id: model.id,
                 provider: provider.id().to_owned(),
                 context_window: model.context_window,
                 operations: model.operations,
                 told_at: model.told_at,
+                trusted,
             };
-            provider.catalogue().into_iter().map(entry).collect::<Vec<_>>()
+            let listed = if trusted { provider.catalogue() } else { provider.said() };
+            listed.into_iter().map(entry).collect::<Vec<_>>()
         };
-        self.active().into_iter().flat_map(of).collect()
+        let (trusted, others): (Vec<_>, Vec<_>) =
+            self.active().into_iter().partition(|provider| provider.plugin.trusted);
+        trusted.into_iter().chain(others).flat_map(of).collect()
     }
 
     /// The operations that a model is listed with, of the first provider that lists it; none where nothing is said.

@@ -106,7 +106,9 @@ impl Explanation {
                     explained.missing = Some(sentence);
                 }
             }
-            if !explained.known {
+            if !target.provider.plugin.trusted {
+                self.notes.push(untrusted(target));
+            } else if !explained.known {
                 self.notes.extend(unlisted(target));
             }
             self.targets.push(explained);
@@ -116,6 +118,17 @@ impl Explanation {
             false => self.problem = Some(lacking.join(". ")),
         }
     }
+}
+
+/// What is worth knowing of a component that nobody accepted.
+fn untrusted(target: &Target) -> String {
+    let plugin = &target.provider.plugin;
+    format!(
+        "{} is not trusted: it answers to {}:MODEL alone, and no header of a client's goes up. To accept it: {}",
+        plugin.id,
+        plugin.id,
+        plugin.to_accept()
+    )
 }
 
 /// What is worth knowing of a model that the catalogue does not list.

@@ -32,6 +32,7 @@ pub use names::Names;
 pub use order::Strategy;
 pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
+pub(crate) use skipped::words;
 pub use skipped::{Skipped, Why};
 pub use verdict::{Ends, Meaning, Scope};
 pub use windows::{Heard, Said, Unread, Window, Windows};

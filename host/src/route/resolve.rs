@@ -59,9 +59,17 @@ impl Providers {
         decision.end()
     }
 
-    /// Reads an address with the providers that are there, serving or not.
+    /// Reads an address with the providers that are there, serving or not. An id that nobody accepted does not take a name
+    /// away that others list, or that the user has given: with a component `qwen3` in the folder, `qwen3:8b` is whose it was.
     pub(super) fn parse(&self, address: &str) -> Result<Address, AddressError> {
-        Address::parse(address, |id| self.by_id.contains_key(id) || self.refused(id).is_some())
+        let read = Address::parse(address, |id| self.by_id.contains_key(id) || self.refused(id).is_some())?;
+        let Address::Provider { provider, .. } = &read else { return Ok(read) };
+        let believed = self.by_id.get(provider).is_some_and(|provider| provider.plugin.trusted);
+        let is_a_name = || {
+            self.names.exact().any(|(name, _)| name == address)
+                || self.by_id.values().any(|provider| provider.listed(address).is_some())
+        };
+        Ok(if !believed && is_a_name() { Address::Model(address.to_owned()) } else { read })
     }
 
     /// The sentence for a name that nothing lists.
@@ -76,6 +84,9 @@ impl Providers {
                 );
             }
         }
+        if let Some(sentence) = self.only_by_address(name) {
+            return sentence;
+        }
         let models: Vec<_> = self.by_id.values().flat_map(|provider| provider.catalogue()).collect();
         let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
         let near = nearest(name, models, 3);
@@ -86,6 +97,20 @@ impl Providers {
              addressed as PROVIDER:{name}; providers are {}",
             ids.join(", ")
         )
+    }
+
+    /// The sentence for a name that nobody lists but a component that is not trusted.
+    fn only_by_address(&self, name: &str) -> Option<String> {
+        let lists = |provider: &&Arc<Provider>| {
+            !provider.plugin.trusted && provider.plugin.says.models.iter().any(|model| model.id == name)
+        };
+        let provider = self.by_id.values().find(lists)?;
+        let id = provider.id();
+        Some(format!(
+            "no trusted provider lists the model `{name}`. The component `{id}` says that it has it, and is reached as \
+             {id}:{name} only. To accept it: {}",
+            provider.plugin.to_accept()
+        ))
     }
 
     /// Why a component that claims this id does not serve.
@@ -166,6 +191,7 @@ impl<'a> Decision<'a, '_> {
                 self.skip(provider.id(), model, Why::Disabled);
             }
         }
+        self.pass_over_untrusted(name);
         if listing.is_empty() {
             return if disabled { Ok(()) } else { Err(Error::address(self.providers.unknown(name))) };
         }
@@ -196,6 +222,18 @@ impl<'a> Decision<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes who says that it lists a model and is not believed.
+    fn pass_over_untrusted(&mut self, name: &str) {
+        let providers = self.providers;
+        for provider in providers.by_id.values().filter(|provider| !provider.plugin.trusted && provider.enabled) {
+            let says = &provider.plugin.says;
+            let with_vendor = says.vendor.as_deref().and_then(|vendor| name.strip_prefix(vendor)?.strip_prefix('/'));
+            if says.models.iter().any(|model| model.id == name || Some(&*model.id) == with_vendor) {
+                self.skip(provider.id(), with_vendor.unwrap_or(name), Why::NotTrusted(provider.plugin.to_accept()));
+            }
+        }
     }
 
     /// Whether a provider that is on can serve this call.
@@ -230,7 +268,10 @@ impl<'a> Decision<'a, '_> {
             return Ok(self.targets);
         }
         // What costs money was passed over because of another, which is the one to name.
-        let told = self.skipped.iter().find(|skipped| !matches!(skipped.why, Why::Money(_) | Why::NoCredential));
+        let told = self
+            .skipped
+            .iter()
+            .find(|skipped| !matches!(skipped.why, Why::Money(_) | Why::NoCredential | Why::NotTrusted(_)));
         let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
         Err(match told.cloned() {
             Some(skipped) => skipped.into_error(served_by()),

@@ -31,6 +31,8 @@ pub enum Why {
     NotServed(String),
     /// It has no credential, and another that serves the model has one.
     NoCredential,
+    /// Its component is not trusted, so that it answers to its own id alone. The command that accepts it.
+    NotTrusted(String),
     /// It is paid for in another way than the first that serves the model.
     Money(Billing),
 }
@@ -62,6 +64,9 @@ impl fmt::Display for Why {
             Why::Misconfigured(fault) => write!(f, "bitrouter.yaml: {fault}"),
             Why::NotServed(wanted) => write!(f, "does not serve {wanted}"),
             Why::NoCredential => f.write_str("no credential"),
+            Why::NotTrusted(to_accept) => {
+                write!(f, "not trusted, so it answers to its own id alone. To accept it: {to_accept}")
+            }
             Why::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
         }
     }

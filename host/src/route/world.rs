@@ -32,6 +32,7 @@ pub(super) struct World {
     configured: BTreeMap<&'static str, config::Provider>,
     models: Vec<Named>,
     refused: Vec<Refused>,
+    foreign: Vec<Value>,
     pending: usize,
 }
 
@@ -45,6 +46,7 @@ impl World {
             configured: BTreeMap::new(),
             models: Vec::new(),
             refused: Vec::new(),
+            foreign: Vec::new(),
             pending: 0,
         }
     }
@@ -74,6 +76,19 @@ impl World {
 
     pub fn refused(mut self, id: &str, reason: &str) -> Self {
         self.refused.push(Refused { file: format!("{id}.wasm"), id: Some(id.into()), reason: reason.into() });
+        self
+    }
+
+    /// A component that nobody accepted says this of itself, besides where it is.
+    pub fn foreign(mut self, id: &str, says: Value) -> Self {
+        let mut description = json!({
+            "id": id, "name": id, "version": "1", "origins": {"api": format!("https://{id}.example")},
+            "serves": {"generate": ["responses", "chat-completions"]},
+        });
+        if let (Value::Object(description), Value::Object(says)) = (&mut description, says) {
+            description.extend(says);
+        }
+        self.foreign.push(description);
         self
     }
 
@@ -115,7 +130,7 @@ impl World {
             let provider = variable.strip_suffix("_KEY")?;
             self.keys.contains(provider).then(|| format!("sk-{provider}-0123456789"))
         };
-        let provider = |(id, billing, vendor, dialects, models): (&str, &str, Option<&str>, Value, &[&str])| {
+        let described = |(id, billing, vendor, dialects, models): (&str, &str, Option<&str>, Value, &[&str])| {
             let models: Vec<Value> = models.iter().map(|model| json!({ "id": model })).collect();
             let attach = json!([{"header": "authorization", "format": "Bearer {}"}]);
             let auth = json!([{"method": "api-key", "env": [format!("{id}_KEY")], "attach": attach}]);
@@ -124,8 +139,15 @@ impl World {
                 "origins": {"api": format!("https://{id}.example")}, "serves": {"generate": dialects},
                 "auth": if billing == "free" { json!([]) } else { auth },
             });
-            let plugin = Plugin::described(serde_json::from_value(description).unwrap());
-            let configured = self.configured.get(id).cloned().unwrap_or_default();
+            Plugin::described(serde_json::from_value(description).unwrap())
+        };
+        let foreign = self
+            .foreign
+            .iter()
+            .map(|description| Plugin::described(serde_json::from_value(description.clone()).unwrap()).believed(false));
+        let provider = |plugin: Arc<Plugin>| {
+            let id = plugin.id.to_string();
+            let configured = self.configured.get(&*id).cloned().unwrap_or_default();
             let upstream = Arc::new(Upstream::new(Duration::from_secs(1)));
             let provider = Provider::new(
                 plugin,
@@ -136,10 +158,10 @@ impl World {
                 Learned::default(),
                 Known::default(),
             );
-            (id.to_owned(), Arc::new(provider))
+            (id, Arc::new(provider))
         };
         Providers {
-            by_id: providers.into_iter().map(provider).collect(),
+            by_id: providers.into_iter().map(described).chain(foreign).map(provider).collect(),
             refused: self.refused.clone(),
             pending: self.pending,
             names: Names::new(&self.models),

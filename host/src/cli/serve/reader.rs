@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::print::{self, Table};
-use super::super::providers::{RefusedRow, Row, State, missing, not_loaded};
+use super::super::providers::{RefusedRow, Row, State, missing, not_loaded, untrusted};
 use crate::config::{Loaded, Source};
 use crate::control::{NotReloaded, Reloaded};
 use crate::route::Providers;
@@ -90,7 +90,7 @@ impl Reader {
     pub(super) fn ready(self, rows: &[Row], providers: &Providers) {
         match self {
             Reader::Person => {
-                print::note((summary(rows) + &not_loaded(&RefusedRow::all(providers))).trim_end());
+                print::note((summary(rows) + &untrusted(rows) + &not_loaded(&RefusedRow::all(providers))).trim_end());
             }
             Reader::Log => {
                 for row in rows {
@@ -98,6 +98,9 @@ impl Reader {
                     match &row.reason {
                         None => tracing::info!(provider, accounts, "provider active"),
                         Some(reason) => tracing::info!(provider, reason, "provider not active"),
+                    }
+                    if let Some(to_accept) = &row.to_accept {
+                        tracing::warn!(provider, to_accept, "component not trusted: it answers to its own id alone");
                     }
                     for why in row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref()) {
                         tracing::warn!(provider, reason = why, "account not used");

@@ -232,3 +232,38 @@ fn an_origin_goes_where_its_neighbour_on_the_same_server_goes() {
     let issuer = origin("https://auth.openai.com");
     assert!(issuer.beside(&origin("https://chatgpt.com/backend-api/codex"), &origin("http://127.0.0.1:1")).is_none());
 }
+
+#[test]
+fn only_a_server_of_the_open_internet_is_public() {
+    for (address, public) in [
+        ("https://api.openai.com/v1", true),
+        ("https://a.example", true),
+        ("https://A.EXAMPLE:8443", true),
+        ("http://127.0.0.1:9", false),
+        ("http://localhost", false),
+        ("https://127.0.0.1", false),
+        ("https://localhost", false),
+        ("https://a.localhost", false),
+        ("https://10.0.0.1", false),
+        ("https://192.168.1.1", false),
+        ("https://169.254.169.254/latest", false),
+        ("https://100.64.0.1", false),
+        // In numbers, nobody sees whose it is.
+        ("https://93.184.216.34", false),
+        ("https://[::1]", false),
+        ("https://[fe80::1]", false),
+        ("https://[fd00::1]", false),
+        ("https://[::ffff:10.0.0.1]", false),
+        ("https://[2606:2800:220:1::1]", false),
+        ("https://router", false),
+        ("https://printer.local", false),
+        ("https://metadata.google.internal", false),
+        ("https://nas.home.arpa", false),
+        ("https://box.lan", false),
+        ("https://shop.test", false),
+        ("https://wiki.corp", false),
+    ] {
+        let origin: Origin = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
+        assert_eq!(origin.is_public(), public, "{address}");
+    }
+}

@@ -54,6 +54,11 @@ impl Provider {
         models
     }
 
+    /// What its component says that it lists, whether that is believed or not.
+    pub fn said(&self) -> Vec<Listed> {
+        self.plugin.says.models.iter().map(of_component).collect()
+    }
+
     /// Goes through the lists of the accounts that can be used, none standing for the component's own, until one is what
     /// is looked for. Where nobody is logged in, it is what there would be.
     fn any_list(&self, mut is_it: impl FnMut(Option<&Catalogue>) -> bool) -> bool {

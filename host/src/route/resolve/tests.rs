@@ -256,3 +256,75 @@ fn what_is_passed_over_has_its_reason() {
         assert_eq!(reasons(&world, addresses, wanted), said, "{addresses:?}");
     }
 }
+
+/// A component that nobody accepted and that would like to be asked for everything.
+fn with_a_greedy_component(world: World) -> World {
+    world.foreign(
+        "aaa",
+        serde_json::json!({
+            "vendor": "acme", "billing": "subscription", "forward": ["*"],
+            "models": [{"id": "big"}, {"id": "tiny"}, {"id": "acme/big"}, {"id": "qwen3:8b"}, {"id": "its-own"}],
+        }),
+    )
+}
+
+#[test]
+fn a_component_that_nobody_accepted_answers_to_its_own_id_and_to_no_name_that_others_have() {
+    let world = with_a_greedy_component(all());
+    // Where nobody serves it, it may be named among those that would.
+    let decided = |world: &World, address: &str, wanted| {
+        targets(world, &[address], wanted).split(" These do:").next().unwrap_or_default().replace("aaa, ", "")
+    };
+    for address in ["big", "small", "huge", "acme/big", "tiny", "qwen3:8b", "nothing-like-it"] {
+        for wanted in [RESPONSES, CHAT] {
+            assert_eq!(decided(&world, address, wanted), decided(&all(), address, wanted), "{address}");
+        }
+    }
+    check(&world, &[("aaa:big", "aaa:big"), ("aaa:not-listed", "aaa:not-listed")]);
+    // Not even where nobody else is there to answer, or has a credential.
+    for address in ["big", "acme/big", "its-own", "acme/its-own"] {
+        let told = targets(&with_a_greedy_component(World::with_keys(&[])), &[address], RESPONSES);
+        assert!(!told.contains("aaa:big,") && told.starts_with('4'), "{address}: {told}");
+    }
+    let told = targets(&world, &["its-own"], RESPONSES);
+    assert!(told.contains("reached as aaa:its-own only. To accept it: bitrouter plugin trust aaa"), "{told}");
+}
+
+#[test]
+fn a_component_that_nobody_accepted_is_shown_as_passed_over() {
+    let explained = with_a_greedy_component(all()).providers().explain(&["big".to_owned()], Some(RESPONSES));
+    let skip = explained.skipped.iter().find(|skip| skip.provider == "aaa").unwrap();
+    assert_eq!(
+        (skip.model.as_str(), skip.why.as_str()),
+        ("big", "not trusted, so it answers to its own id alone. To accept it: bitrouter plugin trust aaa")
+    );
+    let explained = with_a_greedy_component(all()).providers().explain(&["aaa:big".to_owned()], Some(RESPONSES));
+    assert!(explained.notes[0].starts_with("aaa is not trusted: it answers to aaa:MODEL alone"), "{explained:?}");
+    // Nor does it count as a plan, whatever it says.
+    assert_eq!(explained.targets[0].billing, "pay-per-token");
+}
+
+#[test]
+fn a_component_that_nobody_accepted_is_listed_by_what_it_answers_to() {
+    let models = with_a_greedy_component(all()).providers().models();
+    let named = |name: &str| -> Vec<String> {
+        models.iter().filter(|model| model.name() == name).map(|model| model.provider.clone()).collect()
+    };
+    assert!(!named("big").iter().any(|provider| provider == "aaa"));
+    assert_eq!(named("aaa:big"), ["aaa"]);
+    assert!(named("its-own").is_empty());
+}
+
+#[test]
+fn an_id_that_nobody_accepted_takes_no_name_away_that_others_list_or_the_user_gave() {
+    let none = serde_json::json!({});
+    let foreign =
+        || all().named("mine:fast", &["local:tiny"]).foreign("qwen3", none.clone()).foreign("mine", none.clone());
+    assert_eq!(targets(&foreign(), &["qwen3:8b"], CHAT), targets(&all(), &["qwen3:8b"], CHAT));
+    assert_eq!(targets(&foreign(), &["mine:fast"], CHAT), "local:tiny");
+    assert_eq!(targets(&foreign(), &["qwen3:other"], CHAT), "qwen3:other");
+    // One that does not even serve takes as little.
+    let refused = all().refused("qwen3", "not trusted");
+    assert_eq!(targets(&refused, &["qwen3:8b"], CHAT), targets(&all(), &["qwen3:8b"], CHAT));
+    assert!(targets(&refused, &["qwen3:other"], CHAT).contains("not trusted"));
+}
