@@ -500,9 +500,8 @@ fn a_script_is_told_which_flags_there_are() {
 
 #[test]
 fn a_config_from_somebody_else_may_not_change_a_login() {
-    let (_issuer, setup, _) = start();
     let text = "providers:\n  openai-codex:\n    auth:\n      client_id: theirs\n";
-    let setup = setup.with_file("bitrouter.yaml", text);
+    let setup = Gateway::start().without_config().with_file("bitrouter.yaml", text);
     setup.command(LOGIN).fails().says("say how accounts log in").says("config trust");
 }
 

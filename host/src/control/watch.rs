@@ -121,11 +121,11 @@ mod tests {
     fn a_file_that_was_written_a_moment_ago_is_waited_for() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("bitrouter.yaml");
-        assert_eq!(still_in(&[file.clone()]), None, "there is none");
+        assert_eq!(still_in(std::slice::from_ref(&file)), None, "there is none");
         let written = fs::File::create(&file).unwrap();
-        assert!(still_in(&[file.clone()]).is_some_and(|wait| wait <= SETTLED));
+        assert!(still_in(std::slice::from_ref(&file)).is_some_and(|wait| wait <= SETTLED));
         written.set_modified(SystemTime::now() - SETTLED).unwrap();
-        assert_eq!(still_in(&[file.clone()]), None);
+        assert_eq!(still_in(std::slice::from_ref(&file)), None);
         written.set_modified(SystemTime::now() + 100 * SETTLED).unwrap();
         assert_eq!(still_in(&[file]), None, "of a clock that was wrong");
     }
