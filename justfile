@@ -17,8 +17,8 @@ guests:
     cargo xtask guests
 
 # Build everything and install the gateway
-install *ARGS:
-    cargo xtask install {{ARGS}}
+install:
+    cargo xtask install
 
 # Measure the gateway
 bench *ARGS:

@@ -5,14 +5,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command::{cargo, run};
+use crate::command::{answer, cargo, run};
 use crate::guests;
 use crate::root::Root;
 
 /// Builds everything and becomes `bitrouter serve`.
 pub(crate) fn serve(root: &Root, args: &[String]) -> Result<()> {
     build(root)?;
-    become_program(Command::new(root.binary("bitrouter")).arg("serve").args(args))
+    become_program(Command::new(root.binary("bitrouter")).arg("serve").args(own(args)))
 }
 
 /// All tests: the workspace's, then the providers' golden files.
@@ -28,7 +28,15 @@ pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
 
 /// Puts the gateway beside cargo's own programs, which are on the PATH of whoever has Rust.
 pub(crate) fn install(root: &Root) -> Result<()> {
-    build(root)?;
+    guests::build(root)?;
+    let mut build = everything(root);
+    // So that `bitrouter --version` says what it is; none where this is no checkout.
+    let mut git = Command::new("git");
+    git.current_dir(root.path()).args(["describe", "--always", "--dirty", "--exclude", "*"]);
+    if let Some(commit) = answer(&mut git) {
+        build.env("BITROUTER_COMMIT", commit);
+    }
+    run(&mut build)?;
     let folder = cargo_bin()?;
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let built = root.binary("bitrouter");
@@ -54,7 +62,13 @@ fn cargo_bin() -> Result<PathBuf> {
 /// is asked for, so another selection would compile wasmtime a second time.
 pub(crate) fn build(root: &Root) -> Result<()> {
     guests::build(root)?;
-    run(cargo(root).args(["build", "--release", "--workspace"]))
+    run(&mut everything(root))
+}
+
+fn everything(root: &Root) -> Command {
+    let mut build = cargo(root);
+    build.args(["build", "--release", "--workspace"]);
+    build
 }
 
 /// Hands the gateway to a verb of the rig: what it costs, what hurts it, what it keeps.
@@ -65,7 +79,15 @@ pub(crate) fn bench(root: &Root, verb: &str, args: &[String]) -> Result<()> {
     if !args.iter().any(|arg| arg == "--gateway" || arg.starts_with("--gateway=")) {
         bench.arg("--gateway").arg(root.binary("bitrouter"));
     }
-    become_program(bench.args(args))
+    become_program(bench.args(own(args)))
+}
+
+/// What is behind a first `--`, which says that it is not xtask's.
+fn own(args: &[String]) -> &[String] {
+    match args {
+        [first, rest @ ..] if first == "--" => rest,
+        all => all,
+    }
 }
 
 /// Goes on as another program, so that signals and the exit status are its own.
