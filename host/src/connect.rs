@@ -5,7 +5,7 @@
 mod codex;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 pub use codex::{Codex, Door};
@@ -86,19 +86,47 @@ fn read(path: &Path) -> Result<Option<String>, ConnectError> {
     }
 }
 
-/// Replaces a file in one step, with the permissions that it had. A link stays a link: its target is replaced.
+/// Replaces a file in one step, with the permissions that it had. A link stays a link: its target is replaced. Where a
+/// rename is refused and writing is not, as for a file that is mounted alone into a container, it is written in place.
 fn replace(path: &Path, text: &str) -> Result<(), ConnectError> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let write = || {
-        let folder = real.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        if let Ok(metadata) = fs::metadata(&real) {
-            file.as_file().set_permissions(metadata.permissions())?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(&real).map(drop).map_err(|error| error.error)
+    match renamed(&real, text) {
+        Err(error) if real.exists() => match in_place(&real, text) {
+            Ok(()) => Ok(()),
+            // What refused the rename is the reason that helps, unless the disk is full.
+            Err(full) if full.kind() == io::ErrorKind::StorageFull => Err(file_error(path)(full)),
+            Err(_) => Err(file_error(path)(error)),
+        },
+        done => done.map_err(file_error(path)),
+    }
+}
+
+fn renamed(real: &Path, text: &str) -> io::Result<()> {
+    let folder = real.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // The sentence that comes with it has the name of a file that is gone by then.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| io::Error::from(error.kind()))?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(metadata) = fs::metadata(real) {
+        file.as_file().set_permissions(metadata.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(real).map(drop).map_err(|error| error.error)
+}
+
+/// Writes over what is there; where that fails halfway, what was there is put back.
+fn in_place(real: &Path, text: &str) -> io::Result<()> {
+    let before = fs::read(real)?;
+    let mut file = fs::OpenOptions::new().write(true).open(real)?;
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        // Not before: what is there keeps its room on the disk until then.
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
     };
-    write().map_err(file_error(path))
+    put(text.as_bytes()).inspect_err(|_| {
+        // It had room a moment ago.
+        let _ = put(&before);
+    })
 }

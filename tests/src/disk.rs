@@ -50,6 +50,12 @@ impl Disk {
         assert!(self.mount(&["-o", if is { "remount,ro" } else { "remount,rw" }]));
     }
 
+    /// Mounts a file of it over itself, as a container has a file that is mounted alone: it can be written to, and not be
+    /// replaced.
+    pub fn mounts_alone(&self, file: &Path) {
+        assert!(Command::new("mount").arg("--bind").args([file, file]).output().unwrap().status.success());
+    }
+
     fn mount(&self, arguments: &[&str]) -> bool {
         let mounted = Command::new("mount").args(arguments).arg(self.folder.path()).output();
         mounted.is_ok_and(|ran| ran.status.success())

@@ -52,13 +52,42 @@ impl Codex {
         }
         // A second `connect`, say with another address, leaves the backup of the first.
         let first = self.chosen(before.as_deref().unwrap_or_default())?.as_deref() != Some(ID);
-        if let (Some(_), true) = (&before, first) {
-            fs::copy(&self.file, &self.backup).map_err(file_error(&self.backup))?;
-        } else if first && self.backup.exists() {
+        let kept = match (&before, first) {
+            (Some(_), true) => Some(self.keep()?),
+            _ => None,
+        };
+        if let Err(error) = replace(&self.file, &after) {
+            if let Some(older) = kept {
+                self.keep_no_more(older);
+            }
+            return Err(error);
+        }
+        if first && before.is_none() && self.backup.exists() {
+            // It is of a file that was gone in between.
             fs::remove_file(&self.backup).map_err(file_error(&self.backup))?;
         }
-        replace(&self.file, &after)?;
         Ok(Change::Written { backup: self.backup.exists().then(|| self.backup.clone()) })
+    }
+
+    /// Keeps the file as it is beside it; the answer is what was kept there before.
+    fn keep(&self) -> Result<Option<Vec<u8>>, ConnectError> {
+        let older = fs::read(&self.backup).ok();
+        match fs::copy(&self.file, &self.backup) {
+            Ok(_) => Ok(older),
+            Err(error) => {
+                self.keep_no_more(older);
+                Err(file_error(&self.backup)(error))
+            }
+        }
+    }
+
+    /// Leaves beside the file what was there before [`Codex::keep`].
+    fn keep_no_more(&self, older: Option<Vec<u8>>) {
+        // What cannot be taken away is no reason to say anything else than why the file is as it was.
+        let _ = match older {
+            Some(older) => fs::write(&self.backup, older),
+            None => fs::remove_file(&self.backup),
+        };
     }
 
     /// Takes the gateway out again.
@@ -180,6 +209,67 @@ mod tests {
         assert_eq!(codex.undo().unwrap(), Change::Restored);
         assert_eq!(fs::read_to_string(&codex.file).unwrap(), MINE);
         assert!(!codex.backup.exists());
+    }
+
+    /// A config on a disk of its own, and the link in the client's folder that leads there.
+    #[cfg(target_os = "linux")]
+    fn linked(codex: &Codex) -> Option<(bitrouter_tests::Disk, PathBuf)> {
+        let disk = bitrouter_tests::Disk::of(1)?;
+        let real = disk.folder().join("config.toml");
+        fs::write(&real, MINE).unwrap();
+        std::os::unix::fs::symlink(&real, &codex.file).unwrap();
+        Some((disk, real))
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn where_the_file_cannot_be_written_nothing_of_ours_is_left() {
+        let (home, codex) = codex();
+        let Some((disk, real)) = linked(&codex) else { return };
+        disk.read_only(true);
+        for older in [None, Some("an older copy\n")] {
+            older.iter().for_each(|older| fs::write(&codex.backup, older).unwrap());
+            let error = codex.connect(&door(4356)).unwrap_err().to_string();
+            let about = error.strip_prefix(&format!("{}: ", codex.file.display())).unwrap_or_default();
+            assert!(about.contains("read-only") && about.contains("Nothing was changed"), "{error}");
+            assert!(!about.contains(".tmp") && !about.contains("before-bitrouter"), "{error}");
+            assert_eq!(fs::read_to_string(&codex.backup).ok().as_deref(), older);
+            assert_eq!(fs::read_to_string(&real).unwrap(), MINE);
+        }
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "the link, and the older copy");
+        assert_eq!(fs::read_dir(disk.folder()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_is_mounted_alone_is_written_in_place_and_given_back() {
+        use std::os::unix::fs::MetadataExt;
+
+        let (home, codex) = codex();
+        let Some((disk, real)) = linked(&codex) else { return };
+        disk.mounts_alone(&real);
+        let inode = fs::metadata(&real).unwrap().ino();
+        assert!(matches!(codex.connect(&door(4356)).unwrap(), Change::Written { backup: Some(_) }));
+        assert!(fs::read_to_string(&real).unwrap().contains("http://127.0.0.1:4356/v1"));
+        assert_eq!(codex.undo().unwrap(), Change::Restored);
+        assert_eq!(fs::read_to_string(&real).unwrap(), MINE);
+        assert_eq!(fs::metadata(&real).unwrap().ino(), inode, "it is the file that is mounted");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(disk.folder()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_disk_that_is_full_costs_no_line_of_the_file() {
+        let (_home, codex) = codex();
+        let Some((disk, real)) = linked(&codex) else { return };
+        disk.mounts_alone(&real);
+        disk.fill();
+        // In place there may be room for it, as a file has whole blocks: then it is done.
+        match codex.connect(&door(4356)) {
+            Ok(_) => assert!(fs::read_to_string(&real).unwrap().contains("bitrouter")),
+            Err(_) => assert_eq!(fs::read_to_string(&real).unwrap(), MINE),
+        }
     }
 
     #[test]
