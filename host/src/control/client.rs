@@ -82,9 +82,11 @@ impl Client {
         use http::header::{CONTENT_TYPE, HOST};
         use http_body_util::BodyExt;
 
+        use super::socket::reason;
+
         let stream = tokio::net::UnixStream::connect(&self.path).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(self.path.clone()),
-            _ => self.failed(error.to_string()),
+            _ => self.failed(reason(&self.path, &error)),
         })?;
         let lost = |error: hyper::Error| self.failed(format!("the gateway went away: {error}"));
         let (mut sender, connection) =
@@ -110,5 +112,21 @@ impl Client {
     #[cfg(not(unix))]
     async fn ask(&self, _: &str, _: &str, _: String) -> Result<(StatusCode, bytes::Bytes), AskError> {
         Err(AskError::NotHere)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_home_too_deep_for_a_socket_is_told_what_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = Paths::under(&home.path().join("d".repeat(120)));
+        let client = Client::new(&deep);
+        let told = [client.status().await.err().unwrap(), client.reload().await.err().unwrap()];
+        for told in told.map(|error| error.to_string()) {
+            assert!(told.contains("Set BITROUTER_HOME to a shorter one") && !told.contains("SUN_LEN"), "{told}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A lock beside it says who: it ends with its process, so that what a killed gateway left behind is replaced.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a gateway has no control socket. It serves all the same.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum SocketError {
     #[error("{}: another gateway with the same home has this control socket, so `bitrouter status` and `bitrouter reload` speak to that one. BITROUTER_HOME gives a gateway a home of its own", .0.display())]
     Taken(PathBuf),
     /// The system does not allow it.
-    #[error("{}: there is no control socket, so `bitrouter status` and `bitrouter reload` do not reach this gateway: {source}", path.display())]
+    #[error("{}: there is no control socket, so `bitrouter status` and `bitrouter reload` do not reach this gateway: {}", path.display(), reason(path, source))]
     Io {
         /// Where it would be.
         path: PathBuf,
@@ -24,6 +24,18 @@ pub enum SocketError {
         "there is no control socket on this system yet, so `bitrouter status` and `bitrouter reload` do not work. The config is watched all the same"
     )]
     NotHere,
+}
+
+/// What the system said, in words that lead somewhere. A path that is too long for a socket is told as an input that is
+/// not valid, with the name of a constant.
+pub(super) fn reason(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => format!(
+            "the path of the socket has {} bytes, and systems take some 100. Set BITROUTER_HOME to a shorter one",
+            path.as_os_str().len()
+        ),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(unix)]
@@ -148,6 +160,7 @@ mod unix {
             let deep = home.path().join("d".repeat(120));
             let error = Socket::open(&Paths::under(&deep)).unwrap_err().to_string();
             assert!(error.contains("control.sock") && error.contains("there is no control socket"), "{error}");
+            assert!(error.contains("Set BITROUTER_HOME to a shorter one") && !error.contains("SUN_LEN"), "{error}");
         }
     }
 }
