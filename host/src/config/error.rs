@@ -168,7 +168,9 @@ pub enum Fault {
     Size { key: String },
     #[error("`{key}` has fewer than {min} characters, which can be guessed. Make one with: openssl rand -hex 24")]
     ShortKey { key: String, min: usize },
-    #[error("`{key}` holds white space or a character that no HTTP header may hold: check what was pasted")]
+    #[error(
+        "`{key}` holds white space or a character that no HTTP header may hold: check what was pasted. What is wanted is the key alone, without `Bearer` or a name before it"
+    )]
     SecretCharacter { key: String },
     #[error("`{key}`: `{text}` is not an address with a port: write one such as `127.0.0.1:4356` or `[::1]:4356`")]
     Listen { key: String, text: String },

@@ -25,9 +25,29 @@ pub enum AttachError {
     /// A line break or another control character inside.
     #[error("holds a line break or another control character: copy it again, as one line")]
     Control,
-    /// A curly quote or an invisible space that came along from a web page.
-    #[error("holds a character that no credential has (a curly quote, an invisible space?): copy it again")]
+    /// A curly quote or an invisible space that came along from a web page, or a byte order mark from a file.
+    #[error(
+        "holds a character that no credential has (a curly quote, an invisible space, a byte order mark?): copy it again"
+    )]
     NotAscii,
+    /// What an env file, a YAML or a JSON file has around a value, and a value has not.
+    #[error("is in quotes, which are not part of it: take them out")]
+    Quoted,
+    /// Half of the quotes.
+    #[error("begins or ends with a quote, which is not part of it: take that out")]
+    HalfQuoted,
+    /// A whole header's value.
+    #[error("begins with `{0}`, which is not part of it: give what stands behind that")]
+    Scheme(&'static str),
+    /// A line of a shell or of an env file.
+    #[error("begins with the name of a variable and `=`: give what stands behind that")]
+    Assignment,
+    /// A variable that nothing has put its value for.
+    #[error("begins with `$`, so it is a variable's name and not its value: give the value")]
+    Unexpanded,
+    /// From a list, or the line of a JSON or Python file.
+    #[error("ends with a comma or a semicolon, which is not part of it: take that out")]
+    Separator,
     /// The description's claim has a value that no header takes.
     #[error(
         "has a claim `{0}` with a line break, a control character or a character that is not ASCII: store the credential anew"
@@ -55,6 +75,7 @@ impl Attachment {
     /// left out.
     pub fn new(rules: &[Attach], secret: &SecretString, claims: &[(String, String)]) -> Result<Self, AttachError> {
         check_secret(secret.expose_secret())?;
+        check_copied(secret.expose_secret(), rules.iter().any(takes_all))?;
         let mut attachment = Attachment::default();
         for rule in rules {
             let value = match &rule.claim {
@@ -134,6 +155,57 @@ pub(super) fn check_secret(secret: &str) -> Result<(), AttachError> {
     Ok(())
 }
 
+/// What came along when a secret was copied: it is visible, so a header would take it, and the provider would not.
+fn check_copied(secret: &str, with_scheme: bool) -> Result<(), AttachError> {
+    const QUOTES: [char; 3] = ['"', '\'', '`'];
+    if let [Some(first), Some(last)] = [secret.chars().next(), secret.chars().next_back()] {
+        match (QUOTES.contains(&first), QUOTES.contains(&last)) {
+            (true, true) if first == last && secret.len() > 1 => return Err(AttachError::Quoted),
+            (false, false) => {}
+            _ => return Err(AttachError::HalfQuoted),
+        }
+    }
+    for scheme in ["Bearer ", "Basic ", "Token ", "Authorization:", "x-api-key:"] {
+        if !with_scheme && secret.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)) {
+            return Err(AttachError::Scheme(scheme.trim_end()));
+        }
+    }
+    if secret.starts_with('$') && !secret.starts_with("$env:") {
+        return Err(AttachError::Unexpanded);
+    }
+    if is_assignment(secret) {
+        return Err(AttachError::Assignment);
+    }
+    if secret.ends_with([',', ';']) {
+        return Err(AttachError::Separator);
+    }
+    Ok(())
+}
+
+/// Whether a rule leaves the whole value of `authorization` to the secret, scheme included.
+fn takes_all(rule: &Attach) -> bool {
+    let whole = |name: &str| name.eq_ignore_ascii_case("authorization") && rule.format == "{}";
+    matches!(&rule.place, Place::Header(name) if whole(name))
+}
+
+/// Whether it is `export NAME=…`, `set NAME=…` or `NAME=…`. A key may hold `=` and end with it, as base64 does, so a bare
+/// name counts only where it is one that keys are kept under.
+fn is_assignment(secret: &str) -> bool {
+    let Some((name, value)) = secret.split_once('=') else { return false };
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !value.is_empty()
+    };
+    let exported = ["export ", "set ", "setx ", "$env:"].into_iter().find_map(|before| name.strip_prefix(before));
+    match exported {
+        Some(name) => is_name(name.trim()),
+        None => {
+            let name = name.trim_end();
+            let kept_under = ["KEY", "TOKEN", "SECRET"].into_iter().any(|end| name.to_ascii_uppercase().ends_with(end));
+            is_name(name) && kept_under && !value.starts_with('=')
+        }
+    }
+}
+
 /// A description decides what carries its credential, but never how the message is framed.
 fn may_carry(name: &HeaderName) -> bool {
     !super::header::frames_message(name)
@@ -203,6 +275,52 @@ mod tests {
             assert_eq!(refused, error, "{secret:?}");
         }
         assert!(Attachment::new(&[header("authorization", "Basic {}")], &"user name:pass word".into(), &[]).is_ok());
+    }
+
+    #[test]
+    fn what_came_along_when_a_secret_was_copied_is_told_and_not_sent() {
+        for (secret, error) in [
+            ("\"sk-canary\"", AttachError::Quoted),
+            ("'sk-canary'", AttachError::Quoted),
+            ("`sk-canary`", AttachError::Quoted),
+            ("\"sk-canary", AttachError::HalfQuoted),
+            ("sk-canary'", AttachError::HalfQuoted),
+            ("\"sk-canary'", AttachError::HalfQuoted),
+            ("\"", AttachError::HalfQuoted),
+            ("\"sk-canary\",", AttachError::HalfQuoted),
+            ("Bearer sk-canary", AttachError::Scheme("Bearer")),
+            ("bearer sk-canary", AttachError::Scheme("Bearer")),
+            ("Authorization: Bearer sk-canary", AttachError::Scheme("Authorization:")),
+            ("X-API-Key: sk-canary", AttachError::Scheme("x-api-key:")),
+            ("export OPENAI_API_KEY=sk-canary", AttachError::Assignment),
+            ("export KEY=sk-canary", AttachError::Assignment),
+            ("set OPENAI=sk-canary", AttachError::Assignment),
+            ("$env:OPENAI_API_KEY = \"sk-canary\"", AttachError::HalfQuoted),
+            ("$env:OPENAI_API_KEY=sk-canary", AttachError::Assignment),
+            ("OPENAI_API_KEY=sk-canary", AttachError::Assignment),
+            ("KEY=sk-canary", AttachError::Assignment),
+            ("${OPENAI_API_KEY}", AttachError::Unexpanded),
+            ("$OPENAI_API_KEY", AttachError::Unexpanded),
+            ("sk-canary,", AttachError::Separator),
+            ("sk-canary;", AttachError::Separator),
+            ("sk-can\u{200b}ary", AttachError::NotAscii),
+            ("\u{feff}sk-canary", AttachError::NotAscii),
+        ] {
+            let refused = Attachment::new(&[header("authorization", "Bearer {}")], &secret.into(), &[]).unwrap_err();
+            assert!(!refused.to_string().contains("canary"));
+            assert_eq!(refused, error, "{secret:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_hold_what_looks_a_little_like_it() {
+        for secret in ["sk-\"a\"b", "QUJDRA==", "abc=", "abc=def", "token-abc=def", "Bearers-abc", "sk,b", "a:b", "k$y"]
+        {
+            let made = Attachment::new(&[header("authorization", "Bearer {}")], &secret.into(), &[]);
+            assert!(made.is_ok(), "{secret}: {made:?}");
+        }
+        let whole = Attachment::new(&[header("authorization", "{}")], &"Bearer sk-canary".into(), &[]);
+        assert!(whole.is_ok(), "here the scheme is a part of what is asked for");
     }
 
     #[test]

@@ -92,6 +92,14 @@ pub enum Fault {
         /// From 1.
         column: usize,
     },
+    /// There is nothing in it, as after a crash or on a full disk.
+    #[error("it is empty, and not even the beginning of a list of credentials is there")]
+    Empty,
+    /// It is JSON, and something else than a list of credentials.
+    #[error(
+        "it holds {0} where an object with `version` and `credentials` was written: it is damaged, or another program's"
+    )]
+    Another(&'static str),
     /// It is of a later version.
     #[error("it is of version {0}, which a newer BitRouter wrote; this one reads version {VERSION}: update BitRouter")]
     Version(u64),
@@ -114,9 +122,12 @@ impl TokenFile {
     /// Reads a file's text. `fetch` gives the secrets that are in the keyring, or says why it does not: such an entry is
     /// there without them.
     pub fn read(text: &str, fetch: &Fetch<'_>) -> Result<Self, Fault> {
+        if text.trim().is_empty() {
+            return Err(Fault::Empty);
+        }
         let value: Value =
             serde_json::from_str(text).map_err(|error| Fault::Syntax { line: error.line(), column: error.column() })?;
-        let mut fields = Fields::of("", value)?;
+        let mut fields = Fields::of_file(value)?;
         let version = fields.take("version", "is missing or not a whole number", |value| value.as_u64())?;
         if version != VERSION {
             return Err(Fault::Version(version));

@@ -68,7 +68,7 @@ fn each_problem_has_its_sentence_and_place() {
         ),
         (
             "providers: {a: {api_key: \"sk-secret\\r\\nx: y\"}}\n",
-            "1:26: `providers.a.api_key` holds white space or a character that no HTTP header may hold: check what was pasted",
+            "1:26: `providers.a.api_key` holds white space or a character that no HTTP header may hold: check what was pasted. What is wanted is the key alone, without `Bearer` or a name before it",
         ),
         (
             "providers: {a: {api_base: 'https://a', origins: {api: 'https://b'}}}\n",

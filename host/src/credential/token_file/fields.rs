@@ -27,13 +27,22 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// Of all that a file holds.
+    pub(super) fn of_file(value: Value) -> Result<Self, Fault> {
+        match value {
+            Value::Object(map) => Ok(Fields { place: String::new(), map }),
+            Value::Array(_) => Err(Fault::Another("a list")),
+            Value::String(_) => Err(Fault::Another("a text")),
+            Value::Number(_) => Err(Fault::Another("a number")),
+            Value::Bool(_) => Err(Fault::Another("true or false")),
+            Value::Null => Err(Fault::Another("null")),
+        }
+    }
+
     pub(super) fn of(place: &str, value: Value) -> Result<Self, Fault> {
         match value {
             Value::Object(map) => Ok(Fields { place: place.to_owned(), map }),
-            _ => {
-                let place = if place.is_empty() { "(the whole file)" } else { place };
-                Err(Fault::Shape { place: place.to_owned(), what: "is not an object".to_owned() })
-            }
+            _ => Err(Fault::Shape { place: place.to_owned(), what: "is not an object".to_owned() }),
         }
     }
 

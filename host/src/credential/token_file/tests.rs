@@ -96,9 +96,13 @@ fn what_is_not_understood_survives_a_round_trip() {
 #[test]
 fn a_fault_names_its_place() {
     assert_eq!(TokenFile::parse("{\n  \"version\": 1,,\n").unwrap_err(), Fault::Syntax { line: 2, column: 16 });
-    assert_eq!(TokenFile::parse("").unwrap_err(), Fault::Syntax { line: 1, column: 0 });
+    for empty in ["", " \n"] {
+        assert_eq!(TokenFile::parse(empty).unwrap_err(), Fault::Empty);
+    }
     for (fault, text) in [
-        (fault(|file| *file = json!([])), "`(the whole file)` is not an object"),
+        (fault(|file| *file = json!([])), "it holds a list where an object"),
+        (fault(|file| *file = json!("canary")), "it holds a text where an object"),
+        (fault(|file| *file = json!(null)), "it holds null where an object"),
         (fault(|file| file["version"] = json!("1")), "`version` is missing"),
         (fault(|file| file["version"] = json!(2)), "version 2"),
         (fault(|file| file["credentials"] = json!({})), "`credentials` is missing or not a list"),
