@@ -89,7 +89,7 @@ fn models_are_asked_for_on_demand_and_what_is_known_outlives_the_provider() {
     let chatgpt = ChatGpt::start().offers(&[NEW]);
     let setup = with(&chatgpt);
     assert!(models(&setup, &[]).contains(&OLD.to_owned()), "the component's own list");
-    setup.command(&["models"]).ok().says("not asked yet");
+    setup.command(&["models"]).ok().says("was not asked yet");
     assert_eq!(chatgpt.side_requests().len(), 0);
     assert_eq!(models(&setup, &["--refresh"]), [NEW]);
     chatgpt.now_offers(&["gpt-of-the-day-after"]);
@@ -97,8 +97,9 @@ fn models_are_asked_for_on_demand_and_what_is_known_outlives_the_provider() {
     assert_eq!(models(&setup, &["--refresh"]), ["gpt-of-the-day-after"]);
     drop(chatgpt);
     let offline = setup.command(&["models", "--refresh"]).ok();
-    let offline =
-        offline.says("warning: openai-codex@default: the list of models could not be asked for: no connection");
+    let offline = offline.says(
+        "warning: the list of models of openai-codex@default could not be renewed, the last one stays: no connection",
+    );
     offline.says("gpt-of-the-day-after").says("heard from the provider");
     assert_eq!(models(&setup, &[]), ["gpt-of-the-day-after"]);
 }
@@ -172,7 +173,8 @@ fn accounts_asks_how_much_of_a_plan_is_used_only_when_told_to() {
     assert_eq!(paths, ["/backend-api/wham/usage"]);
     drop(chatgpt);
     let offline = setup.command(&["accounts", "--refresh", "--json"]).ok();
-    let offline = offline.says("the plan's usage could not be asked for");
+    let offline =
+        offline.says("the usage of the plan of openai-codex@default could not be renewed, the last one stays");
     assert_eq!(window(&offline.json(), "secondary")["used_percent"], 40.0);
 }
 
@@ -183,9 +185,10 @@ fn a_side_request_takes_a_credential_only_where_its_owner_agreed() {
     let setup = with(&chatgpt);
     let setup = setup.with("/providers/openai-codex/origins/account", json!(format!("{}/wham", thief.origin())));
     let ran = setup.command(&["accounts", "--refresh"]).ok();
-    ran.says("the plan's usage could not be asked for").says("this credential is bound to").says("Nothing was sent");
+    let said = "the usage of the plan of openai-codex@default could not be asked for";
+    ran.says(said).says("this credential is bound to").says("Nothing was sent");
     let gateway = setup.run();
-    gateway.logs("the plan's usage could not be asked for");
+    gateway.logs(said);
     assert_eq!(thief.connections(), 0);
     // A redirect moves it nowhere either.
     chatgpt.now_pages_are(Reply::json(&json!({})).status(302).header("location", &thief.origin()));
@@ -213,7 +216,8 @@ fn a_page_that_is_no_list_is_a_warning_and_changes_nothing() {
     ] {
         chatgpt.now_pages_are(reply);
         let ran = setup.command(&["models", "--refresh"]).ok().says(why);
-        ran.says("warning: openai-codex@default: the list of models could not be asked for").says(NEW);
+        ran.says("warning: the list of models of openai-codex@default could not be renewed, the last one stays")
+            .says(NEW);
         assert_eq!(models(&setup, &[]), [NEW], "{why}");
     }
 }

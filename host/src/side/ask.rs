@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::known::Key;
-use super::{Found, Trouble};
+use super::{Found, Stays, Trouble};
 use crate::pipeline;
 use crate::plugin::contract::types::Body;
 use crate::plugin::contract::{Delivery, Field, Request};
@@ -40,20 +40,26 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
         "" => provider.id().to_owned(),
         account => format!("{}@{account}", provider.id()),
     };
-    let trouble = |why: String| Trouble {
+    let trouble = |why: String, is_new: bool| Trouble {
         // The sentences of other rooms begin with it too.
         why: without(&[&whose, provider.id()], why),
         whose: whose.clone(),
+        stays: match side.kind {
+            _ if asked.is_known() => Stays::TheLast,
+            SideKind::Models => Stays::BuiltIn,
+            SideKind::Usage | SideKind::Account => Stays::Nothing,
+        },
+        is_new,
         what: match side.kind {
             SideKind::Models => "the list of models",
-            SideKind::Usage => "the plan's usage",
+            SideKind::Usage => "the usage of the plan",
             SideKind::Account => "the account",
         },
     };
     let before = asked.rounds();
     let _turn = asked.turn.lock().await;
     if asked.rounds() != before {
-        return asked.why().map_or(Ok(()), |why| Err(trouble(why)));
+        return asked.why().map_or(Ok(()), |why| Err(trouble(why, false)));
     }
     let found = match tokio::time::timeout(DEADLINE, exchange(provider, key, side, &asked.identity)).await {
         Ok(found) => found,
@@ -65,8 +71,8 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
             Ok(())
         }
         Err(Why { sentence, after }) => {
-            asked.failed(&sentence, after);
-            Err(trouble(sentence))
+            let is_new = asked.failed(&sentence, after);
+            Err(trouble(sentence, is_new))
         }
     }
 }

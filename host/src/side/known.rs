@@ -147,14 +147,20 @@ impl Asked {
         lock(&self.state).why.clone()
     }
 
-    /// Notes that it failed; `after` is how long the provider wants to be left alone.
-    pub(super) fn failed(&self, why: &str, after: Option<Duration>) {
+    /// Whether there is an answer of before.
+    pub(super) fn is_known(&self) -> bool {
+        lock(&self.state).kept.is_some()
+    }
+
+    /// Notes that it failed; `after` is how long the provider wants to be left alone. True for the first failure in a row.
+    pub(super) fn failed(&self, why: &str, after: Option<Duration>) -> bool {
         let mut state = lock(&self.state);
         let wait = FIRST_WAIT.saturating_mul(1 << state.failures.min(6)).max(after.unwrap_or_default()).min(FRESH);
         state.rounds += 1;
         state.failures += 1;
         state.why = Some(why.to_owned());
         state.not_before = Some(Instant::now() + wait);
+        state.failures == 1
     }
 }
 
@@ -270,6 +276,14 @@ mod tests {
         assert!(due(told(Duration::from_secs(3601))));
         let future = Kept { found: Found::Models(Vec::new()), at: Timestamp::now().plus(Duration::from_secs(999)) };
         assert!(due(Some(future)));
+    }
+
+    #[test]
+    fn only_the_first_failure_in_a_row_is_news() {
+        let asked = asked();
+        assert!(asked.failed("no connection", None));
+        assert!(!asked.failed("no connection", None));
+        assert!(!asked.is_known());
     }
 
     #[test]

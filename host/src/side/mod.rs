@@ -27,9 +27,9 @@ use crate::route::{Provider, Providers};
 /// How many side requests are under way at once: a gateway with many accounts should not start with a burst.
 const AT_ONCE: usize = 4;
 
-/// Why a side request brought nothing. What was known before stays.
+/// Why a side request brought nothing. What was known before stays in use, and requests of clients go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{whose}: {what} could not be asked for: {why}")]
+#[error("{what} of {whose} {}: {why}", .stays.words())]
 pub struct Trouble {
     /// The provider's id, and the account's label where it has accounts.
     pub whose: String,
@@ -37,6 +37,31 @@ pub struct Trouble {
     pub what: &'static str,
     /// What happened, in one sentence.
     pub why: String,
+    /// What is used in its place.
+    pub stays: Stays,
+    /// Whether it went well the time before, or this is the first time.
+    pub is_new: bool,
+}
+
+/// What is in use where a side request brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// What was heard the last time.
+    TheLast,
+    /// What the component brings along.
+    BuiltIn,
+    /// Nothing.
+    Nothing,
+}
+
+impl Stays {
+    fn words(self) -> &'static str {
+        match self {
+            Stays::TheLast => "could not be renewed, the last one stays",
+            Stays::BuiltIn => "could not be asked for, its component's own stays",
+            Stays::Nothing => "could not be asked for",
+        }
+    }
 }
 
 /// Asks for all that is older than an hour, and for whatever an account that is new lacks. What fails is logged, and
@@ -49,7 +74,11 @@ pub async fn ask_due(providers: &Providers) {
     }
     let asked = futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, async |(provider, key)| {
         if let Err(trouble) = ask::ask(&provider, &key).await {
-            tracing::warn!(%trouble, "what is known already holds");
+            // Said once, until it went well in between: nobody has to do anything about a provider that is away.
+            match trouble.is_new {
+                true => tracing::warn!("{trouble}"),
+                false => tracing::debug!("{trouble}"),
+            }
         }
     });
     asked.await;
@@ -69,4 +98,29 @@ pub async fn ask_now(providers: &Providers, kind: SideKind, only: Option<&str>) 
 /// The providers that a client could be answered by.
 fn serving(providers: &Providers) -> impl Iterator<Item = &Arc<Provider>> {
     providers.by_id.values().filter(|provider| provider.enabled && provider.fault.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_asked_for_is_a_sentence_that_says_what_stays() {
+        let told = |what, stays| {
+            let why = "no connection".to_owned();
+            Trouble { whose: "openai@env".into(), what, why, stays, is_new: true }.to_string()
+        };
+        assert_eq!(
+            told("the list of models", Stays::TheLast),
+            "the list of models of openai@env could not be renewed, the last one stays: no connection"
+        );
+        assert_eq!(
+            told("the list of models", Stays::BuiltIn),
+            "the list of models of openai@env could not be asked for, its component's own stays: no connection"
+        );
+        assert_eq!(
+            told("the usage of the plan", Stays::Nothing),
+            "the usage of the plan of openai@env could not be asked for: no connection"
+        );
+    }
 }
