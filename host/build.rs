@@ -7,11 +7,18 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Names the commit that is built, for `--version`. Not asked of git here: each commit would compile the gateway anew.
+const COMMIT_VARIABLE: &str = "BITROUTER_COMMIT";
+
 /// Names another folder of components than `target/components`, for packagers.
 const FOLDER_VARIABLE: &str = "BITROUTER_COMPONENTS";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={FOLDER_VARIABLE}");
+    println!("cargo::rerun-if-env-changed={COMMIT_VARIABLE}");
+    let commit = env::var(COMMIT_VARIABLE).ok().filter(|commit| !commit.is_empty());
+    let commit = commit.map_or_else(String::new, |commit| format!(" ({commit})"));
+    println!("cargo::rustc-env=BITROUTER_VERSION={}{commit}", env::var("CARGO_PKG_VERSION")?);
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let folder = env::var_os(FOLDER_VARIABLE).map_or_else(|| workspace.join("target/components"), PathBuf::from);
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -41,4 +41,5 @@ mod slow;
 mod status;
 mod stopping;
 mod store;
+mod terminal;
 mod tls;

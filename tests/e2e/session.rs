@@ -121,6 +121,44 @@ fn played(cast: &str) -> String {
     events.map(|event| event[2].as_str().unwrap().to_owned()).collect()
 }
 
+/// What was on the screen at any time, line by line, and words with one space between them: what a menu shows is gone in
+/// the end.
+fn ever_seen(screen: &str) -> Vec<String> {
+    let mut plain = String::new();
+    let mut letters = screen.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1b}' => drop(letters.find(char::is_ascii_alphabetic)),
+            '\r' => plain.push('\n'),
+            other => plain.push(other),
+        }
+    }
+    plain.lines().map(words).collect()
+}
+
+fn words(line: &str) -> String {
+    // Where OpenAI's own would stand.
+    let line = line.replace("http://127.0.0.1:18456", "https://chatgpt.com");
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The lines that commands print in the page's samples.
+fn printed(page: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    for sample in page.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let mut typed = false;
+        for line in sample.lines().filter(|line| !line.is_empty()) {
+            // What is typed goes on in the next line behind a backslash.
+            let is_typed = line.starts_with("$ ") || typed;
+            typed = is_typed && line.ends_with('\\');
+            if !is_typed {
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
 fn document(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
 }
@@ -153,21 +191,15 @@ fn record() -> Recording {
     let login = "bitrouter login openai-codex --no-open";
     issuer.account("acc-home");
     recording.line(&setup, login, login, |running| {
-        running.says("Import an existing session").types_as_it_is("\r");
+        running.says("Share the session of the Codex CLI").types_as_it_is("\r");
         agree(running);
     });
     let second = "bitrouter login openai-codex --label work --device";
     issuer.account("acc-work");
     recording.line(&setup, second, second, |_| {});
-    for entry in setup.tokens() {
-        for time in ["expires_at", "refreshed_at"] {
-            let by = if time == "expires_at" { "2026-01-31T10:00:00Z" } else { "2026-01-31T09:00:00Z" };
-            recording.replace(entry[time].as_str().unwrap(), by);
-        }
-    }
     let chatgpt = chatgpt.also_knows(&Login::stored(&setup.tokens()[0])).also_knows(&Login::stored(&setup.tokens()[1]));
     for line in
-        ["bitrouter accounts", "bitrouter route openai-codex:gpt-5.5", "bitrouter route openai-codex@work:gpt-5.5"]
+        ["bitrouter accounts", "bitrouter route openai-codex:gpt-5-codex", "bitrouter route openai-codex@work:gpt-5.5"]
     {
         recording.line(&setup, line, line, |_| {});
     }
@@ -202,6 +234,13 @@ fn the_session_in_the_docs_is_what_happens() {
         fs::write(&page, [before, BEGIN, &text, END, after].concat()).unwrap();
         fs::write(&film, cast(&screen)).unwrap();
         return;
+    }
+    // Samples elsewhere on the page are pieces of it.
+    let seen_once = ever_seen(&screen);
+    let samples = [before, after].concat();
+    assert!(printed(&samples).len() > 10, "{samples}");
+    for line in printed(&samples) {
+        assert!(seen_once.contains(&words(line)), "no command prints this line of the page any more: {line}\n{text}");
     }
     let how = "out of date. Run: BLESS=1 cargo test -p bitrouter-tests --test e2e session";
     assert!(documented == text, "docs/codex-subscription.md is {how}\n{text}");

@@ -324,6 +324,8 @@ impl Setup {
         let kept = ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP"];
         command.envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.env("BITROUTER_HOME", self.home.path()).env("HOME", self.home.path());
+        // As people have it; a test may say otherwise.
+        command.env("LANG", "C.UTF-8");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

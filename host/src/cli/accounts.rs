@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::print::{self, Table};
 use super::providers::known;
 use super::setup::Setup;
+use super::window::{bar, used};
 use super::{Components, Global, Outcome, span};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::credential::{AccountError, Source, Timestamp};
@@ -48,6 +49,8 @@ struct Row {
     plan: Option<String>,
     /// When the access token expires, RFC 3339.
     expires_at: Option<String>,
+    /// Whether it is renewed before that, so that the account does not end with it.
+    renewed_by_itself: bool,
     /// When the tokens were issued, RFC 3339.
     refreshed_at: Option<String>,
     health: Health,
@@ -99,7 +102,10 @@ impl ListAccounts {
                 let id = self.provider.as_deref().unwrap_or("PROVIDER");
                 print::note(&format!("there are no accounts. To get one: bitrouter login {id}"));
             }
-            false => print::answer(&(table(&rows) + &limits(&rows, Timestamp::now()) + &troubles(&rows)))?,
+            false => {
+                let now = Timestamp::now();
+                print::answer(&(table(&rows, now) + &limits(&rows, now) + &troubles(&rows)))?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -148,10 +154,12 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
             rows.push(Row { health, reason, ..stored(entry) });
         }
     }
+    let renews = provider.accounts.login().is_some_and(|oauth| oauth.refresh.is_some());
     for row in &mut rows {
         if let Some(Entry { kind: Kind::Oauth(login), .. }) = find(&row.label).filter(|_| row.health == Health::Ok) {
             row.note = provider.accounts.why_not_renewed(&row.label, login);
         }
+        row.renewed_by_itself &= renews && row.health == Health::Ok && row.note.is_none();
         row.windows = provider.learned.windows.get(provider.id(), &row.label);
         // What was told before the login was told of another account.
         let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
@@ -182,6 +190,7 @@ fn of_login(row: Row, login: &StoredLogin) -> Row {
         email: claim("email"),
         plan: claim("plan"),
         expires_at: login.expires_at.map(|time| time.to_string()),
+        renewed_by_itself: login.refresh_token.is_some(),
         refreshed_at: login.refreshed_at.map(|time| time.to_string()),
         from: login.from.clone().unwrap_or_else(|| "login".into()),
         place: login.follows.as_ref().map(|follows| follows.file.display().to_string()),
@@ -189,8 +198,9 @@ fn of_login(row: Row, login: &StoredLogin) -> Row {
     }
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], now: Timestamp) -> String {
     let mut table = Table::new(&["provider", "label", "e-mail", "plan", "expires", "refreshed", "health", "from"]);
+    table = table.sparing(&["refreshed"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     for row in rows {
         let health = match row.health {
@@ -208,8 +218,8 @@ fn table(rows: &[Row]) -> String {
             &row.label,
             &or_dash(&row.email),
             &or_dash(&row.plan),
-            &or_dash(&row.expires_at),
-            &or_dash(&row.refreshed_at),
+            &ends(row, now),
+            &refreshed(row, now),
             health,
             &from,
         ]);
@@ -217,8 +227,24 @@ fn table(rows: &[Row]) -> String {
     table.text()
 }
 
-/// How wide a bar is that is full.
-const BAR: usize = 20;
+/// When the login is over. An access token that is renewed in time is nobody's concern.
+fn ends(row: &Row, now: Timestamp) -> String {
+    let Some(at) = row.expires_at.as_ref().and_then(|time| time.parse::<Timestamp>().ok()) else {
+        return if row.renewed_by_itself { "renewed by itself" } else { "-" }.to_owned();
+    };
+    match (row.renewed_by_itself, at.since(now), now.since(at)) {
+        (true, ..) => "renewed by itself".to_owned(),
+        (false, Some(left), _) if !left.is_zero() => format!("ends in {}", span::words(left.as_secs())),
+        (false, _, Some(past)) => format!("ended {} ago", span::words(past.as_secs())),
+        (false, ..) => "ends now".to_owned(),
+    }
+}
+
+fn refreshed(row: &Row, now: Timestamp) -> String {
+    let at = row.refreshed_at.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
+    let at = at.and_then(|at| u64::try_from(at.unix()).ok());
+    at.map_or_else(|| "-".to_owned(), |at| span::ago(at, now))
+}
 
 /// What is known of the accounts' limits: how full each window is, how long it is, when it begins anew.
 fn limits(rows: &[Row], now: Timestamp) -> String {
@@ -236,31 +262,6 @@ fn limits(rows: &[Row], now: Timestamp) -> String {
     if table.is_empty() { table } else { format!("\nlimits:\n{table}") }
 }
 
-/// The share that is used, 0 to 100, where it is told or follows from what is left.
-fn percent(window: &Window) -> Option<f64> {
-    let left = || {
-        let limit = window.limit.filter(|limit| *limit > 0)?;
-        Some(100.0 - 100.0 * window.remaining?.min(limit) as f64 / limit as f64)
-    };
-    window.used_percent.or_else(left)
-}
-
-fn bar(window: &Window) -> String {
-    let Some(percent) = percent(window) else { return String::new() };
-    let full = (percent.clamp(0.0, 100.0) / 100.0 * BAR as f64).round() as usize;
-    "█".repeat(full) + &"░".repeat(BAR - full)
-}
-
-fn used(window: &Window) -> String {
-    match (percent(window), window.remaining, window.limit) {
-        (Some(percent), _, None) => format!("{percent:.0} % used"),
-        (Some(percent), Some(left), Some(limit)) => format!("{percent:.0} % used, {left} of {limit} left"),
-        (_, Some(left), _) => format!("{left} left"),
-        (_, None, Some(limit)) => format!("of {limit}"),
-        (None, None, None) => String::new(),
-    }
-}
-
 fn resets(at: u64, now: Timestamp) -> String {
     let Some(time) = i64::try_from(at).ok().and_then(Timestamp::from_unix) else { return String::new() };
     time.since(now).map_or_else(String::new, |left| format!("resets {time}, in {}", span::words(left.as_secs())))
@@ -269,9 +270,10 @@ fn resets(at: u64, now: Timestamp) -> String {
 /// What is wrong with the accounts that do not work or will not last, and the next step for each.
 fn troubles(rows: &[Row]) -> String {
     let listed = |title: &str, of: fn(&Row) -> Option<&str>| {
-        let lines: Vec<String> =
-            rows.iter().filter_map(of).map(|text| format!("  {}\n", print::printable(text))).collect();
-        if lines.is_empty() { String::new() } else { format!("\n{title}:\n{}", lines.concat()) }
+        let mut table = Table::indented();
+        rows.iter().filter_map(of).for_each(|text| table.row([text]));
+        let table = table.text();
+        if table.is_empty() { table } else { format!("\n{title}:\n{table}") }
     };
     listed("not used", |row| row.reason.as_deref()) + &listed("not renewed", |row| row.note.as_deref())
 }
@@ -280,6 +282,10 @@ fn troubles(rows: &[Row]) -> String {
 mod tests {
     use super::*;
     use crate::credential::token_file::{Follows, TokenFile};
+
+    fn now() -> Timestamp {
+        "2026-01-31T07:00:00Z".parse().unwrap()
+    }
 
     fn login() -> StoredLogin {
         let mut login = StoredLogin::new("canary".into(), vec![("api".into(), "https://api.example".parse().unwrap())]);
@@ -293,7 +299,7 @@ mod tests {
     fn shown(mut rows: Vec<Row>, reason: Option<&str>) -> String {
         rows[0].reason = reason.map(str::to_owned);
         rows[0].health = if reason.is_some() { Health::LogInAgain } else { Health::Ok };
-        table(&rows) + &troubles(&rows)
+        table(&rows, now()) + &troubles(&rows)
     }
 
     fn of_store() -> Vec<Row> {
@@ -307,10 +313,45 @@ mod tests {
         assert_eq!(
             shown(of_store(), None),
             "\
-PROVIDER  LABEL  E-MAIL          PLAN  EXPIRES               REFRESHED  HEALTH  FROM
-p         work   me@example.com  plus  2026-01-31T10:00:00Z  -          ok      import of /h/auth.json
+PROVIDER  LABEL  E-MAIL          PLAN  EXPIRES      REFRESHED  HEALTH  FROM
+p         work   me@example.com  plus  ends in 3 h  -          ok      import of /h/auth.json
 "
         );
+    }
+
+    #[test]
+    fn a_token_that_is_renewed_is_no_end_and_one_that_is_not_is() {
+        let row = |renewed_by_itself, expires_at: Option<&str>| Row {
+            renewed_by_itself,
+            expires_at: expires_at.map(str::to_owned),
+            ..Row::default()
+        };
+        for (renewed, expires_at, shown) in [
+            (true, Some("2026-01-31T10:00:00Z"), "renewed by itself"),
+            // A gateway that did not run renews it when it is needed.
+            (true, Some("2026-01-30T10:00:00Z"), "renewed by itself"),
+            (true, None, "renewed by itself"),
+            (false, Some("2026-01-31T10:30:00Z"), "ends in 3 h 30 min"),
+            (false, Some("2026-01-29T07:00:00Z"), "ended 2 d ago"),
+            (false, Some("2026-01-31T07:00:00Z"), "ended 0 s ago"),
+            (false, None, "-"),
+        ] {
+            assert_eq!(ends(&row(renewed, expires_at), now()), shown);
+        }
+    }
+
+    #[test]
+    fn a_login_without_a_refresh_token_is_not_renewed() {
+        assert!(!of_login(Row::default(), &login()).renewed_by_itself);
+        let mut with = login();
+        with.refresh_token = Some("canary".into());
+        assert!(of_login(Row::default(), &with).renewed_by_itself);
+    }
+
+    #[test]
+    fn when_it_was_refreshed_is_told_by_its_age() {
+        let row = Row { refreshed_at: Some("2026-01-31T06:20:00Z".into()), ..Row::default() };
+        assert_eq!(refreshed(&row, now()), "40 min ago");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, NAME, Outcome, print};
+use super::{Cli, NAME, NoConfig, Outcome, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,6 +16,8 @@ Examples:
 pub(super) struct Completions {
     /// The shell
     shell: Shell,
+    #[command(flatten)]
+    none: NoConfig,
 }
 
 impl Completions {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::print::{self, Table};
 use super::setup::{self, Setup};
-use super::{Components, Global, Outcome};
+use super::{Components, Global, NoConfig, Outcome};
 use crate::config::{self, ConfigError, FILE_NAME, LoadOptions, Source, Trusted};
 
 #[derive(Debug, Subcommand)]
@@ -17,7 +17,7 @@ pub(super) enum Config {
     /// Accept a config from a working directory as it stands
     Trust(Trust),
     /// Print the JSON Schema of bitrouter.yaml, for editors
-    Schema,
+    Schema(NoConfig),
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ impl Config {
         match self {
             Config::Check(command) => command.run(global),
             Config::Trust(command) => command.run(global),
-            Config::Schema => {
+            Config::Schema(_) => {
                 print::answer(&config::schema())?;
                 Ok(ExitCode::SUCCESS)
             }

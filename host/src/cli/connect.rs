@@ -17,7 +17,9 @@ pub(super) enum Connect {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file as it was is kept beside it as config.toml.before-bitrouter. Comments and all other settings stay.
+What changes in the file: the table [model_providers.bitrouter] says where the gateway is, and model_provider = \
+\"bitrouter\" chooses it. `model` stays as it is, and so do all other settings and comments. The file as it was is \
+kept beside it as config.toml.before-bitrouter.
 
 Examples:
   bitrouter connect codex
@@ -64,19 +66,53 @@ impl Connect {
 
 /// Where clients find the gateway: as this machine's config has it, or as the flag says.
 fn door(url: Option<&str>, global: &Global) -> Result<Door, Box<dyn std::error::Error>> {
+    let url = url.map(base_of).transpose()?;
     let server = Setup::load_aloud(global, None)?.loaded.config.server;
     let url = match url {
-        Some(url) => {
-            let parsed: http::Uri = url.parse().map_err(|error| format!("--url {url}: {error}"))?;
-            if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.authority().is_none() {
-                return Err(format!("--url {url}: write it as http://HOST:PORT").into());
-            }
-            url.trim_end_matches('/').trim_end_matches("/v1").to_owned()
-        }
+        Some(url) => url,
         None => {
             let first = server.listen.first().ok_or("server.listen names no address")?;
             format!("http://{}", reachable(*first))
         }
     };
     Ok(Door { base_url: format!("{url}/v1"), key_variable: (!server.keys.is_empty()).then_some(KEY_VARIABLE) })
+}
+
+/// The address of a gateway, without the path that clients add.
+fn base_of(url: &str) -> Result<String, String> {
+    let refused = |why: &str| {
+        let url = print::printable(url);
+        format!("--url `{url}`: {why}. Write it as http://HOST:PORT, such as --url http://gateway.lan:4356")
+    };
+    let parsed: http::Uri =
+        url.parse().map_err(|error: http::uri::InvalidUri| refused(&format!("it is no address ({error})")))?;
+    if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.authority().is_none() {
+        return Err(refused("it does not begin with http:// and a host"));
+    }
+    if url.contains(['?', '#']) {
+        return Err(refused("it has more than a path behind the host"));
+    }
+    Ok(url.trim_end_matches('/').trim_end_matches("/v1").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_with_and_without_its_path() {
+        for url in ["http://gateway.lan:4356", "http://gateway.lan:4356/", "http://gateway.lan:4356/v1/"] {
+            assert_eq!(base_of(url).as_deref(), Ok("http://gateway.lan:4356"));
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_is_quoted_with_an_example() {
+        for url in ["not a url", "gateway.lan:4356", "ftp://gateway.lan", "http://", "http://h/?a=b", "", "h\u{1b}[2J"]
+        {
+            let error = base_of(url).unwrap_err();
+            let quoted = format!("--url `{}`: ", print::printable(url));
+            assert!(error.starts_with(&quoted) && error.ends_with("such as --url http://gateway.lan:4356"), "{error}");
+        }
+    }
 }

@@ -4,24 +4,27 @@ mod keep;
 mod obtain;
 
 use std::error::Error;
+use std::path::Path;
 
 use clap::Args;
 
-use super::providers::known;
+use super::print::Table;
+use super::providers::{RefusedRow, below, known, not_loaded};
 use super::setup::{self, Setup};
 use super::terminal::Terminal;
-use super::{Components, Global, Outcome, print};
+use super::{Components, Global, Outcome, WRONG_LINE, print};
 use crate::credential::Store;
 use crate::credential::accounts::DEFAULT_LABEL;
 use crate::credential::issuer::Issuer;
 use crate::credential::token_file::is_label;
+use crate::credential::vendor;
 use crate::login::{LoginError, Way};
-use crate::route::Provider;
+use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a flag it asks which way to log in. The account is stored under a label; another label keeps another account, \
-and PROVIDER@LABEL:MODEL names it. A running gateway finds it at once.
+Without a provider it asks which one, and without a flag which way to log in. The account is stored \
+under a label; another label keeps another account, and PROVIDER@LABEL:MODEL names it. A running gateway finds it at once.
 
 Where the browser is on another machine, paste the address that it ends at into the terminal, or use --device.
 
@@ -29,12 +32,12 @@ Examples:
   bitrouter login openai-codex
   bitrouter login openai-codex --label work
   bitrouter login openai-codex --device           on a machine without a browser
-  bitrouter login openai-codex --import           share the session that the vendor's CLI has
+  bitrouter login openai-codex --import           share the Codex CLI's session
   bitrouter login openai --api-key-stdin < key.txt")]
 pub(super) struct Login {
-    /// The provider
+    /// The provider; on a terminal it is asked for
     #[arg(value_name = "PROVIDER")]
-    provider: String,
+    provider: Option<String>,
     /// The account's name of your choice [default: default]
     #[arg(long, value_parser = label)]
     label: Option<String>,
@@ -88,6 +91,47 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     }
 }
 
+/// Asks which provider is meant; nothing where nobody is there to be asked, or there is nothing to choose from.
+fn choose_provider(providers: &Providers) -> Result<Option<String>, Box<dyn Error>> {
+    let with_accounts: Vec<&Provider> = with_accounts(providers).collect();
+    if !Terminal::is_there() || with_accounts.is_empty() {
+        return Ok(None);
+    }
+    let mut table = Table::indented();
+    with_accounts.iter().for_each(|provider| table.row([provider.id(), &provider.plugin.description.name]));
+    let items: Vec<String> = table.text().lines().map(|line| line.trim_start().to_owned()).collect();
+    let chosen = Terminal::default().choose("Which provider do you log in to?", &items)?;
+    Ok(with_accounts.get(chosen).map(|provider| provider.id().to_owned()))
+}
+
+/// The providers that one can log in to, as a sentence.
+fn takers(providers: &Providers) -> String {
+    let ids: Vec<&str> = with_accounts(providers).map(Provider::id).collect();
+    match ids.is_empty() {
+        true => format!("None is loaded{}", below(&not_loaded(&RefusedRow::all(providers)))),
+        false => format!("There are: {}", ids.join(", ")),
+    }
+}
+
+fn with_accounts(providers: &Providers) -> impl Iterator<Item = &Provider> {
+    providers.by_id.values().map(|provider| &**provider).filter(|provider| provider.accounts.needs_credential())
+}
+
+/// A way in a menu. Of another program's session, its file is named, and that there is none.
+fn described(way: &Way) -> String {
+    let Way::Import(_, import) = way else { return way.name() };
+    let home = std::env::home_dir();
+    let Some(file) = vendor::file(&import.source, &|name| std::env::var_os(name), home.as_deref()) else {
+        return way.name();
+    };
+    let short = home.and_then(|home| file.strip_prefix(home).ok().map(|rest| Path::new("~").join(rest)));
+    let shown = short.as_ref().unwrap_or(&file).display();
+    match file.exists() {
+        true => format!("{} ({shown})", way.name()),
+        false => format!("{} (there is none in {shown})", way.name()),
+    }
+}
+
 /// One run of the command.
 struct Run<'a> {
     setup: &'a Setup,
@@ -103,9 +147,14 @@ impl Login {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
-        let provider = known(&self.provider, &providers)?;
+        let named = self.provider.clone();
+        let Some(id) = named.map_or_else(|| choose_provider(&providers), |id| Ok(Some(id)))? else {
+            print::note(&format!("error: which provider? Write: bitrouter login PROVIDER. {}", takers(&providers)));
+            return Ok(WRONG_LINE.into());
+        };
+        let provider = known(&id, &providers)?;
         if let Some(fault) = &provider.fault {
-            return Err(format!("{}: {fault}", self.provider).into());
+            return Err(format!("{id}: {fault}").into());
         }
         let ways = Way::all(provider.accounts.auth());
         let store = setup.store();
@@ -151,7 +200,7 @@ impl Run<'_> {
         if let [only] = ways {
             return Ok(only.clone());
         }
-        let names: Vec<String> = ways.iter().map(Way::name).collect();
+        let names: Vec<String> = ways.iter().map(described).collect();
         let chosen = self.terminal.choose(&format!("How do you log in to {}?", self.id()), &names)?;
         Ok(ways[chosen].clone())
     }

@@ -19,6 +19,9 @@ use crate::plugin::description::Oauth;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Without a flag it takes the account that there is; where there are several, it asks which, and in a script --label or \
+--all must name them.
+
 A login of its own is revoked at its issuer too, as far as that can be reached. A session that was imported is only \
 forgotten: the program that it came from stays logged in.
 

@@ -7,8 +7,11 @@ mod completions;
 mod config;
 mod connect;
 mod core_dumps;
+mod doctor;
+mod init;
 mod login;
 mod logout;
+mod manual;
 mod models;
 pub mod open_page;
 mod plugin;
@@ -21,18 +24,26 @@ mod setup;
 mod span;
 mod status;
 mod terminal;
+mod window;
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// The program's name, as completions and help have it.
 const NAME: &str = "bitrouter";
 
+/// The version, with the commit where the build was told it, as `cargo xtask install` does.
+const VERSION: &str = env!("BITROUTER_VERSION");
+
 /// How a command ends: with an exit code, or with a sentence on standard error and exit code 1.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// The exit code of a command line that is wrong, as the parser of the command line has it too.
+const WRONG_LINE: u8 = 2;
 
 /// The exit code of a command that needs a running gateway where there is none.
 const NOT_RUNNING: u8 = 3;
@@ -40,7 +51,7 @@ const NOT_RUNNING: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(
     name = NAME,
-    version,
+    version = VERSION,
     about = "The LLM gateway: one address for every provider, with credentials that stay yours",
     max_term_width = 100,
     after_help = "\
@@ -68,10 +79,22 @@ struct Global {
     config: Option<PathBuf>,
 }
 
+/// What stands in the place of [`Global`] where no config is read, so that the flag is neither shown nor taken.
+#[derive(Debug, Args)]
+struct NoConfig {
+    /// Not taken here
+    #[arg(id = "config", short, long, hide = true, value_name = "FILE", value_parser = no_config)]
+    config: Option<PathBuf>,
+}
+
+fn no_config(_: &str) -> Result<PathBuf, String> {
+    Err("this command reads no config".to_owned())
+}
+
 /// What holds for every command that looks at components.
 #[derive(Debug, Args)]
 struct Components {
-    /// The folder of .wasm components, instead of `plugins.dir`
+    /// The folder of .wasm components that are providers too, instead of `plugins.dir`
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
 }
@@ -94,25 +117,42 @@ enum Command {
     Logout(logout::Logout),
     /// List the accounts: whose they are, and whether they work
     Accounts(accounts::ListAccounts),
-    /// List the providers: what is ready, what is missing, who pays
+    /// List the providers: what is ready, what is missing, how each is paid for
     Providers(providers::ListProviders),
     /// Look at components, and accept them
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Plugin(plugin::Plugin),
     /// Check, accept and describe bitrouter.yaml
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Config(config::Config),
     /// Point a client at the gateway, by its own config
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Connect(connect::Connect),
+    /// Write a config with everything in it as a comment
+    Init(init::Init),
+    /// Try what a request needs, and say what is wrong
+    Doctor(doctor::Doctor),
     /// Print a script that completes commands in your shell
     Completions(completions::Completions),
+    /// Write the manual pages
+    Manual(manual::Manual),
+}
+
+impl Command {
+    /// Whether `-c` means anything to it.
+    fn reads_config(&self) -> bool {
+        !matches!(self, Command::Completions(_) | Command::Manual(_) | Command::Config(config::Config::Schema(_)))
+    }
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     core_dumps::turn_off();
+    print::begin();
     let Cli { global, command } = Cli::parse();
+    if global.config.is_some() && !command.reads_config() {
+        Cli::command().error(ErrorKind::ArgumentConflict, "-c is not for this command: it reads no config").exit();
+    }
     let outcome = match command {
         Command::Serve(command) => command.run(&global),
         Command::Status(command) => command.run(&global),
@@ -126,7 +166,10 @@ pub fn main() -> ExitCode {
         Command::Plugin(command) => command.run(&global),
         Command::Config(command) => command.run(&global),
         Command::Connect(command) => command.run(&global),
+        Command::Init(command) => command.run(&global),
+        Command::Doctor(command) => command.run(&global),
         Command::Completions(command) => command.run(),
+        Command::Manual(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {
         print::note(&format!("error: {error}"));
@@ -136,8 +179,6 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -150,6 +191,31 @@ mod tests {
         for line in [["bitrouter", "-c", "a.yaml", "serve"], ["bitrouter", "serve", "--config", "a.yaml"]] {
             let cli = Cli::try_parse_from(line).unwrap();
             assert_eq!(cli.global.config, Some(PathBuf::from("a.yaml")), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_config_is_neither_offered_nor_taken_where_none_is_read() {
+        for command in ["completions bash", "config schema", "manual man1"] {
+            for line in [format!("bitrouter {command} -c a.yaml"), format!("bitrouter {command} --config a.yaml")] {
+                let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+                assert!(error.contains("this command reads no config"), "{line}: {error}");
+            }
+            let before = Cli::try_parse_from(format!("bitrouter -c a.yaml {command}").split(' ')).unwrap();
+            assert!(before.global.config.is_some() && !before.command.reads_config(), "{command}");
+            let help = Cli::try_parse_from(format!("bitrouter {command} --help").split(' ')).unwrap_err().to_string();
+            assert!(!help.contains("--config"), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_missing_is_said_to_be() {
+        for command in ["plugin", "connect", "config"] {
+            let error = Cli::try_parse_from(["bitrouter", command]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let said = error.to_string();
+            assert!(said.contains("requires a subcommand but one was not provided"), "{said}");
+            assert!(said.contains("subcommands:"), "{said}");
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
-use super::providers::{Row, known};
+use super::providers::{RefusedRow, Row, below, known, not_loaded};
 use super::setup::Setup;
 use super::span::ago;
 use super::{Components, Global, Outcome};
@@ -19,6 +19,10 @@ use crate::route::{ModelEntry, Providers};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A model that is not listed can still be asked for as PROVIDER:MODEL.
+
+CONTEXT TOKENS is how many tokens a request and its answer may have together. OPERATIONS is what the model is for: \
+`generate` is text, by /v1/chat/completions, /v1/responses or /v1/messages; anything else is a path below /v1/, such as \
+`embeddings`; `all` is everything that its provider does.
 
 A running gateway asks each provider for its live list every hour. Without --refresh nothing is sent: what was heard last \
 is shown, and for a provider that was never asked what its component lists.
@@ -56,7 +60,7 @@ impl Models {
         } else {
             names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
             if providers.active().is_empty() {
-                print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+                print::note(&nothing(&RefusedRow::all(&providers)));
             }
         }
         let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();
@@ -76,6 +80,14 @@ fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
     match Row::of(known(id, providers)?).reason {
         Some(reason) => Err(format!("{id} is not active: {reason}").into()),
         None => Ok(()),
+    }
+}
+
+/// Why there is nothing to list.
+fn nothing(refused: &[RefusedRow<'_>]) -> String {
+    match refused {
+        [] => "no provider is active, so there is nothing to list. See why: bitrouter providers".to_owned(),
+        refused => format!("no provider is active, so there is nothing to list.{}", below(&not_loaded(refused))),
     }
 }
 
@@ -109,7 +121,7 @@ fn table(models: &[ModelEntry]) -> String {
     if models.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["address", "context", "operations"]);
+    let mut table = Table::new(&["address", "context tokens", "operations"]);
     for model in models {
         let address = format!("{}:{}", model.provider, model.id);
         let context = model.context_window.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string());
@@ -131,7 +143,9 @@ fn sources(models: &[ModelEntry], now: Timestamp) -> String {
     for (provider, told_at) in oldest {
         let source = match told_at {
             Some(told_at) => format!("heard from the provider {}", ago(told_at, now)),
-            None => "as its component lists them: not asked yet. To ask: bitrouter models --refresh".into(),
+            None => {
+                "built into its component, as the provider was not asked yet. To ask: bitrouter models --refresh".into()
+            }
         };
         table.row([provider, &source]);
     }
@@ -153,9 +167,19 @@ mod tests {
         let text = sources(&models, Timestamp::from_unix(1120).unwrap());
         assert_eq!(
             text,
-            "\nlists:\n  p  heard from the provider 12 min ago\n  q  as its component lists them: not asked yet. To ask: \
-             bitrouter models --refresh\n"
+            "\nlists:\n  p  heard from the provider 12 min ago\n  q  built into its component, as the provider was not asked yet. \
+             To ask: bitrouter models --refresh\n"
         );
+    }
+
+    #[test]
+    fn components_that_did_not_load_are_why_nothing_is_listed() {
+        let refused = RefusedRow { file: "openai", id: None, reason: "No space left on device" };
+        assert_eq!(
+            nothing(&[refused]),
+            "no provider is active, so there is nothing to list.\nnot loaded:\n  openai  No space left on device"
+        );
+        assert!(nothing(&[]).ends_with("See why: bitrouter providers"));
     }
 
     #[test]
@@ -179,7 +203,7 @@ mod tests {
         };
         assert_eq!(
             table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),
-            "ADDRESS       CONTEXT  OPERATIONS\nopenai:gpt-5  400000   generate\nopenai:x      -        all\n"
+            "ADDRESS       CONTEXT TOKENS  OPERATIONS\nopenai:gpt-5  400000          generate\nopenai:x      -               all\n"
         );
     }
 }

@@ -1,9 +1,10 @@
-//! `bitrouter providers`: what is ready, what is missing, and who pays.
+//! `bitrouter providers`: what is ready, what is missing, and how it is paid for.
 //!
 //! `serve` shows the same at its start.
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -16,11 +17,13 @@ use crate::credential::AccountError;
 use crate::plugin::description::Auth;
 use crate::plugin::{Origin, Refused};
 use crate::route::nearest::nearest;
-use crate::route::{Provider, Providers};
+use crate::route::{Provider, Providers, billing_in_words};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A provider is active when it is switched on and has a credential, or needs none.
+A provider is active when it is switched on and has a credential, or needs none. BILLING is who pays for a request: a \
+plan that you have (subscription), you for each token (pay-per-token), or nobody (free). Files and versions of \
+components: bitrouter plugin list
 
 Examples:
   bitrouter providers
@@ -45,6 +48,8 @@ pub(super) struct Row {
     pub accounts: Vec<String>,
     /// Credentials that are there and cannot be used, and why.
     pub unusable: Vec<String>,
+    /// How its requests are paid for: `subscription`, `pay-per-token`, `free`.
+    pub billing: &'static str,
     pub priority: u32,
     pub origins: BTreeMap<String, String>,
     pub version: String,
@@ -101,6 +106,7 @@ impl Row {
             name: description.name.clone(),
             accounts: listing.accounts().map(|account| account.label.to_string()).collect(),
             unusable: listing.faults().map(|fault| without_id(fault, &id)).collect(),
+            billing: billing_in_words(provider.billing()),
             priority: provider.priority,
             origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
             version: description.version.clone(),
@@ -126,12 +132,21 @@ pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provid
     if let Some(provider) = providers.by_id.get(id) {
         return Ok(provider);
     }
-    if let Some(refused) = providers.refused.iter().find(|refused| refused.id.as_deref() == Some(id)) {
+    // A component says its id only once it is loaded; until then its file's name is the best guess.
+    let is_it = |refused: &&Refused| match &refused.id {
+        Some(known) => known == id,
+        None => Path::new(&refused.file).file_stem().is_some_and(|stem| stem == id),
+    };
+    if let Some(refused) = providers.refused.iter().find(is_it) {
         return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
     }
     let known = || providers.by_id.keys().map(String::as_str);
     let near = match nearest(id, known(), 1).first() {
         Some(near) => format!("did you mean `{near}`?"),
+        // It may be one of those that did not load.
+        None if providers.by_id.is_empty() => {
+            format!("none is loaded{}", below(&not_loaded(&RefusedRow::all(providers))))
+        }
         None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
     };
     Err(format!("there is no provider `{}`: {near}", print::printable(id)).into())
@@ -182,19 +197,19 @@ impl ListProviders {
 }
 
 fn table(rows: &[Row]) -> String {
-    let head = ["id", "name", "state", "accounts", "priority", "origin", "version", "from"];
-    let mut table = Table::new(&head);
+    // Version and file are `plugin list`'s.
+    let head = ["id", "name", "state", "billing", "accounts", "priority", "origin"];
+    let mut table = Table::new(&head).sparing(&["name", "priority", "origin"]);
     for row in rows {
         let origin = row.origins.get("api").map_or("-", String::as_str);
         table.row([
             &row.id,
             &row.name,
             row.state.text(),
+            row.billing,
             &print::list(&row.accounts),
             &row.priority.to_string(),
             origin,
-            &row.version,
-            row.source(),
         ]);
     }
     table.text()
@@ -223,6 +238,14 @@ pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
     format!("\nnot loaded:\n{}", table.text())
 }
 
+/// Lines that go on below a sentence.
+pub(super) fn below(lines: &str) -> String {
+    match lines.trim_end() {
+        "" => String::new(),
+        lines => format!("\n{}", lines.trim_start_matches('\n')),
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -235,6 +258,7 @@ pub(super) mod tests {
             reason: reason.map(str::to_owned),
             accounts: accounts.iter().map(|&label| label.to_owned()).collect(),
             unusable: Vec::new(),
+            billing: "pay-per-token",
             priority: 100,
             origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
             version: "1.2.0".into(),
@@ -243,14 +267,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_provider_whose_component_did_not_load_is_told_why_and_not_called_unknown() {
+        let refused = |file: &str, id: Option<&str>| Refused {
+            file: file.into(),
+            id: id.map(str::to_owned),
+            reason: "No space left on device".into(),
+        };
+        let mut providers = Providers::default();
+        providers.refused =
+            vec![refused("openai-codex", None), refused("/p/probe.wasm", None), refused("/p/x.wasm", Some("y"))];
+        for id in ["openai-codex", "probe", "y"] {
+            let told = known(id, &providers).err().unwrap().to_string();
+            assert!(told.contains("is not loaded: No space left on device"), "{told}");
+        }
+        let told = known("other", &providers).err().unwrap().to_string();
+        assert!(
+            told.starts_with("there is no provider `other`: none is loaded\nnot loaded:\n  openai-codex"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_provider_is_one_line() {
         let rows = [row("echo", State::Active, None, &[]), row("openai", State::Active, None, &["config", "work"])];
         assert_eq!(
             table(&rows),
             "\
-ID      NAME    STATE   ACCOUNTS      PRIORITY  ORIGIN                  VERSION  FROM
-echo    ECHO    active  -             100       https://echo.example    1.2.0    built in
-openai  OPENAI  active  config, work  100       https://openai.example  1.2.0    built in
+ID      NAME    STATE   BILLING        ACCOUNTS      PRIORITY  ORIGIN
+echo    ECHO    active  pay-per-token  -             100       https://echo.example
+openai  OPENAI  active  pay-per-token  config, work  100       https://openai.example
 "
         );
         assert_eq!(missing(&rows), "");

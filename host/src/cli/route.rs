@@ -9,6 +9,7 @@ use bitrouter_document::Document;
 use clap::Args;
 
 use super::print::{self, Table};
+use super::providers::{RefusedRow, below, not_loaded};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
 use crate::gateway::{self, Endpoint};
@@ -32,7 +33,7 @@ Examples:
   bitrouter route gpt-5 --endpoint /v1/messages
   bitrouter route --request body.json")]
 pub(super) struct Route {
-    /// The model's address
+    /// The model's address; or --request FILE
     #[arg(required_unless_present = "request", conflicts_with = "request")]
     address: Option<String>,
     /// Read `model` or `models` from a request's body, `-` for standard input
@@ -73,7 +74,8 @@ impl Route {
             false => print::answer(&text(&explanation))?,
         }
         if let Some(problem) = explanation.problem.as_ref().filter(|_| !self.json) {
-            print::note(&format!("error: {}", print::printable(problem)));
+            let refused = not_loaded(&RefusedRow::all(&providers));
+            print::note(&format!("error: {}{}", print::printable(problem), below(&refused)));
         }
         Ok(if explanation.problem.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -43,6 +43,7 @@ runs. Ctrl-C lets open streams finish; a second one does not.
 Examples:
   OPENAI_API_KEY=sk-… bitrouter serve
   bitrouter serve --listen 127.0.0.1:8080 --plugins ./plugins
+  bitrouter serve --quiet
   bitrouter serve --log bitrouter=debug --log-json 2> gateway.log")]
 pub(super) struct Serve {
     /// The address to listen on, instead of `server.listen` (127.0.0.1:4356 and [::1]:4356)
@@ -50,6 +51,9 @@ pub(super) struct Serve {
     listen: Option<String>,
     #[command(flatten)]
     components: Components,
+    /// Say nothing but warnings and errors
+    #[arg(long, short, conflicts_with = "log")]
+    quiet: bool,
     /// What to log, such as `warn` or `bitrouter=debug` [default: $RUST_LOG, else info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -68,8 +72,9 @@ impl Serve {
         };
         let loaded = reads.read().map_err(setup::headed)?;
         let setup = Setup { loaded, paths: options.paths };
-        let reader = Reader::of_standard_error(!self.log_json);
-        let log = telemetry::start(&LogOptions { filter: self.log, json: self.log_json })
+        let reader = Reader::of_standard_error(!self.log_json && !self.quiet);
+        let filter = if self.quiet { Some("warn".to_owned()) } else { self.log };
+        let log = telemetry::start(&LogOptions { filter, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
         descriptors::raise_limit();
         let outcome = setup::runtime()?.block_on(serve(setup, reads, reader, log.clone()));
@@ -104,6 +109,9 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
     let addresses: Vec<SocketAddr> =
         listeners.iter().map(|listener| listener.local_addr()).collect::<Result<_, _>>()?;
+    if reader == Reader::Person {
+        log.hold();
+    }
     let live = Live::new(setup.start()?);
     reader.opened(&addresses, &setup.loaded);
 
@@ -120,7 +128,7 @@ async fn serve(setup: Setup, reads: Reads, reader: Reader, log: Lines) -> Outcom
         Ok(socket) => drop(beside.spawn(Arc::clone(&control).serve(socket))),
         Err(error) => reader.warn(&error.to_string()),
     }
-    beside.spawn(report(live.now(), setup.loaded, reader));
+    beside.spawn(report(live.now(), setup.loaded, reader, log.clone()));
     beside.spawn(keep_fresh(Arc::clone(&live)));
     beside.spawn(ask_beside(Arc::clone(&live)));
     beside.spawn(save_windows(Arc::clone(&live)));
@@ -198,7 +206,7 @@ async fn save_windows(live: Arc<Live>) {
 }
 
 /// Says what is ready and what is missing, once that is known.
-async fn report(app: Arc<App>, loaded: Loaded, reader: Reader) {
+async fn report(app: Arc<App>, loaded: Loaded, reader: Reader, log: Lines) {
     let providers = app.directory.complete().await;
     // The token store is a file.
     let rows = {
@@ -207,4 +215,5 @@ async fn report(app: Arc<App>, loaded: Loaded, reader: Reader) {
     };
     setup::provider_problems(&loaded, &providers).iter().for_each(|line| reader.warn(line));
     reader.ready(&rows, &providers);
+    log.release();
 }

@@ -3,7 +3,7 @@
 //! Every command but `completions` calls it. It prints warnings and a line of progress, nothing else.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +79,7 @@ impl Setup {
         };
         let (troubles, providers) = self.loaded_app(ask)?;
         for trouble in troubles {
-            print::note(&format!(
-                "warning: {}. What is shown was known before",
-                print::printable(&trouble.to_string())
-            ));
+            print::note(&format!("warning: {}", print::printable(&trouble.to_string())));
         }
         Ok(providers)
     }
@@ -154,10 +151,11 @@ pub(super) async fn with_progress<T>(work: impl Future<Output = T>, message: imp
     if !io::stderr().is_terminal() {
         return work.await;
     }
-    let _ = write!(io::stderr(), "{}", message());
+    let message = message();
+    print::piece(&message);
     let done = work.await;
-    // Back to the line's beginning, and erase what is there.
-    let _ = write!(io::stderr(), "\r\x1b[K");
+    // Back to the line's beginning, and over what is there: not every terminal can erase.
+    print::piece(&format!("\r{}\r", " ".repeat(message.chars().count() + 2)));
     done
 }
 

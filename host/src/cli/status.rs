@@ -25,7 +25,8 @@ where no gateway is running with this home.
 Examples:
   bitrouter status
   bitrouter status --watch
-  bitrouter status --clear openai-codex@work
+  bitrouter status --clear                     all cooldowns
+  bitrouter status --clear openai-codex@work   those of one account
   bitrouter status --json | jq '.accounts[].windows'")]
 pub(super) struct ShowStatus {
     /// Show it again each second; with --json, a line of JSON each second
@@ -34,8 +35,8 @@ pub(super) struct ShowStatus {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Lift cooldowns: all of them, those of a provider, or those of an account
-    #[arg(long, value_name = "PROVIDER[@LABEL]", num_args = 0..=1, default_missing_value = "", conflicts_with = "watch")]
+    /// Lift cooldowns: all, or those of an ADDRESS, which is PROVIDER or PROVIDER@LABEL
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "", conflicts_with = "watch")]
     clear: Option<String>,
 }
 
@@ -68,24 +69,29 @@ impl ShowStatus {
                 Ok(status) => status,
                 Err(error) => return unanswered(&error),
             };
-            match (self.json, self.watch) {
-                (true, true) => print::answer(&format!("{}\n", serde_json::to_string(&status)?))?,
-                (true, false) => print::json(&status)?,
-                (false, _) => {
+            let reader = match (self.json, self.watch) {
+                (true, true) => print::json_line(&status)?,
+                (true, false) => return done(print::json(&status)),
+                (false, watch) => {
                     let text = screen::text(&status, Timestamp::now());
-                    match redraws {
-                        true => print::answer(&screen::redraw(&text, screen::size()))?,
-                        false if self.watch => print::answer(&format!("{text}\n"))?,
-                        false => print::answer(&text)?,
+                    match (watch, redraws) {
+                        (false, _) => return done(print::answer(&text)),
+                        (true, true) => print::answer_again(&screen::redraw(&text, screen::size()))?,
+                        (true, false) => print::answer_again(&format!("{text}\n"))?,
                     }
                 }
-            }
-            if !self.watch {
+            };
+            if reader == print::Reader::Gone {
                 return Ok(ExitCode::SUCCESS);
             }
             tokio::time::sleep(EVERY).await;
         }
     }
+}
+
+fn done(printed: io::Result<()>) -> Outcome {
+    printed?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `provider@label`, `provider` or nothing names.

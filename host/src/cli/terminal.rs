@@ -7,7 +7,7 @@ use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::sync::OnceLock;
 
 use dialoguer::console::Term;
-use dialoguer::theme::ColorfulTheme;
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Password, Select};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -44,15 +44,15 @@ impl Terminal {
 
     /// Lets the person choose one of several, the first unless they say otherwise. Before any line is read.
     pub(super) fn choose(&self, question: &str, items: &[String]) -> Result<usize, Box<dyn Error>> {
-        let theme = ColorfulTheme::default();
-        let menu = Select::with_theme(&theme).with_prompt(question).items(items).default(0);
+        let theme = theme();
+        let menu = Select::with_theme(&*theme).with_prompt(question).items(items).default(0);
         menu.interact_on(&Term::stderr()).map_err(failed)
     }
 
     /// Asks for a secret that is not shown. Before any line is read.
     pub(super) fn secret(&self, question: &str) -> Result<SecretString, Box<dyn Error>> {
-        let theme = ColorfulTheme::default();
-        let typed = Password::with_theme(&theme).with_prompt(question).interact_on(&Term::stderr());
+        let theme = theme();
+        let typed = Password::with_theme(&*theme).with_prompt(question).interact_on(&Term::stderr());
         typed.map(SecretString::from).map_err(failed)
     }
 
@@ -61,6 +61,11 @@ impl Terminal {
         self.tell(question);
         self.line().await.unwrap_or_default().trim().to_owned()
     }
+}
+
+/// How a menu looks: its marks are no ASCII unless they must be.
+fn theme() -> Box<dyn Theme> {
+    if print::is_plain() { Box::new(SimpleTheme) } else { Box::new(ColorfulTheme::default()) }
 }
 
 /// Ends the process as an interrupted one, with the terminal as it was before.

@@ -4,6 +4,7 @@
 //! here prints: what is wrong comes back as one [`ConfigError`] that holds every problem of the file.
 
 mod allowed_origin;
+mod commented;
 mod error;
 mod expand;
 mod find;
@@ -19,6 +20,7 @@ mod trust;
 mod typed;
 mod value;
 
+pub use commented::text as commented;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
 pub use find::Source;
 pub use paths::{Paths, PlatformFolders};

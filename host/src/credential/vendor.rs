@@ -66,6 +66,14 @@ pub enum VendorError {
     },
 }
 
+/// The program that a source is, as its users call it.
+pub fn program(source: &str) -> &str {
+    match source {
+        codex::SOURCE => "the Codex CLI",
+        unknown => unknown,
+    }
+}
+
 /// Whether a session of this source may be bound to this origin: one of the vendor's own, or this machine.
 pub fn may_go_to(source: &str, origin: &Origin) -> bool {
     let own = match source {

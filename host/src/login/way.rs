@@ -1,5 +1,6 @@
 //! The ways of logging in that a provider has.
 
+use crate::credential::vendor;
 use crate::plugin::description::{ApiKey, Auth, Browser, Device, Import, Login, Oauth};
 
 /// One way of getting a credential.
@@ -50,7 +51,7 @@ impl Way {
             Way::Browser(..) => "Log in with your browser".into(),
             Way::Paste(..) => "Log in with a browser, and paste here the address that it ends at".into(),
             Way::Device(..) => "Log in on any device, with a code".into(),
-            Way::Import(_, import) => format!("Import an existing session from the vendor CLI ({})", import.source),
+            Way::Import(_, import) => format!("Share the session of {}", vendor::program(&import.source)),
             Way::ApiKey(_) => "Enter an API key".into(),
         }
     }

@@ -107,7 +107,7 @@ impl Loader {
         let started = std::time::Instant::now();
         let code = self.compiler.compile(bytes, self.runtime.budget().memory).await?;
         self.cache.keep_code(digest, &code).map_err(CompileError::Process)?;
-        tracing::info!(digest = digest.as_str(), ms = started.elapsed().as_millis(), "component compiled");
+        tracing::debug!(digest = digest.as_str(), ms = started.elapsed().as_millis(), "component compiled");
         self.cache.code(self.runtime.engine(), digest).ok_or_else(|| {
             CompileError::Refused("the compiled code does not load with this engine's settings".into()).into()
         })

@@ -32,6 +32,6 @@ pub use names::Names;
 pub use order::Strategy;
 pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
-pub use skipped::{Skipped, Why};
+pub use skipped::{Skipped, Why, words as billing_in_words};
 pub use verdict::{Ends, Meaning, Scope};
 pub use windows::{Heard, Said, Unread, Window, Windows};

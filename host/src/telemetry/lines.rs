@@ -6,6 +6,7 @@
 //! `serve` flushes at its end; a process that is killed loses the last `HOLD` of its ordinary lines.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ struct Shared {
     gathered: Mutex<Vec<u8>>,
     /// Rings when the first line of a batch is there.
     begun: Condvar,
+    /// Whether all lines wait.
+    held: AtomicBool,
 }
 
 impl Lines {
@@ -46,6 +49,17 @@ impl Lines {
     /// Writes what has been gathered.
     pub fn flush(&self) {
         self.shared.write(self.shared.lock());
+    }
+
+    /// Gathers every line, whatever its level, until [`Lines::release`]: what is shown to a person meanwhile stays whole.
+    pub fn hold(&self) {
+        self.shared.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what was held, and goes on as before.
+    pub fn release(&self) {
+        self.shared.held.store(false, Ordering::Relaxed);
+        self.flush();
     }
 }
 
@@ -85,7 +99,8 @@ impl Write for Line<'_> {
             self.shared.begun.notify_one();
         }
         gathered.extend_from_slice(line);
-        if self.now || gathered.len() >= FULL {
+        let now = self.now && !self.shared.held.load(Ordering::Relaxed);
+        if now || gathered.len() >= FULL {
             self.shared.write(gathered);
         }
         Ok(line.len())

@@ -126,13 +126,9 @@ impl Run<'_> {
             }
             return self.terminal.secret("API key (not shown)");
         }
-        let mut text = Zeroizing::new(String::new());
-        io::stdin().lock().take(64 << 10).read_to_string(&mut text)?;
-        let key = text.trim_end_matches(['\r', '\n']);
-        match key.is_empty() {
-            true => Err("standard input holds no key".into()),
-            false => Ok(key.into()),
-        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        io::stdin().lock().take(64 << 10).read_to_end(&mut bytes)?;
+        Ok(key_of(&bytes)?.into())
     }
 
     fn say_done(&self, label: &str, who: &str) -> Outcome {
@@ -149,5 +145,51 @@ impl Run<'_> {
             print::printable(&address),
         ))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The key that standard input holds, without the end of its line.
+fn key_of(bytes: &[u8]) -> Result<&str, String> {
+    const WANTED: &str = "What is wanted is the key alone, as plain text in UTF-8";
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+        return Err(format!("standard input is text in UTF-16, as PowerShell and Notepad write it. {WANTED}"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("standard input is not text in UTF-8. {WANTED}"))?;
+    let key = text.trim_end_matches(['\r', '\n']);
+    match key.is_empty() {
+        true => Err(format!("standard input holds no key. {WANTED}")),
+        false => Ok(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_without_the_end_of_its_line() {
+        for text in ["sk-1", "sk-1\n", "sk-1\r\n"] {
+            assert_eq!(key_of(text.as_bytes()), Ok("sk-1"));
+        }
+    }
+
+    #[test]
+    fn input_that_is_no_text_is_told_with_what_is_wanted() {
+        let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for (bytes, why) in [
+            ([b"\xff\xfe".as_slice(), &utf_16("sk-canary")].concat(), "UTF-16"),
+            (utf_16("sk-canary"), "UTF-16"),
+            (b"\xfe\xff\0s\0k".to_vec(), "UTF-16"),
+            (b"sk-\xe9canary".to_vec(), "not text in UTF-8"),
+            (b"\r\n".to_vec(), "holds no key"),
+            (Vec::new(), "holds no key"),
+        ] {
+            let error = key_of(&bytes).unwrap_err();
+            assert!(
+                error.starts_with("standard input") && error.contains(why) && error.contains("plain text"),
+                "{error}"
+            );
+            assert!(!error.contains("canary"), "{error}");
+        }
     }
 }

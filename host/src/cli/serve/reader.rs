@@ -14,7 +14,7 @@ use crate::route::Providers;
 pub(in crate::cli) const NO_CONFIG: &str = "none, the defaults hold";
 
 /// Who reads standard error.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
     /// A person at a terminal.
     Person,
@@ -97,6 +97,10 @@ impl Reader {
                     let (provider, accounts) = (&row.id, print::list(&row.accounts));
                     match &row.reason {
                         None => tracing::info!(provider, accounts, "provider active"),
+                        // Somebody gave it a credential, and means it to be used.
+                        Some(reason) if row.unusable.contains(reason) => {
+                            tracing::warn!(provider, reason, "provider not active");
+                        }
                         Some(reason) => tracing::info!(provider, reason, "provider not active"),
                     }
                     for why in row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref()) {

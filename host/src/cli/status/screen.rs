@@ -4,13 +4,11 @@ use std::fmt::Write as _;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
+use super::super::window::{bar, used};
 use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, State, Status};
 use crate::credential::Timestamp;
 use crate::route::Window;
 use crate::telemetry::Phase;
-
-/// How many characters a bar has.
-const BAR: usize = 20;
 
 /// All of it.
 pub(super) fn text(status: &Status, now: Timestamp) -> String {
@@ -81,33 +79,6 @@ fn accounts(accounts: &[Account], now: Timestamp) -> String {
         text += &windows.text();
     }
     text
-}
-
-/// How much of a window is used, 0 to 100, where that is known.
-fn percent(window: &Window) -> Option<f64> {
-    window.used_percent.or_else(|| {
-        let (limit, left) = (window.limit.filter(|limit| *limit > 0)?, window.remaining?);
-        Some(100.0 * (1.0 - left.min(limit) as f64 / limit as f64))
-    })
-}
-
-fn bar(window: &Window) -> String {
-    let Some(percent) = percent(window) else { return String::new() };
-    let full = (percent / 100.0 * BAR as f64).round() as usize;
-    "█".repeat(full.min(BAR)) + &"░".repeat(BAR - full.min(BAR))
-}
-
-fn used(window: &Window) -> String {
-    let units = match (window.remaining, window.limit) {
-        (Some(left), Some(limit)) => format!("{left} of {limit} left"),
-        (Some(left), None) => format!("{left} left"),
-        _ => String::new(),
-    };
-    match percent(window) {
-        Some(percent) if units.is_empty() => format!("{percent:.0} % used"),
-        Some(percent) => format!("{percent:.0} % used, {units}"),
-        None => units,
-    }
 }
 
 fn resets(window: &Window, now: Timestamp) -> String {

@@ -1,0 +1,213 @@
+//! `bitrouter doctor`: tries what a request needs, step by step, and says what is wrong at the first that fails.
+//!
+//! What is sent is what a gateway asks by itself, too: for the list of models, which costs nothing.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use hyper_util::client::proxy::matcher::Matcher;
+
+use super::print::{self, Table};
+use super::providers::{RefusedRow, Row, State};
+use super::setup::{self, Setup};
+use super::{Components, Global, Outcome};
+use crate::control::{AskError, Client};
+use crate::credential::Origin;
+use crate::plugin::description::SideKind;
+use crate::route::{Provider, Providers};
+use crate::side::{self, Trouble};
+
+/// How long the system may take to find a name's addresses.
+const LOOK_UP: Duration = Duration::from_secs(10);
+
+/// What the system's settings for proxies and certificates are called.
+const NETWORK: [&str; 6] = ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY"];
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It reads the config, loads the components, looks at the accounts, finds each provider's address, and asks each for its \
+list of models with your credential, as a gateway does every hour: that costs nothing. The exit code is 1 where \
+something would keep a request from being served.
+
+Examples:
+  bitrouter doctor
+  bitrouter doctor -c try.yaml")]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    components: Components,
+}
+
+/// How one step went.
+enum Found {
+    Well(String),
+    /// Nothing to act on.
+    Aside(String),
+    Wrong(String),
+}
+
+/// What was found, step by step.
+#[derive(Default)]
+struct Report {
+    steps: Vec<(String, Found)>,
+}
+
+impl Report {
+    fn add(&mut self, step: impl Into<String>, found: Found) {
+        self.steps.push((step.into(), found));
+    }
+
+    fn is_well(&self) -> bool {
+        !self.steps.iter().any(|(_, found)| matches!(found, Found::Wrong(_)))
+    }
+
+    fn text(&self) -> String {
+        let mut table = Table::indented();
+        for (step, found) in &self.steps {
+            let (mark, what) = match found {
+                Found::Well(what) => ("ok", what),
+                Found::Aside(what) => ("-", what),
+                Found::Wrong(what) => ("WRONG", what),
+            };
+            table.row([mark, step, what]);
+        }
+        let end = if self.is_well() { "nothing is wrong" } else { "what is WRONG keeps requests from being served" };
+        format!("{}{end}\n", table.text())
+    }
+}
+
+impl Doctor {
+    pub(super) fn run(self, global: &Global) -> Outcome {
+        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let mut report = Report::default();
+        let config = setup.loaded.source.path().map(|file| file.display().to_string());
+        report.add("config", Found::Well(config.unwrap_or_else(|| "none, the defaults hold".to_owned())));
+        for name in NETWORK {
+            // A proxy's address may hold a password.
+            if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+                report.add("network", Found::Aside(format!("{name} is set")));
+            }
+        }
+        let providers = setup.providers()?;
+        for problem in setup::provider_problems(&setup.loaded, &providers) {
+            report.add("config", Found::Wrong(problem));
+        }
+        for refused in RefusedRow::all(&providers) {
+            report.add("component", Found::Wrong(format!("{} is not loaded: {}", refused.file, refused.reason)));
+        }
+        setup::runtime()?.block_on(async {
+            report.add("gateway", gateway(&setup).await);
+            let asked = setup.loaded.config.side_requests;
+            for provider in providers.by_id.values().filter(|provider| provider.enabled) {
+                look_at(provider, &providers, asked, &mut report).await;
+            }
+            providers.finish_refreshes().await;
+        });
+        if providers.active().is_empty() {
+            report.add("providers", Found::Wrong("none is active. To get an account: bitrouter login".to_owned()));
+        }
+        print::answer(&report.text())?;
+        Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+async fn gateway(setup: &Setup) -> Found {
+    match Client::new(&setup.paths).status().await {
+        Ok(status) => Found::Well(format!("runs, process {}", status.pid)),
+        Err(AskError::NotRunning(_)) => {
+            Found::Aside("none is running with this home. To start one: bitrouter serve".into())
+        }
+        Err(AskError::NotHere) => Found::Aside("there is no control socket on this system".into()),
+        Err(error) => Found::Wrong(error.to_string()),
+    }
+}
+
+/// A provider's accounts, where its requests go, and what it answers.
+async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report: &mut Report) {
+    let row = Row::of(provider);
+    match (row.state, &row.reason) {
+        (State::Active, _) => report.add(
+            &row.id,
+            Found::Well(match row.accounts.is_empty() {
+                true => "needs no account".to_owned(),
+                false => format!("accounts: {}", row.accounts.join(", ")),
+            }),
+        ),
+        // Who uses another provider need not have this one.
+        (State::NoCredential | State::Disabled, reason) => {
+            report.add(&row.id, Found::Aside(reason.clone().unwrap_or_default()));
+            return;
+        }
+        (State::Misconfigured, reason) => {
+            report.add(&row.id, Found::Wrong(reason.clone().unwrap_or_default()));
+            return;
+        }
+    }
+    for why in &row.unusable {
+        report.add(&row.id, Found::Wrong(why.clone()));
+    }
+    let Some(origin) = provider.origins.get("api") else { return };
+    let address = address(origin).await;
+    let found = matches!(address, Found::Well(_) | Found::Aside(_));
+    report.add(&row.id, address);
+    if !found {
+        return;
+    }
+    if !asked {
+        report.add(&row.id, Found::Aside("not asked for anything: `side_requests` is false".to_owned()));
+        return;
+    }
+    let side = &provider.plugin.description.side_requests;
+    if !side.values().any(|side| side.kind == SideKind::Models) {
+        report.add(&row.id, Found::Aside("has no list of models to be asked for".to_owned()));
+        return;
+    }
+    let troubles = setup::with_progress(side::ask_now(providers, SideKind::Models, Some(&row.id)), || "asking…".into());
+    let troubles = troubles.await;
+    if troubles.is_empty() {
+        report.add(&row.id, Found::Well("answers with its list of models".to_owned()));
+    }
+    for Trouble { whose, why, .. } in troubles {
+        report.add(&row.id, Found::Wrong(format!("{whose} was asked for its list of models: {why}")));
+    }
+}
+
+/// Whether the way to an origin begins: its name has addresses, or a proxy is asked.
+async fn address(origin: &Origin) -> Found {
+    let (host, port) = (origin.host(), origin.port());
+    let uri = http::Uri::try_from(origin.to_string()).unwrap_or_default();
+    if !origin.is_loopback() && Matcher::from_system().intercept(&uri).is_some() {
+        return Found::Aside(format!("{host} is asked through the proxy that the environment names"));
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((bare, port))).await {
+        Ok(Ok(addresses)) => Found::Well(format!("{host} has {} addresses", addresses.count())),
+        Ok(Err(error)) => Found::Wrong(format!(
+            "{host} has no address here ({error}). Is the network up? Is a proxy needed (HTTPS_PROXY)?"
+        )),
+        Err(_) => Found::Wrong(format!("{host}: no answer of the name server within {} s", LOOK_UP.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_step_that_is_wrong_is_enough_and_what_is_aside_is_not() {
+        let mut report = Report::default();
+        report.add("config", Found::Well("none".into()));
+        report.add("gateway", Found::Aside("none is running".into()));
+        assert!(report.is_well());
+        assert_eq!(report.text(), "  ok  config   none\n  -   gateway  none is running\nnothing is wrong\n");
+        report.add("openai", Found::Wrong("no address".into()));
+        assert!(!report.is_well() && report.text().contains("  WRONG  openai   no address\nwhat is WRONG"));
+    }
+
+    #[tokio::test]
+    async fn a_loopback_address_is_found_and_a_name_that_cannot_be_is_told() {
+        let origin = |url: &str| url.parse::<Origin>().unwrap();
+        assert!(matches!(address(&origin("http://127.0.0.1:9/v1")).await, Found::Well(_)));
+        assert!(matches!(address(&origin("http://[::1]:9/v1")).await, Found::Well(_)));
+    }
+}
