@@ -231,8 +231,8 @@ openai        ok            key
     #[test]
     fn columns_that_can_be_spared_go_before_anything_is_wrapped() {
         let table = accounts().sparing(&["from", "health"]);
-        assert_eq!(table.within(Some(62)), accounts().text());
-        assert_eq!(table.within(Some(61)), "PROVIDER      HEALTH\nopenai-codex  log in again\nopenai        ok\n");
+        assert_eq!(table.within(Some(63)), accounts().text());
+        assert_eq!(table.within(Some(62)), "PROVIDER      HEALTH\nopenai-codex  log in again\nopenai        ok\n");
         assert_eq!(table.within(Some(20)), "PROVIDER\nopenai-codex\nopenai\n");
         // Where there is a line for each cell, there is one for all.
         assert!(table.within(Some(10)).contains("/home/me/.codex/auth.json"));
