@@ -3,14 +3,18 @@
 //! Every step returns it; the gateway writes it. Sentences name the thing, the place and the next step, and never hold a
 //! secret.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_dialect::{ApiError, ErrorKind};
+use http::StatusCode;
 
 use crate::credential::{BindingError, Timestamp};
+use crate::pipeline::Page;
 use crate::plugin::HookError;
 use crate::plugin::contract::Failure;
 use crate::route::cooldown::Reason as Cool;
+use crate::route::{Ends, Own};
 use crate::upstream::SendError;
 
 /// A failed request.
@@ -94,10 +98,12 @@ pub enum Error {
     #[error("{0}")]
     NotRefreshed(String),
     /// Everything that could be asked cools down: the answer from memory.
-    #[error("{target} is not asked {}: {reason}. See all that cools down with: bitrouter status", within(.until))]
+    #[error("{target} is not asked {}: {}. See all that cools down with: bitrouter status", within(.until), rests(*.reason, .own.as_ref()))]
     Cooling {
         /// The target that ends first, as an address.
         target: String,
+        /// The client's own headers with which it was refused, if it was with any.
+        own: Option<Own>,
         /// Why it cools.
         reason: Cool,
         /// When it ends.
@@ -162,6 +168,20 @@ pub enum Error {
         /// Where to.
         location: String,
     },
+    /// Something in front of the upstream answered with a web page.
+    #[error("{provider}: {host} answered {} with a web page{}", Status(*.status), page.told())]
+    Page {
+        /// The provider.
+        provider: String,
+        /// Who was asked.
+        host: String,
+        /// With which status.
+        status: StatusCode,
+        /// What the page seems to be.
+        page: Page,
+        /// When to come back, where it says so.
+        ends: Option<Ends>,
+    },
     /// The answer broke off before its first byte.
     #[error("{provider}: {reason}")]
     Broken {
@@ -176,6 +196,29 @@ pub enum Error {
     /// Something that should not happen did.
     #[error("the gateway failed: {0}. The log has more")]
     Internal(String),
+}
+
+/// A status as a person reads it: one without a name is a number alone.
+pub(crate) struct Status(pub StatusCode);
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_u16())?;
+        self.0.canonical_reason().iter().try_for_each(|name| write!(f, " {name}"))
+    }
+}
+
+/// Why something rests. Where it was refused together with a client's own headers, they are what to look at first.
+fn rests(reason: Cool, own: Option<&Own>) -> String {
+    match (reason, own) {
+        (Cool::LoggedOut, Some(own)) => {
+            format!(
+                "the credential was refused together with the client's {own}: send it as the account has it, or not at all"
+            )
+        }
+        (reason, Some(own)) => format!("{reason}, together with the client's {own}"),
+        (reason, None) => reason.to_string(),
+    }
 }
 
 fn others(served_by: &[String]) -> String {
@@ -202,11 +245,14 @@ fn left(until: &SystemTime) -> Duration {
 fn cooling(reason: Cool) -> ErrorKind {
     match reason {
         Cool::RateLimited => ErrorKind::RateLimited,
-        Cool::UsageLimit => ErrorKind::UsageLimit,
+        Cool::UsageLimit | Cool::NoCredit => ErrorKind::UsageLimit,
         Cool::LoggedOut => ErrorKind::Unauthorized,
-        Cool::NotOffered => ErrorKind::Forbidden,
+        Cool::NotOffered | Cool::Deactivated => ErrorKind::Forbidden,
+        Cool::NotFound => ErrorKind::NotFound,
         Cool::Overloaded => ErrorKind::Overloaded,
-        Cool::Failing | Cool::Unreachable | Cool::SlowConnect | Cool::Silent | Cool::BrokeOff => ErrorKind::Unavailable,
+        Cool::Failing | Cool::Unreachable | Cool::SlowConnect | Cool::Silent | Cool::BrokeOff | Cool::InFront => {
+            ErrorKind::Unavailable
+        }
     }
 }
 
@@ -246,6 +292,7 @@ impl Error {
             | Error::BadRequest { .. }
             | Error::Send { .. }
             | Error::Redirect { .. }
+            | Error::Page { .. }
             | Error::Broken { .. } => ErrorKind::Upstream,
             Error::NoEndpoint(..) => ErrorKind::NotFound,
             Error::Internal(_) => ErrorKind::Internal,
@@ -257,6 +304,7 @@ impl Error {
         match self {
             Error::Compiling => Some(Duration::from_secs(5)),
             Error::Cooling { until, .. } => Some(left(until)),
+            Error::Page { ends, .. } => Some(ends.as_ref()?.left(SystemTime::now())),
             Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
             Error::Hook { error: HookError::Benched { left, .. }, .. } => Some(*left),
             _ => None,
@@ -272,6 +320,7 @@ impl Error {
             Error::NoCredential(_) => "credential_missing",
             Error::Binding(_) => "origin_not_accepted",
             Error::Redirect { .. } => "redirect_refused",
+            Error::Page { .. } => "web_page",
             Error::Hook { .. } | Error::BadRequest { .. } => "component_failed",
             _ => return None,
         })

@@ -25,6 +25,29 @@ const ROWS: &[Row] = &[
     ("401", |_| Some(refused(401, "authentication_error", "", "because")), |_| None, true),
     ("403", |_| Some(refused(403, "permission_error", "", "because")), |_| None, true),
     ("404", |_| Some(refused(404, "not_found_error", "model_not_found", "no model because")), |_| None, true),
+    ("404 without a body", |_| Some(Reply::body("application/json", "").status(404)), |_| None, true),
+    ("404 as text", |_| Some(Reply::body("text/plain", "because").status(404)), |_| None, true),
+    ("404 of a path", |_| Some(refused(404, "invalid_request_error", "", "Invalid URL, because")), |_| None, true),
+    ("405", |_| Some(refused(405, "invalid_request_error", "", "because")), |_| None, true),
+    ("406", |_| Some(Reply::body("text/plain", "because").status(406)), |_| None, true),
+    ("407", |_| Some(Reply::body("text/plain", "because").status(407)), |_| None, true),
+    ("410", |_| Some(refused(410, "invalid_request_error", "", "because")), |_| None, true),
+    ("421", |_| Some(Reply::body("text/plain", "because").status(421)), |_| None, true),
+    ("424", |_| Some(refused(424, "server_error", "", "because")), |_| None, true),
+    ("425", |_| Some(Reply::body("application/json", "").status(425)), |_| None, true),
+    ("451", |_| Some(refused(451, "t", "", "because")), |_| None, true),
+    ("511", |_| Some(Reply::body("text/plain", "because").status(511)), |_| None, true),
+    ("520", |_| Some(Reply::body("text/plain", "error code: 520, because").status(520)), |_| None, true),
+    (
+        "404 of what the call holds",
+        |_| {
+            let error =
+                json!({"type": "invalid_request_error", "param": "input", "message": "Item 'rs_1' not found, because"});
+            Some(Reply::json(&json!({"error": error})).status(404))
+        },
+        |_| None,
+        false,
+    ),
     ("context", |_| Some(refused(400, "invalid_request_error", "context_length_exceeded", "because")), |_| None, true),
     ("filter", |_| Some(refused(400, "invalid_request_error", "content_filter", "because")), |_| None, true),
     ("400", |_| Some(refused(400, "invalid_request_error", "bad", "because")), |_| None, false),
@@ -128,7 +151,21 @@ fn is_first(authorization: Option<&str>) -> bool {
 
 #[test]
 fn what_concerns_an_account_moves_to_the_next_and_what_concerns_the_provider_does_not() {
-    for (status, moves) in [(429, true), (401, true), (403, true), (500, false), (503, false), (400, false)] {
+    let table = [
+        (429, true),
+        (401, true),
+        (403, true),
+        (404, true),
+        (405, true),
+        (410, true),
+        (421, true),
+        (425, true),
+        (500, false),
+        (503, false),
+        (407, false),
+        (400, false),
+    ];
+    for (status, moves) in table {
         for wire in [DIALECTS[0], DIALECTS[1]] {
             let upstream = Upstream::start();
             let gateway = two_accounts(&upstream);
@@ -267,4 +304,97 @@ fn each_request_is_logged_with_its_attempts() {
     ask(&gateway, DIALECTS[0], &["echo:first", "echo:second"], false).status(200);
     gateway.logs("attempt failed").logs("attempts=2").logs("outcome=\"complete\"");
     let _: Value = gateway.status();
+}
+
+#[test]
+fn a_404_that_speaks_of_no_model_is_surfaced_once_all_are_spent_and_that_account_is_asked_last() {
+    let upstream = Upstream::start();
+    let gateway = two_accounts(&upstream);
+    upstream.replies(Reply::body("application/json", "").status(404));
+    let answer = ask(&gateway, DIALECTS[0], &["openai:gpt-4o", "openai:gpt-5"], false);
+    assert_eq!((answer.code, answer.header("x-bitrouter-attempts")), (404, Some("4")), "{}", answer.text());
+    gateway.command(&["status", "--clear"]).ok();
+    upstream.follows(|seen| match is_first(seen.header("authorization")) {
+        true => Reply::body("application/json", "").status(404),
+        false => Reply::json(&json!({"said": "second"})),
+    });
+    for (attempts, account) in [("2", "env"), ("1", "env")] {
+        let answer = ask(&gateway, DIALECTS[0], &["openai:gpt-4o"], false).status(200);
+        let seen = (answer.header("x-bitrouter-attempts"), answer.header("x-bitrouter-account"));
+        assert_eq!(seen, (Some(attempts), Some(account)));
+    }
+    let cooldowns = gateway.status()["cooldowns"].clone();
+    assert_eq!(cooldowns[0]["address"], "openai@config:gpt-4o", "{cooldowns}");
+    assert!(cooldowns[0]["reason"].as_str().is_some_and(|why| why.contains("nothing was found")), "{cooldowns}");
+}
+
+#[test]
+fn when_to_come_back_is_read_in_every_form_and_told_in_seconds() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    // Another second may begin on the way, and the machine may be busy.
+    let about = |seconds: u64| (seconds.saturating_sub(60).max(1)..=seconds, Some(seconds));
+    let none = (0..=0, None);
+    let now = std::time::SystemTime::now;
+    let date = |after: u64| httpdate::fmt_http_date(now() + std::time::Duration::from_secs(after));
+    let epoch = now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let table = [
+        ("retry-after", "600".to_owned(), about(600)),
+        ("retry-after", "599.5".to_owned(), about(600)),
+        ("retry-after", date(600), about(600)),
+        ("retry-after-ms", "600000".to_owned(), about(600)),
+        ("x-ratelimit-reset", "10m0s".to_owned(), about(600)),
+        ("x-ratelimit-reset", (epoch + 600).to_string(), about(600)),
+        ("x-ratelimit-reset", ((epoch + 600) * 1000).to_string(), about(600)),
+        ("retry-after", "0".to_owned(), none.clone()),
+        ("retry-after", "soon".to_owned(), none.clone()),
+        ("retry-after", "-5".to_owned(), none.clone()),
+        ("retry-after", "99999999999999".to_owned(), none.clone()),
+        ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), none.clone()),
+    ];
+    for (at, (name, value, (range, told))) in table.into_iter().enumerate() {
+        let header = value.clone();
+        upstream
+            .follows(move |_| refused(429, "rate_limit_error", "rate_limit_exceeded", "because").header(name, &header));
+        let model = format!("openai:gpt-{at}");
+        let answer = ask(&gateway, DIALECTS[0], &[&model], false).status(429);
+        let seconds = answer.header("retry-after").map(|value| value.parse::<u64>().expect("whole seconds"));
+        assert_eq!(seconds.is_some(), told.is_some(), "{name}: {value}: {seconds:?}");
+        assert!(seconds.is_none_or(|seconds| range.contains(&seconds)), "{name}: {value}: {seconds:?}");
+        let cooldown = gateway.status()["cooldowns"][0].clone();
+        let time = |member: &str| bitrouter_wait::date(cooldown[member].as_str().unwrap()).expect("a time");
+        // Without an end it is the default, a minute.
+        let length = time("until") - time("since");
+        let expected = told.unwrap_or(60);
+        assert!((expected.saturating_sub(60)..=expected + 1).contains(&length), "{name}: {value}: {length} s");
+        assert!(told.is_some() || length <= 61, "{name}: {value}: {length} s");
+        gateway.command(&["status", "--clear"]).ok();
+    }
+}
+
+#[test]
+fn one_request_on_which_a_backend_crashes_refuses_nobody_else() {
+    let upstream = Upstream::start();
+    let gateway = echo_at(&upstream);
+    let poisons: [fn() -> Reply; 4] = [
+        || refused(500, "server_error", "", "crashed"),
+        || refused(503, "server_error", "server_is_overloaded", "crashed"),
+        || Reply::raw("").cut(),
+        || Reply::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{").cut(),
+    ];
+    for (at, poison) in poisons.into_iter().enumerate() {
+        upstream.follows(move |seen| match seen.text().contains("poison") {
+            true => poison(),
+            false => Reply::json(&json!({"said": "fine"})),
+        });
+        let chat = |text: &str| {
+            gateway.chat(&json!({"model": format!("echo:m{at}"), "messages": [{"role": "user", "content": text}]}))
+        };
+        for round in 0..6 {
+            // The same again and again, and then others as well.
+            let text = if round < 3 { "poison".to_owned() } else { format!("poison {}", "x".repeat(round)) };
+            assert!(chat(&text).code >= 500, "{at} {round}");
+            chat("hello").status(200).says("fine");
+        }
+    }
 }

@@ -42,6 +42,8 @@ fn a_crash_a_loop_or_a_bomb_ends_one_request() {
         fails_alone(&gateway, behaviour, 502, words);
     }
     assert!(upstream.requests().iter().all(|request| request.json()["model"] == "ok"));
+    // What a panic says reaches the log, with its place.
+    gateway.logs("as asked").logs("src/lib.rs:");
 }
 
 #[test]

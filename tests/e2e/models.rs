@@ -159,6 +159,14 @@ fn a_plan_that_nobody_is_logged_in_to_leaves_a_bare_name_to_the_key() {
     setup.command(&["route", "gpt-5.5"]).ok().says("skipped: openai-codex:gpt-5.5: no credential");
     let nobody = Gateway::start();
     nobody.command(&["route", "gpt-5.5"]).fails().says("bitrouter login openai-codex").says("OPENAI_API_KEY");
+    // Whether a provider is named or not, and whether a login or a key is what is missing: the table, and why not.
+    for address in ["gpt-5.5", "openai:gpt-5.5", "openai-codex:gpt-5.5", "openai-codex@work:gpt-5.5"] {
+        let ran = nobody.command(&["route", address]).fails();
+        assert!(ran.stdout.contains("PROVIDER") && ran.stdout.contains("gpt-5.5"), "{address}: {}", ran.stdout);
+    }
+    nobody.command(&["route", "openai"]).fails().says("`openai` names a provider and no model").says("openai:");
+    nobody.command(&["route", "nothing-like-it"]).fails().says("no provider is active yet");
+    nobody.command(&["route"]).fails().says("--request");
 }
 
 #[test]

@@ -135,6 +135,77 @@ fn what_cools_down_is_shown_with_its_reason_and_can_be_lifted() {
 }
 
 #[test]
+fn what_is_to_be_lifted_of_nobody_is_an_error_with_the_nearest_name() {
+    let gateway = Gateway::start().with_openai_at(&Upstream::start()).run();
+    assert!(eventually(|| gateway.status()["loading"] == 0));
+    for (named, said) in [
+        ("nope", "there is no provider `nope`"),
+        ("opnai", "did you mean `openai`?"),
+        ("openai@nope", "openai has no account `nope`"),
+        ("openai@emv", "did you mean `env`?"),
+        ("@env", "write PROVIDER@LABEL"),
+    ] {
+        gateway.command(&["status", "--clear", named]).fails().says(said);
+        gateway.command(&["status", "--clear", named, "--json"]).fails();
+    }
+    assert!(!gateway.log().contains("cooldowns lifted by hand"));
+    for named in ["openai", "openai@env", "openai-codex"] {
+        gateway.command(&["status", "--clear", named]).ok().says("0 cooldowns were lifted");
+    }
+}
+
+#[test]
+fn a_stream_that_broke_is_no_success_among_the_last_errors() {
+    let upstream = Upstream::start();
+    upstream.replies(Reply::sse().send(event("half")).pause(30).cut());
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    gateway.post("/v1/chat/completions").json(&chat(true)).send();
+    assert!(eventually(|| !gateway.status()["errors"].as_array().unwrap().is_empty()));
+    let shown = gateway.command(&["status"]).ok().stdout;
+    let line = shown.lines().find(|line| line.contains("openai@env:gpt-4o")).unwrap_or_default();
+    assert!(line.contains("broke off") && !line.contains("  200  "), "{shown}");
+}
+
+#[test]
+fn a_key_without_quota_and_a_workspace_that_is_switched_off_are_no_plans_limit() {
+    for (status, body, said) in [
+        (429, json!({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}), "quota used up"),
+        (402, json!({"error": {"message": "Insufficient Balance"}}), "no credit left"),
+        (402, json!({"detail": {"code": "deactivated_workspace"}}), "deactivated"),
+        (402, json!({"error": {"code": "x", "message": "This account is deactivated"}}), "deactivated"),
+        (429, json!({"error": {"message": "limit", "type": "usage_limit_reached"}}), "usage limit of the plan"),
+    ] {
+        let upstream = Upstream::start();
+        upstream.replies(Reply::json(&body).status(status));
+        let gateway = Gateway::start().with_openai_at(&upstream).run();
+        gateway.chat(&chat(false)).status(status);
+        let reason = gateway.status()["cooldowns"][0]["reason"].clone();
+        assert!(reason.as_str().is_some_and(|reason| reason.contains(said)), "{body}: {reason}");
+    }
+}
+
+#[test]
+fn what_was_sent_and_refused_is_told_as_it_was_answered_and_not_from_memory() {
+    for status in [429, 500, 502, 503, 529] {
+        let upstream = Upstream::start();
+        let said = json!({"error": {"message": "what really happened", "type": "t", "code": "c"}});
+        upstream.replies(Reply::json(&said).status(status).header("retry-after", "90"));
+        let gateway = Gateway::start().with_openai_at(&upstream).run();
+        let mut asked = 0;
+        // The second goes as a last resort, and whatever comes later from memory.
+        for text in ["a", "bb", "ccc", "dddd"] {
+            let body = json!({"model": "openai:gpt-4o", "messages": [{"role": "user", "content": text}]});
+            let answer = gateway.chat(&body);
+            let sent = upstream.requests().len() > asked;
+            asked = upstream.requests().len();
+            assert_eq!(answer.text().contains("what really happened"), sent, "{status} {text}: {}", answer.text());
+        }
+        assert!(asked >= 2, "{status}");
+        assert!(!gateway.log().contains("unknown status code"), "{status}");
+    }
+}
+
+#[test]
 fn a_component_that_does_not_serve_is_shown_with_the_command_that_accepts_it() {
     let gateway = Gateway::start().with_plugin("probe").run();
     let refused = || gateway.status()["refused"][0]["reason"].as_str().is_some_and(|why| why.contains("plugin trust"));

@@ -28,8 +28,10 @@ impl ErrorKind {
         match status {
             401 => Self::Unauthorized,
             402 => Self::UsageLimit,
-            403 => Self::Forbidden,
-            404 => Self::NotFound,
+            403 | 451 => Self::Forbidden,
+            // What no body of a request brings about: there is nothing where, or as, it was asked.
+            404 | 405 | 406 | 410 | 411 | 421 | 425 | 426 => Self::NotFound,
+            407 | 424 => Self::Upstream,
             408 | 504 => Self::Timeout,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,

@@ -15,6 +15,7 @@ use crate::gateway::{self, Endpoint};
 use crate::route::{Addresses, Explanation, Providers};
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("asked").required(true))]
 #[command(after_help = "\
 An address is what a request has as its `model`:
   MODEL                  the active providers that list it, all paid for in the same way
@@ -23,8 +24,8 @@ An address is what a request has as its `model`:
   PROVIDER@LABEL:MODEL   that provider, that account
 or a name under `models` in bitrouter.yaml. A request's list `models` is tried in its order.
 
-It needs no running gateway, no config and no network. The exit code is 1 where nothing would serve the \
-address; a login that is yet to be made is a note.
+It needs no running gateway, no config and no network. The exit code is 0 where a request would be sent, and 1 where \
+none would: nothing serves the address, or there is no login or key to pay with.
 
 Examples:
   bitrouter route gpt-5
@@ -33,10 +34,10 @@ Examples:
   bitrouter route --request body.json")]
 pub(super) struct Route {
     /// The model's address
-    #[arg(required_unless_present = "request", conflicts_with = "request")]
+    #[arg(group = "asked")]
     address: Option<String>,
     /// Read `model` or `models` from a request's body, `-` for standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "asked")]
     request: Option<PathBuf>,
     /// The endpoint that is asked, such as `/v1/messages`; else what the body looks like
     #[arg(long, value_name = "PATH", value_parser = endpoint)]

@@ -50,7 +50,8 @@ impl ShowStatus {
 
     async fn lift(&self, client: &Client, address: &str) -> Outcome {
         let cleared = match client.clear(&which(address)).await {
-            Ok(cleared) => cleared,
+            Ok(Ok(cleared)) => cleared,
+            Ok(Err(refused)) => return Err(format!("--clear {address}: {}", refused.reason).into()),
             Err(error) => return unanswered(&error),
         };
         match (self.json, cleared.cleared) {

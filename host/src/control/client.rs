@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::{Cleared, NotReloaded, Reloaded, Status, Which};
+use super::{Cleared, NotCleared, NotReloaded, Reloaded, Status, Which};
 use crate::config::Paths;
 
 /// How long a gateway may take to say how it is. A reload may compile components, and takes what it takes.
@@ -61,10 +61,13 @@ impl Client {
     }
 
     /// Lifts cooldowns.
-    pub async fn clear(&self, which: &Which) -> Result<Cleared, AskError> {
+    pub async fn clear(&self, which: &Which) -> Result<Result<Cleared, NotCleared>, AskError> {
         let body = serde_json::to_string(which).map_err(|error| self.failed(error.to_string()))?;
-        let (_, body) = self.ask("POST", "/clear", body).await?;
-        self.read(&body)
+        let (status, body) = self.ask("POST", "/clear", body).await?;
+        match status {
+            StatusCode::CONFLICT => Ok(Err(self.read(&body)?)),
+            _ => Ok(Ok(self.read(&body)?)),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, AskError> {

@@ -12,7 +12,7 @@ mod watch;
 
 pub use client::{AskError, Client};
 pub use reload::{NotReloaded, Reloaded, Reloader, Source, Tell};
-pub use server::{Cleared, Control, Which};
+pub use server::{Cleared, Control, NotCleared, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
     Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,

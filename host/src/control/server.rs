@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::reload::Reloader;
 use super::status::{Process, State, Status};
 use crate::app::Live;
+use crate::route::Providers;
+use crate::route::cooldown::Cooling;
+use crate::route::nearest::nearest;
 
 /// Which cooldowns are to be lifted: all of them where nothing is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,13 @@ pub struct Which {
 pub struct Cleared {
     /// That many.
     pub cleared: usize,
+}
+
+/// Nothing was lifted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotCleared {
+    /// What is not there, and what is.
+    pub reason: String,
 }
 
 /// What the control socket speaks for.
@@ -101,10 +111,57 @@ async fn reload(From(control): From<Arc<Control>>) -> Response {
     }
 }
 
-async fn clear(From(control): From<Arc<Control>>, Json(which): Json<Which>) -> Json<Cleared> {
+async fn clear(From(control): From<Arc<Control>>, Json(which): Json<Which>) -> Response {
     let app = control.live.now();
-    let cooldowns = app.directory.cooldowns();
+    let (cooldowns, providers) = (app.directory.cooldowns(), app.directory.now());
+    // May read the token store, which blocks briefly.
+    let named = which.clone();
+    let cooling = cooldowns.list(SystemTime::now());
+    match tokio::task::spawn_blocking(move || named.unknown(&providers, &cooling)).await {
+        Ok(None) => {}
+        Ok(Some(unknown)) => return (StatusCode::CONFLICT, Json(unknown)).into_response(),
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
     let cleared = cooldowns.clear(which.provider.as_deref(), which.label.as_deref(), SystemTime::now());
     tracing::info!(provider = which.provider, account = which.label, cleared, "cooldowns lifted by hand");
-    Json(Cleared { cleared })
+    Json(Cleared { cleared }).into_response()
+}
+
+impl Which {
+    /// What is wrong where it names no provider, or no account of one, that is there or cools down.
+    fn unknown(&self, providers: &Providers, cooling: &[Cooling]) -> Option<NotCleared> {
+        let provider = self.provider.as_deref();
+        let mut known: Vec<&str> = providers.by_id.keys().map(String::as_str).collect();
+        known.extend(cooling.iter().map(|cooling| cooling.subject.provider.as_str()));
+        let Some(provider) = provider else {
+            let reason = "an account is named and no provider: write PROVIDER@LABEL".to_owned();
+            return self.label.is_some().then_some(NotCleared { reason });
+        };
+        if !known.contains(&provider) {
+            return Some(NotCleared { reason: format!("there is no provider `{provider}`{}", near(provider, known)) });
+        }
+        let label = self.label.as_deref()?;
+        let of_provider = cooling.iter().filter(|cooling| cooling.subject.provider == provider);
+        let mut labels: Vec<String> = of_provider.filter_map(|cooling| cooling.subject.label.clone()).collect();
+        if let Some(provider) = providers.by_id.get(provider) {
+            let listing = provider.accounts.list();
+            labels.extend(listing.accounts().map(|credential| credential.label.clone()));
+            labels.extend(listing.faults().filter_map(|fault| fault.label().map(str::to_owned)));
+        }
+        (!labels.iter().any(|known| known == label)).then(|| {
+            let near = near(label, labels.iter().map(String::as_str).collect());
+            NotCleared { reason: format!("{provider} has no account `{label}`{near}") }
+        })
+    }
+}
+
+/// The nearest of what is there, or all of it.
+fn near(name: &str, mut known: Vec<&str>) -> String {
+    known.sort_unstable();
+    known.dedup();
+    match (nearest(name, known.iter().copied(), 1).first(), known.is_empty()) {
+        (Some(near), _) => format!(": did you mean `{near}`?"),
+        (None, true) => ": there is none".to_owned(),
+        (None, false) => format!(": there are {}", known.join(", ")),
+    }
 }

@@ -111,6 +111,22 @@ pub enum CallBody {
     None,
 }
 
+impl CallBody {
+    /// Its length in bytes, as it came.
+    pub fn len(&self) -> usize {
+        match self {
+            CallBody::Json(document) => document.body_len(),
+            CallBody::Form { bytes, .. } => bytes.len(),
+            CallBody::None => 0,
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The endpoint that a request calls, if it is a call.
 pub(super) fn called<B>(request: &Request<B>) -> Option<&'static Endpoint> {
     let path = request.uri().path();

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
-use super::{Received, describe, send};
+use super::{Received, describe, page, send};
 use crate::credential::{AccountError, Credential, Scrubber, Source};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
@@ -163,10 +163,14 @@ impl Attempt<'_> {
         let sent = Instant::now();
         let response = self.send(request, body).await?;
         let until = deliver::complete_by(&self.provider.deadlines, sent);
-        deliver::answer(response, self.scrubber().as_deref(), until)
+        let (status, headers) = (response.status(), response.headers().clone());
+        let (answer, body) = deliver::answer(response, self.scrubber().as_deref(), until)
             .await
-            .map(|(answer, _)| answer)
-            .map_err(|reason| Error::Broken { provider: self.id(), reason })
+            .map_err(|reason| Error::Broken { provider: self.id(), reason })?;
+        match page::of(status, &headers, &body).filter(|_| !status.is_success()) {
+            Some(page) => Err(page::error(&self.provider, request, status, &headers, page)),
+            None => Ok(answer),
+        }
     }
 
     pub(super) fn bad_request(&self, reason: String) -> Error {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::Attempt;
-use super::{deliver, send};
+use super::{deliver, page, send};
 use crate::credential::{Credential, Scrubber};
 use crate::error::Error;
 use crate::plugin::HookBody;
@@ -32,8 +32,12 @@ pub(crate) async fn beside(
         let location = deliver::location(response.headers(), scrubber.as_deref());
         return Err(Error::Redirect { provider: attempt.id(), location });
     }
-    match deliver::page(response, scrubber.as_deref()).await {
-        Ok(answer) => Ok((answer, scrubber)),
-        Err(reason) => Err(Error::Broken { provider: attempt.id(), reason }),
+    let (status, headers) = (response.status(), response.headers().clone());
+    let answer = deliver::page(response, scrubber.as_deref()).await;
+    let answer = answer.map_err(|reason| Error::Broken { provider: attempt.id(), reason })?;
+    // What a success holds the component can tell best.
+    match page::of(status, &headers, answer.body.as_bytes()).filter(|_| !status.is_success()) {
+        Some(page) => Err(page::error(provider, request, status, &headers, page)),
+        None => Ok((answer, scrubber)),
     }
 }

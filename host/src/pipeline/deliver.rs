@@ -14,11 +14,12 @@ use http_body_util::BodyExt;
 
 use super::failed::Failed;
 use super::limits::Limits;
+use super::page::{self, Page};
 use super::rewrite::Rewritten;
 use super::watch::Watcher;
 use super::{Received, explain, fold, rewrite};
 use crate::credential::{ScrubStream, Scrubber, answer_headers};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::plugin::contract::{self, Delivery, Field, Trouble};
 use crate::telemetry::Finished;
 use crate::upstream::{self, Answer, AnswerBody, Deadlines};
@@ -81,7 +82,7 @@ pub(super) async fn deliver(received: Received) -> Result<Delivered, Failed> {
     let status = received.response.status();
     let provider = || received.provider.id().to_owned();
     if status.is_informational() {
-        let reason = format!("the upstream answered {status}, which is no answer to a call");
+        let reason = format!("the upstream answered {}, which is no answer to a call", Status(status));
         return Err(Error::Broken { provider: provider(), reason }.into());
     }
     if status.is_redirection() {
@@ -107,9 +108,9 @@ pub(super) fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> Stri
 /// A success: forwarded as it came, through the component's rewriter, or folded into one document.
 async fn success(received: Received) -> Result<Delivered, Failed> {
     let framing = framing(&received);
-    if framing == Some(Framing::Sse) && is_page(&received) {
-        let reason = "the upstream answered with a web page where a stream of events was asked for".to_owned();
-        return Err(Error::Broken { provider: received.provider.id().to_owned(), reason }.into());
+    // Where one JSON document was asked for, whether it is one decides, and not its type.
+    if framing != Some(Framing::Json) && page::is_of_the_web(received.response.headers()) {
+        return Err(Box::pin(explained(received)).await);
     }
     let watcher = Watcher::new(&received, framing);
     match &received.request.delivery {
@@ -132,7 +133,10 @@ async fn pass(received: Received, watcher: Watcher, framing: Option<Framing>) ->
     let mut body = answer.begin().await.map_err(|(lost, _)| broken(lost.to_string()))?;
     let watch = body.watch();
     if watch.is_cut() {
-        return Err(broken(watch.cut().to_owned()).into());
+        return Err(match page::is_of_the_web(&headers) {
+            true => page::error(&provider, &request, status, &headers, Page::Other).into(),
+            false => broken(watch.cut().to_owned()).into(),
+        });
     }
     let refusal = watch.refusal();
     let mut delivered = Delivered { status, headers, body: DeliveredBody::Answer(body), began };
@@ -157,11 +161,6 @@ fn framing(received: &Received) -> Option<Framing> {
         "sse" | "json" => Some(Framing::Json),
         _ => None,
     }
-}
-
-/// Whether the answer is a web page: a captive portal's, or that of a proxy on the way.
-fn is_page(received: &Received) -> bool {
-    content_type(received).is_some_and(|value| value.starts_with("text/html"))
 }
 
 fn content_type(received: &Received) -> Option<&str> {
@@ -206,7 +205,8 @@ pub(super) fn sign(headers: &mut HeaderMap, finished: &Finished) {
     headers.insert(HeaderName::from_static("x-bitrouter-attempts"), HeaderValue::from(finished.attempts));
 }
 
-/// An answer that is not a success: the component says what it means, and the client gets it as it came.
+/// An answer that is not a success: the component says what it means, and the client gets it as it came. A web page says
+/// nothing of the API, so no component is asked, and nobody is shown its markup.
 async fn explained(received: Received) -> Failed {
     let headers = client_headers(&received);
     let Received { provider, request, scrubber, response, sent, .. } = received;
@@ -216,6 +216,10 @@ async fn explained(received: Received) -> Failed {
         Ok(answer) => answer,
         Err(reason) => return Error::Broken { provider: provider.id().to_owned(), reason }.into(),
     };
+    let page = page::of(status, &headers, &body).or(status.is_success().then_some(Page::Other));
+    if let Some(page) = page {
+        return page::error(&provider, &request, status, &headers, page).into();
+    }
     let explained = provider.plugin.explain(&Trouble::Answer(answer), &request.memo, scrubber).await;
     if let Err(error) = &explained {
         tracing::warn!(provider = provider.id(), %error, "a component could not explain a failure");
@@ -266,7 +270,7 @@ async fn read(
                 }
             }
             Ok(Some(Err(error))) => return Err(format!("the answer broke off: {error}")),
-            Err(_) => return Err(format!("an answer with status {} was not complete in time", head.status)),
+            Err(_) => return Err(format!("an answer with status {} was not complete in time", Status(head.status))),
         }
     }
     let cut = bytes.len() >= most;

@@ -5,17 +5,18 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::response::Response;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, StreamError, parse_error};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::deliver::{self, Delivered};
-use crate::error::{self, Error};
+use super::wait;
+use crate::error::{self, Error, Status};
 use crate::gateway;
 use crate::plugin::HookError;
 use crate::plugin::contract::Failure;
@@ -68,7 +69,7 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         let (scope, upstream) = concerns(&error);
         let ends = error.retry_after().map(Ends::After);
-        let meaning = Meaning { kind: error.kind(), scope, ends, outage: outage(&error), upstream };
+        let meaning = Meaning { kind: error.kind(), scope, ends, why: why(&error), upstream };
         Failed { meaning, sentence: error.to_string(), committed: false, at: None, reply: Reply::Ours(Box::new(error)) }
     }
 }
@@ -77,7 +78,9 @@ impl From<Error> for Failed {
 fn concerns(error: &Error) -> (Scope, bool) {
     match error {
         Error::NoCredential(_) | Error::NotRefreshed(_) | Error::Binding(_) => (Scope::Account, false),
-        Error::Send { .. } | Error::Broken { .. } | Error::Redirect { .. } => (Scope::Provider, true),
+        Error::Send { .. } | Error::Broken { .. } | Error::Redirect { .. } | Error::Page { .. } => {
+            (Scope::Provider, true)
+        }
         Error::Hook { error: HookError::Body(_), .. } => (Scope::Request, false),
         Error::Refused { scope, .. } => (Scope::of(scope), false),
         Error::Hook { .. } | Error::BadRequest { .. } | Error::NotServed { .. } => (Scope::Provider, false),
@@ -86,8 +89,10 @@ fn concerns(error: &Error) -> (Scope, bool) {
 }
 
 /// Why a target is left alone, where the error's kind does not say it.
-fn outage(error: &Error) -> Option<Reason> {
+fn why(error: &Error) -> Option<Reason> {
     match error {
+        Error::Page { .. } | Error::Redirect { .. } => Some(Reason::InFront),
+        Error::Send { error: SendError::FirstByte { .. }, .. } => Some(Reason::Silent),
         Error::Send { error: SendError::Slow { .. }, .. } => Some(Reason::SlowConnect),
         Error::Send { error: SendError::Connect { .. } | SendError::Tls(_), .. } => Some(Reason::Unreachable),
         Error::Send { .. } | Error::Broken { .. } => Some(Reason::BrokeOff),
@@ -103,21 +108,22 @@ impl Failed {
         body: Bytes,
         explained: Option<&Failure>,
     ) -> Self {
-        let read = || parse_error(status.as_u16(), &body);
-        let meaning = match explained {
+        let read = parse_error(status.as_u16(), &body);
+        let mut meaning = match explained {
             Some(failure) => meaning(failure, status),
             None => {
-                let kind = read().map_or_else(|| ErrorKind::from_status(status.as_u16()), |read| read.kind);
+                let kind = read.as_ref().map_or_else(|| ErrorKind::from_status(status.as_u16()), |read| read.kind);
                 Meaning::theirs(kind, scope_of(kind), None)
             }
         };
         let sentence = match explained {
-            Some(failure) => format!("{status}, {} of {}: {}", failure.kind, failure.scope, failure.message),
-            None => status.to_string(),
+            Some(failure) => format!("{}, {} of {}: {}", Status(status), failure.kind, failure.scope, failure.message),
+            None => Status(status).to_string(),
         };
-        if let Some(after) = explained.and_then(|failure| failure.retry_after_ms) {
-            headers.entry(RETRY_AFTER).or_insert_with(|| HeaderValue::from(after.div_ceil(1000)));
-        }
+        let in_headers = || if meaning.is_limit() { wait::limit(&headers) } else { wait::after(&headers) };
+        let in_body = || read.as_ref().and_then(|read| wait::said(read.resets_at, read.retry_after));
+        meaning.ends = meaning.ends.or_else(in_headers).or_else(in_body);
+        wait::tell(&mut headers, meaning.ends);
         Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
     }
 
@@ -138,9 +144,9 @@ impl Failed {
         let (meaning, sentence) = of_event(event, explained.as_ref());
         let error = api_error(event, explained);
         let status = StatusCode::from_u16(error.status_in(shape)).unwrap_or(StatusCode::BAD_GATEWAY);
-        if let Some(seconds) = wait(&error) {
-            headers.entry(RETRY_AFTER).or_insert(HeaderValue::from(seconds));
-        }
+        let ends = meaning.ends.or_else(|| wait::said(error.resets_at, error.retry_after));
+        let ends = ends.or_else(|| wait::after(&headers));
+        wait::tell(&mut headers, ends);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = event.body(shape).unwrap_or_else(|| error.body(shape));
         Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
@@ -222,16 +228,33 @@ impl Failed {
 
 /// What a component's failure means; where it has no word for it, the status says.
 fn meaning(failure: &Failure, status: StatusCode) -> Meaning {
-    let kind = match error::refusal(&failure.kind) {
-        ErrorKind::Upstream => ErrorKind::from_status(status.as_u16()),
-        kind => kind,
-    };
-    Meaning::theirs(kind, Scope::of(&failure.scope), ends(failure))
+    let said = error::refusal(&failure.kind);
+    let kind = if said == ErrorKind::Upstream { ErrorKind::from_status(status.as_u16()) } else { said };
+    let nothing_there = said == ErrorKind::Upstream && kind == ErrorKind::NotFound;
+    let why = if nothing_there { Some(Reason::NotFound) } else { why_limited(kind, Some(status), failure) };
+    Meaning { why, ..Meaning::theirs(kind, Scope::of(&failure.scope), wait::told(failure)) }
 }
 
-fn ends(failure: &Failure) -> Option<Ends> {
-    let at = failure.resets_at.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))).map(Ends::At);
-    at.or(failure.retry_after_ms.map(|after| Ends::After(Duration::from_millis(after))))
+/// Why an account is at its limit where that is no plan's: a key has none, and a workspace that is switched off is no limit.
+fn why_limited(kind: ErrorKind, status: Option<StatusCode>, failure: &Failure) -> Option<Reason> {
+    const CREDIT: [&str; 6] = [
+        "insufficient_quota",
+        "billing_error",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "credit_balance_exhausted",
+        "insufficient_balance",
+    ];
+    if kind != ErrorKind::UsageLimit {
+        return None;
+    }
+    let code = failure.code.as_deref().unwrap_or_default();
+    let says = |words: &str| code.contains(words) || failure.message.to_ascii_lowercase().contains(words);
+    match status == Some(StatusCode::PAYMENT_REQUIRED) {
+        _ if says("deactivated") || says("workspace_disabled") || says("account_disabled") => Some(Reason::Deactivated),
+        true => Some(Reason::NoCredit),
+        false => CREDIT.contains(&code).then_some(Reason::NoCredit),
+    }
 }
 
 fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, String) {
@@ -241,8 +264,8 @@ fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, Strin
                 ErrorKind::Upstream => event.error.kind,
                 kind => kind,
             };
-            let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), ends(failure));
-            (meaning, super::explain::sentence(failure))
+            let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), wait::told(failure));
+            (Meaning { why: why_limited(kind, None, failure), ..meaning }, super::explain::sentence(failure))
         }
         None => {
             let kind = event.error.kind;
@@ -286,10 +309,4 @@ fn api_error(event: &StreamError, explained: Option<Failure>) -> ApiError {
         error.resets_at = failure.resets_at.or(error.resets_at);
     }
     error
-}
-
-/// Seconds after which to try again: as it was said, else until the limit is reset.
-fn wait(error: &ApiError) -> Option<u64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    error.retry_after.or_else(|| error.resets_at?.checked_sub(now)).filter(|seconds| *seconds > 0)
 }

@@ -79,7 +79,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
                     let known = &provider.learned.windows;
                     known.record(provider.id(), account, windows);
-                    let candidate = Candidate { provider: provider.id(), label: Some(account), model: "" };
+                    let candidate = Candidate { provider: provider.id(), label: Some(account), model: "", own: None };
                     let known = known.get(provider.id(), account);
                     provider.learned.cooldowns.room(&candidate, &known, heard, SystemTime::now());
                 }

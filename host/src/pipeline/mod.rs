@@ -12,9 +12,11 @@ mod failed;
 mod fold;
 mod late;
 mod limits;
+mod page;
 mod plan;
 mod rewrite;
 mod send;
+mod wait;
 mod walk;
 mod watch;
 
@@ -34,6 +36,7 @@ use crate::upstream;
 use failed::Failed;
 
 pub(crate) use beside::beside;
+pub use page::Page;
 
 /// A journey to its answer, or to the failure that the client is told of.
 type Travel = Pin<Box<dyn Future<Output = Result<Response, Box<Spent>>> + Send>>;

@@ -12,8 +12,8 @@ use crate::credential::{AccountError, Credential};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
 use crate::plugin::description::Billing;
-use crate::route::cooldown::Reason;
-use crate::route::{Account, Conversation, Passed, Place, Target};
+use crate::route::cooldown::{Candidate, Reason};
+use crate::route::{Account, Conversation, Own, Passed, Place, Target};
 
 /// The credential of an account, as a journey knows it.
 #[derive(Clone)]
@@ -76,7 +76,12 @@ pub(super) fn places(app: &App, call: &mut Call, targets: &[Target]) -> (Vec<Pla
                 }
             }
         }
-        places.push(Place { provider: provider.id().to_owned(), model: target.model.clone(), accounts });
+        // Where nothing cools down nobody asks for it.
+        let own = match app.directory.cooldowns().is_empty() {
+            true => None,
+            false => Own::of(&provider.forward, &call.headers),
+        };
+        places.push(Place { provider: provider.id().to_owned(), model: target.model.clone(), accounts, own });
     }
     (places, failed)
 }
@@ -141,7 +146,11 @@ fn document(body: &mut CallBody) -> Option<&mut bitrouter_document::Document> {
 pub(super) fn from_memory(target: &Target, place: &Place<Payer>, passed: Passed) -> Failed {
     let (provider, model) = (target.provider.id(), &target.model);
     let label = place.accounts[passed.account].as_ref().map(Payer::label);
-    if let (Reason::LoggedOut, Some(label), Some(_)) = (passed.reason, label, target.provider.accounts.login()) {
+    let candidate = Candidate { provider, label, model, own: place.own.as_ref() };
+    let by_own = target.provider.learned.cooldowns.closed_by_own(&candidate, SystemTime::now());
+    let own = place.own.clone().filter(|_| by_own);
+    let has_login = target.provider.accounts.login().is_some();
+    if let (Reason::LoggedOut, Some(label), None, true) = (passed.reason, label, &own, has_login) {
         let (provider, label) = (provider.to_owned(), label.to_owned());
         return Error::NoCredential(AccountError::LogInAgain { provider, label }.to_string()).into();
     }
@@ -149,5 +158,5 @@ pub(super) fn from_memory(target: &Target, place: &Place<Payer>, passed: Passed)
         Some(label) => format!("{provider}@{label}:{model}"),
         None => format!("{provider}:{model}"),
     };
-    Error::Cooling { target, reason: passed.reason, until: passed.until }.into()
+    Error::Cooling { target, own, reason: passed.reason, until: passed.until }.into()
 }

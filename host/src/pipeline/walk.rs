@@ -2,11 +2,13 @@
 //!
 //! `run` walks each request here. The order is the journey's, and what an attempt does is the attempt's.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::select_all;
+use http::header::{AUTHORIZATION, USER_AGENT};
 
 use super::attempt;
 use super::deliver::Delivered;
@@ -16,7 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
 use crate::plugin::description::Billing;
-use crate::route::{Journey, Leg, Target};
+use crate::route::{By, Conversation, Journey, Leg, Own, Target};
 use crate::telemetry::{Finished, Phase};
 
 /// How long a connection may take to open while another target could be asked. Anywhere on Earth a server answers sooner;
@@ -30,9 +32,10 @@ pub(super) async fn first_answer(app: &App, mut call: Call, finished: &mut Finis
     }
     let targets = plan::targets(app, &call).await?;
     let (places, best) = plan::places(app, &mut call, &targets);
+    let length = call.body.len();
     let body = std::mem::take(&mut call.body);
     let journey = Journey::new(app.directory.cooldowns(), places);
-    let mut walk = Walk { journey, call: &call, targets: &targets, body, best, finished };
+    let mut walk = Walk { journey, call: &call, targets: &targets, body, length, best, finished };
     while let Some(leg) = walk.journey.next(SystemTime::now()) {
         let step = walk.begin(leg);
         let attempt = walk.attempt(&step);
@@ -67,6 +70,8 @@ struct Walk<'c> {
     call: &'c Call,
     targets: &'c [Target],
     body: CallBody,
+    /// How long it is.
+    length: usize,
     /// The most useful failure so far.
     best: Option<Failed>,
     finished: &'c mut Finished,
@@ -114,6 +119,10 @@ impl<'c> Walk<'c> {
             }
             Err(failed) => failed,
         };
+        let by = self.by(&leg);
+        if let Some(own) = by.own.as_ref().filter(|_| failed.meaning.upstream && failed.meaning.is_an_answer()) {
+            failed.sentence += &format!(" (the request carried the client's {own})");
+        }
         tracing::warn!(
             request = &*self.finished.id,
             provider = &*at.provider,
@@ -123,12 +132,27 @@ impl<'c> Walk<'c> {
             "attempt failed"
         );
         failed.at = Some(at);
-        self.journey.failed(leg, &failed.meaning, failed.committed, SystemTime::now());
+        self.journey.failed(leg, &failed.meaning, by, failed.committed, SystemTime::now());
         self.best = Some(match self.best.take() {
             Some(other) if !failed.is_more_useful_than(&other) => other,
             _ => failed,
         });
         None
+    }
+
+    /// Whose request this is: who holds the key, in which program and conversation, with a body of which length. Requests
+    /// that differ in none of it are most likely one that is sent again.
+    fn by(&self, leg: &Leg<Payer>) -> By {
+        let headers = &self.call.headers;
+        let mut caller = DefaultHasher::new();
+        for name in [AUTHORIZATION.as_str(), "x-api-key", USER_AGENT.as_str()] {
+            headers.get(name).hash(&mut caller);
+        }
+        match Conversation::named_by(headers) {
+            Some(conversation) => conversation.hash(&mut caller),
+            None => self.length.hash(&mut caller),
+        }
+        By { caller: caller.finish(), own: Own::of(&self.targets[leg.place].provider.forward, headers) }
     }
 
     /// Waits for an attempt, and once it has been slow for so long, for another beside it. The first answer wins, and the

@@ -55,6 +55,11 @@ impl Conversation {
         }
     }
 
+    /// The conversation that a request's headers name.
+    pub fn named_by(headers: &HeaderMap) -> Option<Self> {
+        in_headers(headers).map(Self::of_id)
+    }
+
     /// The conversation with this id.
     pub(super) fn of_id(id: &str) -> Self {
         Conversation(Sha256::new().chain_update("id\0").chain_update(id).finalize().into())

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use super::Window;
 use crate::credential::Timestamp;
+use cooling::Failure;
 pub use probe::Probe;
 pub use reason::Reason;
 pub use subject::{Candidate, Subject};
@@ -40,6 +41,8 @@ pub const LAST_RESORT_PAUSE: Duration = Duration::from_secs(10);
 ///   through as a probe after 1 minute, and again after waits that double up to 15 minutes; each hour once it is a day old.
 /// - An outage ends after 1 s, doubling up to 2 minutes while it goes on. Past its end one request at a time goes first,
 ///   until one has been answered. The others are sent to other targets; where there are none, they may go too.
+/// - What may be one caller's own ([`Reason::may_be_a_requests_own`]) only puts a target off, and is kept from nobody, until
+///   another caller has met it too and nobody has been answered for 10 s.
 /// - Where all cool, [`Cooldowns::last_resort`] tries the one that ends first, one request at a time, one each 10 s.
 ///
 /// # What the caller owes
@@ -138,10 +141,20 @@ impl Cooldowns {
         self.0.with(now, |table| table.peek(candidate, now))
     }
 
-    /// Whether the candidate's account is known not to have the model: then it is asked after all others, and kept from
-    /// nobody.
-    pub fn lacks_model(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
-        !self.0.is_empty() && self.0.with(now, |table| table.lacks_model(candidate, now))
+    /// Whether the candidate is asked after all others, and kept from nobody: its account does not have the model, or it
+    /// failed for one caller and maybe for that one alone.
+    pub fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        !self.0.is_empty() && self.0.with(now, |table| table.is_asked_last(candidate, now))
+    }
+
+    /// Whether the candidate cools down because of the client's own headers, and may do without.
+    pub fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        !self.0.is_empty() && self.0.with(now, |table| table.closed_by_own(candidate, now))
+    }
+
+    /// Whether nothing cools down.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// When the request was sent with which the candidate's credential was refused last, if it was.
@@ -154,7 +167,21 @@ impl Cooldowns {
 
     /// Something failed that had been asked at `sent`. `end` is what the provider told of the end, if it did: see [`end`].
     pub fn cool(&self, subject: Subject, reason: Reason, end: Option<SystemTime>, sent: SystemTime, now: SystemTime) {
-        self.0.with(now, |table| table.cool(subject, reason, end, sent, now));
+        self.0.with(now, |table| table.cool(subject, Failure { reason, told: end, by: None, sent }, now));
+    }
+
+    /// The same of a request of this caller, who may have brought it about: only where the reason allows for that.
+    pub fn cool_for(
+        &self,
+        subject: Subject,
+        reason: Reason,
+        by: u64,
+        end: Option<SystemTime>,
+        sent: SystemTime,
+        now: SystemTime,
+    ) {
+        let by = reason.may_be_a_requests_own().then_some(by);
+        self.0.with(now, |table| table.cool(subject, Failure { reason, told: end, by, sent }, now));
     }
 
     /// A request to the candidate came to its first content: the account has the model, what was an outage is none, and what

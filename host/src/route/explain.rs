@@ -10,7 +10,7 @@ use super::cooldown::Candidate;
 use super::nearest::nearest_of_all;
 use super::skipped::words;
 use super::{Providers, Skipped, Target, Wanted};
-use crate::credential::{AccountError, Timestamp};
+use crate::credential::Timestamp;
 
 /// What addresses lead to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -78,7 +78,10 @@ impl Providers {
             Explanation { address: addresses.join(", "), addresses: addresses.to_vec(), ..Explanation::default() };
         let mut skipped = Vec::new();
         match self.decide(addresses, wanted, &mut skipped) {
-            Ok(targets) => explanation.targets(&targets, wanted),
+            Ok((targets, error)) => {
+                explanation.targets(&targets, wanted);
+                explanation.problem = error.map(|error| error.to_string()).or(explanation.problem.take());
+            }
             Err(error) => explanation.problem = Some(error.to_string()),
         }
         explanation.skipped = skipped.into_iter().map(explain_skip).collect();
@@ -95,13 +98,7 @@ impl Explanation {
             let mut explained = explain_target(target, wanted, accounts);
             match missing {
                 None => answers = true,
-                // The address is right, and a login makes it work: that is no failure of the question.
-                Some(Missing::Login(sentence)) => {
-                    answers = true;
-                    self.notes.push(sentence.clone());
-                    explained.missing = Some(sentence);
-                }
-                Some(Missing::Other(sentence)) => {
+                Some(sentence) => {
                     lacking.push(sentence.clone());
                     explained.missing = Some(sentence);
                 }
@@ -131,7 +128,7 @@ fn unlisted(target: &Target) -> Vec<String> {
 
 /// Why the target's first account is left alone, and until when: limits are known without a running gateway, too.
 fn cooling(target: &Target, label: Option<&str>) -> Option<String> {
-    let candidate = Candidate { provider: target.provider.id(), label, model: &target.model };
+    let candidate = Candidate { provider: target.provider.id(), label, model: &target.model, own: None };
     let (until, reason) = target.provider.learned.cooldowns.peek(&candidate, SystemTime::now())?;
     Some(format!("{reason}, until {}", Timestamp::from(until)))
 }
@@ -159,36 +156,20 @@ fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<Str
     }
 }
 
-/// What a target lacks.
-enum Missing {
-    /// A login.
-    Login(String),
-    /// Anything else.
-    Other(String),
-}
-
 /// The labels of the accounts that a target may use, or what it lacks.
-fn accounts(target: &Target) -> (Vec<String>, Option<Missing>) {
+fn accounts(target: &Target) -> (Vec<String>, Option<String>) {
     let accounts = &target.provider.accounts;
     let id = target.provider.id();
     if !accounts.needs_credential() {
         let named = target.label.as_ref().map(|label| {
-            Missing::Other(format!(
-                "{id}: it needs no credential, so there is no account `{label}`. Use {id}:{}",
-                target.model
-            ))
+            format!("{id}: it needs no credential, so there is no account `{label}`. Use {id}:{}", target.model)
         });
         return (Vec::new(), named);
     }
     match accounts.select(target.label.as_deref()) {
         Ok(credential) if target.label.is_some() => (vec![credential.label.clone()], None),
         Ok(_) => (accounts.list().accounts().map(|credential| credential.label.clone()).collect(), None),
-        Err(AccountError::NotLoggedIn { provider, .. }) => {
-            let label = target.label.as_ref().map_or_else(String::new, |label| format!(" --label {label}"));
-            let sentence = format!("no account is logged in: bitrouter login {provider}{label}");
-            (Vec::new(), Some(Missing::Login(sentence)))
-        }
-        Err(error) => (Vec::new(), Some(Missing::Other(error.to_string()))),
+        Err(error) => (Vec::new(), Some(error.to_string())),
     }
 }
 

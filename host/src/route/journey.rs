@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
+use super::Own;
 use super::cooldown::{Admission, Candidate, Cooldowns, LastResort, Probe, Reason, Subject};
 use super::verdict::{Cools, Meaning, Next};
 
@@ -19,6 +20,18 @@ pub struct Place<A> {
     pub model: String,
     /// The accounts; one `None` where the provider needs none, nothing where none can be used.
     pub accounts: Vec<Option<A>>,
+    /// The headers of the client's own that go there. They matter only once something cools down or has failed.
+    pub own: Option<Own>,
+}
+
+/// Whose request failed: a number that is another for another caller or conversation, and the client's own headers that
+/// went along.
+#[derive(Clone, Debug, Default)]
+pub struct By {
+    /// The number.
+    pub caller: u64,
+    /// The headers.
+    pub own: Option<Own>,
 }
 
 /// An account, as far as a journey needs to know it.
@@ -65,7 +78,8 @@ pub struct Journey<'c, A> {
     /// By place: the account that is looked at next. A later place has been begun where it was asked beside another.
     next: Vec<usize>,
     passed: Vec<Passed>,
-    /// What is tried once all else has failed: slow connections, and models that an account is known not to have.
+    /// What is tried once all else has failed: slow connections, models that an account is known not to have, and what has
+    /// failed for a single caller.
     put_off: VecDeque<(usize, usize)>,
     tried: bool,
     over: bool,
@@ -76,7 +90,7 @@ impl<'c, A: Account> Journey<'c, A> {
     pub fn new(cooldowns: &'c Cooldowns, mut places: Vec<Place<A>>) -> Self {
         for at in 1..places.len() {
             let (before, rest) = places.split_at_mut(at);
-            let Place { provider, model, accounts } = &mut rest[0];
+            let Place { provider, model, accounts, own: _ } = &mut rest[0];
             let same = |other: &&Place<A>| other.provider == *provider && other.model == *model;
             let label = |account: &Option<A>| account.as_ref().map(|account| account.label().to_owned());
             let mut known = Vec::new();
@@ -121,7 +135,7 @@ impl<'c, A: Account> Journey<'c, A> {
             self.next[self.place] += 1;
             let candidate = candidate(place, account.as_ref());
             self.forgive(account.as_ref(), &candidate, now);
-            if self.cooldowns.lacks_model(&candidate, now) {
+            if self.cooldowns.is_asked_last(&candidate, now) {
                 self.put_off.push_back(at);
                 continue;
             }
@@ -159,7 +173,7 @@ impl<'c, A: Account> Journey<'c, A> {
         let rest = self.places.iter().enumerate().skip(self.place + 1);
         for (at, place) in rest.filter(|(at, _)| may(*at)) {
             for (index, account) in place.accounts.iter().enumerate().skip(self.next[at]) {
-                if self.cooldowns.lacks_model(&candidate(place, account.as_ref()), now) {
+                if self.cooldowns.is_asked_last(&candidate(place, account.as_ref()), now) {
                     continue;
                 }
                 if let Ok(probe) = self.admit((at, index), now) {
@@ -181,7 +195,7 @@ impl<'c, A: Account> Journey<'c, A> {
     /// waited for long.
     pub fn has_elsewhere(&self, may: impl Fn(usize) -> bool, now: SystemTime) -> bool {
         let admitted = |candidate: Candidate<'_>| {
-            self.cooldowns.peek(&candidate, now).is_none() && !self.cooldowns.lacks_model(&candidate, now)
+            self.cooldowns.peek(&candidate, now).is_none() && !self.cooldowns.is_asked_last(&candidate, now)
         };
         let mut rest = self.places.iter().enumerate().skip(self.place + 1).filter(|(at, _)| may(*at));
         rest.any(|(_, place)| place.accounts.iter().any(|account| admitted(candidate(place, account.as_ref()))))
@@ -197,11 +211,13 @@ impl<'c, A: Account> Journey<'c, A> {
     }
 
     /// The attempt failed. `committed` is true where it did so after its first content: then nothing more is tried.
-    pub fn failed(&mut self, leg: Leg<A>, meaning: &Meaning, committed: bool, now: SystemTime) {
+    pub fn failed(&mut self, leg: Leg<A>, meaning: &Meaning, by: By, committed: bool, now: SystemTime) {
+        let By { caller, own } = by;
+        self.places[leg.place].own = own;
         let candidate = candidate(&self.places[leg.place], leg.account.as_ref());
         if let Some(subject) = cooled(meaning, &candidate) {
             let end = meaning.ends.and_then(|ends| now.checked_add(ends.left(now)));
-            self.cooldowns.cool(subject, meaning.reason(), end, leg.sent, now);
+            self.cooldowns.cool_for(subject, meaning.reason(), caller, end, leg.sent, now);
         } else if meaning.upstream {
             // It answered, if only to refuse the request: it is no outage.
             self.cooldowns.answered(&candidate, now);
@@ -250,7 +266,8 @@ impl<'c, A: Account> Journey<'c, A> {
             self.passed.iter().map(|passed| self.candidate((passed.place, passed.account))).collect();
         match self.cooldowns.last_resort(&candidates, now)? {
             LastResort::Try { index, probe } => {
-                let passed = self.passed[index];
+                // It is asked, so what it answers is what counts, and not what was known before.
+                let passed = self.passed.remove(index);
                 Some(self.leg((passed.place, passed.account), Some(probe), now))
             }
             LastResort::Wait { .. } => None,
@@ -274,16 +291,18 @@ impl<'c, A: Account> Journey<'c, A> {
 }
 
 fn candidate<'a, A: Account>(place: &'a Place<A>, account: Option<&'a A>) -> Candidate<'a> {
-    Candidate { provider: &place.provider, label: account.map(A::label), model: &place.model }
+    Candidate { provider: &place.provider, label: account.map(A::label), model: &place.model, own: place.own.as_ref() }
 }
 
 /// What a failure leaves alone for a while.
 fn cooled(meaning: &Meaning, candidate: &Candidate<'_>) -> Option<Subject> {
-    Some(match meaning.cools()? {
+    let subject = match meaning.cools()? {
         Cools::Account | Cools::Credential => candidate.as_account(),
         Cools::AccountModel => candidate.as_model_of_account(),
         Cools::TargetLimit | Cools::Target => candidate.as_target(),
-    })
+    };
+    // What a client's own headers may have brought about is left alone for those who send the same.
+    Some(Subject { own: candidate.own.filter(|_| meaning.is_an_answer()).cloned(), ..subject })
 }
 
 #[cfg(test)]

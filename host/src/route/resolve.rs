@@ -36,16 +36,20 @@ impl Providers {
     /// The targets of a call: ordered, each once, at least one. Those without a credential stay, so that trying them says
     /// what is missing.
     pub fn targets(&self, addresses: &[String], wanted: Wanted<'_>) -> Result<Vec<Target>, Error> {
-        self.decide(addresses, Some(wanted), &mut Vec::new())
+        match self.decide(addresses, Some(wanted), &mut Vec::new())? {
+            (_, Some(error)) => Err(error),
+            (targets, None) => Ok(targets),
+        }
     }
 
-    /// The same, and why others are passed over. Without an endpoint nothing is passed over for its dialect.
+    /// The same, and why others are passed over; the error where nobody pays for any of the targets. Without an endpoint
+    /// nothing is passed over for its dialect.
     pub(super) fn decide(
         &self,
         addresses: &[String],
         wanted: Option<Wanted<'_>>,
         skipped: &mut Vec<Skipped>,
-    ) -> Result<Vec<Target>, Error> {
+    ) -> Result<(Vec<Target>, Option<Error>), Error> {
         let targets = Vec::with_capacity(1);
         let mut decision = Decision { providers: self, wanted, targets, skipped, usable: false, missing: Vec::new() };
         match addresses {
@@ -67,6 +71,14 @@ impl Providers {
     /// The sentence for a name that nothing lists.
     pub(super) fn unknown(&self, name: &str) -> String {
         let before = name.split([':', '@']).next().unwrap_or_default();
+        if !name.contains(':') && (self.by_id.contains_key(before) || self.refused(before).is_some()) {
+            let model = self.by_id.get(before).and_then(|provider| Some(provider.catalogue().into_iter().next()?.id));
+            let model = model.as_deref().unwrap_or("MODEL");
+            return format!(
+                "`{name}` names a provider and no model: write one behind it, as in {name}:{model}. `bitrouter models` \
+                 lists them"
+            );
+        }
         if name.contains(':') {
             let near = nearest(before, self.by_id.keys().map(String::as_str), 3);
             if !near.is_empty() {
@@ -80,12 +92,22 @@ impl Providers {
         let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
         let near = nearest(name, models, 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
-        let ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
         format!(
             "no active provider lists the model `{name}`.{near} An id that is not listed passes through when it is \
-             addressed as PROVIDER:{name}; providers are {}",
-            ids.join(", ")
+             addressed as PROVIDER:{name}; {}",
+            self.that_serve()
         )
+    }
+
+    /// The providers that would serve such an address, or why there is none.
+    fn that_serve(&self) -> String {
+        let active = self.by_id.values().filter(|provider| provider.is_active());
+        let active: Vec<&str> = active.map(|provider| provider.id()).collect();
+        match (active.is_empty(), self.by_id.is_empty(), self.refused.first()) {
+            (false, ..) => format!("providers are {}", active.join(", ")),
+            (true, true, Some(refused)) => format!("no provider could be loaded: {}: {}", refused.file, refused.reason),
+            (true, ..) => "no provider is active yet. What each lacks: bitrouter providers".to_owned(),
+        }
     }
 
     /// Why a component that claims this id does not serve.
@@ -190,7 +212,7 @@ impl<'a> Decision<'a, '_> {
         }
         for (provider, model) in candidates {
             if provider.billing() != class {
-                self.skip(provider.id(), model, Why::Money(provider.billing()));
+                self.skip(provider.id(), model, Why::Money { costs: provider.billing(), chosen: class });
             } else if self.fits(provider, model) {
                 self.push(Target { provider: Arc::clone(provider), model: model.to_owned(), label: None });
             }
@@ -222,15 +244,15 @@ impl<'a> Decision<'a, '_> {
         self.skipped.push(Skipped { provider: provider.to_owned(), model: model.to_owned(), why });
     }
 
-    fn end(self) -> Result<Vec<Target>, Error> {
+    fn end(self) -> Result<(Vec<Target>, Option<Error>), Error> {
         if !self.usable && !self.missing.is_empty() {
-            return Err(Error::NoCredential(self.missing.join(". ")));
+            return Ok((self.targets, Some(Error::NoCredential(self.missing.join(". ")))));
         }
         if !self.targets.is_empty() {
-            return Ok(self.targets);
+            return Ok((self.targets, None));
         }
         // What costs money was passed over because of another, which is the one to name.
-        let told = self.skipped.iter().find(|skipped| !matches!(skipped.why, Why::Money(_) | Why::NoCredential));
+        let told = self.skipped.iter().find(|skipped| !matches!(skipped.why, Why::Money { .. } | Why::NoCredential));
         let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
         Err(match told.cloned() {
             Some(skipped) => skipped.into_error(served_by()),

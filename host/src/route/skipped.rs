@@ -32,7 +32,12 @@ pub enum Why {
     /// It has no credential, and another that serves the model has one.
     NoCredential,
     /// It is paid for in another way than the first that serves the model.
-    Money(Billing),
+    Money {
+        /// How it is paid for.
+        costs: Billing,
+        /// How the first is.
+        chosen: Billing,
+    },
 }
 
 impl Skipped {
@@ -62,7 +67,22 @@ impl fmt::Display for Why {
             Why::Misconfigured(fault) => write!(f, "bitrouter.yaml: {fault}"),
             Why::NotServed(wanted) => write!(f, "does not serve {wanted}"),
             Why::NoCredential => f.write_str("no credential"),
-            Why::Money(billing) => write!(f, "{}: not moved to by itself", words(*billing)),
+            Why::Money { costs, chosen } => write!(
+                f,
+                "{}: not moved to by itself. {}, and {} never moves to that unasked: to allow it, list both under `models` \
+                 in bitrouter.yaml, or in the request's own `models`",
+                words(*costs),
+                match costs {
+                    Billing::PayPerToken => "It costs money for each token",
+                    Billing::Subscription => "A plan pays for it",
+                    Billing::Free => "It costs nothing",
+                },
+                match chosen {
+                    Billing::PayPerToken => "what costs money for each token",
+                    Billing::Subscription => "a plan",
+                    Billing::Free => "what costs nothing",
+                }
+            ),
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct Meaning {
     /// When it ends, as far as was said.
     pub ends: Option<Ends>,
     /// Why the target is left alone, where the kind does not say it.
-    pub outage: Option<Reason>,
+    pub why: Option<Reason>,
     /// Whether it says something of the provider's health. What went wrong on this side, before anything was sent, does not.
     pub upstream: bool,
 }
@@ -98,19 +98,19 @@ pub enum Cools {
 impl Meaning {
     /// A failure of this side, which says nothing of the provider.
     pub fn ours(kind: ErrorKind, scope: Scope) -> Self {
-        Meaning { kind, scope, ends: None, outage: None, upstream: false }
+        Meaning { kind, scope, ends: None, why: None, upstream: false }
     }
 
     /// A failure of the upstream's.
     pub fn theirs(kind: ErrorKind, scope: Scope, ends: Option<Ends>) -> Self {
-        Meaning { kind, scope, ends, outage: None, upstream: true }
+        Meaning { kind, scope, ends, why: None, upstream: true }
     }
 
     /// What may be tried next.
     pub fn next(&self) -> Next {
         use ErrorKind as Kind;
         match (self.kind, self.scope) {
-            _ if self.outage == Some(Reason::SlowConnect) => Next::Later,
+            _ if self.why == Some(Reason::SlowConnect) => Next::Later,
             (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => Next::Nothing,
             // Known filters and windows are a model's: another model may be content.
             (Kind::ContextWindow | Kind::ContentFilter, _) => Next::Target,
@@ -150,6 +150,9 @@ impl Meaning {
 
     /// Why what cools is left alone.
     pub fn reason(&self) -> Reason {
+        if let Some(why) = self.why {
+            return why;
+        }
         match self.kind {
             ErrorKind::UsageLimit => Reason::UsageLimit,
             ErrorKind::RateLimited => Reason::RateLimited,
@@ -157,8 +160,13 @@ impl Meaning {
             ErrorKind::Forbidden | ErrorKind::NotFound => Reason::NotOffered,
             ErrorKind::Overloaded => Reason::Overloaded,
             ErrorKind::Timeout => Reason::Silent,
-            _ => self.outage.unwrap_or(Reason::Failing),
+            _ => Reason::Failing,
         }
+    }
+
+    /// Whether it is an answer, so that what the client sent may have brought it about. No connection is nobody's doing.
+    pub fn is_an_answer(&self) -> bool {
+        !matches!(self.why, Some(Reason::Unreachable | Reason::SlowConnect))
     }
 
     /// How much its answer helps the client beside those of other failures; more is better. A limit says when to come
@@ -170,6 +178,7 @@ impl Meaning {
             Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => 8,
             Kind::RateLimited | Kind::UsageLimit => 7,
             Kind::Overloaded | Kind::Unavailable | Kind::Timeout => 6,
+            Kind::Upstream | Kind::Internal if self.upstream => 6,
             Kind::Unauthorized => 5,
             Kind::ContextWindow | Kind::ContentFilter => 4,
             Kind::Forbidden => 3,

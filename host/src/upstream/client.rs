@@ -269,10 +269,26 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// The cause that says what really happened: "connection refused" rather than "client error (Connect)".
-fn innermost(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    match cause.downcast_ref::<h2::Error>().and_then(h2::Error::reason) {
+        // What HTTP/2 calls "not a result of an error".
+        Some(h2::Reason::NO_ERROR) => "the server ended it early and gave no reason".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_ended_without_a_reason_reads_as_that() {
+        let ended = h2::Error::from(h2::Reason::NO_ERROR);
+        assert_eq!(innermost(&ended), "the server ended it early and gave no reason");
+        assert!(innermost(&h2::Error::from(h2::Reason::INTERNAL_ERROR)).contains("internal error"));
+    }
 }

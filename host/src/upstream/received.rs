@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::client::innermost;
 use super::connection::{Connection, Fault, Stream};
 use super::pool::{Key, Pool};
 use super::shared::Place;
@@ -22,7 +23,7 @@ pub enum ReceiveError {
     #[error(transparent)]
     Http1(#[from] Fault),
     /// Over HTTP/2.
-    #[error(transparent)]
+    #[error("{}", innermost(.0))]
     Http2(#[from] hyper::Error),
 }
 

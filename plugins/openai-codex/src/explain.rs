@@ -18,7 +18,7 @@ pub(crate) fn explain(trouble: &Trouble) -> Failure {
     let said = |words: &str| failure.code.as_deref() == Some(words) || failure.message.contains(words);
     if let Some((_, kind, scope)) = MEANINGS.iter().find(|(words, ..)| said(words)) {
         (failure.kind, failure.scope) = ((*kind).into(), (*scope).into());
-    } else if failure.kind == kind::OTHER {
+    } else if failure.kind == kind::OTHER && matches!(trouble, Trouble::Event(_)) {
         // The CLI tries again after each event that it has no name for.
         failure.kind = kind::UNAVAILABLE.into();
     }

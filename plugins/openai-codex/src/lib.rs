@@ -7,7 +7,7 @@ mod explain;
 mod limits;
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Field, Json, Payload, Provider, Request, Step, Trouble, Window, export, models_json,
+    Answer, Call, Failure, Field, Json, Model, Payload, Provider, Request, Step, Trouble, Window, export, models_json,
 };
 
 /// The provider.
@@ -79,11 +79,10 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
         return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
     };
     let shown = models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide")));
-    Ok(models_json(
-        shown.filter_map(|model| {
-            Some((model.get("slug")?.text()?, model.get("context_window").and_then(Json::integer)))
-        }),
-    ))
+    Ok(models_json(shown.filter_map(|model| {
+        let window = model.get("context_window").and_then(Json::integer);
+        Some(Model::named(model.get("slug")?.text()?).context_window(window))
+    })))
 }
 
 #[cfg(test)]

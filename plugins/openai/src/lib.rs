@@ -2,7 +2,7 @@
 //! is served, where it goes and how it is paid for is in `description.json`; this file only knows the paths.
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Json, Payload, Provider, Request, Step, Trouble, explain, export, models_json,
+    Answer, Call, Failure, Json, Model, Payload, Provider, Request, Step, Trouble, explain, export, models_json,
 };
 
 /// The provider.
@@ -75,7 +75,7 @@ fn models(page: Json<'_>) -> Result<String, Failure> {
     let Some(data) = page.get("data") else {
         return Err(Failure::new("other", "provider", "the list of models is not in the form that openai documents"));
     };
-    Ok(models_json(data.items().filter_map(|model| Some((model.get("id")?.text()?, None)))))
+    Ok(models_json(data.items().filter_map(|model| Some(Model::named(model.get("id")?.text()?)))))
 }
 
 #[cfg(test)]

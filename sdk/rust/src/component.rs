@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use crate::bindings::exports::bitrouter::provider::provider::{self as contract, Guest, GuestRewriter};
+use crate::panic;
 use crate::{Answer, Call, Document, Event, Failure, Field, Payload, Provider, Rewriter, Step, Trouble, Window};
 
 /// A provider as the component model sees it.
@@ -14,26 +15,32 @@ impl<P: Provider> Guest for Component<P> {
     type Rewriter = Stream<P>;
 
     fn describe() -> String {
+        panic::tell();
         P::describe()
     }
 
     fn prepare(call: Call, body: contract::Payload<'_>) -> Result<Step, Failure> {
+        panic::tell();
         P::prepare(&call, &payload(body))
     }
 
     fn resume(call: Call, body: contract::Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+        panic::tell();
         P::resume(&call, &payload(body), memo, answer)
     }
 
     fn explain(trouble: Trouble, memo: Vec<u8>) -> Failure {
+        panic::tell();
         P::explain(&trouble, memo)
     }
 
     fn interpret(side: String, page: Answer) -> Result<String, Failure> {
+        panic::tell();
         P::interpret(&side, page)
     }
 
     fn quota(headers: Vec<Field>, event: Option<String>) -> Vec<Window> {
+        panic::tell();
         P::quota(&headers, event.as_deref())
     }
 }
@@ -65,6 +72,7 @@ impl<P: Provider> GuestRewriter for Stream<P> {
     fn new(call: Call, memo: Vec<u8>) -> Self {
         #[cfg(feature = "arena")]
         crate::arena::retire();
+        panic::tell();
         Self { rewriter: RefCell::new(P::rewriter(call, memo)), provider: PhantomData }
     }
 

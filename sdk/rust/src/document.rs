@@ -1,7 +1,24 @@
 //! The body of a call as a provider sees it. In a guest it wraps the handle that the host lends; natively, with the
 //! feature `test-kit`, it wraps the host's own implementation, so that a test runs what production runs.
 
-use crate::{Blob, Cell, Edit, Kind, ReadError};
+use std::borrow::Cow;
+
+use crate::{Blob, Cell, Edit, Json, Kind, ReadError};
+
+impl Cell {
+    /// The cell as the text that it holds, if that is a string: without its quotes, and with its escapes decoded.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        self.json()?.text()
+    }
+
+    /// The cell's value, to read a number, an object or an array; none where there is none, or where it is too long.
+    pub fn json(&self) -> Option<Json<'_>> {
+        match self {
+            Self::Value(value) => Some(Json::parse(value)),
+            Self::Absent | Self::Big(_) => None,
+        }
+    }
+}
 
 /// The call's body.
 pub enum Payload<'a> {
@@ -123,5 +140,19 @@ mod absent {
         pub fn patch(&self, _: &[Edit]) -> Result<(), String> {
             match *self {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_read_as_the_text_or_the_number_that_it_is() {
+        let cell = |json: &str| Cell::Value(json.into());
+        assert_eq!(cell(r#""us\"er\u00e9""#).text().as_deref(), Some("us\"eré"));
+        assert_eq!(cell("7").text(), None);
+        assert_eq!(cell("7.5").json().and_then(Json::number), Some(7.5));
+        assert_eq!((Cell::Absent.text(), Cell::Big(9).text()), (None, None));
     }
 }

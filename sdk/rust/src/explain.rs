@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use crate::limits::milliseconds;
+use bitrouter_wait::{Ends, limit_ends, milliseconds, retry_after};
+
 use crate::{Answer, Failure, Json, Trouble, base64, kind, scope};
 
 /// What an upstream's own code or type means. Sources: OpenAI's guide to error codes, Anthropic's API errors, and the
@@ -14,6 +15,7 @@ const CODES: &[(&str, &str, &str)] = &[
     ("insufficient_quota", kind::USAGE_LIMIT, scope::ACCOUNT),
     ("billing_hard_limit_reached", kind::USAGE_LIMIT, scope::ACCOUNT),
     ("billing_error", kind::USAGE_LIMIT, scope::ACCOUNT),
+    ("credit_balance_exhausted", kind::USAGE_LIMIT, scope::ACCOUNT),
     ("usage_limit_reached", kind::USAGE_LIMIT, scope::ACCOUNT),
     ("overloaded_error", kind::OVERLOADED, scope::MODEL),
     ("server_is_overloaded", kind::OVERLOADED, scope::MODEL),
@@ -37,7 +39,12 @@ const CODES: &[(&str, &str, &str)] = &[
 /// How much of a body that is not JSON is shown to a person.
 const EXCERPT: usize = 300;
 
-/// What a failure means by its code, else by its status. `retry-after-ms` and `retry-after` in seconds are read.
+/// Statuses that no body of a call brings about: who is asked, where and by which method is the component's and the
+/// host's, so another account or provider may do better. A component that is asked at the wrong path answers so, too.
+const MISDIRECTED: [u16; 8] = [404, 405, 406, 410, 411, 421, 425, 426];
+
+/// What a failure means by its code, else by its status. When it ends is read in every form that providers write:
+/// `retry-after-ms`, `retry-after` as seconds or as a date, and of a limit the reset of the window that is used up.
 pub fn explain(trouble: &Trouble) -> Failure {
     match trouble {
         Trouble::Answer(answer) => explain_answer(answer),
@@ -59,9 +66,20 @@ fn explain_answer(answer: &Answer) -> Failure {
         failure.message = excerpt(answer);
     }
     failure.code = failure.code.or_else(|| code_in_headers(answer));
-    let after = retry_after_ms(answer).or_else(|| said_delay_ms(&failure));
-    failure.retry_after_ms = after.or(failure.retry_after_ms);
+    match ends(answer, &failure) {
+        Some(Ends::After(after)) => failure.retry_after_ms = Some(after),
+        Some(Ends::At(at)) => failure.resets_at = failure.resets_at.or(Some(at)),
+        None => failure.retry_after_ms = said_delay_ms(&failure).or(failure.retry_after_ms),
+    }
     failure
+}
+
+fn ends(answer: &Answer, failure: &Failure) -> Option<Ends> {
+    let headers = answer.headers.iter().map(|field| (field.name.as_str(), field.value.as_str()));
+    match failure.kind == kind::RATE_LIMITED || failure.kind == kind::USAGE_LIMIT {
+        true => limit_ends(headers, None),
+        false => retry_after(headers, None),
+    }
 }
 
 fn meaning(status: u16, error: &Error<'_>) -> (&'static str, &'static str) {
@@ -69,13 +87,16 @@ fn meaning(status: u16, error: &Error<'_>) -> (&'static str, &'static str) {
     match status {
         401 => (kind::UNAUTHORIZED, scope::ACCOUNT),
         402 => (kind::USAGE_LIMIT, scope::ACCOUNT),
-        403 => (kind::FORBIDDEN, scope::ACCOUNT),
-        404 if !error.speaks_of("model") => (kind::INVALID_REQUEST, scope::REQUEST),
-        404 => (kind::MODEL_NOT_FOUND, scope::MODEL),
+        // The latter where a country's law or an organization's rules are in the way.
+        403 | 451 => (kind::FORBIDDEN, scope::ACCOUNT),
+        404 | 410 if error.speaks_of("model") => (kind::MODEL_NOT_FOUND, scope::MODEL),
+        404 | 410 if error.names_what_the_call_holds() => (kind::INVALID_REQUEST, scope::REQUEST),
+        _ if MISDIRECTED.contains(&status) => (kind::OTHER, scope::ACCOUNT),
         413 => (kind::CONTEXT_EXCEEDED, scope::MODEL),
         429 => coded.filter(|(kind, _)| *kind != kind::INVALID_REQUEST).unwrap_or((kind::RATE_LIMITED, scope::ACCOUNT)),
         503 | 529 => (kind::OVERLOADED, scope::MODEL),
-        408 | 500.. => {
+        // With 407 a proxy on the way wants a login, with 424 a backend behind the API has failed.
+        407 | 408 | 424 | 500.. => {
             coded.filter(|(kind, _)| *kind == kind::OVERLOADED).unwrap_or((kind::UNAVAILABLE, scope::PROVIDER))
         }
         _ if error.speaks_of("prompt is too long") || error.speaks_of("maximum context length") => {
@@ -91,12 +112,17 @@ struct Error<'a> {
     message: Option<Cow<'a, str>>,
     code: Option<Cow<'a, str>>,
     class: Option<Cow<'a, str>>,
+    param: Option<Cow<'a, str>>,
+    /// The wait of Google's `RetryInfo`.
+    retry_delay: Option<Cow<'a, str>>,
     resets_at: Option<u64>,
     resets_in_seconds: Option<u64>,
 }
 
 impl<'a> Error<'a> {
     fn of(body: Json<'a>) -> Self {
+        // Google's path for OpenAI's clients answers with a list.
+        let body = body.items().next().unwrap_or(body);
         let error = body.get("error").or_else(|| body.at(&["response", "error"])).unwrap_or(body);
         let text = |name| error.get(name).and_then(Json::text);
         let whole = |name| error.get(name).and_then(Json::integer);
@@ -104,6 +130,8 @@ impl<'a> Error<'a> {
             message: text("message").or_else(|| text("detail")).or_else(|| error.text()),
             code: text("code"),
             class: text("type"),
+            param: text("param"),
+            retry_delay: error.get("details").and_then(|all| all.items().find_map(|it| it.get("retryDelay")?.text())),
             resets_at: whole("resets_at"),
             resets_in_seconds: whole("resets_in_seconds"),
         }
@@ -114,6 +142,12 @@ impl<'a> Error<'a> {
         let known = |code: &Cow<'_, str>| CODES.iter().find(|(name, ..)| code == name);
         let &(_, kind, scope) = self.code.as_ref().and_then(known).or_else(|| self.class.as_ref().and_then(known))?;
         Some((kind, scope))
+    }
+
+    /// Whether it minds a member of the body, or says that something which the body names is not there.
+    fn names_what_the_call_holds(&self) -> bool {
+        let names = |code: &Cow<'_, str>| code.ends_with("_not_found") && code != "url_not_found";
+        self.param.is_some() || self.code.as_ref().is_some_and(names)
     }
 
     fn speaks_of(&self, words: &str) -> bool {
@@ -129,7 +163,8 @@ impl<'a> Error<'a> {
         let mut failure = Failure::new(kind, scope, message);
         failure.code = self.code.or(self.class).map(Cow::into_owned);
         failure.resets_at = self.resets_at;
-        failure.retry_after_ms = self.resets_in_seconds.and_then(|seconds| seconds.checked_mul(1000));
+        let delay = || milliseconds(self.retry_delay.as_deref()?);
+        failure.retry_after_ms = self.resets_in_seconds.and_then(|seconds| seconds.checked_mul(1000)).or_else(delay);
         failure
     }
 }
@@ -138,10 +173,14 @@ impl<'a> Error<'a> {
 fn excerpt(answer: &Answer) -> String {
     let mut message = String::from("the provider answered with status ");
     message.push_str(&answer.status.to_string());
-    let body = answer.body.trim_ascii();
-    if !body.is_empty() {
-        message.push_str(": ");
-        message.extend(body.chars().take(EXCERPT));
+    match answer.body.trim_ascii() {
+        "" => {}
+        // Markup tells a person nothing.
+        page if page.starts_with('<') => message.push_str(" and a page that is no JSON"),
+        body => {
+            message.push_str(": ");
+            message.extend(body.chars().take(EXCERPT));
+        }
     }
     message
 }
@@ -155,22 +194,20 @@ fn code_in_headers(answer: &Answer) -> Option<String> {
     answer.header("x-openai-authorization-error").map(Into::into).or_else(sealed)
 }
 
-fn retry_after_ms(answer: &Answer) -> Option<u64> {
-    if let Some(milliseconds) = answer.header("retry-after-ms").and_then(|value| value.parse().ok()) {
-        return Some(milliseconds);
-    }
-    let seconds: u64 = answer.header("retry-after")?.parse().ok()?;
-    Some(seconds.saturating_mul(1000))
-}
-
-/// The delay in OpenAI's "Please try again in 1.2s.", which is all that an event has; also `20ms`, `6m0s`, `3 seconds`.
+/// The delay in OpenAI's "Please try again in 1.2s.", which is all that an event has; also `20ms`, `6m0s`, `3 seconds`,
+/// and Google's "Please retry in 10h17m5.7s.".
 fn said_delay_ms(failure: &Failure) -> Option<u64> {
-    const WORDS: &[u8] = b"try again in";
+    const WORDS: [&[u8]; 2] = [b"try again in", b"retry in"];
     if failure.kind != kind::RATE_LIMITED {
         return None;
     }
-    let at = failure.message.as_bytes().windows(WORDS.len()).position(|part| part.eq_ignore_ascii_case(WORDS))?;
-    let mut words = failure.message.get(at + WORDS.len()..)?.split_ascii_whitespace();
+    let message = failure.message.as_bytes();
+    let end = |words: &[u8]| {
+        let at = message.windows(words.len()).position(|part| part.eq_ignore_ascii_case(words))?;
+        Some(at + words.len())
+    };
+    let at = WORDS.iter().find_map(|words| end(words))?;
+    let mut words = failure.message.get(at..)?.split_ascii_whitespace();
     let delay = words.next()?.trim_end_matches(['.', ',']);
     if delay.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return milliseconds(&[delay, words.next()?.trim_end_matches(['.', ','])].concat());
@@ -222,13 +259,21 @@ mod tests {
             (400, kind::INVALID_REQUEST),
             (401, kind::UNAUTHORIZED),
             (403, kind::FORBIDDEN),
-            (404, kind::INVALID_REQUEST),
+            (404, kind::OTHER),
+            (405, kind::OTHER),
+            (407, kind::UNAVAILABLE),
+            (410, kind::OTHER),
+            (421, kind::OTHER),
+            (425, kind::OTHER),
             (422, kind::INVALID_REQUEST),
             (429, kind::RATE_LIMITED),
             (500, kind::UNAVAILABLE),
             (502, kind::UNAVAILABLE),
             (503, kind::OVERLOADED),
+            (511, kind::UNAVAILABLE),
+            (520, kind::UNAVAILABLE),
             (529, kind::OVERLOADED),
+            (451, kind::FORBIDDEN),
             (302, kind::OTHER),
         ] {
             let failure = answer(status, "");
@@ -279,8 +324,59 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_no_json_is_shown_in_part() {
-        let failure = answer(502, &"<html>".repeat(1000));
-        assert!(failure.message.contains("502: <html>") && failure.message.len() < 400);
+    fn a_text_is_shown_in_part_and_markup_not_at_all() {
+        let failure = answer(502, &"upstream connect error ".repeat(1000));
+        assert!(failure.message.contains("502: upstream connect error") && failure.message.len() < 400);
+        assert!(!answer(502, "  <html><b>Bad gateway</b>").message.contains('<'));
+    }
+
+    #[test]
+    fn what_is_not_found_is_the_calls_own_only_where_the_error_names_a_part_of_it() {
+        let meaning = |status, body: &str| {
+            let failure = answer(status, body);
+            (failure.kind, failure.scope)
+        };
+        for body in [
+            "",
+            "Not Found",
+            r#"{"detail":"Not Found"}"#,
+            r#"{"error":{"message":"Invalid URL (POST /v1/x)","type":"invalid_request_error","param":null,"code":null}}"#,
+            r#"{"error":{"message":"no route","code":"url_not_found"}}"#,
+            r#"{"error":{"message":"nothing here","code":"not_found"}}"#,
+            "[]",
+        ] {
+            for status in [404, 405, 410, 421, 425, 426] {
+                let expected = (kind::OTHER.to_owned(), scope::ACCOUNT.to_owned());
+                assert_eq!(meaning(status, body), expected, "{status} {body}");
+            }
+        }
+        for body in [
+            r#"{"error":{"message":"Item with id 'rs_1' not found.","type":"invalid_request_error","param":"input"}}"#,
+            r#"{"error":{"message":"gone","code":"previous_response_not_found"}}"#,
+        ] {
+            assert_eq!(meaning(404, body).0, kind::INVALID_REQUEST, "{body}");
+        }
+        let retired = r#"{"error":{"message":"The model `gpt-3` has been retired"}}"#;
+        assert_eq!(meaning(410, retired), (kind::MODEL_NOT_FOUND.to_owned(), scope::MODEL.to_owned()));
+    }
+
+    #[test]
+    fn when_to_come_back_is_read_in_every_form_with_and_without_a_clock() {
+        let told = |status, headers: &[(&str, &str)], body: &str| {
+            let headers = headers.iter().map(|(name, value)| Field::new(*name, *value)).collect();
+            let failure = explain(&Trouble::Answer(Answer { status, headers, body: body.into(), truncated: false }));
+            (failure.retry_after_ms, failure.resets_at)
+        };
+        const THEN: (&str, &str) = ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(told(429, &[THEN], ""), (None, Some(784_111_777)));
+        assert_eq!(told(429, &[THEN, ("date", "Sun, 06 Nov 1994 08:49:07 GMT")], ""), (Some(30_000), None));
+        assert_eq!(told(503, &[("retry-after", "1.5")], ""), (Some(1500), None));
+        assert_eq!(told(429, &[("retry-after", "soon")], ""), (None, None));
+        let used_up = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "2m59.56s")];
+        assert_eq!(told(429, &used_up, ""), (Some(179_560), None));
+        assert_eq!(told(500, &used_up, ""), (None, None), "it is no limit that failed");
+        let google = r#"[{"error":{"code":429,"message":"quota","details":[{"@type":"x"},{"retryDelay":"45.8s"}]}}]"#;
+        assert_eq!(told(429, &[], google), (Some(45_800), None));
+        assert_eq!(told(429, &[], r#"{"error":{"message":"Please retry in 1m5.7s."}}"#), (Some(65_700), None));
     }
 }

@@ -60,6 +60,31 @@ impl<'a> Json<'a> {
         self.0.get(..digits)?.parse().ok()
     }
 
+    /// The number, if this is one: with a sign, a fraction and an exponent where it has them.
+    pub fn number(self) -> Option<f64> {
+        let number = self.raw();
+        // What Rust reads and JSON does not know, such as `inf` and `nan`, begins with a letter.
+        let first = number.trim_start_matches('-');
+        first.starts_with(|c: char| c.is_ascii_digit()).then(|| number.parse().ok())?
+    }
+
+    /// True if this is `null`.
+    pub fn is_null(self) -> bool {
+        self.raw() == "null"
+    }
+
+    /// The value at a JSON pointer (RFC 6901): below names and indexes, `~1` for `/` and `~0` for `~`.
+    pub fn pointer(self, pointer: &str) -> Option<Self> {
+        if pointer.is_empty() {
+            return Some(self);
+        }
+        pointer.strip_prefix('/')?.split('/').try_fold(self, |value, step| match value.0.starts_with('[') {
+            true => value.items().nth(step.parse().ok()?),
+            false if step.contains('~') => value.get(&step.replace("~1", "/").replace("~0", "~")),
+            false => value.get(step),
+        })
+    }
+
     /// True if this is `true`.
     pub fn is_true(self) -> bool {
         self.0.starts_with("true")
@@ -206,6 +231,32 @@ mod tests {
         assert_eq!(json.at(&["b", "c"]).map(|c| c.items().map(Json::raw).collect()), Some(vec!["1", r#"{"d":"x"}"#]));
         assert_eq!(json.get("n").and_then(Json::integer), Some(12));
         assert_eq!(json.get("z"), None);
+    }
+
+    #[test]
+    fn numbers_are_read_with_sign_fraction_and_exponent() {
+        let json = Json::parse(r#"{"a":-1.5,"b":2e-3,"c":"7","d":nan,"e":12,"f":null,"g":-inf}"#);
+        let number = |name| json.get(name).and_then(Json::number);
+        let numbers = ["a", "b", "c", "d", "e", "f", "g", "h"].map(number);
+        assert_eq!(numbers, [Some(-1.5), Some(0.002), None, None, Some(12.0), None, None, None]);
+        assert!(json.get("f").is_some_and(Json::is_null) && !json.get("e").is_some_and(Json::is_null));
+    }
+
+    #[test]
+    fn a_pointer_leads_through_objects_and_arrays() {
+        let json = Json::parse(r#"{"data":[{"id":"x","a/b":{"~":3}},[4, 5]]}"#);
+        for (pointer, expected) in [
+            ("/data/0/id", Some(r#""x""#)),
+            ("/data/0/a~1b/~0", Some("3")),
+            ("/data/1/1", Some("5")),
+            ("/data/2", None),
+            ("/data/x", None),
+            ("data", None),
+            ("/data/0/id/0", None),
+        ] {
+            assert_eq!(json.pointer(pointer).map(Json::raw), expected, "{pointer}");
+        }
+        assert_eq!(json.pointer(""), Some(json));
     }
 
     #[test]

@@ -30,6 +30,8 @@ mod json;
 mod limits;
 mod log;
 mod pages;
+#[cfg(target_arch = "wasm32")]
+mod panic;
 mod provider;
 mod request;
 
@@ -48,8 +50,9 @@ pub use failure::{kind, scope};
 pub use json::{Json, quote};
 pub use limits::rate_limits;
 pub use log::log;
-pub use pages::{models_json, usage_json};
+pub use pages::{Model, models_json, usage_json};
 pub use provider::{Provider, Rewriter};
+pub use request::segment;
 
 /// Makes a provider the component's export: `export!(MyProvider);`, once in a crate.
 ///

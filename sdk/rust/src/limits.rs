@@ -1,5 +1,7 @@
 //! The `x-ratelimit-*` headers that OpenAI answers with and many copied. `Provider::quota` calls it by default.
 
+use bitrouter_wait::Ends;
+
 use crate::call::value;
 use crate::{Field, Window};
 
@@ -41,55 +43,16 @@ pub fn rate_limits(headers: &[Field]) -> Vec<Window> {
 
 fn window(name: &str, [limit, remaining, reset]: [Option<&str>; 3]) -> Option<Window> {
     let number = |text: Option<&str>| text?.trim_ascii().parse().ok();
-    let (limit, remaining, resets_in_seconds) = (number(limit), number(remaining), reset.and_then(seconds));
-    if limit.is_none() && remaining.is_none() && resets_in_seconds.is_none() {
+    let (limit, remaining, reset) = (number(limit), number(remaining), reset.and_then(Ends::read));
+    if limit.is_none() && remaining.is_none() && reset.is_none() {
         return None;
     }
-    Some(Window { limit, remaining, resets_in_seconds, ..Window::named(name) })
-}
-
-fn seconds(text: &str) -> Option<u64> {
-    Some(milliseconds(text)?.div_ceil(1000))
-}
-
-/// A duration such as `6m0s`, `1h2m3s`, `7.66s`, `120ms`, `3seconds` or plain seconds.
-pub(crate) fn milliseconds(text: &str) -> Option<u64> {
-    let mut milliseconds: u64 = 0;
-    let mut rest = text.trim_ascii();
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let (whole, after) = digits(rest);
-        let (fraction, after) = after.strip_prefix('.').map_or(("", after), digits);
-        let (unit, after) = leading(after, u8::is_ascii_alphabetic);
-        let unit = match unit {
-            "d" => 86_400_000,
-            "h" => 3_600_000,
-            "m" => 60_000,
-            "s" | "second" | "seconds" | "" => 1000,
-            "ms" => 1,
-            _ => return None,
-        };
-        let mut place = unit;
-        milliseconds = milliseconds.checked_add(whole.parse::<u64>().ok()?.checked_mul(unit)?)?;
-        for digit in fraction.bytes() {
-            place /= 10;
-            milliseconds += u64::from(digit - b'0') * place;
-        }
-        rest = after;
-    }
-    Some(milliseconds)
-}
-
-fn digits(text: &str) -> (&str, &str) {
-    leading(text, u8::is_ascii_digit)
-}
-
-/// The ASCII bytes of one class that a text starts with, and the rest.
-fn leading(text: &str, class: fn(&u8) -> bool) -> (&str, &str) {
-    let end = text.bytes().position(|byte| !class(&byte)).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, ""))
+    let (resets_at, resets_in_seconds) = match reset {
+        Some(Ends::At(at)) => (Some(at), None),
+        Some(Ends::After(after)) => (None, Some(after.div_ceil(1000))),
+        None => (None, None),
+    };
+    Some(Window { limit, remaining, resets_at, resets_in_seconds, ..Window::named(name) })
 }
 
 #[cfg(test)]
@@ -97,22 +60,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_in_every_form_that_providers_write() {
+    fn a_reset_is_read_in_every_form_that_providers_write() {
         for (text, expected) in [
-            ("6m0s", Some(360)),
-            ("1h2m3s", Some(3723)),
-            ("7.66s", Some(8)),
-            ("120ms", Some(1)),
-            ("59", Some(59)),
-            ("0s", Some(0)),
-            ("1d", Some(86_400)),
-            ("", None),
-            ("soon", None),
-            ("2026-01-01T00:00:00Z", None),
-            ("99999999999999999999s", None),
+            ("6m0s", (None, Some(360))),
+            ("2m59.56s", (None, Some(180))),
+            ("120ms", (None, Some(1))),
+            ("59", (None, Some(59))),
+            ("2026-01-01T00:00:00Z", (Some(1_767_225_600), None)),
+            ("1767225600", (Some(1_767_225_600), None)),
         ] {
-            assert_eq!(seconds(text), expected, "{text}");
+            let windows = rate_limits(&[Field::new("x-ratelimit-reset-tokens", text)]);
+            assert_eq!((windows[0].resets_at, windows[0].resets_in_seconds), expected, "{text}");
         }
+        assert!(rate_limits(&[Field::new("x-ratelimit-reset-tokens", "soon")]).is_empty());
     }
 
     #[test]

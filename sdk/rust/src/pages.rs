@@ -5,13 +5,48 @@ use std::borrow::Cow;
 
 use crate::{Window, quote};
 
-/// `{"models": […]}`: each model's id, and its context window in tokens where that is known.
-pub fn models_json<'a>(models: impl IntoIterator<Item = (Cow<'a, str>, Option<u64>)>) -> String {
-    let models = models.into_iter().map(|(id, window)| {
+/// One model of a list.
+pub struct Model<'a> {
+    id: Cow<'a, str>,
+    operations: &'a [&'a str],
+    context_window: Option<u64>,
+}
+
+impl<'a> Model<'a> {
+    /// A model of which only the id is known; the rest is taken from the description, if that has it.
+    pub fn named(id: impl Into<Cow<'a, str>>) -> Self {
+        Self { id: id.into(), operations: &[], context_window: None }
+    }
+
+    /// What it serves, such as `["generate"]` or `["embeddings"]`. Without it, what the description says of it, else
+    /// everything that the provider serves.
+    pub fn operations(mut self, operations: &'a [&'a str]) -> Self {
+        self.operations = operations;
+        self
+    }
+
+    /// The most tokens that a call may hold, where the page says it.
+    pub fn context_window(mut self, tokens: impl Into<Option<u64>>) -> Self {
+        self.context_window = tokens.into();
+        self
+    }
+
+    fn json(self) -> String {
+        let operations: Vec<String> = self.operations.iter().map(|name| quote(name)).collect();
+        let operations = match operations.as_slice() {
+            [] => String::new(),
+            some => [",\"operations\":[", &some.join(","), "]"].concat(),
+        };
+        let window = self.context_window;
         let window = window.map_or(String::new(), |tokens| [",\"context_window\":", &tokens.to_string()].concat());
-        ["{\"id\":", &quote(&id), &window, "}"].concat()
-    });
-    ["{\"models\":[", &models.collect::<Vec<_>>().join(","), "]}"].concat()
+        ["{\"id\":", &quote(&self.id), &operations, &window, "}"].concat()
+    }
+}
+
+/// `{"models": […]}`: a live list, which takes the place of the description's.
+pub fn models_json<'a>(models: impl IntoIterator<Item = Model<'a>>) -> String {
+    let models: Vec<String> = models.into_iter().map(Model::json).collect();
+    ["{\"models\":[", &models.join(","), "]}"].concat()
 }
 
 /// `{"windows": […], "plan": "…"}`: how much of a plan is used.
@@ -51,8 +86,16 @@ mod tests {
 
     #[test]
     fn models_are_listed_with_what_is_known_of_them() {
-        let json = models_json([("a\"b".into(), Some(5)), ("c".into(), None)]);
-        assert_eq!(json, r#"{"models":[{"id":"a\"b","context_window":5},{"id":"c"}]}"#);
+        let models = [
+            Model::named("a\"b").context_window(5),
+            Model::named("c").operations(&["embeddings", "moderations"]),
+            Model::named("d".to_owned()).context_window(None),
+        ];
+        let json = models_json(models);
+        assert_eq!(
+            json,
+            r#"{"models":[{"id":"a\"b","context_window":5},{"id":"c","operations":["embeddings","moderations"]},{"id":"d"}]}"#
+        );
         assert_eq!(models_json([]), r#"{"models":[]}"#);
     }
 

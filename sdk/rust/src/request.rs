@@ -2,7 +2,27 @@
 //! request is checked by the host.
 
 use crate::bindings::bitrouter::provider::host::{Assignment, Relocation};
-use crate::{Body, Delivery, Edit, Exchange, Field, Request, Step};
+use crate::{Body, Delivery, Edit, Exchange, Failure, Field, Request, Step};
+
+/// A text as one segment of a path, such as the model in `/models/MODEL/converse`. Whatever a client calls its model, it
+/// stays one segment: `/`, `?`, `#`, `%` and all else that a path gives a meaning is percent-encoded.
+///
+/// # Errors
+/// `invalid-request` for what can be no segment: nothing at all, `.` and `..`, which lead elsewhere in every encoding.
+pub fn segment(text: &str) -> Result<String, Failure> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    if ["", ".", ".."].contains(&text) {
+        return Err(Failure::invalid(["the name `", text, "` cannot stand in a path"].concat()));
+    }
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(byte as char),
+            _ => segment.extend(['%', HEX[byte as usize >> 4] as char, HEX[byte as usize & 15] as char]),
+        }
+    }
+    Ok(segment)
+}
 
 impl Request {
     /// A POST of the call's own body, answered with one JSON document, to a path below one of the description's origins.
@@ -131,6 +151,34 @@ impl Edit {
         match self {
             Self::Remove(path) => Some(path),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_client_leaves_its_segment() {
+        for (name, expected) in [
+            ("gpt-5.5_x~", "gpt-5.5_x~"),
+            ("x/y", "x%2Fy"),
+            ("a%2Fb", "a%252Fb"),
+            ("a?b#c", "a%3Fb%23c"),
+            ("../../admin", "..%2F..%2Fadmin"),
+            ("a\\b;c:d@e", "a%5Cb%3Bc%3Ad%40e"),
+            ("modèle ", "mod%C3%A8le%20"),
+            ("...", "..."),
+        ] {
+            assert_eq!(segment(name).ok().as_deref(), Some(expected), "{name}");
+        }
+        for name in ["", ".", ".."] {
+            assert_eq!(
+                segment(name).map_err(|failure| failure.kind),
+                Err(crate::kind::INVALID_REQUEST.into()),
+                "{name}"
+            );
         }
     }
 }

@@ -124,13 +124,13 @@ fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
     for cooldown in cooldowns {
         let left = |time: &str| time.parse::<Timestamp>().ok().and_then(|time| time.since(now));
         let until = match left(&cooldown.until) {
-            Some(left) => format!("for {} more (until {})", span(left.as_secs()), cooldown.until),
-            None => "until a request works".to_owned(),
+            Some(left) => format!("ends in {} ({})", span(left.as_secs()), cooldown.until),
+            None => "ends with a request that works".to_owned(),
         };
         let probe = match (cooldown.probing, left(&cooldown.next_probe)) {
             (true, _) => "a request is finding out now".to_owned(),
-            (false, Some(left)) if !left.is_zero() => format!("tried again in {}", span(left.as_secs())),
-            (false, _) => "tried again with the next request".to_owned(),
+            (false, Some(left)) if !left.is_zero() => format!("tried again by one request in {}", span(left.as_secs())),
+            (false, _) => "tried again by the next request".to_owned(),
         };
         table.row([&cooldown.address, &cooldown.reason, &until, &probe]);
     }
@@ -156,9 +156,14 @@ fn errors(errors: &[FailedRequest], now: Timestamp) -> String {
     let mut table = Table::indented();
     for error in errors.iter().rev() {
         let target = target(&error.provider, &error.account, &error.model);
-        table.row([&ago(&error.at, now), &error.status.to_string(), &target, &error.request, &error.error]);
+        table.row([&ago(&error.at, now), &result(error.status), &target, &error.request, &error.error]);
     }
     table.text()
+}
+
+/// How a failed request ended for its client: a stream that had begun well, and broke, is no success.
+fn result(status: u16) -> String {
+    if (200..400).contains(&status) { "broke off".to_owned() } else { status.to_string() }
 }
 
 /// An address as a client would write it, as far as it is known.
@@ -277,14 +282,24 @@ mod tests {
                 attempts: 1,
                 age_ms: 12_345,
             }],
-            errors: vec![FailedRequest {
-                at: "2026-01-31T09:00:00Z".into(),
-                request: "req_0".into(),
-                status: 400,
-                model: "gtp-5".into(),
-                error: "no such\nmodel".into(),
-                ..FailedRequest::default()
-            }],
+            errors: vec![
+                FailedRequest {
+                    at: "2026-01-31T08:00:00Z".into(),
+                    request: "req_00".into(),
+                    status: 200,
+                    model: "gpt-5".into(),
+                    error: "the upstream sent nothing for 3 s".into(),
+                    ..FailedRequest::default()
+                },
+                FailedRequest {
+                    at: "2026-01-31T09:00:00Z".into(),
+                    request: "req_0".into(),
+                    status: 400,
+                    model: "gtp-5".into(),
+                    error: "no such\nmodel".into(),
+                    ..FailedRequest::default()
+                },
+            ],
             ..Status::default()
         }
     }
@@ -311,7 +326,8 @@ requests under way: 1
   12.3 s  answering  openai-codex@work:gpt-5  responses  req_1
 
 last errors
-  1 h 0 min ago  400  gtp-5  req_0  no such model
+  1 h 0 min ago  400        gtp-5  req_0   no such model
+  2 h 0 min ago  broke off  gpt-5  req_00  the upstream sent nothing for 3 s
 "
         );
     }
@@ -343,8 +359,8 @@ last errors
         };
         assert_eq!(
             cooldowns(&[limit, outage], now()),
-            "  openai-codex@work  usage limit of the plan reached  for 2 h 10 min more (until 2026-01-31T12:10:00Z)  tried again in 1 min 0 s
-  openai:gpt-5       overloaded                       until a request works                             tried again with the next request
+            "  openai-codex@work  usage limit of the plan reached  ends in 2 h 10 min (2026-01-31T12:10:00Z)  tried again by one request in 1 min 0 s
+  openai:gpt-5       overloaded                       ends with a request that works             tried again by the next request
 "
         );
     }

@@ -1,7 +1,8 @@
 //! One cooldown: when it ends, when a probe may go, and what one more failure does to it. Pure; the table holds many.
 //!
 //! A limit is over at its end. An outage is over when a request has been answered: past its end one request at a time
-//! goes first, for as long as others have somewhere else to go.
+//! goes first, for as long as others have somewhere else to go. One that a single caller has met may be that caller's own:
+//! until another has met it too, it only puts the target off.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a cooldown that is over is remembered, so that the next failure of a row is not taken for a first one.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
 
+/// For how long an answer that somebody got says that an outage is not everybody's.
+const WELL: Duration = Duration::from_secs(10);
+
+/// One failure, as far as it matters here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    pub reason: Reason,
+    /// When it ends, as the provider told it.
+    pub told: Option<SystemTime>,
+    /// Who met it; none where it is nobody's own.
+    pub by: Option<u64>,
+    /// When its request was sent.
+    pub sent: SystemTime,
+}
+
 /// One subject that cools down, or did so until lately.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cooldown {
@@ -37,6 +53,10 @@ pub(super) struct Cooldown {
     pub until: SystemTime,
     /// Failures in a row, each of a request that was sent after the one before was known.
     strikes: u32,
+    /// The only caller who has met it so far; none once it is everybody's.
+    suspect: Option<u64>,
+    /// When somebody was last answered while it was one caller's own.
+    well: Option<SystemTime>,
     pub probes: u32,
     pub next_probe: SystemTime,
     /// The request that probes, by its number, and when it was let through.
@@ -58,13 +78,8 @@ pub(super) enum Stand {
 
 impl Cooldown {
     /// The first failure.
-    pub fn begin(
-        subject: Subject,
-        reason: Reason,
-        told: Option<SystemTime>,
-        sent: SystemTime,
-        now: SystemTime,
-    ) -> Self {
+    pub fn begin(subject: Subject, failure: Failure, now: SystemTime) -> Self {
+        let Failure { reason, told, by, sent } = failure;
         Cooldown {
             subject,
             reason,
@@ -73,6 +88,8 @@ impl Cooldown {
             sent,
             until: now + length(reason, 1, told, now),
             strikes: 1,
+            suspect: by,
+            well: None,
             probes: 0,
             next_probe: now + FIRST_PROBE,
             out: None,
@@ -80,14 +97,24 @@ impl Cooldown {
         }
     }
 
-    /// One more failure, of a request that was sent at `sent`.
-    pub fn again(&mut self, reason: Reason, told: Option<SystemTime>, sent: SystemTime, now: SystemTime) {
+    /// One more failure.
+    pub fn again(&mut self, failure: Failure, now: SystemTime) {
+        let Failure { reason, told, by, sent } = failure;
         let told = told.filter(|end| *end > now);
+        if let (Some(_), Some(by)) = (self.suspect, by)
+            && (self.suspect == failure.by || self.is_well(now))
+        {
+            // Still one caller's own, or one's of several while others are answered.
+            (self.reason, self.failed, self.sent, self.suspect) = (reason, now, sent, Some(by));
+            self.until = now + length(reason, 1, told, now);
+            return;
+        }
+        let was_suspect = self.suspect.take().is_some();
         if sent < self.failed {
             // It was under way when the failure before became known, so it is the same failure once more. What it tells
             // of the end counts where that is later.
             let until = now + length(reason, 1, told, now);
-            if told.is_some() && until > self.until {
+            if (told.is_some() || was_suspect) && until > self.until {
                 (self.reason, self.until) = (reason, until);
             }
             return;
@@ -106,10 +133,32 @@ impl Cooldown {
         self.until = now + length(reason, self.strikes, told, now);
     }
 
+    /// Somebody was answered: what one caller alone has met is over, and for a while it is not everybody's if it comes back.
+    pub fn is_answered(&mut self, now: SystemTime) {
+        if self.suspect.is_some() {
+            (self.well, self.until) = (Some(now), self.until.min(now));
+        }
+    }
+
+    /// Whether one caller alone has met it.
+    pub fn is_one_callers(&self) -> bool {
+        self.suspect.is_some()
+    }
+
+    fn is_well(&self, now: SystemTime) -> bool {
+        self.well.is_some_and(|well| within(well, WELL, now))
+    }
+
+    /// Whether it is only asked after all others, and kept from nobody.
+    pub fn only_puts_off(&self) -> bool {
+        self.suspect.is_some() || self.reason.only_puts_off()
+    }
+
     /// What it says to a request at this moment.
     pub fn stand(&self, now: SystemTime) -> Stand {
         let due = match (now < self.until, self.reason.is_outage()) {
             (false, false) => return Stand::Over,
+            (false, true) if self.suspect.is_some() => return Stand::Over,
             (false, true) => true,
             // A last resort is as good as a probe.
             (true, false) => now >= self.next_probe && !self.was_tried(LAST_RESORT_PAUSE, now),
@@ -155,7 +204,8 @@ impl Cooldown {
 
     /// Whether nothing of it matters any more.
     pub fn is_forgotten(&self, now: SystemTime) -> bool {
-        now.duration_since(self.until).is_ok_and(|since| since >= MEMORY)
+        let memory = if self.well.is_some_and(|well| well >= self.failed) { WELL } else { MEMORY };
+        now.duration_since(self.until).is_ok_and(|since| since >= memory)
     }
 
     /// Brings what lies too far ahead within bounds: the machine's clock may have been set back, a file may say anything.

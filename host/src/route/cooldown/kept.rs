@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::Cooldowns;
-use super::cooling::Cooldown;
+use super::cooling::{Cooldown, Failure};
 use super::reason::Reason;
 use super::subject::Subject;
 use crate::credential::Timestamp;
@@ -128,7 +128,7 @@ fn read(path: &Path) -> Result<Vec<Entry>, String> {
 
 impl Entry {
     fn of(cooldown: &Cooldown) -> Self {
-        let Subject { provider, label, model } = cooldown.subject.clone();
+        let Subject { provider, label, model, own: _ } = cooldown.subject.clone();
         let text = |time| Timestamp::from(time).to_string();
         Entry {
             provider,
@@ -145,9 +145,10 @@ impl Entry {
     /// None if it is no limit, or a time is none.
     fn cooldown(&self, now: SystemTime) -> Option<Cooldown> {
         let (since, until, next_probe) = (time(&self.since)?, time(&self.until)?, time(&self.next_probe)?);
-        let subject =
-            Subject { provider: self.provider.clone(), label: self.account.clone(), model: self.model.clone() };
-        let mut cooldown = Cooldown::begin(subject, self.reason, None, now, now);
+        let (provider, label, model) = (self.provider.clone(), self.account.clone(), self.model.clone());
+        let subject = Subject { provider, label, model, own: None };
+        let mut cooldown =
+            Cooldown::begin(subject, Failure { reason: self.reason, told: None, by: None, sent: now }, now);
         (cooldown.since, cooldown.until, cooldown.next_probe) = (since, until, next_probe);
         cooldown.probes = self.probes;
         cooldown.bound(now);

@@ -9,11 +9,11 @@ use super::reason::ALL;
 use super::{Admission, Candidate, Cooldowns, Cooling, LastResort, Probe, Reason, Subject};
 
 const CANDIDATES: [Candidate<'_>; 5] = [
-    Candidate { provider: "a", label: Some("x"), model: "m" },
-    Candidate { provider: "a", label: Some("x"), model: "n" },
-    Candidate { provider: "a", label: Some("y"), model: "m" },
-    Candidate { provider: "b", label: None, model: "m" },
-    Candidate { provider: "c", label: Some("x"), model: "m" },
+    Candidate { provider: "a", label: Some("x"), model: "m", own: None },
+    Candidate { provider: "a", label: Some("x"), model: "n", own: None },
+    Candidate { provider: "a", label: Some("y"), model: "m", own: None },
+    Candidate { provider: "b", label: None, model: "m", own: None },
+    Candidate { provider: "c", label: Some("x"), model: "m", own: None },
 ];
 
 /// The longest that anything may cool, and a second.

@@ -16,10 +16,16 @@ pub enum Reason {
     RateLimited,
     /// A limit of the plan, over hours or days.
     UsageLimit,
+    /// A key's quota is used up, or there is no credit.
+    NoCredit,
+    /// The account or its workspace is switched off.
+    Deactivated,
     /// The credential is dead: it was refused after a refresh too.
     LoggedOut,
     /// The plan or the account does not have the model.
     NotOffered,
+    /// There is nothing where this account is asked for the model.
+    NotFound,
     /// The provider says that it has too much to do.
     Overloaded,
     /// The provider answers with errors of its own (5xx).
@@ -32,6 +38,8 @@ pub enum Reason {
     Silent,
     /// The answer broke off before its content began.
     BrokeOff,
+    /// Something in front of the provider answers in its place: with a web page, or by leading elsewhere.
+    InFront,
 }
 
 impl Reason {
@@ -43,9 +51,27 @@ impl Reason {
             | Reason::Unreachable
             | Reason::SlowConnect
             | Reason::Silent
-            | Reason::BrokeOff => true,
-            Reason::RateLimited | Reason::UsageLimit | Reason::LoggedOut | Reason::NotOffered => false,
+            | Reason::BrokeOff
+            | Reason::InFront => true,
+            Reason::RateLimited
+            | Reason::UsageLimit
+            | Reason::NoCredit
+            | Reason::Deactivated
+            | Reason::LoggedOut
+            | Reason::NotOffered
+            | Reason::NotFound => false,
         }
+    }
+
+    /// Whether a single request may have brought it about: one on which a backend crashes, or which a filter in front of it
+    /// refuses. That no connection could be opened is nobody's doing.
+    pub fn may_be_a_requests_own(self) -> bool {
+        self.is_outage() && !matches!(self, Reason::Unreachable | Reason::SlowConnect)
+    }
+
+    /// Whether it is only asked after all others, and kept from nobody.
+    pub(super) fn only_puts_off(self) -> bool {
+        matches!(self, Reason::NotOffered | Reason::NotFound)
     }
 
     /// Whether it is a limit, which fresh quota headers can lift. Only limits outlive the gateway: everything else is
@@ -59,8 +85,12 @@ impl Reason {
         match self {
             // Rates are mostly counted by the minute.
             Reason::RateLimited => MINUTE,
+            // It may be a hiccup, and where it is none the wait grows.
+            Reason::NotFound => MINUTE,
             // The shortest window of a plan that is known has hours; a quarter of one is soon enough to look.
-            Reason::UsageLimit | Reason::LoggedOut | Reason::NotOffered => 15 * MINUTE,
+            Reason::UsageLimit | Reason::NoCredit | Reason::Deactivated | Reason::LoggedOut | Reason::NotOffered => {
+                15 * MINUTE
+            }
             // One hiccup must cost nobody more than a blink, least of all where there is no other target; who stays down is
             // left alone for twice as long each time.
             _ => Duration::from_secs(1),
@@ -103,20 +133,24 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::RateLimited => "rate limit reached",
             Reason::UsageLimit => "usage limit of the plan reached",
-            Reason::LoggedOut => "the credential is refused: log in again",
+            Reason::NoCredit => "quota used up or no credit left: see its billing at the provider",
+            Reason::Deactivated => "the account or its workspace is deactivated: see it at the provider",
+            Reason::LoggedOut => "the credential is refused: log in again, or replace the key",
             Reason::NotOffered => "the plan or account does not have this model",
+            Reason::NotFound => "nothing was found where the model is asked for",
             Reason::Overloaded => "overloaded",
             Reason::Failing => "failing with server errors",
             Reason::Unreachable => "no connection",
             Reason::SlowConnect => "slow to connect",
             Reason::Silent => "no answer in time",
             Reason::BrokeOff => "answers break off before they begin",
+            Reason::InFront => "something in front of it answers in its place",
         })
     }
 }
 
 #[cfg(test)]
-pub(super) const ALL: [Reason; 10] = [
+pub(super) const ALL: [Reason; 14] = [
     Reason::RateLimited,
     Reason::UsageLimit,
     Reason::LoggedOut,
@@ -127,6 +161,10 @@ pub(super) const ALL: [Reason; 10] = [
     Reason::SlowConnect,
     Reason::Silent,
     Reason::BrokeOff,
+    Reason::InFront,
+    Reason::NotFound,
+    Reason::NoCredit,
+    Reason::Deactivated,
 ];
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::route::Own;
+
 /// The longest name of a model that is remembered, in bytes. Names come from clients; no provider has one of this length.
 pub(super) const LONGEST_MODEL: usize = 256;
 
@@ -17,6 +19,8 @@ pub struct Candidate<'a> {
     pub label: Option<&'a str>,
     /// The provider's own name of the model.
     pub model: &'a str,
+    /// The headers of the client's own that would go along.
+    pub own: Option<&'a Own>,
 }
 
 /// What cools down: everything of a provider that has this label and this model, where they are given.
@@ -29,12 +33,15 @@ pub struct Subject {
     pub label: Option<String>,
     /// The provider's own name of the model; none for every model.
     pub model: Option<String>,
+    /// The headers of the client's own without which it may well work; none for every request.
+    #[serde(skip)]
+    pub own: Option<Own>,
 }
 
 impl Candidate<'_> {
     /// Its provider, with all accounts and models.
     pub fn as_provider(&self) -> Subject {
-        Subject { provider: self.provider.to_owned(), label: None, model: None }
+        Subject { provider: self.provider.to_owned(), label: None, model: None, own: None }
     }
 
     /// Its account, with all models.
@@ -59,6 +66,7 @@ impl Subject {
         self.provider == candidate.provider
             && self.label.as_deref().is_none_or(|label| candidate.label == Some(label))
             && self.model.as_deref().is_none_or(|model| candidate.model == model)
+            && self.own.as_ref().is_none_or(|own| candidate.own == Some(own))
     }
 }
 
@@ -66,7 +74,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.provider)?;
         self.label.iter().try_for_each(|label| write!(f, "@{label}"))?;
-        self.model.iter().try_for_each(|model| write!(f, ":{model}"))
+        self.model.iter().try_for_each(|model| write!(f, ":{model}"))?;
+        self.own.iter().try_for_each(|own| write!(f, " with a client's {own}"))
     }
 }
 
@@ -76,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_subject_covers_what_it_names_and_reads_like_an_address() {
-        let candidate = Candidate { provider: "openai", label: Some("work"), model: "gpt-5" };
+        let candidate = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
         let other_account = Candidate { label: Some("home"), ..candidate };
         let other_model = Candidate { model: "o3", ..candidate };
         let other_provider = Candidate { provider: "azure", ..candidate };
@@ -96,7 +105,7 @@ mod tests {
 
     #[test]
     fn without_accounts_the_account_is_the_provider() {
-        let candidate = Candidate { provider: "ollama", label: None, model: "qwen3:8b" };
+        let candidate = Candidate { provider: "ollama", label: None, model: "qwen3:8b", own: None };
         assert_eq!(candidate.as_account(), candidate.as_provider());
         assert_eq!(candidate.as_model_of_account().to_string(), "ollama:qwen3:8b");
     }

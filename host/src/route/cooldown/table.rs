@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::cooling::{Cooldown, Stand};
+use super::cooling::{Cooldown, Failure, Stand};
 use super::probe::Probe;
 use super::reason::Reason;
 use super::subject::{Candidate, LONGEST_MODEL, Subject};
@@ -58,9 +58,15 @@ impl Table {
         closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
     }
 
-    pub fn lacks_model(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
-        let mut lacking = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::NotOffered);
-        lacking.any(|cooldown| cooldown.stand(now) == Stand::Closed)
+    pub fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        let mut put_off = self.covering(candidate).filter(|cooldown| cooldown.only_puts_off());
+        put_off.any(|cooldown| cooldown.stand(now) == Stand::Closed)
+    }
+
+    /// The client's headers because of which the candidate is closed the longest, if it is because of any.
+    pub fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+        let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
+        closed.max_by_key(|cooldown| cooldown.until).is_some_and(|cooldown| cooldown.subject.own.is_some())
     }
 
     /// When the request was sent with which the credential was refused last.
@@ -69,14 +75,7 @@ impl Table {
         refused.next().map(|cooldown| cooldown.sent)
     }
 
-    pub fn cool(
-        &mut self,
-        subject: Subject,
-        reason: Reason,
-        told: Option<SystemTime>,
-        sent: SystemTime,
-        now: SystemTime,
-    ) {
+    pub fn cool(&mut self, subject: Subject, failure: Failure, now: SystemTime) {
         if subject.model.as_ref().is_some_and(|model| model.len() > LONGEST_MODEL) {
             return;
         }
@@ -84,16 +83,18 @@ impl Table {
         let (before, after) = match cooldowns.iter_mut().find(|known| known.subject == subject) {
             Some(known) => {
                 let before = known.reason;
-                known.again(reason, told, sent, now);
+                known.again(failure, now);
                 (before, known.reason)
             }
             None => {
-                cooldowns.push(Cooldown::begin(subject, reason, told, sent, now));
-                (reason, reason)
+                cooldowns.push(Cooldown::begin(subject, failure, now));
+                (failure.reason, failure.reason)
             }
         };
         if cooldowns.len() > MOST {
-            let first = cooldowns.iter().enumerate().min_by_key(|(_, cooldown)| cooldown.until);
+            // What a client's headers brought about goes first: a client could make up as many as it likes.
+            let first = cooldowns.iter().enumerate();
+            let first = first.min_by_key(|(_, cooldown)| (cooldown.subject.own.is_none(), cooldown.until));
             let first = first.map_or(0, |(index, _)| index);
             cooldowns.swap_remove(first);
         }
@@ -101,12 +102,20 @@ impl Table {
     }
 
     pub fn answered(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
-        let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || now >= cooldown.until;
+        for cooldown in self.by_provider.get_mut(candidate.provider).into_iter().flatten() {
+            if cooldown.reason.is_outage() && cooldown.subject.covers(candidate) {
+                cooldown.is_answered(now);
+            }
+        }
+        let is_over = |cooldown: &Cooldown| match cooldown.is_one_callers() {
+            true => false,
+            false => cooldown.reason.is_outage() || now >= cooldown.until,
+        };
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
     pub fn offered(&mut self, candidate: &Candidate<'_>) {
-        let is_over = |cooldown: &Cooldown| cooldown.reason == Reason::NotOffered;
+        let is_over = |cooldown: &Cooldown| cooldown.reason.only_puts_off();
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
@@ -137,7 +146,7 @@ impl Table {
         }
         let id = self.probes + 1;
         let candidate = &candidates[index];
-        let tried = self.covering_mut(candidate).filter(|cooldown| cooldown.reason != Reason::NotOffered);
+        let tried = self.covering_mut(candidate).filter(|cooldown| !cooldown.only_puts_off());
         let tried = tried.filter(|cooldown| cooldown.stand(now) != Stand::Over);
         let subjects = tried.map(|cooldown| let_through(cooldown, id, now)).collect();
         (self.probes, self.changed) = (id, true);
@@ -195,7 +204,8 @@ impl Table {
 
     /// Those that outlive the gateway.
     pub fn limits(&self) -> Vec<Cooldown> {
-        self.by_provider.values().flatten().filter(|cooldown| cooldown.reason.is_limit()).cloned().collect()
+        let outlives = |cooldown: &&Cooldown| cooldown.reason.is_limit() && cooldown.subject.own.is_none();
+        self.by_provider.values().flatten().filter(outlives).cloned().collect()
     }
 
     /// Adds what was kept.
@@ -206,9 +216,10 @@ impl Table {
         }
     }
 
-    /// What can keep requests away. That an account does not have the model only puts it off.
+    /// What can keep requests away. That an account does not have the model, and what one caller alone has met, only puts
+    /// it off.
     fn closing(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {
-        self.covering(candidate).filter(|cooldown| cooldown.reason != Reason::NotOffered)
+        self.covering(candidate).filter(|cooldown| !cooldown.only_puts_off())
     }
 
     fn covering(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5" };
+const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
 const HOME: Candidate<'_> = Candidate { label: Some("home"), ..WORK };
 const OTHER_MODEL: Candidate<'_> = Candidate { model: "o3", ..WORK };
 const OTHER_PROVIDER: Candidate<'_> = Candidate { provider: "azure", ..WORK };
@@ -88,7 +88,7 @@ fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
 fn a_model_that_an_account_lacks_closes_nothing_and_is_looked_for_again() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_model_of_account(), Reason::NotOffered, None, 0);
-    let lacks = |candidate: &Candidate<'_>, now| cooldowns.lacks_model(candidate, at(now));
+    let lacks = |candidate: &Candidate<'_>, now| cooldowns.is_asked_last(candidate, at(now));
     assert_eq!(cools_until(&cooldowns, &WORK, 1), None);
     assert_eq!([WORK, HOME, OTHER_MODEL].map(|candidate| lacks(&candidate, 1)), [true, false, false]);
     // After a minute one request looks, at its usual place.
@@ -289,7 +289,7 @@ fn any_request_that_works_ends_an_outage_and_no_limit() {
 #[test]
 fn an_outage_does_not_take_the_place_of_a_limit() {
     let cooldowns = Cooldowns::default();
-    let local = Candidate { provider: "ollama", label: None, model: "qwen3" };
+    let local = Candidate { provider: "ollama", label: None, model: "qwen3", own: None };
     fails(&cooldowns, local.as_account(), Reason::RateLimited, Some(HOUR), 0);
     fails(&cooldowns, local.as_provider(), Reason::Failing, None, 1);
     assert_eq!(cools_until(&cooldowns, &local, 2), Some(HOUR));

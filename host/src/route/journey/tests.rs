@@ -27,11 +27,11 @@ fn at(seconds: u64) -> SystemTime {
 
 fn place(provider: &str, labels: &[&'static str]) -> Place<Known> {
     let accounts = labels.iter().map(|label| Some(Known(label, 0))).collect();
-    Place { provider: provider.to_owned(), model: "m".to_owned(), accounts }
+    Place { provider: provider.to_owned(), model: "m".to_owned(), accounts, own: None }
 }
 
 fn slow() -> Meaning {
-    Meaning { outage: Some(Reason::SlowConnect), ..Meaning::theirs(ErrorKind::Upstream, Scope::Provider, None) }
+    Meaning { why: Some(Reason::SlowConnect), ..Meaning::theirs(ErrorKind::Upstream, Scope::Provider, None) }
 }
 
 fn refused(kind: ErrorKind) -> Meaning {
@@ -46,12 +46,12 @@ fn walk(mut journey: Journey<'_, Known>, fails: impl Fn(&str, &str) -> Meaning, 
         // A connection is slow only while there is somewhere else to go.
         let meaning = match fails(&provider, label) {
             meaning if meaning == slow() && !journey.has_elsewhere(|_| true, now) => {
-                Meaning { outage: Some(Reason::Unreachable), ..meaning }
+                Meaning { why: Some(Reason::Unreachable), ..meaning }
             }
             meaning => meaning,
         };
         tried.push(format!("{provider}@{label}"));
-        journey.failed(leg, &meaning, false, now);
+        journey.failed(leg, &meaning, By::default(), false, now);
     }
     tried
 }
@@ -78,7 +78,7 @@ fn a_slow_connection_keeps_other_requests_away_and_the_only_target_is_waited_for
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = journey.next(at(0)).unwrap();
     assert!(journey.has_elsewhere(|_| true, at(0)));
-    journey.failed(leg, &slow(), false, at(0));
+    journey.failed(leg, &slow(), By::default(), false, at(0));
     let mut next = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = next.next(at(0)).unwrap();
     assert_eq!((next.place(leg.place).provider.as_str(), next.has_elsewhere(|_| true, at(0))), ("b", false));
@@ -93,7 +93,7 @@ fn a_slow_connection_keeps_other_requests_away_and_the_only_target_is_waited_for
 #[test]
 fn a_target_that_rests_is_no_place_to_hurry_to() {
     let cooldowns = Cooldowns::default();
-    let b = Candidate { provider: "b", label: Some("x"), model: "m" };
+    let b = Candidate { provider: "b", label: Some("x"), model: "m", own: None };
     cooldowns.cool(b.as_account(), Reason::RateLimited, None, at(0), at(0));
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = journey.next(at(0)).unwrap();
@@ -132,7 +132,7 @@ fn a_model_that_is_offered_again_is_asked_for_as_before() {
     assert_eq!(cooldowns.list(at(1)).len(), 1);
     let mut journey = only();
     let leg = journey.next(at(1)).unwrap();
-    journey.failed(leg, &refused(ErrorKind::InvalidRequest), false, at(1));
+    journey.failed(leg, &refused(ErrorKind::InvalidRequest), By::default(), false, at(1));
     assert_eq!(cooldowns.list(at(1)).len(), 1, "a refusal says nothing of the plan");
     let mut journey = only();
     let leg = journey.next(at(2)).unwrap();
@@ -143,7 +143,7 @@ fn a_model_that_is_offered_again_is_asked_for_as_before() {
 #[test]
 fn what_is_asked_last_still_rests_for_its_limit() {
     let cooldowns = Cooldowns::default();
-    let x = Candidate { provider: "a", label: Some("x"), model: "m" };
+    let x = Candidate { provider: "a", label: Some("x"), model: "m", own: None };
     cooldowns.cool(x.as_model_of_account(), Reason::NotOffered, None, at(0), at(0));
     cooldowns.cool(x.as_account(), Reason::RateLimited, Some(at(30)), at(0), at(0));
     let tried = |now| {
@@ -163,8 +163,8 @@ fn beside_a_slow_target_another_is_begun_and_the_journey_goes_on_behind_it() {
     let no_plan = |index: usize| index != 1;
     let second = journey.beside(no_plan, at(0)).unwrap();
     assert_eq!((second.place, second.account.as_ref().unwrap().0), (2, "x"));
-    journey.failed(first, &refused(ErrorKind::Overloaded), false, at(0));
-    journey.failed(second, &refused(ErrorKind::RateLimited), false, at(0));
+    journey.failed(first, &refused(ErrorKind::Overloaded), By::default(), false, at(0));
+    journey.failed(second, &refused(ErrorKind::RateLimited), By::default(), false, at(0));
     let rest = walk(journey, |_, _| refused(ErrorKind::Overloaded), at(0));
     assert_eq!(rest, ["plan@x", "b@y", "c@x"]);
 }
@@ -175,8 +175,8 @@ fn a_place_that_failed_beside_another_is_not_tried_again() {
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x", "y"]), place("b", &["x", "y"])]);
     let first = journey.next(at(0)).unwrap();
     let second = journey.beside(|_| true, at(0)).unwrap();
-    journey.failed(second, &refused(ErrorKind::Overloaded), false, at(0));
-    journey.failed(first, &refused(ErrorKind::RateLimited), false, at(0));
+    journey.failed(second, &refused(ErrorKind::Overloaded), By::default(), false, at(0));
+    journey.failed(first, &refused(ErrorKind::RateLimited), By::default(), false, at(0));
     assert_eq!(walk(journey, |_, _| refused(ErrorKind::RateLimited), at(0)), ["a@y"]);
 }
 
@@ -190,7 +190,7 @@ fn whatever_is_begun_beside_others_is_begun_once() {
         let beside = journey.beside(|_| true, at(0));
         for leg in [Some(leg), beside].into_iter().flatten() {
             tried.push(format!("{}@{}", journey.place(leg.place).provider, leg.account.as_ref().unwrap().0));
-            journey.failed(leg, &refused(ErrorKind::Forbidden), false, at(0));
+            journey.failed(leg, &refused(ErrorKind::Forbidden), By::default(), false, at(0));
         }
     }
     assert_eq!(tried, ["a@x", "b@x", "a@y", "b@y", "c@x"]);
@@ -206,8 +206,8 @@ fn a_login_that_is_newer_than_the_request_that_was_refused_is_not_refused() {
     let mut journey = with(0);
     let leg = journey.next(at(10)).unwrap();
     // The new login comes at 12, and the refusal of the old one after it.
-    journey.failed(leg, &refused(ErrorKind::Unauthorized), false, at(15));
-    let candidate = Candidate { provider: "a", label: Some("x"), model: "m" };
+    journey.failed(leg, &refused(ErrorKind::Unauthorized), By::default(), false, at(15));
+    let candidate = Candidate { provider: "a", label: Some("x"), model: "m", own: None };
     assert!(cooldowns.peek(&candidate, at(16)).is_some());
     assert!(with(12).next(at(16)).is_some());
     assert_eq!(cooldowns.peek(&candidate, at(16)), None);
@@ -218,7 +218,7 @@ fn the_credential_that_was_refused_stays_so() {
     let cooldowns = Cooldowns::default();
     let mut journey = Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]);
     let leg = journey.next(at(10)).unwrap();
-    journey.failed(leg, &refused(ErrorKind::Unauthorized), false, at(11));
+    journey.failed(leg, &refused(ErrorKind::Unauthorized), By::default(), false, at(11));
     let next = walk(
         Journey::new(&cooldowns, vec![place("a", &["x"]), place("b", &["x"])]),
         |_, _| refused(ErrorKind::Overloaded),

@@ -239,7 +239,10 @@ fn what_is_passed_over_has_its_reason() {
         let shown = |skipped: &Skipped| format!("{}:{}: {}", skipped.provider, skipped.model, skipped.why);
         skipped.iter().map(shown).collect::<Vec<_>>().join(", ")
     };
-    let money = "pay-per-token: not moved to by itself";
+    let money = "pay-per-token: not moved to by itself. It costs money for each token, and a plan never moves to that \
+                 unasked: to allow it, list both under `models` in bitrouter.yaml, or in the request's own `models`";
+    let plan = "subscription: not moved to by itself. A plan pays for it, and what costs money for each token never moves \
+                to that unasked: to allow it, list both under `models` in bitrouter.yaml, or in the request's own `models`";
     for (world, addresses, wanted, said) in [
         (all(), ["big"].as_slice(), RESPONSES, format!("paid:big: {money}, resale:big: {money}")),
         (World::with_keys(&["plan"]), &["big"], RESPONSES, "paid:big: no credential, resale:big: no credential".into()),
@@ -250,9 +253,26 @@ fn what_is_passed_over_has_its_reason() {
             all().priority("paid", 1).disabled("resale"),
             &["big"],
             RESPONSES,
-            "resale:big: switched off in bitrouter.yaml, plan:big: subscription: not moved to by itself".into(),
+            format!("resale:big: switched off in bitrouter.yaml, plan:big: {plan}"),
         ),
     ] {
         assert_eq!(reasons(&world, addresses, wanted), said, "{addresses:?}");
     }
+}
+
+#[test]
+fn a_providers_name_alone_and_a_name_that_nothing_lists_say_what_to_write() {
+    for (name, example) in [("paid", "paid:big"), ("paid@work", "paid@work:big")] {
+        let told = format!(
+            "400: `{name}` names a provider and no model: write one behind it, as in {example}. `bitrouter models` lists them"
+        );
+        assert_eq!(targets(&all(), &[name], RESPONSES), told);
+    }
+    let serving =
+        |world: &World| targets(world, &["zzzzzzzz"], RESPONSES).split("; ").nth(1).unwrap_or_default().to_owned();
+    // Only those that would serve it are named.
+    assert_eq!(serving(&World::with_keys(&["paid"])), "providers are local, paid");
+    assert_eq!(serving(&all().disabled("plan").disabled("local")), "providers are paid, resale");
+    let nobody = World::with_keys(&[]).disabled("local");
+    assert_eq!(serving(&nobody), "no provider is active yet. What each lacks: bitrouter providers");
 }

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::route::Cooldowns;
 use crate::route::cooldown::Reason;
+use crate::route::{Cooldowns, Own};
 
 use super::asked::{Asked, pays};
 use super::traffic::address;
 use super::upstream::{
-    Answer, END, FAULTS, HOUR, LABELS, MINUTE, Millis, NOT_OFFERED, PROVIDERS, SECOND, Spot, Upstream, wall,
+    Answer, END, FAULTS, FOREIGN, HOUR, LABELS, MINUTE, Millis, NOT_OFFERED, PROVIDERS, SECOND, Spot, Upstream, wall,
 };
 use super::walk::candidate;
 
@@ -36,8 +36,20 @@ struct Period {
     probes: u64,
 }
 
+/// A failure of a model of a provider that one conversation alone has met.
+#[derive(Clone, Copy)]
+struct Doubt {
+    conversation: u64,
+    until: Millis,
+    /// When somebody was last answered.
+    well: Option<Millis>,
+    /// Whether it has failed since.
+    failing: bool,
+}
+
 struct Sent {
     spot: Spot,
+    conversation: u64,
     at: Millis,
     /// Whether the request had somewhere else to go.
     choice: bool,
@@ -60,6 +72,7 @@ pub struct Rules {
     /// Accounts whose credential was refused, and when the request was sent that found it out.
     dead: BTreeMap<(usize, usize), Millis>,
     outages: BTreeMap<(usize, usize), Period>,
+    doubts: BTreeMap<(usize, usize), Doubt>,
     /// When an account, and a model of a provider, was last asked.
     asked_account: BTreeMap<(usize, usize), Millis>,
     asked_model: BTreeMap<(usize, usize), Millis>,
@@ -81,6 +94,7 @@ impl Rules {
             limits: BTreeMap::new(),
             dead: BTreeMap::new(),
             outages: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             asked_account: BTreeMap::new(),
             asked_model: BTreeMap::new(),
             content: BTreeMap::new(),
@@ -108,17 +122,20 @@ impl Rules {
     }
 
     /// Just before a request takes its next step.
-    pub fn before(&mut self, left: &[Spot], cooldowns: &Cooldowns, now: Millis) {
+    pub fn before(&mut self, left: &[Spot], own: Option<&Own>, cooldowns: &Cooldowns, now: Millis) {
         self.now = now;
-        let closed = |spot: &Spot| cooldowns.peek(&candidate(*spot), wall(now)).map(|(_, reason)| reason);
+        let closed = |spot: &Spot| cooldowns.peek(&candidate(*spot, own), wall(now)).map(|(_, reason)| reason);
         self.closed = left.iter().map(closed).collect();
     }
 
     /// It was sent, with a credential of that time.
-    pub fn sent(&mut self, request: usize, asked: &Asked, spot: Spot, login: Millis) {
+    pub fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: Millis) {
         let (now, choice) = (self.now, self.closed.iter().any(Option::is_none));
         let choice_said = if choice { "" } else { ", the last resort" };
-        self.note(spot.provider, format!("request {request} ({asked:?}) goes to {}{choice_said}", address(spot)));
+        self.note(
+            spot.provider,
+            format!("request {request} ({asked:?}) of {conversation} goes to {}{choice_said}", address(spot)),
+        );
         if let Asked::Account(provider, account) = asked {
             self.must((spot.provider, spot.account) == (*provider, *account), "a named account is the only one");
         }
@@ -139,7 +156,7 @@ impl Rules {
         self.no_hammering_of_outages(model, choice);
         self.asked_account.insert(account, now);
         self.asked_model.insert(model, now);
-        self.under_way.insert(request, Sent { spot, at: now, choice });
+        self.under_way.insert(request, Sent { spot, conversation, at: now, choice });
     }
 
     /// What was promised of the address holds for the whole of the request's way.
@@ -150,12 +167,16 @@ impl Rules {
         let promised = asked.promised(self.paid_first);
         let place = |spot: &Spot| promised.iter().position(|provider| *provider == spot.provider);
         self.must(place(&spot).is_some(), &format!("{asked:?} is not for {}", PROVIDERS[spot.provider]));
-        // A model that an account lacks is asked of it last.
-        let lacks = |spot: &Spot| (spot.provider, spot.account, spot.model) == NOT_OFFERED;
-        if !choice || lacks(&spot) {
+        // A model that an account lacks is asked of it last, and what has failed for one conversation, after all others.
+        let doubted = |spot: &Spot| {
+            let doubt = self.doubts.get(&(spot.provider, spot.model));
+            doubt.is_some_and(|doubt| self.now < doubt.until + 5 * MINUTE)
+        };
+        let is_last = |spot: &Spot| (spot.provider, spot.account, spot.model) == NOT_OFFERED || doubted(spot);
+        if !choice || is_last(&spot) {
             return;
         }
-        for before in tried.iter().filter(|before| !lacks(before)) {
+        for before in tried.iter().filter(|before| !is_last(before)) {
             self.must(place(before) <= place(&spot), "targets are tried in their order");
             let same = before.provider == spot.provider && spot.provider == LABEL_ORDER;
             self.must(!same || before.account <= spot.account, "accounts are tried in label order");
@@ -193,7 +214,7 @@ impl Rules {
     /// An answer came; says where from, and when that was sent.
     pub fn answered(&mut self, request: usize, answer: &Answer, now: Millis) -> (Spot, Millis) {
         self.now = now;
-        let Sent { spot, at: sent, .. } = self.under_way.remove(&request).expect("it was sent");
+        let Sent { spot, conversation, at: sent, .. } = self.under_way.remove(&request).expect("it was sent");
         self.note(spot.provider, format!("request {request} of {} is answered: {}", address(spot), short(answer)));
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
         if matches!(answer, Answer::Outage(_) | Answer::TooLong) {
@@ -205,7 +226,7 @@ impl Rules {
                 (*count, *last) = (*count + 1, now);
                 let lasts = |period: &Period| sent <= period.failed && now < period.until;
                 self.limits.retain(|known, period| *known != account || lasts(period));
-                self.outages.remove(&model);
+                self.is_there(model);
             }
             Answer::Limited(reason, told) => {
                 let (first, most) = match reason {
@@ -224,26 +245,76 @@ impl Rules {
                     period.until = period.until.max(now + told);
                 }
             }
+            // What was sent with headers of its own says nothing of what is sent without.
+            Answer::Outage(reason) if conversation == FOREIGN && *reason != Reason::Unreachable => {}
+            Answer::Outage(reason) if self.is_one_conversations(model, conversation, *reason) => {
+                let well = self.doubts.get(&model).and_then(|doubt| doubt.well).filter(|well| now < well + 10 * SECOND);
+                self.doubts.insert(model, Doubt { conversation, until: now + SECOND, well, failing: true });
+            }
             Answer::Outage(_) => {
+                self.doubts.remove(&model);
                 fails(&mut self.outages, model, sent, now, |strikes| doubled(SECOND, strikes, 2 * MINUTE));
             }
+            // That is the client's own doing.
+            Answer::Dead if conversation == FOREIGN => {}
             Answer::Dead => {
                 self.dead.insert(account, sent);
                 fails(&mut self.limits, account, sent, now, |strikes| doubled(15 * MINUTE, strikes, HOUR));
             }
             Answer::NotOffered | Answer::TooLong | Answer::BadRequest => {
                 // It answered, so it is there; a limit that was over is no beginning of a row.
-                self.outages.remove(&model);
+                // That an account lacks the model is found out whether or not the model can be had.
+                if !matches!(answer, Answer::NotOffered) {
+                    self.is_there(model);
+                }
                 self.limits.retain(|known, period| *known != account || now < period.until);
             }
         }
         (spot, sent)
     }
 
+    /// Somebody was answered by it.
+    fn is_there(&mut self, model: (usize, usize)) {
+        self.outages.remove(&model);
+        let now = self.now;
+        // What is long over is forgotten, and so is who was answered since.
+        let remembered = |doubt: &Doubt| now < doubt.until + if doubt.failing { 10 * MINUTE } else { 10 * SECOND };
+        self.doubts.retain(|known, doubt| *known != model || remembered(doubt));
+        if let Some(doubt) = self.doubts.get_mut(&model) {
+            (doubt.well, doubt.failing) = (Some(now), false);
+            doubt.until = doubt.until.min(now);
+        }
+    }
+
+    /// Whether a failure may be one conversation's own affair: no other has met one since somebody was answered, or
+    /// somebody was answered a moment ago.
+    fn is_one_conversations(&self, model: (usize, usize), conversation: u64, reason: Reason) -> bool {
+        let remembered = |until: Millis| self.now < until + 10 * MINUTE;
+        if reason == Reason::Unreachable || self.outages.get(&model).is_some_and(|period| remembered(period.until)) {
+            return false;
+        }
+        self.doubts.get(&model).is_none_or(|doubt| {
+            let well = doubt.well.is_some_and(|well| self.now < well + 10 * SECOND);
+            well || !doubt.failing || !remembered(doubt.until) || doubt.conversation == conversation
+        })
+    }
+
     /// A request has nothing left to try.
-    pub fn spent(&mut self, request: usize, left: &[Spot], upstream: &Upstream) {
+    pub fn spent(&mut self, request: usize, conversation: u64, left: &[Spot], upstream: &Upstream) {
         let now = self.now;
         self.note(left[0].provider, format!("request {request} is told to come back later"));
+        if conversation == FOREIGN {
+            // What it is told is its own affair.
+            return;
+        }
+        for (spot, closed) in left.iter().zip(self.closed.clone()) {
+            let met_by_several = self.outages.contains_key(&(spot.provider, spot.model));
+            let what = format!("{} is kept from nobody because of what one conversation has met", address(*spot));
+            if closed.is_some_and(Reason::is_outage) && !met_by_several {
+                self.note(spot.provider, format!("request {request} is not sent"));
+            }
+            self.must(!closed.is_some_and(Reason::is_outage) || met_by_several, &what);
+        }
         for (spot, closed) in left.iter().zip(self.closed.clone()) {
             let (Some(since), Some(reason)) = (upstream.healthy_since(*spot, now), closed) else { continue };
             let account = (spot.provider, spot.account);
@@ -271,6 +342,9 @@ impl Rules {
         for cooling in cooldowns.list(wall(now)) {
             let provider = PROVIDERS.iter().position(|known| *known == cooling.subject.provider).expect("one of three");
             let account = LABELS.iter().position(|known| cooling.subject.label.as_deref() == Some(known));
+            if cooling.subject.own.is_some() {
+                continue;
+            }
             let bound = match account {
                 _ if cooling.reason == Reason::NotOffered => PROBED_WHEN_OLD,
                 None => 3 * MINUTE,

@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::offer::Offer;
 use super::rules::Rules;
 use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
-use super::walk::{Login, Walk, candidate};
+use super::walk::{Login, Walk, candidate, own};
 use crate::route::{Conversation, Cooldowns, Window};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,7 @@ enum Event {
 /// A request and all that it may be sent to, in order.
 struct Request {
     asked: Asked,
+    conversation: u64,
     spots: Vec<Spot>,
     walk: Walk,
     answer: Answer,
@@ -125,9 +126,9 @@ impl Simulation {
                 accounts.iter().map(move |login| Spot { provider, account: login.account, model }).collect::<Vec<_>>()
             };
             let spots = plan.iter().flat_map(spot).collect();
-            let walk = Walk::new(self.cooldowns, plan);
+            let walk = Walk::new(self.cooldowns, conversation, plan);
             self.told.requests += 1;
-            self.requests.push(Some(Request { asked, spots, walk, answer: Answer::BadRequest }));
+            self.requests.push(Some(Request { asked, conversation, spots, walk, answer: Answer::BadRequest }));
             self.goes_on(self.requests.len() - 1, now);
         }
         if now < END {
@@ -153,18 +154,18 @@ impl Simulation {
     }
 
     fn goes_on(&mut self, request: usize, now: Millis) {
-        let Some(Request { asked, spots, walk, answer, .. }) = &mut self.requests[request] else { return };
-        self.rules.before(spots, self.cooldowns, now);
+        let Some(Request { asked, conversation, spots, walk, answer }) = &mut self.requests[request] else { return };
+        self.rules.before(spots, own(*conversation).as_ref(), self.cooldowns, now);
         match walk.next(now) {
             Some((spot, login)) => {
                 self.told.attempts += 1;
-                self.rules.sent(request, asked, spot, login);
-                let (takes, told) = self.upstream.answer(spot, now);
+                self.rules.sent(request, *conversation, asked, spot, login);
+                let (takes, told) = self.upstream.answer(spot, *conversation, now);
                 *answer = told;
                 self.at(now + takes, Event::Answered(request));
             }
             None => {
-                self.rules.spent(request, spots, &self.upstream);
+                self.rules.spent(request, *conversation, spots, &self.upstream);
                 self.told.spent += 1;
                 self.requests[request] = None;
             }
@@ -177,7 +178,7 @@ impl Simulation {
         let (spot, sent) = self.rules.answered(request, answer, now);
         match answer {
             Answer::Content(windows) => {
-                self.cooldowns.room(&candidate(spot), windows, wall(sent), wall(now));
+                self.cooldowns.room(&candidate(spot, None), windows, wall(sent), wall(now));
                 self.windows.insert((spot.provider, spot.account), std::mem::take(windows));
                 self.told.answered += 1;
                 self.requests[request] = None;

@@ -29,6 +29,11 @@ pub const NOT_OFFERED: (usize, usize, usize) = (1, 1, 0);
 /// The plan of this account has a window of a week, and not much in it.
 pub const WEEKLY: (usize, usize) = (0, 2);
 
+/// A conversation on which every backend crashes, whoever is asked.
+pub const POISON: u64 = 13;
+/// A conversation whose client sends a header of its own that no account agrees with.
+pub const FOREIGN: u64 = 7;
+
 /// The moment as the gateway sees it.
 pub fn wall(at: Millis) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(at)
@@ -105,7 +110,7 @@ impl Upstream {
     }
 
     /// What a request that is sent now will be answered, and how long that takes.
-    pub fn answer(&mut self, spot: Spot, now: Millis) -> (Millis, Answer) {
+    pub fn answer(&mut self, spot: Spot, conversation: u64, now: Millis) -> (Millis, Answer) {
         let quick = self.dice.between(20, 900);
         if let Some(outage) = self.outage(spot, now) {
             let reason = outage.reason;
@@ -115,7 +120,10 @@ impl Upstream {
         if now < FAULTS && self.dice.between(0, 500) == 0 {
             return (quick, Answer::Outage(Reason::Failing));
         }
-        if self.is_dead(spot, now) {
+        if conversation == POISON {
+            return (quick, Answer::Outage(Reason::Failing));
+        }
+        if self.is_dead(spot, now) || conversation == FOREIGN {
             return (quick, Answer::Dead);
         }
         if (spot.provider, spot.account, spot.model) == NOT_OFFERED {

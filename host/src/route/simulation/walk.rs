@@ -2,16 +2,25 @@
 
 use std::time::SystemTime;
 
-use crate::route::Cooldowns;
+use crate::credential::{Forward, Reserved};
 use crate::route::cooldown::{Candidate, Reason};
-use crate::route::journey::{Account, Journey, Leg, Place};
+use crate::route::journey::{Account, By, Journey, Leg, Place};
 use crate::route::verdict::{Ends, Meaning, Scope};
+use crate::route::{Cooldowns, Own};
 use bitrouter_dialect::ErrorKind;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::upstream::{Answer, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
+use super::upstream::{Answer, FOREIGN, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
 
-pub fn candidate(spot: Spot) -> Candidate<'static> {
-    Candidate { provider: PROVIDERS[spot.provider], label: Some(LABELS[spot.account]), model: MODELS[spot.model] }
+pub fn candidate(spot: Spot, own: Option<&Own>) -> Candidate<'_> {
+    Candidate { provider: PROVIDERS[spot.provider], label: Some(LABELS[spot.account]), model: MODELS[spot.model], own }
+}
+
+/// The headers of its own that a conversation's client sends.
+pub fn own(conversation: u64) -> Option<Own> {
+    let forward = Forward::new(&["acme-tenant".to_owned()], Reserved::default()).unwrap();
+    let tenant = (HeaderName::from_static("acme-tenant"), HeaderValue::from_static("another"));
+    (conversation == FOREIGN).then(|| Own::of(&forward, &HeaderMap::from_iter([tenant])))?
 }
 
 /// An account with the credential that it has at this moment.
@@ -36,20 +45,23 @@ pub struct Walk {
     journey: Journey<'static, Login>,
     /// Where each place of the journey is.
     places: Vec<(usize, usize)>,
+    by: By,
     leg: Option<Leg<Login>>,
 }
 
 impl Walk {
     /// By place: the provider, the model, and the accounts in their order.
-    pub fn new(cooldowns: &'static Cooldowns, plan: Vec<(usize, usize, Vec<Login>)>) -> Self {
+    pub fn new(cooldowns: &'static Cooldowns, conversation: u64, plan: Vec<(usize, usize, Vec<Login>)>) -> Self {
+        let by = By { caller: conversation, own: own(conversation) };
         let places = plan.iter().map(|(provider, model, _)| (*provider, *model)).collect();
         let place = |(provider, model, accounts): (usize, usize, Vec<Login>)| Place {
             provider: PROVIDERS[provider].to_owned(),
             model: MODELS[model].to_owned(),
             accounts: accounts.into_iter().map(Some).collect(),
+            own: by.own.clone(),
         };
         let plan = plan.into_iter().map(place).collect();
-        Walk { journey: Journey::new(cooldowns, plan), places, leg: None }
+        Walk { journey: Journey::new(cooldowns, plan), places, by, leg: None }
     }
 
     /// Where it goes next, and since when it has the credential for that; none where nothing is left.
@@ -66,7 +78,7 @@ impl Walk {
         let leg = self.leg.take().expect("it was sent");
         match meaning(answer) {
             None => self.journey.arrived(leg, wall(now)),
-            Some(meaning) => self.journey.failed(leg, &meaning, false, wall(now)),
+            Some(meaning) => self.journey.failed(leg, &meaning, self.by.clone(), false, wall(now)),
         }
     }
 }
@@ -83,7 +95,7 @@ fn meaning(answer: &Answer) -> Option<Meaning> {
         Answer::Outage(Reason::Overloaded) => theirs(ErrorKind::Overloaded, Scope::Provider),
         Answer::Outage(reason) => {
             let meaning = Meaning::theirs(ErrorKind::Upstream, Scope::Provider, None);
-            Some(Meaning { outage: Some(*reason), ..meaning })
+            Some(Meaning { why: Some(*reason), ..meaning })
         }
         Answer::Dead => theirs(ErrorKind::Unauthorized, Scope::Account),
         Answer::NotOffered => theirs(ErrorKind::Forbidden, Scope::Account),

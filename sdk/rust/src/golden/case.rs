@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::lent::Lent;
 use super::transcript::{self, Transcript};
-use crate::{Account, Answer, Blob, Call, Document, Field, Payload, Provider, Step, Trouble};
+use crate::{Account, Answer, Blob, Call, Document, Event, Field, Payload, Provider, Step, Trouble};
 
 /// `call.json`. What is left out is as for a plain Chat Completions call.
 #[derive(Deserialize)]
@@ -63,7 +63,32 @@ struct AnswerFile {
     headers: Map<String, Value>,
     #[serde(default)]
     body: Value,
+    /// Whether the body goes on behind what is shown of it.
+    #[serde(default)]
+    truncated: bool,
     event: Option<Value>,
+    /// What the request kept for `explain`.
+    #[serde(default)]
+    memo: String,
+}
+
+/// `stream.json`: an answer that is rewritten.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamFile {
+    call: CallFile,
+    #[serde(default)]
+    memo: String,
+    /// What each read brought.
+    batches: Vec<Vec<EventFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventFile {
+    name: Option<String>,
+    /// A JSON value, or a string that is taken as it is.
+    data: Value,
 }
 
 fn ok() -> u16 {
@@ -72,7 +97,12 @@ fn ok() -> u16 {
 
 impl AnswerFile {
     fn answer(&self) -> Answer {
-        Answer { status: self.status, headers: fields(&self.headers), body: text(&self.body), truncated: false }
+        Answer {
+            status: self.status,
+            headers: fields(&self.headers),
+            body: text(&self.body),
+            truncated: self.truncated,
+        }
     }
 }
 
@@ -82,9 +112,10 @@ pub(super) fn run<P: Provider>(folder: &Path) -> Result<String, String> {
         return prepare::<P>(folder, &call);
     }
     if let Some(trouble) = read::<AnswerFile>(&folder.join("trouble.json"))? {
+        let memo = trouble.memo.clone().into_bytes();
         let trouble =
             trouble.event.as_ref().map_or_else(|| Trouble::Answer(trouble.answer()), |e| Trouble::Event(text(e)));
-        return Ok(transcript::failure(&P::explain(&trouble, Vec::new())));
+        return Ok(transcript::failure(&P::explain(&trouble, memo)));
     }
     if let Some(limits) = read::<AnswerFile>(&folder.join("limits.json"))? {
         let event = limits.event.as_ref().map(text);
@@ -97,7 +128,25 @@ pub(super) fn run<P: Provider>(folder: &Path) -> Result<String, String> {
             Err(failure) => Ok(transcript::failure(&failure)),
         };
     }
-    Err("there is none of call.json, trouble.json, limits.json and page.json".into())
+    if let Some(stream) = read::<StreamFile>(&folder.join("stream.json"))? {
+        return rewrite::<P>(&stream);
+    }
+    Err("there is none of call.json, trouble.json, limits.json, page.json and stream.json".into())
+}
+
+/// Runs the rewriter over the batches of a stream.
+fn rewrite<P: Provider>(stream: &StreamFile) -> Result<String, String> {
+    let mut rewriter = P::rewriter(stream.call.call(), stream.memo.clone().into_bytes())
+        .ok_or("the provider has no rewriter for this call")?;
+    let mut transcript = Transcript::default();
+    for batch in &stream.batches {
+        let event = |event: &EventFile| Event { name: event.name.clone(), data: text(&event.data) };
+        if !transcript.events("push", &rewriter.push(batch.iter().map(event).collect())) {
+            return Ok(transcript.text());
+        }
+    }
+    transcript.events("finish", &rewriter.finish());
+    Ok(transcript.text())
 }
 
 fn prepare<P: Provider>(folder: &Path, file: &CallFile) -> Result<String, String> {

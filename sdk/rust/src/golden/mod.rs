@@ -6,9 +6,10 @@
 //! | input file | hook | what it holds |
 //! |---|---|---|
 //! | `call.json`, `body.json` | `prepare`, `resume` | a call; its JSON body if it has one; `answers` to what is asked |
-//! | `trouble.json` | `explain` | `{"status", "headers", "body"}` or `{"event"}` |
+//! | `trouble.json` | `explain` | `{"status", "headers", "body", "truncated"}` or `{"event"}`, and the request's `memo` |
 //! | `limits.json` | `quota` | `{"headers", "event"}` |
-//! | `page.json` | `interpret` | `{"side", "status", "headers", "body"}` |
+//! | `page.json` | `interpret` | `{"side", "status", "headers", "body", "truncated"}` |
+//! | `stream.json` | `rewriter` | the `call` as in `call.json`, the `memo`, and `batches` of events `{"name", "data"}` |
 //!
 //! With `BLESS=1` in the environment the expected files are written anew; read the difference before committing it.
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::diff;
-use crate::{Body, Delivery, Exchange, Failure, Field, Request, Window};
+use crate::{Body, Delivery, Event, Exchange, Failure, Field, Request, Window};
 
 /// What happened in one case.
 #[derive(Default)]
@@ -25,6 +25,22 @@ impl Transcript {
     pub(super) fn fail(&mut self, failed: &Failure) {
         self.0.push("fail".into());
         self.0.push(failure(failed).trim_end().into());
+    }
+
+    /// What one call of the rewriter returned; false where that ends the stream.
+    pub(super) fn events(&mut self, hook: &str, returned: &Result<Vec<Event>, Failure>) -> bool {
+        match returned {
+            Ok(events) => {
+                self.0.push(format!("{hook}: {}", if events.is_empty() { "nothing" } else { "events" }));
+                let named = |event: &Event| event.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+                self.0.extend(events.iter().map(|event| format!("  {}{}", named(event), event.data)));
+            }
+            Err(failed) => {
+                self.0.push(format!("{hook}: fails"));
+                self.0.push(failure(failed).trim_end().into());
+            }
+        }
+        returned.is_ok()
     }
 
     /// What the edits did to the body.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::{Admission, Candidate};
 use super::*;
 
-const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5" };
+const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
