@@ -88,16 +88,28 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// See [`Document::kind`].
+    /// See [`Document::kind`]; [`Error::TooManyFields`], [`Error::TooManyCells`] and [`Error::TooMuchSelected`] before
+    /// anything is built.
     pub fn select(&mut self, array: &str, fields: &[&str], max_bytes: u32) -> Result<Table<'_>, Error> {
         self.tree.select(Pointer::parse(array)?, fields, max_bytes)
     }
 
-    /// Applies all edits in their order, or none of them.
+    /// How many members or items the value has: for an array, how many rows `select` answers; for an object, how many
+    /// names `keys` does. 0 for anything else.
     ///
     /// # Errors
     ///
-    /// [`Error::Edit`], which says which edit failed and why.
+    /// See [`Document::kind`].
+    pub fn count(&mut self, pointer: &str) -> Result<usize, Error> {
+        self.tree.count(Pointer::parse(pointer)?)
+    }
+
+    /// Applies all edits in their order, or none of them. What a batch costs grows with the edits and with what they
+    /// add, not with the product of the two.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`], which says which edit failed and why; [`Error::TooManyEdits`].
     pub fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
         self.tree.patch(edits)
     }
@@ -157,7 +169,7 @@ impl Document {
             return None;
         };
         let index = self.tree.position(root, name)?;
-        Some(self.tree.members(root)[index].value)
+        Some(self.tree.slot(root, index).value)
     }
 
     fn wrong_kind(&self, name: &str, node: Node, expected: Kind) -> Error {

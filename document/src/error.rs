@@ -38,8 +38,28 @@ pub enum Error {
     },
     /// More than [`limits::MEMBERS`] members and items would have to be indexed.
     TooMany,
-    /// The edits add up to more than [`limits::ADDED`] bytes.
+    /// The edits add up to more bytes than [`limits::added`] allows.
     TooMuchAdded,
+    /// A patch has more than [`limits::EDITS`] edits.
+    TooManyEdits {
+        /// How many.
+        edits: usize,
+    },
+    /// A `select` names more than [`limits::FIELDS`] fields.
+    TooManyFields {
+        /// How many.
+        fields: usize,
+    },
+    /// A `select` would answer more than [`limits::CELLS`] cells.
+    TooManyCells {
+        /// Items of the array.
+        rows: usize,
+        /// Fields of each.
+        fields: usize,
+    },
+    /// The values that were asked for in one call have more than [`limits::SELECTED`] bytes, or finding them takes more
+    /// than [`limits::STEPS`] steps.
+    TooMuchSelected,
     /// An object has the same key twice, however it is spelled. Two parsers would disagree on what it says.
     DuplicateKey {
         /// The key, decoded.
@@ -91,6 +111,48 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the body is at fault, and with it whoever sent it: not whoever reads or edits it.
+    pub fn is_of_the_body(&self) -> bool {
+        match self {
+            Self::TooLarge { .. }
+            | Self::ByteOrderMark
+            | Self::NotObject { .. }
+            | Self::Syntax { .. }
+            | Self::TooDeep { .. }
+            | Self::TooMany
+            | Self::TooManyCells { .. }
+            | Self::DuplicateKey { .. }
+            | Self::NotUtf8 { .. } => true,
+            Self::TooMuchAdded
+            | Self::TooManyEdits { .. }
+            | Self::TooManyFields { .. }
+            | Self::TooMuchSelected
+            | Self::Pointer { .. }
+            | Self::TooBig { .. }
+            | Self::WrongKind { .. }
+            | Self::NewValue { .. } => false,
+            Self::Edit { cause, .. } => cause.is_of_the_body(),
+        }
+    }
+}
+
+/// Bytes of a pointer or key that an error shows and keeps: both may be as long as a body.
+const SHOWN: usize = 200;
+
+/// A pointer or key as an error shows it. [`kept`] is longer by one byte at most, so that what is cut is seen to be.
+fn short(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.len() > SHOWN {
+        false => text.into(),
+        true => [&text[..text.floor_char_boundary(SHOWN)], "…"].concat().into(),
+    }
+}
+
+/// A pointer or key as an error keeps it.
+pub(crate) fn kept(text: &str) -> String {
+    text[..text.floor_char_boundary(SHOWN + 4)].to_owned()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -108,20 +170,37 @@ impl fmt::Display for Error {
             Self::TooMany => {
                 write!(f, "too many members to index: more than {} were asked for", limits::MEMBERS)
             }
-            Self::TooMuchAdded => write!(f, "the edits add more than {} bytes to the body", limits::ADDED),
-            Self::DuplicateKey { key, object } => {
-                write!(f, "duplicate key {key:?} in the object at {object:?}; keep one of them")
+            Self::TooMuchAdded => {
+                f.write_str("the edits add more than 1 MiB and twice the body's size; replace less, or move instead of copying")
             }
-            Self::Pointer { pointer, reason } => write!(f, "pointer {pointer:?}: {reason}"),
+            Self::TooManyEdits { edits } => {
+                write!(f, "the patch has {edits} edits; at most {} are applied at once", limits::EDITS)
+            }
+            Self::TooManyFields { fields } => {
+                write!(f, "{fields} fields were asked for; select reads at most {} at once", limits::FIELDS)
+            }
+            Self::TooManyCells { rows, fields } => write!(
+                f,
+                "{fields} fields of {rows} items are {} values; at most {} are read at once",
+                rows.saturating_mul(*fields),
+                limits::CELLS
+            ),
+            Self::TooMuchSelected => {
+                write!(f, "more than {} MiB of values were asked for at once", limits::SELECTED >> 20)
+            }
+            Self::DuplicateKey { key, object } => {
+                write!(f, "duplicate key {:?} in the object at {:?}; keep one of them", short(key), short(object))
+            }
+            Self::Pointer { pointer, reason } => write!(f, "pointer {:?}: {reason}", short(pointer)),
             Self::TooBig { size } => {
                 write!(f, "the value has {size} bytes, more than were asked for")
             }
             Self::NotUtf8 { place } => write!(f, "invalid UTF-8 at {place}"),
             Self::WrongKind { pointer, expected, found } => {
-                write!(f, "the value at {pointer:?} is of kind {found}; {expected} is needed")
+                write!(f, "the value at {:?} is of kind {found}; {expected} is needed", short(pointer))
             }
             Self::NewValue { pointer, reason } => {
-                write!(f, "the new value for {pointer:?}: {reason}")
+                write!(f, "the new value for {:?}: {reason}", short(pointer))
             }
             Self::Edit { index, operation, cause } => write!(f, "edit {index} ({operation}): {cause}"),
         }

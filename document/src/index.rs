@@ -4,6 +4,7 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
+    error::kept,
     limits,
     scan::Marks,
     text::{Span, is_space},
@@ -230,7 +231,7 @@ impl Keys<'_> {
 }
 
 fn duplicate(key: &[u8]) -> Fault {
-    Fault::Duplicate { key: String::from_utf8_lossy(key).into_owned() }
+    Fault::Duplicate { key: kept(&String::from_utf8_lossy(key)) }
 }
 
 /// One of 64 places for a key, from its length and its outermost bytes: cheap, and good enough for a dozen keys.

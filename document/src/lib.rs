@@ -43,6 +43,7 @@ mod scan;
 mod select;
 mod text;
 mod tree;
+mod wide;
 
 pub use self::{
     document::Document,

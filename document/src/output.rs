@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     text::{Span, Text},
     tree::{Container, Node, Tree},
+    wide::Iter,
 };
 
 /// A stretch of the body at least this long leaves as a slice of it; what is shorter is copied, next to its neighbours.
@@ -80,31 +81,29 @@ impl Tree {
     pub(crate) fn pieces(&self, node: Node) -> Pieces<'_> {
         let mut pieces = Pieces { text: &self.text, spans: Vec::new(), len: 0 };
         // A stack of its own: moves can nest containers deeper than threads have stack.
-        let mut open: Vec<(u32, usize)> = Vec::new();
+        let mut open: Vec<Level<'_>> = Vec::new();
         self.begin(node, &mut pieces, &mut open);
-        while let Some((id, next)) = open.last_mut() {
-            let id = *id;
-            let Some(slot) = self.members(id).get(*next) else {
-                pieces.push(self.tail(self.container(id)));
+        while let Some(level) = open.last_mut() {
+            let Some(slot) = level.members.next() else {
+                pieces.push(self.tail(self.container(level.id)));
                 open.pop();
                 continue;
             };
-            if *next > 0 {
+            if !std::mem::take(&mut level.first) {
                 pieces.comma();
             }
-            *next += 1;
             pieces.push(slot.prefix);
             self.begin(slot.value, &mut pieces, &mut open);
         }
         pieces
     }
 
-    fn begin(&self, node: Node, pieces: &mut Pieces<'_>, open: &mut Vec<(u32, usize)>) {
+    fn begin<'a>(&'a self, node: Node, pieces: &mut Pieces<'_>, open: &mut Vec<Level<'a>>) {
         match (node, self.own_text(node)) {
             (_, Some(span)) => pieces.push(span),
             (Node::Container(id), None) => {
                 pieces.push(self.head(self.container(id)));
-                open.push((id, 0));
+                open.push(Level { id, members: self.iter(id), first: true });
             }
             (Node::Text(span), None) => pieces.push(span),
         }
@@ -121,6 +120,14 @@ impl Tree {
         let behind = self.text.trimmed(container.text).end;
         Span { start: behind - 1, end: container.text.end }
     }
+}
+
+/// A container that is being written.
+struct Level<'a> {
+    id: u32,
+    members: Iter<'a>,
+    /// True before its first member.
+    first: bool,
 }
 
 /// Stretches of text, the longest possible.

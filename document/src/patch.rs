@@ -7,6 +7,8 @@ use serde::de::IgnoredAny;
 
 use crate::{
     Error, Kind,
+    error::kept,
+    limits,
     pointer::{self, Pointer},
     text::Span,
     tree::{At, Node, Slot, Tree},
@@ -68,7 +70,11 @@ impl Edit<'_> {
 impl Tree {
     /// Applies all edits or none.
     pub(crate) fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
+        if edits.len() > limits::EDITS {
+            return Err(Error::TooManyEdits { edits: edits.len() });
+        }
         let before = self.text.state();
+        self.begin_batch();
         for (index, edit) in edits.iter().enumerate() {
             if let Err(cause) = self.apply(edit) {
                 self.take_back();
@@ -80,7 +86,7 @@ impl Tree {
         Ok(())
     }
 
-    fn apply(&mut self, edit: &Edit<'_>) -> Result<(), Error> {
+    pub(crate) fn apply(&mut self, edit: &Edit<'_>) -> Result<(), Error> {
         match *edit {
             Edit::Add { path, value } => {
                 let path = Pointer::parse(path)?;
@@ -137,6 +143,7 @@ impl Tree {
         let Some((id, token)) = self.holder(path)? else {
             return self.set_root(path, value);
         };
+        self.looks_up(id);
         if self.container(id).kind == Kind::Object {
             if let Some(index) = self.position(id, &token) {
                 return self.set_value(At::Slot(id, index), value);
@@ -145,9 +152,9 @@ impl Tree {
             self.containers[id as usize].escaped |= key.contains('\\');
             let prefix = self.text.add(key.as_bytes())?;
             let value = self.written(value)?;
-            return self.insert(id, self.members(id).len(), Slot { prefix, value });
+            return self.insert(id, self.container(id).len as usize, Slot { prefix, value });
         }
-        let end = self.members(id).len();
+        let end = self.container(id).len as usize;
         let index = if token == "-" { Some(end) } else { pointer::index(&token).filter(|&index| index <= end) };
         let index = index.ok_or_else(|| fault(path, "an array takes an index up to its length, or -"))?;
         let value = self.written(value)?;
@@ -158,6 +165,7 @@ impl Tree {
         let Some((id, token)) = self.holder(path)? else {
             return self.set_root(path, value);
         };
+        self.looks_up(id);
         let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
         self.set_value(At::Slot(id, index), value)
     }
@@ -166,6 +174,7 @@ impl Tree {
     fn take(&mut self, path: Pointer<'_>) -> Result<Node, Error> {
         let holder = self.holder(path)?;
         let (id, token) = holder.ok_or_else(|| fault(path, "the whole body cannot be taken away"))?;
+        self.looks_up(id);
         let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
         Ok(match self.remove(id, index).value {
             // The white space around it was laid out for the place that it leaves.
@@ -182,7 +191,7 @@ impl Tree {
         };
         let at = self.walk(parent, Self::mark_edited)?;
         let at = at.ok_or_else(|| fault(path, "there is no object or array that could hold it"))?;
-        let id = self.open(at, || parent.as_str().to_owned())?;
+        let id = self.open(at, || kept(parent.as_str()))?;
         let id = id.ok_or_else(|| fault(path, "what should hold it is neither an object nor an array"))?;
         self.mark_edited(id);
         Ok(Some((id, token)))
@@ -214,7 +223,7 @@ impl Tree {
         let found = self.kind(node)?;
         if found != Kind::Object {
             let reason = format!("it is of kind {found}; the body must stay an object");
-            return Err(Error::NewValue { pointer: path.as_str().to_owned(), reason });
+            return Err(Error::NewValue { pointer: kept(path.as_str()), reason });
         }
         let node = match node {
             Node::Text(span) => self.open_root(span, true)?,
@@ -245,10 +254,10 @@ enum New<'a> {
 fn checked<'a>(path: Pointer<'_>, value: &'a str) -> Result<New<'a>, Error> {
     match serde_json::from_str::<IgnoredAny>(value) {
         Ok(_) => Ok(New::Text(value.trim_ascii())),
-        Err(error) => Err(Error::NewValue { pointer: path.as_str().to_owned(), reason: error.to_string() }),
+        Err(error) => Err(Error::NewValue { pointer: kept(path.as_str()), reason: error.to_string() }),
     }
 }
 
 fn fault(path: Pointer<'_>, reason: &'static str) -> Error {
-    Error::Pointer { pointer: path.as_str().to_owned(), reason }
+    Error::Pointer { pointer: kept(path.as_str()), reason }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Error, limits};
+use crate::{Error, error::kept, limits};
 
 /// A well-formed pointer.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Pointer<'a>(&'a str);
 
 impl<'a> Pointer<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
-        let fault = |reason| Err(Error::Pointer { pointer: text.to_owned(), reason });
+        let fault = |reason| Err(Error::Pointer { pointer: kept(text), reason });
         if !text.is_empty() && !text.starts_with('/') {
             return fault("a pointer is empty or starts with a slash");
         }

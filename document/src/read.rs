@@ -5,6 +5,8 @@ use std::{borrow::Cow, str};
 
 use crate::{
     Error, Kind,
+    error::kept,
+    limits,
     pointer::Pointer,
     text::{Span, Text},
     tree::{Node, Slot, Tree},
@@ -54,8 +56,12 @@ impl Tree {
         let Some(at) = self.find(object)? else {
             return Ok(Vec::new());
         };
-        match self.open(at, || object.as_str().to_owned())? {
+        match self.open(at, || kept(object.as_str()))? {
             Some(id) if self.container(id).kind == Kind::Object => {
+                let bytes: usize = self.members(id).iter().map(|slot| slot.prefix.len()).sum();
+                if bytes > limits::SELECTED {
+                    return Err(Error::TooMuchSelected);
+                }
                 self.members(id).iter().map(|slot| self.name(slot)).collect()
             }
             _ => Ok(Vec::new()),

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use crate::{
     Error, Kind,
+    error::kept,
+    limits,
     pointer::Pointer,
     tree::{At, Node, Tree},
 };
@@ -47,28 +49,41 @@ impl<'a> Table<'a> {
 
 impl Tree {
     pub(crate) fn select(&mut self, array: Pointer<'_>, fields: &[&str], max_bytes: u32) -> Result<Table<'_>, Error> {
-        let Some(at) = self.find(array)? else {
-            return Ok(Table::default());
-        };
-        let Some(id) = self.open(at, || array.as_str().to_owned())? else {
-            return Ok(Table::default());
-        };
-        if self.container(id).kind != Kind::Array {
-            return Ok(Table::default());
+        if fields.len() > limits::FIELDS {
+            return Err(Error::TooManyFields { fields: fields.len() });
         }
+        let Some(id) = self.container_at(array)?.filter(|&id| self.container(id).kind == Kind::Array) else {
+            return Ok(Table::default());
+        };
         let rows = self.members(id).len();
+        if rows * fields.len() > limits::CELLS {
+            return Err(Error::TooManyCells { rows, fields: fields.len() });
+        }
         if fields.iter().any(|field| !field.is_empty()) {
             for row in 0..rows {
                 self.open_object(At::Slot(id, row), || format!("{}/{row}", array.as_str()))?;
             }
         }
         let mut cells = Vec::with_capacity(rows * fields.len());
+        let mut left = Left { bytes: limits::SELECTED, steps: limits::STEPS };
         for item in self.members(id) {
             for field in fields {
-                cells.push(self.cell(item.value, field, max_bytes)?);
+                cells.push(self.cell(item.value, field, max_bytes, &mut left)?);
             }
         }
         Ok(Table { cells, fields: fields.len(), rows })
+    }
+
+    /// How many members or items a container has; 0 if there is none.
+    pub(crate) fn count(&mut self, pointer: Pointer<'_>) -> Result<usize, Error> {
+        Ok(self.container_at(pointer)?.map_or(0, |id| self.members(id).len()))
+    }
+
+    fn container_at(&mut self, pointer: Pointer<'_>) -> Result<Option<u32>, Error> {
+        match self.find(pointer)? {
+            Some(at) => self.open(at, || kept(pointer.as_str())),
+            None => Ok(None),
+        }
     }
 
     /// Indexes an item if it is an object: an array has no named members.
@@ -81,20 +96,53 @@ impl Tree {
         Ok(())
     }
 
-    fn cell(&self, item: Node, field: &str, max_bytes: u32) -> Result<Cell<'_>, Error> {
+    fn cell(&self, item: Node, field: &str, max_bytes: u32, left: &mut Left) -> Result<Cell<'_>, Error> {
         let value = match item {
             item if field.is_empty() => item,
-            Node::Container(id) if self.container(id).kind == Kind::Object => match self.position(id, field) {
-                Some(index) => self.members(id)[index].value,
-                None => return Ok(Cell::Absent),
-            },
+            Node::Container(id) if self.container(id).kind == Kind::Object => {
+                left.step(self.container(id).len as usize)?;
+                match self.position(id, field) {
+                    Some(index) => self.members(id)[index].value,
+                    None => return Ok(Cell::Absent),
+                }
+            }
             _ => return Ok(Cell::Absent),
         };
-        let text = self.own_text(value).map(|span| self.text.trimmed(span));
-        match (text.map_or_else(|| self.size(value), |span| span.len() as u32), text) {
-            (size, _) if size > max_bytes => Ok(Cell::Big(size)),
-            (_, Some(span)) => self.text.read(span).map(|value| Cell::Value(Cow::Borrowed(value))),
-            (_, None) => self.read(value).map(Cell::Value),
+        if let Some(span) = self.own_text(value).map(|span| self.text.trimmed(span)) {
+            return match span.len() as u32 {
+                size if size > max_bytes => Ok(Cell::Big(size)),
+                _ => {
+                    left.read(span.len())?;
+                    self.text.read(span).map(|value| Cell::Value(Cow::Borrowed(value)))
+                }
+            };
         }
+        let pieces = self.pieces(value);
+        left.step(pieces.spans.len())?;
+        match self.size(value) {
+            size if size > max_bytes => Ok(Cell::Big(size)),
+            size => {
+                left.read(size as usize)?;
+                self.read(value).map(Cell::Value)
+            }
+        }
+    }
+}
+
+/// What one `select` may still read, charged before it is done.
+struct Left {
+    bytes: usize,
+    steps: usize,
+}
+
+impl Left {
+    fn read(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Error::TooMuchSelected)?;
+        Ok(())
+    }
+
+    fn step(&mut self, steps: usize) -> Result<(), Error> {
+        self.steps = self.steps.checked_sub(steps).ok_or(Error::TooMuchSelected)?;
+        Ok(())
     }
 }

@@ -115,7 +115,7 @@ impl Text {
     /// Counts bytes by which the output grows without any being written here.
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Error> {
         self.spent = self.spent.saturating_add(bytes);
-        if self.spent > limits::ADDED { Err(Error::TooMuchAdded) } else { Ok(()) }
+        if self.spent > limits::added(self.body.len()) { Err(Error::TooMuchAdded) } else { Ok(()) }
     }
 
     /// What [`Text::roll_back`] needs to forget what is added from now on.

@@ -3,11 +3,14 @@
 
 use crate::{
     Error, Kind,
-    change::Undo,
+    change::Batch,
+    error::kept,
     index::{Fault, Level, Source, decoded_key, key_of},
+    limits,
     pointer::{self, Pointer},
     scan::Marks,
     text::{Span, Text},
+    wide::{Iter, Members},
 };
 
 /// A value: text that nobody has looked into, or an indexed container.
@@ -37,6 +40,8 @@ pub(crate) struct Container {
     pub(crate) edited: bool,
     /// True if a key of the text holds a backslash.
     pub(crate) escaped: bool,
+    /// True while a batch of edits has its members in a form that is cheap to change; `first` is then their place there.
+    pub(crate) wide: bool,
     /// Where its members start in [`Tree::slots`], how many they are, and for how many there is room.
     pub(crate) first: u32,
     pub(crate) len: u32,
@@ -51,8 +56,8 @@ pub(crate) struct Tree {
     pub(crate) root: Node,
     pub(crate) containers: Vec<Container>,
     pub(crate) slots: Vec<Slot>,
-    /// The changes since the last [`Tree::keep`], the oldest first.
-    pub(crate) undo: Vec<Undo>,
+    /// The changes since the last [`Tree::keep`].
+    pub(crate) batch: Batch,
 }
 
 /// Where a value hangs.
@@ -82,7 +87,7 @@ impl Tree {
         }
         let span = Span { start: 0, end: body.len() as u32 };
         let mut tree =
-            Self { text, root: Node::Text(span), containers: Vec::new(), slots: Vec::new(), undo: Vec::new() };
+            Self { text, root: Node::Text(span), containers: Vec::new(), slots: Vec::new(), batch: Batch::default() };
         tree.root = tree.open_root(span, false)?;
         Ok(tree)
     }
@@ -101,17 +106,36 @@ impl Tree {
     pub(crate) fn node(&self, at: At) -> Node {
         match at {
             At::Root => self.root,
-            At::Slot(container, index) => self.members(container)[index].value,
+            At::Slot(container, index) => self.slot(container, index).value,
         }
+    }
+
+    /// The member at a place, which must be there.
+    pub(crate) fn slot(&self, id: u32, place: usize) -> &Slot {
+        let Container { wide, first, .. } = *self.container(id);
+        let first = first as usize;
+        let slot = if wide { self.batch.wide[first].slot(place) } else { self.slots.get(first + place) };
+        slot.expect("the place was looked up in this container, and nothing changed it since")
     }
 
     pub(crate) fn container(&self, id: u32) -> &Container {
         &self.containers[id as usize]
     }
 
+    /// All members of a container that is not wide, as none is outside a batch of edits.
     pub(crate) fn members(&self, id: u32) -> &[Slot] {
-        let Container { first, len, .. } = self.containers[id as usize];
+        let Container { first, len, wide, .. } = self.containers[id as usize];
+        debug_assert!(!wide);
         &self.slots[first as usize..(first + len) as usize]
+    }
+
+    /// All members of any container.
+    pub(crate) fn iter(&self, id: u32) -> Iter<'_> {
+        let container = self.container(id);
+        match container.wide {
+            true => self.batch.wide[container.first as usize].iter(),
+            false => Iter::Flat(self.members(id).iter()),
+        }
     }
 
     /// The node's text, if no edit reached into it.
@@ -140,9 +164,10 @@ impl Tree {
     pub(crate) fn walk(&mut self, pointer: Pointer<'_>, passed: impl Fn(&mut Self, u32)) -> Result<Option<At>, Error> {
         let mut at = At::Root;
         for (parent, token) in pointer.steps() {
-            let Some(id) = self.open(at, || parent.to_owned())? else {
+            let Some(id) = self.open(at, || kept(parent))? else {
                 return Ok(None);
             };
+            self.looks_up(id);
             let Some(index) = self.child(id, &token) else {
                 return Ok(None);
             };
@@ -156,12 +181,15 @@ impl Tree {
     pub(crate) fn child(&self, id: u32, token: &str) -> Option<usize> {
         match self.container(id).kind {
             Kind::Object => self.position(id, token),
-            _ => pointer::index(token).filter(|&index| index < self.members(id).len()),
+            _ => pointer::index(token).filter(|&index| index < self.container(id).len as usize),
         }
     }
 
     /// The place of a member in its object.
     pub(crate) fn position(&self, id: u32, name: &str) -> Option<usize> {
+        if self.container(id).wide {
+            return self.place(id, name.as_bytes());
+        }
         let mut members = self.members(id).iter();
         if self.container(id).escaped {
             members.position(|slot| decoded_key(self.key(slot)).is_some_and(|key| *key == *name.as_bytes()))
@@ -169,6 +197,16 @@ impl Tree {
             // Two quotes and a colon go with a key, so most others are told apart without a look at the text.
             let shortest = name.len() + 3;
             members.position(|slot| slot.prefix.len() >= shortest && self.key(slot) == name.as_bytes())
+        }
+    }
+
+    /// The place of a member in an object that is wide.
+    fn place(&self, id: u32, name: &[u8]) -> Option<usize> {
+        match &self.batch.wide[self.container(id).first as usize].members {
+            Members::Object(named) => {
+                named.place(name, |slot| decoded_key(self.key(slot)).is_some_and(|key| *key == *name))
+            }
+            Members::Array(_) => None,
         }
     }
 
@@ -211,7 +249,12 @@ impl Tree {
         };
         let len = self.slots.len() as u32 - first;
         let id = self.containers.len() as u32;
-        self.containers.push(Container { kind, text: span, edited: false, escaped, first, len, capacity: len });
+        if self.containers.len() >= limits::MEMBERS {
+            self.slots.truncate(first as usize);
+            return Err(Error::TooMany);
+        }
+        let container = Container { kind, text: span, edited: false, escaped, wide: false, first, len, capacity: len };
+        self.containers.push(container);
         Ok((id, base + end as u32))
     }
 
@@ -228,9 +271,12 @@ impl Tree {
     pub(crate) fn node_mut(&mut self, at: At) -> &mut Node {
         match at {
             At::Root => &mut self.root,
-            At::Slot(container, index) => {
-                let first = self.containers[container as usize].first as usize;
-                &mut self.slots[first + index].value
+            At::Slot(id, place) => {
+                let Container { wide, first, .. } = self.containers[id as usize];
+                let first = first as usize;
+                let slot =
+                    if wide { self.batch.wide[first].slot_mut(place) } else { self.slots.get_mut(first + place) };
+                &mut slot.expect("the place was looked up in this container, and nothing changed it since").value
             }
         }
     }

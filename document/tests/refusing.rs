@@ -93,9 +93,10 @@ fn an_array_of_too_many_items_is_refused_when_it_is_indexed() {
         document.string("b").unwrap_err().to_string(),
         r#"the value at "/b" is of kind number; string is needed"#
     );
-    let appended = vec![Edit::Add { path: "/list/-", value: "0" }; limits::MEMBERS];
+    let appended = vec![Edit::Add { path: "/list/-", value: "0" }; limits::EDITS];
     document.patch(&[Edit::Add { path: "/list", value: "[]" }]).unwrap();
-    assert!(matches!(document.patch(&appended), Err(Error::Edit { cause, .. }) if *cause == Error::TooMany));
+    let error = (0..=limits::MEMBERS / limits::EDITS).find_map(|_| document.patch(&appended).err());
+    assert!(matches!(error, Some(Error::Edit { cause, .. }) if *cause == Error::TooMany));
 }
 
 #[test]
@@ -103,6 +104,6 @@ fn copies_cannot_make_a_body_of_gigabytes() {
     let mut document = Document::parse(format!("{{\"a\":[\"{}\"]}}", "x".repeat(1 << 20))).unwrap();
     let doubling = vec![Edit::Copy { source: "/a", target: "/a/-" }; 30];
     let error = document.patch(&doubling).unwrap_err();
-    assert!(matches!(&error, Error::Edit { index: 6, cause, .. } if **cause == Error::TooMuchAdded), "{error}");
+    assert!(matches!(&error, Error::Edit { index: 2, cause, .. } if **cause == Error::TooMuchAdded), "{error}");
     assert!(document.patch(&doubling[..2]).is_ok());
 }
