@@ -266,7 +266,9 @@ mod tests {
         let array = format!("{{\"a\":[{}]}}", items(&|number| number.to_string()));
         let apply = |tree: &mut Tree, edit: crate::Edit<'_>| tree.apply(&edit).unwrap();
         let each = [
-            work("{}".into(), |tree, number| apply(tree, crate::Edit::Add { path: &format!("/k{number}"), value: "1" })),
+            work("{}".into(), |tree, number| {
+                apply(tree, crate::Edit::Add { path: &format!("/k{number}"), value: "1" })
+            }),
             work(object.clone(), |tree, number| apply(tree, crate::Edit::Remove { path: &format!("/k{number}") })),
             work(object.clone(), |tree, number| {
                 apply(tree, crate::Edit::Replace { path: &format!("/k{number}"), value: "2" });

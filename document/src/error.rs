@@ -170,9 +170,9 @@ impl fmt::Display for Error {
             Self::TooMany => {
                 write!(f, "too many members to index: more than {} were asked for", limits::MEMBERS)
             }
-            Self::TooMuchAdded => {
-                f.write_str("the edits add more than 1 MiB and twice the body's size; replace less, or move instead of copying")
-            }
+            Self::TooMuchAdded => f.write_str(
+                "the edits add more than 1 MiB and twice the body's size; replace less, or move instead of copying",
+            ),
             Self::TooManyEdits { edits } => {
                 write!(f, "the patch has {edits} edits; at most {} are applied at once", limits::EDITS)
             }

@@ -2,6 +2,7 @@
 //!
 //! `serve` and the commands that need providers start one; a reload makes the next one out of it. Nothing is decided here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use crate::config::{Config, Paths};
 use crate::credential::Store;
 use crate::gateway::{Bodies, Guard};
 use crate::plugin::compile::Compiler;
-use crate::plugin::{Budget, Cache, Loader, Registry, Runtime, Sources};
+use crate::plugin::{Budget, Cache, CacheKey, Loader, Registry, Runtime, Sources};
 use crate::route::{Cooldowns, Directory, Learned, Windows};
 use crate::telemetry::Requests;
 
@@ -28,14 +29,6 @@ pub enum StartError {
     /// The engine refuses its settings.
     #[error("the WebAssembly engine cannot start: {0}")]
     Engine(wasmtime::Error),
-    /// The cache folder cannot be used.
-    #[error("the cache folder {path} cannot be used: {source}. BITROUTER_HOME or XDG_CACHE_HOME moves it")]
-    Cache {
-        /// The folder.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// The binary cannot find itself.
     #[error("the program's own file cannot be found, so no component can be compiled: {0}")]
     Program(std::io::Error),
@@ -123,7 +116,28 @@ pub fn loader(config: &Config, paths: &Paths) -> Result<Loader, StartError> {
     let memory = usize::try_from(config.plugins.memory).unwrap_or(usize::MAX);
     let budget = Budget { cpu: config.plugins.budget, memory, ..Budget::default() };
     let runtime = Runtime::new(budget).map_err(StartError::Engine)?;
-    let cache = Cache::open(&paths.cache_dir, runtime.compatibility())
-        .map_err(|source| StartError::Cache { path: paths.cache_dir.display().to_string(), source })?;
+    let cache = cache(paths, runtime.compatibility());
     Ok(Loader::new(runtime, cache, Compiler::current().map_err(StartError::Program)?))
+}
+
+/// Where compiled components are kept. Without it they are compiled into memory at each start, which takes longer and is
+/// as good.
+fn cache(paths: &Paths, compatibility: String) -> Cache {
+    let not_kept = |error: &dyn std::fmt::Display, path: &Path| {
+        tracing::warn!(
+            "compiled components are not kept for the next start: {}: {error}. BITROUTER_HOME or XDG_CACHE_HOME moves it",
+            path.display()
+        );
+    };
+    let cache = Cache::open(&paths.cache_dir, compatibility.clone()).unwrap_or_else(|error| {
+        not_kept(&error, &paths.cache_dir);
+        Cache::nowhere(compatibility)
+    });
+    match CacheKey::in_file(&paths.cache_key()) {
+        Ok(key) => cache.keyed(key),
+        Err(error) => {
+            not_kept(&error, &paths.cache_key());
+            cache
+        }
+    }
 }

@@ -65,7 +65,12 @@ fn body() -> HookBody {
 
 /// What `prepare` makes of a call to this model, sent or refused.
 async fn prepare(plugin: &Plugin, call: &Call) -> Result<Result<Prepared, Failure>, HookError> {
-    let (answer, returned) = plugin.prepare(call, body(), None).await;
+    prepare_body(plugin, call, body()).await
+}
+
+/// The same with a body of its own.
+async fn prepare_body(plugin: &Plugin, call: &Call, body: HookBody) -> Result<Result<Prepared, Failure>, HookError> {
+    let (answer, returned) = plugin.prepare(call, body, None).await;
     assert!(matches!(returned, HookBody::Json(_)), "the body comes back whatever the hook does");
     answer
 }
@@ -162,7 +167,8 @@ async fn an_instance_knows_nothing_of_the_one_before_it() {
 async fn with_every_rewriter_in_use_another_is_refused_and_hooks_go_on() {
     let probe = plugin("tests/probe.wasm").await;
     let mut rewriters = Vec::new();
-    for _ in 0..REWRITERS {
+    // A component alone gets three quarters, so that there is one for any other.
+    for _ in 0..REWRITERS / 4 * 3 {
         rewriters.push(Rewriter::start(Arc::clone(&probe), &call("m"), b"", None).await.unwrap());
     }
     let another = Rewriter::start(Arc::clone(&probe), &call("m"), b"", None).await;
@@ -306,4 +312,136 @@ async fn a_page_that_a_component_cannot_read_does_not_bench_it_for_calls() {
     assert!(matches!(hostile.interpret("models", &page("trap"), None).await, Err(HookError::Trap(_))));
     assert_eq!(hostile.benched(), None);
     assert_eq!(sent(&hostile, &call("ok")).await.path, "/chat/completions");
+}
+
+/// A body with this member.
+fn with(member: &str) -> HookBody {
+    HookBody::Json(Document::parse(format!("{{\"model\":\"m\",{member}}}")).unwrap())
+}
+
+/// What a hook was refused with, by whomever.
+async fn refused(plugin: &Plugin, model: &str, body: HookBody) -> String {
+    match prepare_body(plugin, &call(model), body).await {
+        Ok(Ok(_)) => panic!("{model} is served"),
+        Ok(Err(failure)) => failure.message,
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_on_a_document_is_bounded_before_it_is_done() {
+    let floods = plugin("tests/floods.wasm").await;
+    let rows = |count: usize| with(&format!("\"rows\":[{}{{}}]", "{},".repeat(count - 1)));
+    let padded = || with(&format!("\"pad\":\"{}\"", "x".repeat(1 << 20)));
+    for (model, body, why) in [
+        ("select-wide/1000", rows(100_000), "at most 64 at once"),
+        ("select-wide/64", rows(100_000), "6400000 values; at most 524288"),
+        ("many-members/70000", padded(), "at most 65536 are applied at once"),
+        ("doubling-array/20", rows(1), "the edits add more than"),
+        ("read-loop", rows(20_000), "ms of CPU time"),
+        ("read-loop", rows(700_000), "too many members to index"),
+        ("fail-loop", rows(300_000), "ms of CPU time"),
+        ("many-members-loop/20000", rows(1), "CPU time"),
+    ] {
+        let refusal = refused(&floods, model, body).await;
+        assert!(refusal.contains(why), "{model}: {refusal}");
+    }
+    // What is not too much is done, and as fast as what it adds.
+    for model in ["many-members/20000", "many-items/20000"] {
+        let answer = prepare_body(&floods, &call(model), padded()).await;
+        assert!(matches!(answer, Ok(Ok(_))), "{model}: {:?}", answer.err());
+    }
+}
+
+#[tokio::test]
+async fn an_array_of_too_many_items_is_the_bodys_fault_and_a_table_too_wide_the_components() {
+    let floods = plugin("tests/floods.wasm").await;
+    let rows = || with(&format!("\"rows\":[{}0]", "0,".repeat(100_000)));
+    let answer = prepare_body(&floods, &call("select-wide/9"), rows()).await;
+    assert!(matches!(&answer, Err(HookError::Body(error)) if error.to_string().contains("900009 values")));
+    assert!(matches!(prepare_body(&floods, &call("select-wide/65"), rows()).await, Ok(Err(_))));
+    assert!(matches!(prepare_body(&floods, &call("long-pointer"), rows()).await, Ok(Err(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_innocent_component_has_time_for_a_long_conversation_and_for_unknown_members() {
+    let floods = plugin("tests/floods.wasm").await;
+    let message = r#"{"role":"user","content":"hi"}"#;
+    let messages = || with(&format!("\"messages\":[{}{message}]", format!("{message},").repeat(29_999)));
+    let members = || {
+        let members: Vec<String> = (0..20_000).map(|number| format!("\"x{number}\":1")).collect();
+        with(&members.join(","))
+    };
+    let codex = plugin("openai-codex.wasm").await;
+    let mut responses = call("gpt-5.5");
+    responses.dialect = "responses".into();
+    // What is left of the members that nobody knows.
+    let (answer, HookBody::Json(left)) = codex.prepare(&responses, members(), None).await else { panic!("no body") };
+    let Ok(Ok(Prepared::Send(request))) = answer else { panic!("{:?}", answer.err()) };
+    let left = String::from_utf8(left.output().into_bytes().to_vec()).unwrap();
+    assert!(left.starts_with(r#"{"model":"m","#) && left.len() < 500 && !left.contains("x1"), "{left:.600}");
+    assert!(!request.dropped.is_empty() && request.dropped.len() <= 64);
+    for _ in 0..6 {
+        for (model, body) in [("read-each", messages()), ("wrap-each", messages()), ("remove-each", members())] {
+            let answer = prepare_body(&floods, &call(model), body).await;
+            assert!(matches!(answer, Ok(Ok(_))), "{model}: {:?}", answer.err());
+        }
+        for body in [
+            members(),
+            with(&format!("\"input\":[{}{message}]", format!("{message},").repeat(29_999))),
+            with(&format!("\"input\":\"hi\",\"tools\":[{}{{}}]", r#"{"type":"function","name":"f"},"#.repeat(30_000))),
+        ] {
+            let answer = prepare_body(&codex, &responses, body).await;
+            assert!(matches!(answer, Ok(Ok(_))), "openai-codex: {:?}", answer.err());
+        }
+    }
+    assert!(floods.benched().is_none() && codex.benched().is_none());
+}
+
+#[tokio::test]
+async fn large_bodies_of_one_client_bench_a_component_for_nobody() {
+    let floods = plugin("tests/floods.wasm").await;
+    let large = || with(&format!("\"pad\":\"{}\"", "x".repeat(100 << 10)));
+    for _ in 0..8 {
+        let answer = prepare_body(&floods, &call("read-loop"), large()).await;
+        assert!(matches!(answer, Err(HookError::Cpu(_))), "{:?}", answer.err());
+    }
+    assert!(floods.benched().is_none());
+    assert!(prepare(&floods, &call("ok")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_component_cannot_wait() {
+    let napping = plugin("tests/napping.wasm").await;
+    for model in ["block", "poll", "ready"] {
+        let answer = prepare(&napping, &call(model)).await;
+        assert!(matches!(answer, Ok(Ok(_))), "{model}: {:?}", answer.err());
+    }
+    let answer = prepare(&napping, &call("until")).await;
+    assert!(matches!(answer, Err(HookError::Cpu(_))), "{:?}", answer.err());
+}
+
+#[tokio::test]
+async fn what_a_component_says_is_cut_where_it_enters() {
+    let floods = plugin("tests/floods.wasm").await;
+    for model in ["long-pointer", "long-edit", "long-failure"] {
+        match prepare(&floods, &call(model)).await {
+            Ok(Err(failure)) => {
+                let code = failure.code.unwrap_or_default();
+                assert!(failure.message.len() < 1_100 && code.len() < 300, "{model}: {}", failure.message.len());
+            }
+            other => panic!("{model}: {:?}", other.err()),
+        }
+    }
+    let request = sent(&floods, &call("long-dropped")).await;
+    assert!(request.dropped.iter().all(|pointer| pointer.len() < 300));
+}
+
+#[tokio::test]
+async fn what_broke_says_in_which_hook() {
+    let hostile = plugin("tests/hostile.wasm").await;
+    let crashed = prepare(&hostile, &call("trap-prepare")).await.err().unwrap().to_string();
+    assert!(crashed.starts_with("crashed in prepare: "), "{crashed}");
+    let crashed = trouble(&hostile, "trap-explain").await.unwrap_err().to_string();
+    assert!(crashed.starts_with("crashed in explain: "), "{crashed}");
 }

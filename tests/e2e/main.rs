@@ -6,6 +6,7 @@
 mod bad_input;
 mod bad_upstream;
 mod bodies;
+mod cache;
 mod canary;
 mod chatgpt;
 mod cli;
@@ -22,6 +23,7 @@ mod endings;
 mod endpoints;
 mod every_position;
 mod failover;
+mod floods;
 mod folding;
 mod followed;
 mod found;

@@ -56,7 +56,12 @@ impl Models {
         } else {
             names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
             if providers.active().is_empty() {
-                print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+                match providers.by_id.is_empty() {
+                    true => print::note(&print::printable(&format!("nothing to list: {}", providers.not_loaded()))),
+                    false => {
+                        print::note("no provider is active, so there is nothing to list. See why: bitrouter providers");
+                    }
+                }
             }
         }
         let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();

@@ -16,9 +16,10 @@ use super::providers::{RefusedRow, Row, not_loaded};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
-use crate::plugin::Digest;
+use crate::plugin::compile::MAX_COMPONENT;
 use crate::plugin::description::{Attach, Auth, Description, Login, Place};
 use crate::plugin::trust::{Grant, Lock};
+use crate::plugin::{Digest, file};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
@@ -101,7 +102,8 @@ impl Trust {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let file = std::path::absolute(&self.file)?;
         // Read once: what is shown is what is accepted.
-        let bytes = std::fs::read(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        let bytes = file::read(&file, MAX_COMPONENT as u64)
+            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
         let digest = Digest::of(&bytes);
         let (description, built_in) = describe(&setup, &bytes, &digest).map_err(|error| {
             format!("{} cannot be accepted: {}", file.display(), print::printable(&error.to_string()))

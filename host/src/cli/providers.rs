@@ -50,6 +50,9 @@ pub(super) struct Row {
     pub version: String,
     /// The file, or nothing for one that is built in.
     pub file: Option<String>,
+    /// What its description says that this version does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<String>,
 }
 
 /// Whether routing may use a provider.
@@ -104,6 +107,7 @@ impl Row {
             priority: provider.priority,
             origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
             version: description.version.clone(),
+            not_understood: description.not_understood.clone(),
             file: match &provider.plugin.origin {
                 Origin::BuiltIn => None,
                 Origin::File(path) => Some(path.display().to_string()),
@@ -126,12 +130,13 @@ pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provid
     if let Some(provider) = providers.by_id.get(id) {
         return Ok(provider);
     }
-    if let Some(refused) = providers.refused.iter().find(|refused| refused.id.as_deref() == Some(id)) {
+    if let Some(refused) = providers.refused.iter().find(|refused| refused.called() == Some(id)) {
         return Err(format!("{id}: {} is not loaded: {}", refused.file, refused.reason).into());
     }
     let known = || providers.by_id.keys().map(String::as_str);
     let near = match nearest(id, known(), 1).first() {
         Some(near) => format!("did you mean `{near}`?"),
+        None if providers.by_id.is_empty() => providers.not_loaded(),
         None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
     };
     Err(format!("there is no provider `{}`: {near}", print::printable(id)).into())
@@ -175,7 +180,9 @@ impl ListProviders {
         let (rows, refused) = (Row::all(&providers), RefusedRow::all(&providers));
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
-            false => print::answer(&(table(&rows) + &missing(&rows) + &not_loaded(&refused)))?,
+            false => {
+                print::answer(&(table(&rows) + &missing(&rows) + &not_understood(&rows) + &not_loaded(&refused)))?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -213,6 +220,14 @@ pub(super) fn missing(rows: &[Row]) -> String {
     if any { format!("\nnot used:\n{}", table.text()) } else { String::new() }
 }
 
+/// What is left out of descriptions; nothing where all is known.
+fn not_understood(rows: &[Row]) -> String {
+    let mut table = Table::indented();
+    let all = || rows.iter().flat_map(|row| row.not_understood.iter().map(move |what| [row.id.as_str(), what]));
+    all().for_each(|row| table.row(row));
+    if all().next().is_none() { String::new() } else { format!("\nnot known to this version:\n{}", table.text()) }
+}
+
 /// The components that do not serve; nothing where all do.
 pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
     if refused.is_empty() {
@@ -238,6 +253,7 @@ pub(super) mod tests {
             priority: 100,
             origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
             version: "1.2.0".into(),
+            not_understood: Vec::new(),
             file: None,
         }
     }

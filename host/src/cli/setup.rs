@@ -14,6 +14,7 @@ use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
 use crate::credential::Store;
+use crate::plugin::Refused;
 use crate::plugin::description::SideKind;
 use crate::route::Providers;
 use crate::side;
@@ -124,7 +125,7 @@ pub(super) fn provider_problems(loaded: &Loaded, providers: &Providers) -> Vec<S
     let Some(file) = loaded.source.path() else {
         return Vec::new();
     };
-    let refused = providers.refused.iter().filter_map(|refused| refused.id.as_deref());
+    let refused = providers.refused.iter().filter_map(Refused::called);
     let known: Vec<&str> = providers.by_id.keys().map(String::as_str).chain(refused).collect();
     let mut problems = match loaded.check_providers(&known) {
         Err(ConfigError::Invalid { problems, .. }) => problems.iter().map(|problem| problem.line(file)).collect(),

@@ -95,6 +95,11 @@ impl Paths {
         self.data_dir.join("plugins.lock")
     }
 
+    /// The key under which this user's cache is written.
+    pub fn cache_key(&self) -> PathBuf {
+        self.data_dir.join("cache.key")
+    }
+
     /// The token store.
     pub fn token_store(&self) -> PathBuf {
         self.data_dir.join("oauth-tokens.json")

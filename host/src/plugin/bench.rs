@@ -1,4 +1,7 @@
 //! Benching a component that is over its budget again and again, so that it stops costing everybody else CPU time.
+//!
+//! Only what a component does with little is its own doing: with a large body it may be the client's, and one client's
+//! bodies must not take a provider away from the others.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -7,6 +10,8 @@ use super::hook::HookError;
 
 /// Budget failures in a row before a component is benched.
 const STRIKES: u32 = 5;
+/// What goes wrong in a hook that had more bytes than this to read is no strike.
+const SMALL: usize = 16 << 10;
 /// How long it is benched.
 const BENCHED: Duration = Duration::from_secs(30);
 
@@ -36,11 +41,15 @@ impl Bench {
         self.check().err().map(|error| error.to_string())
     }
 
-    /// Counts an outcome. Only budget failures are strikes: an ordinary crash costs nobody else anything.
-    pub(super) fn record<T>(&self, outcome: &Result<T, HookError>) {
+    /// Counts the outcome of a hook that had so many bytes to read. Only budget failures are strikes: an ordinary crash
+    /// costs nobody else anything, and the wall clock says as much of the machine as of the component.
+    pub(super) fn record<T>(&self, outcome: &Result<T, HookError>, size: usize) {
+        if outcome.is_err() && size > SMALL {
+            return;
+        }
         let mut record = self.lock();
         match outcome {
-            Err(error @ (HookError::Cpu(_) | HookError::Wall(_) | HookError::Memory(_))) => {
+            Err(error @ (HookError::Cpu(_) | HookError::Memory(_))) => {
                 record.strikes += 1;
                 if record.strikes >= STRIKES {
                     record.until = Some(Instant::now() + BENCHED);
@@ -67,11 +76,11 @@ mod tests {
     fn a_component_over_its_budget_five_times_in_a_row_is_benched() {
         let bench = Bench::default();
         for _ in 0..4 {
-            bench.record::<()>(&Err(HookError::Stack));
-            bench.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))));
+            bench.record::<()>(&Err(HookError::Stack), 0);
+            bench.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))), SMALL);
         }
         assert!(bench.check().is_ok());
-        bench.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))));
+        bench.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))), SMALL);
         let error = bench.check().expect_err("benched").to_string();
         assert!(error.contains("used up its 20 ms of CPU time, 5 times in a row"), "{error}");
     }
@@ -81,9 +90,22 @@ mod tests {
         let bench = Bench::default();
         for _ in 0..20 {
             for _ in 0..4 {
-                bench.record::<()>(&Err(HookError::Memory(64 << 20)));
+                bench.record::<()>(&Err(HookError::Memory(64 << 20)), 0);
             }
-            bench.record(&Ok(()));
+            bench.record(&Ok(()), 0);
+        }
+        assert!(bench.check().is_ok());
+    }
+
+    #[test]
+    fn what_takes_a_large_body_benches_nobody() {
+        let bench = Bench::default();
+        for size in [SMALL + 1, 204 << 10, 900 << 10, 60 << 20] {
+            for _ in 0..20 {
+                bench.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))), size);
+                bench.record::<()>(&Err(HookError::Memory(64 << 20)), size);
+                bench.record::<()>(&Err(HookError::Wall(Duration::from_secs(5))), 0);
+            }
         }
         assert!(bench.check().is_ok());
     }

@@ -5,6 +5,8 @@
 
 use wasmparser::{Parser, Payload};
 
+use super::cut;
+
 /// Made from the contract; what each item means is said there.
 #[allow(missing_docs)]
 mod bindings {
@@ -61,6 +63,7 @@ pub enum NotAProvider {
 /// Reads the outermost import and export names of a component.
 pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
     let mut names = Names { version: String::new(), wasi: false };
+    let mut versions: Vec<String> = Vec::new();
     let mut depth = 0usize;
     if !component.starts_with(b"\0asm") {
         return Err(NotAProvider::NotAComponent);
@@ -85,16 +88,18 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
                 for export in section {
                     let export = export.map_err(not_a_component)?;
                     if let Some(version) = export.name.name.strip_prefix(PACKAGE) {
-                        version.clone_into(&mut names.version);
+                        versions.push(cut::sentence(version));
                     }
                 }
             }
             _ => {}
         }
     }
-    match names.version.rsplit_once('.') {
-        Some((understood, _)) if understood == UNDERSTOOD => Ok(names),
-        Some(_) => Err(NotAProvider::Version(names.version)),
-        None => Err(NotAProvider::NoProvider),
+    // One that exports several is for gateways of several ages.
+    let understood = |version: &&String| version.rsplit_once('.').is_some_and(|(version, _)| version == UNDERSTOOD);
+    match versions.iter().find(understood) {
+        Some(version) => Ok(Names { version: version.clone(), ..names }),
+        None if versions.is_empty() => Err(NotAProvider::NoProvider),
+        None => Err(NotAProvider::Version(versions.join(" and "))),
     }
 }

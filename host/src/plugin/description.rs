@@ -5,6 +5,7 @@
 //! members are kept out of the way here, never refused.
 
 mod oauth;
+pub(super) mod understood;
 
 use std::collections::BTreeMap;
 
@@ -62,6 +63,10 @@ pub struct Description {
     /// How a call is paid for. A bare model name never moves between the two by itself.
     #[serde(default)]
     pub billing: Billing,
+    /// What it says that this version does not know, each as a sentence; none of it is in the other members.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub not_understood: Vec<String>,
 }
 
 /// One way of paying.

@@ -11,26 +11,51 @@ use super::hook::HookState;
 /// The type behind the resource `document`. A hook has one body at most, which its state owns; the handle says nothing.
 pub struct Body;
 
-/// Log lines that one hook may write, and how long one may be.
+/// Log lines that one hook may write, beside what the component may over time.
 const LOG_LINES: u32 = 32;
-const LOG_BYTES: usize = 1024;
+/// What makes work long enough, some milliseconds, not to be done where everybody is answered: the body's bytes, the
+/// values of a table or list, the edits of a batch and the bytes of these. A coding agent's calls stay far below.
+const LONG_BODY: usize = 2 << 20;
+const LONG_TABLE: usize = 1 << 14;
+const LONG_BATCH: usize = 1 << 11;
+const LONG_EDITS: usize = 1 << 20;
+/// The longest text that a guest may read at once.
+const MOST: u32 = 16 << 20;
 
 impl HookState {
+    /// Reads the document; `size` says how many values that would be.
     fn read<T>(
         &mut self,
+        size: impl FnOnce(&mut Document) -> Result<usize, DocumentError>,
         read: impl FnOnce(&mut Document) -> Result<T, DocumentError>,
     ) -> wasmtime::Result<Result<T, ReadError>> {
         self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        Ok(read(document).map_err(|error| match error {
+        let read = if document.body_len() > LONG_BODY {
+            self.meter.work(|| read(document))
+        } else {
+            match size(document) {
+                Ok(size) if size > LONG_TABLE => self.meter.work(|| read(document)),
+                Ok(_) => read(document),
+                Err(error) => Err(error),
+            }
+        };
+        Ok(read.map_err(|error| match error {
             DocumentError::TooBig { size, .. } => ReadError::TooBig(size),
             other => {
                 let message = other.to_string();
-                self.body_error.get_or_insert(other);
+                if other.is_of_the_body() {
+                    self.body_error.get_or_insert(other);
+                }
                 ReadError::Invalid(message)
             }
         }))
     }
+}
+
+/// For reads of one value.
+fn one(_: &mut Document) -> Result<usize, DocumentError> {
+    Ok(1)
 }
 
 impl imports::Host for HookState {
@@ -40,24 +65,14 @@ impl imports::Host for HookState {
         if self.log_lines > LOG_LINES {
             return Ok(());
         }
-        let end = message.floor_char_boundary(LOG_BYTES);
-        let message =
-            self.scrubber.as_ref().map_or(message[..end].into(), |scrubber| scrubber.scrub_text(&message[..end]));
-        let message = message.escape_debug();
-        let provider = &*self.provider;
-        match level {
-            Level::Error => tracing::error!(target: "bitrouter::guest", provider, "{message}"),
-            Level::Warn => tracing::warn!(target: "bitrouter::guest", provider, "{message}"),
-            Level::Info => tracing::info!(target: "bitrouter::guest", provider, "{message}"),
-            Level::Debug => tracing::debug!(target: "bitrouter::guest", provider, "{message}"),
-        }
+        self.log.line(level, &message, self.scrubber.as_deref());
         Ok(())
     }
 }
 
 impl imports::HostDocument for HookState {
     fn kind(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<GuestKind>, ReadError>> {
-        self.read(|document| {
+        self.read(one, |document| {
             Ok(document.kind(&pointer)?.map(|kind| match kind {
                 Kind::Object => GuestKind::Object,
                 Kind::Array => GuestKind::Array,
@@ -70,7 +85,7 @@ impl imports::HostDocument for HookState {
     }
 
     fn size(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<u32>, ReadError>> {
-        self.read(|document| document.size(&pointer))
+        self.read(one, |document| document.size(&pointer))
     }
 
     fn get(
@@ -79,11 +94,12 @@ impl imports::HostDocument for HookState {
         pointer: String,
         max: u32,
     ) -> wasmtime::Result<Result<Option<String>, ReadError>> {
-        self.read(|document| Ok(document.get(&pointer, max)?.map(|text| text.to_string())))
+        self.read(one, |document| Ok(document.get(&pointer, max.min(MOST))?.map(|text| text.to_string())))
     }
 
     fn keys(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Vec<String>, ReadError>> {
-        self.read(|document| Ok(document.keys(&pointer)?.into_iter().map(|key| key.to_string()).collect()))
+        let size = |document: &mut Document| document.count(&pointer);
+        self.read(size, |document| Ok(document.keys(&pointer)?.into_iter().map(|key| key.to_string()).collect()))
     }
 
     fn select(
@@ -94,7 +110,8 @@ impl imports::HostDocument for HookState {
         max: u32,
     ) -> wasmtime::Result<Result<Vec<Vec<GuestCell>>, ReadError>> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        self.read(|document| {
+        let size = |document: &mut Document| Ok(document.count(&array)? * fields.len());
+        self.read(size, |document| {
             let table = document.select(&array, &fields, max)?;
             let cell = |cell: &Cell<'_>| match cell {
                 Cell::Absent => GuestCell::Absent,
@@ -118,12 +135,24 @@ impl imports::HostDocument for HookState {
             .collect();
         self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        Ok(document.patch(&edits).map_err(|error| error.to_string()))
+        let bytes = || edits.iter().map(text_of).sum::<usize>();
+        let long = document.body_len() > LONG_BODY || edits.len() > LONG_BATCH || bytes() > LONG_EDITS;
+        let patched = if long { self.meter.work(|| document.patch(&edits)) } else { document.patch(&edits) };
+        Ok(patched.map_err(|error| error.to_string()))
     }
 
     fn drop(&mut self, _: Resource<Body>) -> wasmtime::Result<()> {
         // The guest only ever borrows it; the state owns the body.
         Ok(())
+    }
+}
+
+/// Bytes that have to be looked at for an edit.
+fn text_of(edit: &Edit<'_>) -> usize {
+    match edit {
+        Edit::Add { path, value } | Edit::Replace { path, value } => path.len() + value.len(),
+        Edit::Remove { path } => path.len(),
+        Edit::Move { source, target } | Edit::Copy { source, target } => source.len() + target.len(),
     }
 }
 

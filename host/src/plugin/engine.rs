@@ -24,7 +24,7 @@ const WASM_STACK: usize = 512 << 10;
 /// How much one call of a hook may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// CPU time, counted in ticks of the engine's clock.
+    /// CPU time of its thread, host calls included.
     pub cpu: Duration,
     /// Linear memory in bytes.
     pub memory: usize,
@@ -38,6 +38,21 @@ impl Default for Budget {
     }
 }
 
+/// Bytes that a hook gets as much CPU time for again as it has at all: 200 ms for each megabyte with the default budget.
+const MORE_FOR: usize = 100 << 10;
+/// The most that it gets for all of them.
+const MORE_AT_MOST: Duration = Duration::from_secs(2);
+
+impl Budget {
+    /// The budget of a hook that has so many bytes to read: whoever reads every message of a long conversation is not
+    /// one that loops.
+    pub(super) fn with(self, bytes: usize) -> Self {
+        let more = self.cpu.mul_f64(bytes as f64 / MORE_FOR as f64).min(MORE_AT_MOST);
+        // In whole milliseconds: the clock that looks at it does not tick more often.
+        Budget { cpu: self.cpu + Duration::from_millis(more.as_millis() as u64), ..self }
+    }
+}
+
 /// What the engine allows a guest, shared by the pool and by the compiler's child process: both must agree, or compiled
 /// code would not load.
 /// Threads, the component model's async and Winch are not even compiled in.
@@ -46,7 +61,8 @@ pub fn settings() -> Config {
     config
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Components that are composed of others, as QuickJS guests are, pass data between two memories.
+        .wasm_multi_memory(true)
         .wasm_gc(false)
         .wasm_exceptions(false)
         .concurrency_support(false)
@@ -64,10 +80,12 @@ pub fn settings() -> Config {
 fn pool(memory: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL)
-        .total_core_instances(POOL * 4)
-        .max_core_instances_per_component(16)
-        .max_memories_per_component(2)
-        .max_tables_per_component(8)
+        // Counters without memory of their own: Python's guests have 26 modules that stand in for WASI.
+        .total_core_instances(POOL * 16)
+        .max_core_instances_per_component(64)
+        // One that is composed of several has a memory for each.
+        .max_memories_per_component(8)
+        .max_tables_per_component(64)
         .total_memories(POOL)
         .total_tables(POOL * 4)
         .total_stacks(POOL)
@@ -208,5 +226,59 @@ pub(super) struct Ticking<'a> {
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
         self.clock.active.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::Store;
+    use wasmtime::component::{Component, Linker};
+
+    use super::*;
+
+    /// A component that is composed of two, each with a memory of its own: one hands the other a text.
+    const COMPOSED: &str = r#"(component
+        (component $counts
+            (core module $m (memory (export "mem") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16))
+                (func (export "len") (param i32 i32) (result i32) (local.get 1)))
+            (core instance $i (instantiate $m))
+            (func (export "len") (param "s" string) (result u32)
+                (canon lift (core func $i "len") (memory (core memory $i "mem")) (realloc (core func $i "realloc")))))
+        (component $asks
+            (import "len" (func $len (param "s" string) (result u32)))
+            (core module $libc (memory (export "mem") 1) (data (i32.const 0) "hello")
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16)))
+            (core instance $l (instantiate $libc))
+            (core func $lowered
+                (canon lower (func $len) (memory (core memory $l "mem")) (realloc (core func $l "realloc"))))
+            (core module $main (import "" "len" (func $len (param i32 i32) (result i32)))
+                (func (export "run") (result i32) (call $len (i32.const 0) (i32.const 5))))
+            (core instance $x (instantiate $main (with "" (instance (export "len" (func $lowered))))))
+            (func (export "run") (result u32) (canon lift (core func $x "run"))))
+        (instance $a (instantiate $counts))
+        (instance $b (instantiate $asks (with "len" (func $a "len"))))
+        STUBS
+        (export "run" (func $b "run")))"#;
+
+    #[tokio::test]
+    async fn components_of_several_memories_and_many_modules_run_in_the_pool() {
+        let runtime = Runtime::new(Budget { memory: 16 << 20, ..Budget::default() }).unwrap();
+        // As componentize-py stubs WASI: a module for each interface, each with a table.
+        let stubs: String = (0..50)
+            .map(|number| {
+                format!("(core module $s{number} (table 1 funcref)) (core instance (instantiate $s{number}))")
+            })
+            .collect();
+        let bytes = wat::parse_str(COMPOSED.replace("STUBS", &stubs)).unwrap();
+        let component = Component::new(runtime.engine(), bytes).unwrap();
+        let instance = Linker::new(runtime.engine()).instantiate_pre(&component).unwrap();
+        for _ in 0..20 {
+            let mut store = Store::new(runtime.engine(), ());
+            store.set_epoch_deadline(1_000_000);
+            let instance = instance.instantiate_async(&mut store).await.unwrap();
+            let run = instance.get_typed_func::<(), (u32,)>(&mut store, "run").unwrap();
+            assert_eq!(run.call_async(&mut store, ()).await.unwrap(), (5,));
+        }
     }
 }

@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_document::{Document, Error as DocumentError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Resource;
-use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Plugin;
 use super::contract::{
     Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, PluginPre, Request, Step, Trouble, Window,
 };
+use super::cut;
 use super::engine::{Budget, Runtime};
+use super::guest_log::GuestLog;
+use super::meter::Meter;
 use super::wasi::Inert;
 use crate::credential::Scrubber;
 
 /// What a hook's store holds.
 pub struct HookState {
-    pub(super) provider: Arc<str>,
+    pub(super) log: Arc<GuestLog>,
     pub(super) document: Option<Document>,
     /// What was wrong with the body when a hook read it, so that the client hears it in its own words.
     pub(super) body_error: Option<DocumentError>,
@@ -30,9 +32,9 @@ pub struct HookState {
     /// True while the hook has neither looked at the document nor logged: its answer follows from the arguments alone.
     pub(super) untouched: bool,
     pub(super) wasi: Option<Box<Inert>>,
+    pub(super) meter: Meter,
     budget: Budget,
     refused_memory: bool,
-    ticks_left: u32,
 }
 
 impl ResourceLimiter for HookState {
@@ -70,7 +72,10 @@ pub enum Prepared {
 impl From<Step> for Prepared {
     fn from(step: Step) -> Self {
         match step {
-            Step::Send(request) => Prepared::Send(Arc::new(request)),
+            Step::Send(mut request) => {
+                cut::request(&mut request);
+                Prepared::Send(Arc::new(request))
+            }
             Step::Ask(exchange) => Prepared::Ask(Box::new(exchange)),
         }
     }
@@ -91,11 +96,11 @@ pub enum HookError {
     /// It recursed too deep.
     #[error("recursed until its stack was used up")]
     Stack,
-    /// Any other trap, in the engine's words.
-    #[error("crashed: {0}")]
+    /// Any other trap: in which hook, and in the engine's words.
+    #[error("crashed in {0}")]
     Trap(String),
-    /// It returned something that the contract does not allow.
-    #[error("broke the contract: {0}")]
+    /// It did something that the contract does not allow: in which hook, and what.
+    #[error("broke the contract in {0}")]
     Contract(String),
     /// Every slot was in use for 100 ms.
     #[error("found no free slot within 100 ms")]
@@ -113,8 +118,6 @@ pub enum HookError {
     Body(DocumentError),
 }
 
-/// How long a hook waits for a slot before the client is told to come back.
-const SLOT_WAIT: Duration = Duration::from_millis(100);
 /// What a guest may move across the boundary in one call, beyond the body's own size: memos, headers, edits.
 pub(super) const FUEL: usize = 8 << 20;
 
@@ -130,13 +133,13 @@ impl Plugin {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
         // Boxed, so that a call which is remembered does not carry the size of one that is not.
-        let asked = Box::pin(self.shape(body, scrubber, async |guest, store, body| {
+        let asked = Box::pin(self.shape("prepare", body, scrubber, async |guest, store, body| {
             let step = guest.bitrouter_provider_provider().call_prepare(&mut *store, call, &body).await?;
             Ok((step, store.data().untouched && store.data().wasi.is_none()))
         }));
         let (answer, body) = asked.await;
         let answer = answer.map(|(step, pure)| {
-            step.map(|step| match Prepared::from(step) {
+            step.map_err(cut::failure).map(|step| match Prepared::from(step) {
                 Prepared::Send(request) if pure => {
                     self.remembered.keep(call, &body, &request);
                     Prepared::Send(request)
@@ -157,11 +160,11 @@ impl Plugin {
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
         let (answer, body) = self
-            .shape(body, scrubber, async |guest, store, body| {
+            .shape("resume", body, scrubber, async |guest, store, body| {
                 guest.bitrouter_provider_provider().call_resume(store, call, &body, memo, answer).await
             })
             .await;
-        (answer.map(|step| step.map(Prepared::from)), body)
+        (answer.map(|step| step.map(Prepared::from).map_err(cut::failure)), body)
     }
 
     /// Says what a failure means.
@@ -171,10 +174,15 @@ impl Plugin {
         memo: &[u8],
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Failure, HookError> {
-        self.observe(scrubber, async |guest, store| {
+        let size = match trouble {
+            Trouble::Answer(answer) => answer.body.len(),
+            Trouble::Event(event) => event.len(),
+        };
+        self.observe("explain", size, scrubber, async |guest, store| {
             guest.bitrouter_provider_provider().call_explain(store, trouble, memo).await
         })
         .await
+        .map(cut::failure)
     }
 
     /// Reads the limits out of headers or an event.
@@ -184,7 +192,7 @@ impl Plugin {
         event: Option<&str>,
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Vec<Window>, HookError> {
-        self.observe(scrubber, async |guest, store| {
+        self.observe("quota", event.map_or(0, str::len), scrubber, async |guest, store| {
             guest.bitrouter_provider_provider().call_quota(store, headers, event).await
         })
         .await
@@ -200,34 +208,38 @@ impl Plugin {
     ) -> Result<Result<String, Failure>, HookError> {
         let budget = off_the_path(self.runtime.budget());
         let (answer, _) = self
-            .within_budget(budget, None, scrubber, async |guest, store| {
+            .within_budget("interpret", budget, None, scrubber, async |guest, store| {
                 guest.bitrouter_provider_provider().call_interpret(store, side, page).await
             })
             .await;
-        answer
+        answer.map(|read| read.map_err(cut::failure))
     }
 
-    /// Runs a hook that has no body.
+    /// Runs a hook that has no body, but so many bytes to read.
     async fn observe<T>(
         &self,
+        name: &'static str,
+        size: usize,
         scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> Result<T, HookError> {
-        let (answer, _) = self.run(None, scrubber, hook).await;
+        let (answer, _) = self.run(name, size, None, scrubber, hook).await;
         answer
     }
 
     /// Runs a hook that gets the call's body.
     async fn shape<T>(
         &self,
+        name: &'static str,
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>, BodyArgument) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, HookBody) {
         match body {
             HookBody::Json(document) => {
+                let size = document.body_len();
                 let (answer, document) = self
-                    .run(Some(document), scrubber, async |guest, store| {
+                    .run(name, size, Some(document), scrubber, async |guest, store| {
                         hook(guest, store, BodyArgument::Json(Resource::new_borrow(0))).await
                     })
                     .await;
@@ -235,20 +247,23 @@ impl Plugin {
             }
             HookBody::Opaque(blob) => {
                 let argument = BodyArgument::Opaque(blob.clone());
-                let (answer, _) =
-                    self.run(None, scrubber, async |guest, store| hook(guest, store, argument).await).await;
+                let run = async |guest: &_, store: &mut _| hook(guest, store, argument).await;
+                let (answer, _) = self.run(name, 0, None, scrubber, run).await;
                 (answer, HookBody::Opaque(blob))
             }
             HookBody::None => {
-                let (answer, _) =
-                    self.run(None, scrubber, async |guest, store| hook(guest, store, BodyArgument::None).await).await;
+                let run = async |guest: &_, store: &mut _| hook(guest, store, BodyArgument::None).await;
+                let (answer, _) = self.run(name, 0, None, scrubber, run).await;
                 (answer, HookBody::None)
             }
         }
     }
 
+    /// Runs a hook that has so many bytes to read, unless the component is benched.
     async fn run<T>(
         &self,
+        name: &'static str,
+        size: usize,
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
@@ -256,26 +271,28 @@ impl Plugin {
         if let Err(benched) = self.bench.check() {
             return (Err(benched), document);
         }
-        let (answer, document) = self.within_budget(self.runtime.budget(), document, scrubber, hook).await;
-        self.bench.record(&answer);
+        let budget = self.runtime.budget().with(size);
+        let (answer, document) = self.within_budget(name, budget, document, scrubber, hook).await;
+        self.bench.record(&answer, size);
         (answer, document)
     }
 
     async fn within_budget<T>(
         &self,
+        name: &'static str,
         budget: Budget,
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
-        let _slot = match slot(&self.slots).await {
+        let _slot = match self.slots.slot().await {
             Ok(slot) => slot,
             Err(busy) => return (Err(busy), document),
         };
         let body_size = document.as_ref().map_or(0, Document::body_len);
-        let state = HookState::new(Arc::clone(&self.id), document, scrubber, budget, self.wasi);
+        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, self.wasi);
         let mut store = store(&self.runtime, state, FUEL + 2 * body_size);
-        let answer = within(&self.runtime, &mut store, async |store: &mut Store<HookState>| {
+        let answer = within(&self.runtime, name, &mut store, async |store: &mut Store<HookState>| {
             let guest = self.pre.instantiate_async(&mut *store).await?;
             hook(&guest, store).await
         })
@@ -292,29 +309,30 @@ impl Plugin {
 
 impl HookState {
     pub(super) fn new(
-        provider: Arc<str>,
+        log: Arc<GuestLog>,
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
         budget: Budget,
         wasi: bool,
     ) -> Self {
         HookState {
-            wasi: wasi.then(|| Box::new(Inert::new(&provider, scrubber.clone()))),
-            provider,
+            wasi: wasi.then(|| Box::new(Inert::new(&log, scrubber.clone()))),
+            log,
             document,
             body_error: None,
             scrubber,
             log_lines: 0,
             untouched: true,
+            meter: Meter::new(budget.cpu),
             budget,
             refused_memory: false,
-            ticks_left: ticks(budget),
         }
     }
 
     /// Starts the next call of an instance that lives longer than one.
     pub(super) fn renew(&mut self, budget: Budget) {
-        self.ticks_left = ticks(budget);
+        self.meter = Meter::new(budget.cpu);
+        self.budget = budget;
         self.log_lines = 0;
     }
 }
@@ -324,22 +342,6 @@ fn off_the_path(budget: Budget) -> Budget {
     Budget { cpu: budget.cpu * 10, ..budget }
 }
 
-/// One tick of the engine's clock is a millisecond.
-fn ticks(budget: Budget) -> u32 {
-    u32::try_from(budget.cpu.as_millis()).unwrap_or(u32::MAX)
-}
-
-/// Waits for a slot of the pool.
-pub(super) async fn slot(slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, HookError> {
-    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-        return Ok(slot);
-    }
-    match tokio::time::timeout(SLOT_WAIT, Arc::clone(slots).acquire_owned()).await {
-        Ok(Ok(slot)) => Ok(slot),
-        _ => Err(HookError::Busy),
-    }
-}
-
 /// A store with every limit set.
 pub(super) fn store(runtime: &Runtime, state: HookState, fuel: usize) -> Store<HookState> {
     let mut store = Store::new(runtime.engine(), state);
@@ -347,10 +349,10 @@ pub(super) fn store(runtime: &Runtime, state: HookState, fuel: usize) -> Store<H
     store.set_hostcall_fuel(fuel);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut context| {
-        let state = context.data_mut();
-        // One tick is counted for each look at the clock, however long the machine left this thread waiting.
-        state.ticks_left = state.ticks_left.saturating_sub(1);
-        Ok(if state.ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        Ok(match context.data_mut().meter.tick() {
+            Some(rest) => UpdateDeadline::YieldCustom(1, Box::pin(rest)),
+            None => UpdateDeadline::Interrupt,
+        })
     });
     store
 }
@@ -358,6 +360,7 @@ pub(super) fn store(runtime: &Runtime, state: HookState, fuel: usize) -> Store<H
 /// Runs guest code under the wall-clock limit, with the clock ticking.
 pub(super) async fn within<T>(
     runtime: &Runtime,
+    name: &'static str,
     store: &mut Store<HookState>,
     run: impl AsyncFnOnce(&mut Store<HookState>) -> wasmtime::Result<T>,
 ) -> Result<T, HookError> {
@@ -365,28 +368,35 @@ pub(super) async fn within<T>(
     let budget = store.data().budget;
     match tokio::time::timeout(budget.wall, run(&mut *store)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(classify(&error, store.data())),
+        Ok(Err(error)) => Err(classify(&error, name, store.data())),
         Err(_) => Err(HookError::Wall(budget.wall)),
     }
 }
 
-fn classify(error: &wasmtime::Error, state: &HookState) -> HookError {
-    let budget = state.budget;
+fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError {
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => HookError::Cpu(budget.cpu),
+        Some(Trap::Interrupt) => HookError::Cpu(state.meter.budget()),
         Some(Trap::StackOverflow) => HookError::Stack,
-        _ if state.refused_memory => HookError::Memory(budget.memory),
-        Some(trap) => HookError::Trap(trap.to_string()),
-        None => HookError::Contract(error.root_cause().to_string()),
+        _ if state.refused_memory => HookError::Memory(state.budget.memory),
+        Some(trap) => HookError::Trap(cut::sentence(format!("{name}: {trap}{}", place(error)))),
+        None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
+        None => HookError::Contract(cut::sentence(format!("{name}: {}", error.root_cause()))),
     }
+}
+
+/// The functions in which it happened, the innermost first, where the component names them.
+fn place(error: &wasmtime::Error) -> String {
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).take(3).collect();
+    if names.is_empty() { String::new() } else { format!(", in {}", names.join(" of ").escape_debug()) }
 }
 
 /// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once.
 pub(super) async fn describe(runtime: &Runtime, pre: &PluginPre<HookState>, wasi: bool) -> Result<String, HookError> {
     let budget = off_the_path(runtime.budget());
-    let state = HookState::new("(loading)".into(), None, None, budget, wasi);
+    let state = HookState::new(GuestLog::new("(loading)"), None, None, budget, wasi);
     let mut store = store(runtime, state, FUEL);
-    within(runtime, &mut store, async |store: &mut Store<HookState>| {
+    within(runtime, "describe", &mut store, async |store: &mut Store<HookState>| {
         let guest = pre.instantiate_async(&mut *store).await?;
         guest.bitrouter_provider_provider().call_describe(store).await
     })

@@ -4,19 +4,21 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use super::cache::{Cache, Digest};
+use super::cache::{Cache, Code, Digest};
 use super::compile::{CompileError, Compiler};
 use super::contract::{self, NotAProvider, PluginPre};
+use super::cut;
 use super::description::Description;
 use super::engine::{REWRITERS, Runtime, SLOTS};
+use super::guest_log::GuestLog;
 use super::hook::{self, HookError, HookState};
 use super::remember::Remembered;
+use super::slots::Slots;
 use super::validate::{self, Invalid};
-use super::{Origin, Plugin, bench::Bench};
+use super::{Origin, Plugin, bench::Bench, wasi};
 
 /// The longest description that is read, in bytes.
 const MAX_DESCRIPTION: usize = 1 << 20;
@@ -30,6 +32,9 @@ pub enum LoadError {
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// It compiles, and wants more than a component may have.
+    #[error("it does not fit this gateway's limits: {0}")]
+    Engine(String),
     /// It imports something that the host does not lend, or exports the wrong types.
     #[error("it does not fit the contract: {0}")]
     Link(String),
@@ -47,8 +52,8 @@ pub struct Loader {
     runtime: Runtime,
     cache: Cache,
     compiler: Compiler,
-    slots: Arc<Semaphore>,
-    rewriters: Arc<Semaphore>,
+    slots: Arc<Slots>,
+    rewriters: Arc<Slots>,
 }
 
 impl Loader {
@@ -58,8 +63,8 @@ impl Loader {
             runtime,
             cache,
             compiler,
-            slots: Arc::new(Semaphore::new(SLOTS as usize)),
-            rewriters: Arc::new(Semaphore::new(REWRITERS as usize)),
+            slots: Slots::new(SLOTS as usize),
+            rewriters: Slots::new(REWRITERS as usize),
         }
     }
 
@@ -88,15 +93,23 @@ impl Loader {
             Some(known) => known,
             None => self.ask(&pre, &digest, names.wasi).await?,
         };
+        for what in &description.not_understood {
+            tracing::warn!(
+                provider = description.id,
+                what,
+                "left out of a component's description: it is not known here"
+            );
+        }
         Ok(Plugin {
             id: description.id.as_str().into(),
+            log: GuestLog::new(&description.id),
             description,
             origin,
             digest,
             pre,
             runtime: self.runtime.clone(),
-            slots: Arc::clone(&self.slots),
-            rewriters: Arc::clone(&self.rewriters),
+            slots: self.slots.share(),
+            rewriters: self.rewriters.share(),
             bench: Bench::default(),
             remembered: Remembered::default(),
             wasi: names.wasi,
@@ -105,12 +118,14 @@ impl Loader {
 
     async fn compile(&self, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
         let started = std::time::Instant::now();
-        let code = self.compiler.compile(bytes, self.runtime.budget().memory).await?;
-        self.cache.keep_code(digest, &code).map_err(CompileError::Process)?;
+        let code = Code::compiled(self.compiler.compile(bytes, self.runtime.budget().memory).await?);
         tracing::info!(digest = digest.as_str(), ms = started.elapsed().as_millis(), "component compiled");
-        self.cache.code(self.runtime.engine(), digest).ok_or_else(|| {
-            CompileError::Refused("the compiled code does not load with this engine's settings".into()).into()
-        })
+        let component = code.load(self.runtime.engine());
+        let component = component.map_err(|error| LoadError::Engine(cut::sentence(format!("{error:#}"))))?;
+        if let Err(error) = self.cache.keep_code(digest, code.bytes()) {
+            tracing::warn!(%error, "a component's machine code is not kept: it is compiled again at the next start");
+        }
+        Ok(component)
     }
 
     fn link(&self, component: &Component, wasi: bool) -> Result<PluginPre<HookState>, LoadError> {
@@ -118,11 +133,11 @@ impl Loader {
             let mut linker = Linker::new(self.runtime.engine());
             contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)?;
             if wasi {
-                wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+                wasi::add_to_linker(&mut linker)?;
             }
             PluginPre::new(linker.instantiate_pre(component)?)
         };
-        link().map_err(|error: wasmtime::Error| LoadError::Link(format!("{error:#}")))
+        link().map_err(|error: wasmtime::Error| LoadError::Link(cut::sentence(format!("{error:#}"))))
     }
 
     async fn ask(&self, pre: &PluginPre<HookState>, digest: &Digest, wasi: bool) -> Result<Description, LoadError> {
@@ -132,7 +147,7 @@ impl Loader {
         }
         let description = validate::description(&json)?;
         if let Err(error) = self.cache.keep_description(digest, &json) {
-            tracing::warn!(%error, "a description was not cached: it is asked for again at the next start");
+            tracing::warn!(%error, "a description is not kept: it is asked for again at the next start");
         }
         Ok(description)
     }
@@ -158,8 +173,9 @@ impl Plugin {
             origin: Origin::BuiltIn,
             pre: pre.clone(),
             runtime: runtime.clone(),
-            slots: Arc::new(Semaphore::new(1)),
-            rewriters: Arc::new(Semaphore::new(1)),
+            log: GuestLog::new("described"),
+            slots: Slots::new(1).share(),
+            rewriters: Slots::new(1).share(),
             bench: Bench::default(),
             remembered: Remembered::default(),
             wasi: false,

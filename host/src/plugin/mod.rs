@@ -7,14 +7,19 @@ mod bench;
 mod cache;
 pub mod compile;
 pub mod contract;
+pub(crate) mod cut;
 pub mod description;
 mod document;
 mod engine;
+pub mod file;
+mod guest_log;
 mod hook;
 mod load;
+mod meter;
 mod registry;
 mod remember;
 mod rewriter;
+mod slots;
 pub mod trust;
 mod validate;
 mod wasi;
@@ -22,9 +27,7 @@ mod wasi;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
-pub use cache::{Cache, Digest};
+pub use cache::{Cache, CacheKey, Digest};
 pub use description::Description;
 pub use engine::{Budget, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, HookError, HookState, Prepared};
@@ -45,9 +48,10 @@ pub struct Plugin {
     pub digest: Digest,
     pre: contract::PluginPre<HookState>,
     runtime: Runtime,
-    slots: Arc<Semaphore>,
+    slots: Arc<slots::Share>,
     /// A rewriter keeps its slot for as long as its stream lasts, so rewriters have slots of their own.
-    rewriters: Arc<Semaphore>,
+    rewriters: Arc<slots::Share>,
+    log: Arc<guest_log::GuestLog>,
     bench: bench::Bench,
     remembered: remember::Remembered,
     wasi: bool,

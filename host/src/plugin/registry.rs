@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::cache::Digest;
+use super::compile::MAX_COMPONENT;
 use super::load::Loader;
 use super::trust::{Grant, Lock};
 use super::{Origin, Plugin};
@@ -39,6 +40,19 @@ pub struct Refused {
     pub id: Option<String>,
     /// Why, as a sentence with the next step.
     pub reason: String,
+}
+
+impl Refused {
+    /// The provider's id, as far as that is known: a component that did not load has not said it, so the file's name
+    /// stands for it.
+    pub fn called(&self) -> Option<&str> {
+        self.id.as_deref().or_else(|| Path::new(&self.file).file_stem()?.to_str())
+    }
+
+    /// What to call it.
+    pub fn name(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.file)
+    }
 }
 
 /// The providers at one moment.
@@ -198,7 +212,9 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
 
 async fn load(loader: &Loader, candidate: &Candidate) -> Result<Arc<Plugin>, Refused> {
     let loaded = loader.load(&candidate.bytes, candidate.digest.clone(), candidate.origin.clone()).await;
-    loaded.map(Arc::new).map_err(|error| Refused { file: candidate.file.clone(), id: None, reason: error.to_string() })
+    // A built-in one is named as its id is.
+    let id = (candidate.origin == Origin::BuiltIn).then(|| candidate.file.clone());
+    loaded.map(Arc::new).map_err(|error| Refused { file: candidate.file.clone(), id, reason: error.to_string() })
 }
 
 /// The component, if it may serve. `None`: a built-in one whose place is taken by a file that the user accepted.
@@ -273,7 +289,7 @@ fn read_folder(folder: &Path) -> Vec<Result<Candidate, Refused>> {
     let mut files = Vec::new();
     for path in paths {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("wasm") => files.push(match std::fs::read(&path) {
+            Some("wasm") => files.push(match super::file::read(&path, MAX_COMPONENT as u64) {
                 Ok(bytes) => Ok(Candidate {
                     file: path.display().to_string(),
                     digest: Digest::of(&bytes),

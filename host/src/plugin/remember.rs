@@ -8,18 +8,29 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::contract::{Account, Call, Field, Request};
+use super::contract::types::Body;
+use super::contract::{Account, Call, Delivery, Field, Request};
 use super::hook::HookBody;
 
 /// Requests that are remembered for one component. Beyond that it starts afresh: calls that differ each time (an id in a
 /// forwarded header) must not fill the memory.
 const MOST: usize = 512;
+/// Bytes of all of them, and of one with its call. A call has 1 to 3 KB; one with a header of 100 KB is not one that comes
+/// again and again.
+const MOST_BYTES: usize = 2 << 20;
+const LARGEST: usize = 16 << 10;
 
 /// What one component answered.
 #[derive(Default)]
 pub(super) struct Remembered {
     hasher: RandomState,
-    answers: RwLock<HashMap<u64, (Question, Arc<Request>)>>,
+    answers: RwLock<Answers>,
+}
+
+#[derive(Default)]
+struct Answers {
+    known: HashMap<u64, (Question, Arc<Request>)>,
+    bytes: usize,
 }
 
 /// A call, and what kind of body it had.
@@ -50,18 +61,23 @@ impl Remembered {
     /// The request that this call became before.
     pub(super) fn get(&self, call: &Call, body: &HookBody) -> Option<Arc<Request>> {
         let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
-        let (question, request) = answers.get(&self.key(call, body))?;
+        let (question, request) = answers.known.get(&self.key(call, body))?;
         (same(&question.call, call) && question.body == Kind::of(body)).then(|| Arc::clone(request))
     }
 
     /// Keeps an answer that was given without looking at the document.
     pub(super) fn keep(&self, call: &Call, body: &HookBody, request: &Arc<Request>) {
-        let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MOST {
-            answers.clear();
+        let bytes = of_call(call) + of_body(body) + of_request(request);
+        if bytes > LARGEST {
+            return;
         }
+        let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
+        if answers.known.len() >= MOST || answers.bytes + bytes > MOST_BYTES {
+            *answers = Answers::default();
+        }
+        answers.bytes += bytes;
         let question = Question { call: call.clone(), body: Kind::of(body) };
-        answers.insert(self.key(call, body), (question, Arc::clone(request)));
+        answers.known.insert(self.key(call, body), (question, Arc::clone(request)));
     }
 
     fn key(&self, call: &Call, body: &HookBody) -> u64 {
@@ -76,6 +92,41 @@ impl Remembered {
         std::mem::discriminant(body).hash(&mut state);
         state.finish()
     }
+}
+
+/// Bytes that are kept of a call.
+fn of_call(call: &Call) -> usize {
+    let Call { operation, dialect, model, streaming: _, headers, query, settings, account } = call;
+    let account = account.as_ref().map_or(0, |Account { label, claims }| label.len() + of_fields(claims));
+    let texts = operation.len() + dialect.len() + model.len() + settings.len();
+    size_of::<Call>() + texts + of_fields(headers) + of_fields(query) + account
+}
+
+fn of_body(body: &HookBody) -> usize {
+    match body {
+        HookBody::Opaque(blob) => blob.content_type.len(),
+        HookBody::Json(_) | HookBody::None => 0,
+    }
+}
+
+fn of_request(request: &Request) -> usize {
+    let Request { method, origin, path, query, headers, body, framing, delivery, memo, dropped } = request;
+    let body = match body {
+        Body::Forward | Body::Empty => 0,
+        Body::Json(text) => text.len(),
+        Body::Form(fields) => of_fields(fields),
+    };
+    let delivery = match delivery {
+        Delivery::Pass | Delivery::Fold => 0,
+        Delivery::Rewrite(to) => to.len(),
+    };
+    let dropped: usize = dropped.iter().map(|pointer| size_of::<String>() + pointer.len()).sum();
+    let texts = method.len() + origin.len() + path.len() + framing.len() + memo.len();
+    size_of::<Request>() + texts + of_fields(query) + of_fields(headers) + body + delivery + dropped
+}
+
+fn of_fields(fields: &[Field]) -> usize {
+    fields.iter().map(|field| size_of::<Field>() + field.name.len() + field.value.len()).sum()
 }
 
 fn hash(fields: &[Field], state: &mut impl Hasher) {
@@ -110,7 +161,6 @@ fn same_fields(one: &[Field], other: &[Field]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::contract::{Delivery, types::Body};
 
     fn call() -> Call {
         Call {
@@ -172,6 +222,27 @@ mod tests {
             call.headers[0].value = number.to_string();
             remembered.keep(&call, &HookBody::None, &request());
         }
-        assert!(remembered.answers.read().unwrap().len() <= MOST);
+        assert!(remembered.answers.read().unwrap().known.len() <= MOST);
+    }
+
+    #[test]
+    fn large_headers_do_not_fill_the_memory() {
+        for (size, calls) in [(100 << 10, 512), (12 << 10, 2_000), (1 << 10, 5_000)] {
+            let remembered = Remembered::default();
+            for number in 0..calls {
+                let mut call = call();
+                call.headers[0].value = format!("{number}{}", "x".repeat(size));
+                remembered.keep(&call, &HookBody::None, &request());
+            }
+            let answers = remembered.answers.read().unwrap();
+            let held: usize = answers.known.values().map(|(question, _)| question.call.headers[0].value.len()).sum();
+            assert!(held <= MOST_BYTES && answers.bytes <= MOST_BYTES, "{held} bytes of headers of {size}");
+            assert_eq!(held == 0, size > LARGEST);
+        }
+        // What a component describes is counted as well.
+        let remembered = Remembered::default();
+        let large = Request { memo: vec![0; LARGEST], ..Arc::into_inner(request()).unwrap() };
+        remembered.keep(&call(), &HookBody::None, &Arc::new(large));
+        assert!(remembered.get(&call(), &HookBody::None).is_none());
     }
 }

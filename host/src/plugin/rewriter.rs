@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::Plugin;
 use super::contract::{Call, Event, Failure, Plugin as Guest};
+use super::cut;
 use super::hook::{self, HookError, HookState};
+use super::slots::Slot;
 use crate::credential::Scrubber;
 
 /// One stream's rewriter.
@@ -20,7 +21,7 @@ pub struct Rewriter {
     store: Store<HookState>,
     guest: Guest,
     resource: ResourceAny,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Rewriter {
@@ -32,47 +33,49 @@ impl Rewriter {
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Self, HookError> {
         plugin.bench.check()?;
-        let slot = hook::slot(&plugin.rewriters).await?;
-        let state = HookState::new(Arc::clone(&plugin.id), None, scrubber, plugin.runtime.budget(), plugin.wasi);
+        let slot = plugin.rewriters.slot().await?;
+        let state = HookState::new(Arc::clone(&plugin.log), None, scrubber, plugin.runtime.budget(), plugin.wasi);
         let mut store = hook::store(&plugin.runtime, state, hook::FUEL);
         let pre = &plugin.pre;
-        let (guest, resource) = hook::within(&plugin.runtime, &mut store, async |store: &mut Store<HookState>| {
-            let guest = pre.instantiate_async(&mut *store).await?;
-            let resource =
-                guest.bitrouter_provider_provider().rewriter().call_constructor(&mut *store, call, memo).await?;
-            Ok((guest, resource))
-        })
-        .await?;
+        let (guest, resource) =
+            hook::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
+                let guest = pre.instantiate_async(&mut *store).await?;
+                let resource =
+                    guest.bitrouter_provider_provider().rewriter().call_constructor(&mut *store, call, memo).await?;
+                Ok((guest, resource))
+            })
+            .await?;
         Ok(Rewriter { plugin, store, guest, resource, _slot: slot })
     }
 
     /// Hands over what one read brought.
     pub async fn push(&mut self, events: &[Event]) -> Result<Result<Vec<Event>, Failure>, HookError> {
-        self.renew();
+        let size = events.iter().map(|event| event.data.len()).sum();
+        self.renew(size);
         let (guest, resource) = (&self.guest, self.resource);
-        let answer = hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
+        let push = async |store: &mut Store<HookState>| {
             guest.bitrouter_provider_provider().rewriter().call_push(store, resource, events).await
-        })
-        .await;
-        self.plugin.bench.record(&answer);
-        answer
+        };
+        let answer = hook::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
+        self.plugin.bench.record(&answer, size);
+        answer.map(|events| events.map_err(cut::failure))
     }
 
     /// Asks for what is left.
     pub async fn finish(&mut self) -> Result<Result<Vec<Event>, Failure>, HookError> {
-        self.renew();
+        self.renew(0);
         let (guest, resource) = (&self.guest, self.resource);
-        let answer = hook::within(&self.plugin.runtime, &mut self.store, async |store: &mut Store<HookState>| {
+        let finish = async |store: &mut Store<HookState>| {
             guest.bitrouter_provider_provider().rewriter().call_finish(store, resource).await
-        })
-        .await;
-        self.plugin.bench.record(&answer);
-        answer
+        };
+        let answer = hook::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
+        self.plugin.bench.record(&answer, 0);
+        answer.map(|events| events.map_err(cut::failure))
     }
 
-    /// Every call has a budget of its own.
-    fn renew(&mut self) {
-        let budget = self.plugin.runtime.budget();
+    /// Every call has a budget of its own, and more of it for more events.
+    fn renew(&mut self, size: usize) {
+        let budget = self.plugin.runtime.budget().with(size);
         self.store.data_mut().renew(budget);
         self.store.set_epoch_deadline(1);
     }

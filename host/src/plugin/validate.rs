@@ -4,7 +4,7 @@ mod login;
 
 use std::collections::BTreeMap;
 
-use super::description::{Attach, Auth, Description, Place};
+use super::description::{Attach, Auth, Description, Place, understood};
 use crate::credential::{Forward, Origin, Reserved};
 
 /// What is wrong with a description.
@@ -45,7 +45,9 @@ pub const OPERATIONS: [&str; 13] = [
 
 /// Parses and checks a description.
 pub fn description(json: &str) -> Result<Description, Invalid> {
-    let description: Description = serde_json::from_str(json)?;
+    let mut value: serde_json::Value = serde_json::from_str(json)?;
+    let not_understood = understood::prune(&mut value)?;
+    let description = Description { not_understood, ..serde_json::from_value(value)? };
     let fail = |place: &str, problem: String| Err(Invalid::Member { place: place.into(), problem });
     let well_formed = |id: &str| {
         let mut letters = id.bytes();

@@ -1,7 +1,7 @@
 //! An inert WASI for guests whose language runtime cannot do without one: clocks, random bytes and output to the log.
 //!
-//! No folder is opened, no socket may be made, there are no arguments and no environment. Linked only for components
-//! that import it.
+//! No folder is opened, no socket may be made, there are no arguments and no environment, and nothing waits: a component
+//! that sleeps would keep its slot. Linked only for components that import it.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,39 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::contract::imports::Level;
+use super::guest_log::GuestLog;
 use super::hook::HookState;
 use crate::credential::Scrubber;
 
-/// Bytes of output that one hook may log.
-const OUTPUT_BYTES: usize = 4096;
+/// Random bytes of one call: a seed of a hash table has 16.
+const RANDOM_BYTES: u64 = 64 << 10;
+/// Resources that one hook may have at once, such as pollables.
+const RESOURCES: usize = 4096;
+/// The interface of everything that waits, as `wasmtime_wasi` links it.
+const POLL: &str = "wasi:io/poll@0.2.12";
+
+/// Lends what WASI has, except that nothing waits.
+pub(super) fn add_to_linker(linker: &mut Linker<HookState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    let mut poll = linker.instance(POLL)?;
+    type Pollable = Resource<DynPollable>;
+    // Whatever is waited for is there at once. A loop around it is a loop, and ends with the budget.
+    poll.func_wrap("poll", |_, (pollables,): (Vec<Pollable>,)| {
+        let all = u32::try_from(pollables.len())?;
+        Ok(((0..all).collect::<Vec<u32>>(),))
+    })?;
+    poll.func_wrap("[method]pollable.block", |_, (_,): (Pollable,)| Ok(()))?;
+    poll.func_wrap("[method]pollable.ready", |_, (_,): (Pollable,)| Ok((true,)))?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
 
 /// The WASI state of one hook.
 pub struct Inert {
@@ -25,22 +50,25 @@ pub struct Inert {
 }
 
 impl Inert {
-    pub(super) fn new(provider: &Arc<str>, scrubber: Option<Arc<Scrubber>>) -> Self {
-        let output = Output { provider: Arc::clone(provider), scrubber, left: OUTPUT_BYTES };
+    pub(super) fn new(log: &Arc<GuestLog>, scrubber: Option<Arc<Scrubber>>) -> Self {
+        let output = Output { log: Arc::clone(log), scrubber };
         let context = WasiCtxBuilder::new()
             .stdout(output.clone())
             .stderr(output)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
+            .max_random_size(RANDOM_BYTES)
             .build();
-        Inert { context, table: ResourceTable::new() }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
+        Inert { context, table }
     }
 }
 
 impl WasiView for HookState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let inert = self.wasi.get_or_insert_with(|| Box::new(Inert::new(&self.provider, self.scrubber.clone())));
+        let inert = self.wasi.get_or_insert_with(|| Box::new(Inert::new(&self.log, self.scrubber.clone())));
         WasiCtxView { ctx: &mut inert.context, table: &mut inert.table }
     }
 }
@@ -48,9 +76,8 @@ impl WasiView for HookState {
 /// Standard output and error of a guest, line by line into the log.
 #[derive(Clone)]
 struct Output {
-    provider: Arc<str>,
+    log: Arc<GuestLog>,
     scrubber: Option<Arc<Scrubber>>,
-    left: usize,
 }
 
 impl IsTerminal for Output {
@@ -66,14 +93,9 @@ impl StdoutStream for Output {
 }
 
 impl AsyncWrite for Output {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let shown = &bytes[..bytes.len().min(self.left)];
-        self.left -= shown.len();
-        if !shown.is_empty() {
-            let text = String::from_utf8_lossy(shown);
-            let text = self.scrubber.as_ref().map_or(text.as_ref().into(), |scrubber| scrubber.scrub_text(&text));
-            tracing::info!(target: "bitrouter::guest", provider = &*self.provider, "{}", text.trim_end().escape_debug());
-        }
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let text = String::from_utf8_lossy(bytes);
+        self.log.line(Level::Info, text.trim_end(), self.scrubber.as_deref());
         Poll::Ready(Ok(bytes.len()))
     }
 

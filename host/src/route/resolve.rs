@@ -80,6 +80,9 @@ impl Providers {
         let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
         let near = nearest(name, models, 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
+        if self.by_id.is_empty() {
+            return format!("nothing lists the model `{name}`: {}", self.not_loaded());
+        }
         let ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
         format!(
             "no active provider lists the model `{name}`.{near} An id that is not listed passes through when it is \
@@ -90,7 +93,17 @@ impl Providers {
 
     /// Why a component that claims this id does not serve.
     pub(super) fn refused(&self, id: &str) -> Option<&str> {
-        self.refused.iter().find(|refused| refused.id.as_deref() == Some(id)).map(|refused| refused.reason.as_str())
+        self.refused.iter().find(|refused| refused.called() == Some(id)).map(|refused| refused.reason.as_str())
+    }
+
+    /// Why there is no provider at all, for a sentence.
+    pub(crate) fn not_loaded(&self) -> String {
+        let why: Vec<String> =
+            self.refused.iter().map(|refused| format!("{}: {}", refused.name(), refused.reason)).collect();
+        match why.is_empty() {
+            true => "no provider is loaded".into(),
+            false => format!("no provider is loaded. {}", why.join(". ")),
+        }
     }
 }
 

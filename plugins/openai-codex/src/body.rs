@@ -10,6 +10,11 @@ use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, matche
 /// model would answer to half of a conversation, so a call that has it fails.
 const MEMBERS: &str = include_str!("members.json");
 
+/// Members that the user is told of at most; beyond them those that stay are moved instead of all others taken out.
+const SHOWN: usize = 64;
+/// Edits of one patch: the host takes no more than twice as many.
+const BATCH: usize = 1 << 15;
+
 /// Reasoning comes back sealed, as nothing is stored; without this in `include` no later call could go on from it.
 const SEALED: &str = "\"reasoning.encrypted_content\"";
 
@@ -19,11 +24,13 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Fai
     // The CLI says who it is; behind a proxy that drops headers its bodies still do. Older ones wrote `session_id`.
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
-    let mut edits = members(call, body, &names, codex)?;
+    let (mut edits, mut dropped) = members(call, body, &names, codex)?;
+    let before = edits.len();
     input(call, body, codex, &mut edits)?;
     // An item's id is only another name of it: nothing that was asked for.
-    let asked_for = |pointer: &&str| !(pointer.starts_with("/input/") && pointer.ends_with("/id"));
-    let dropped = edits.iter().filter_map(Edit::removes).filter(asked_for).map(Into::into).collect();
+    let asked_for = |pointer: &&str| !pointer.ends_with("/id");
+    let items = edits[before..].iter().filter_map(Edit::removes).filter(asked_for).map(Into::into);
+    dropped.extend(items.take(SHOWN));
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -31,24 +38,33 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Fai
     } else if !Json::parse(&include).items().any(|item| item.raw() == SEALED) {
         edits.push(Edit::add("/include/-", SEALED));
     }
-    body.patch(&edits).map_err(Failure::invalid)?;
+    edits.chunks(BATCH).try_for_each(|batch| body.patch(batch)).map_err(Failure::invalid)?;
     Ok(dropped)
 }
 
-/// Drops top-level members.
-fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> Result<Vec<Edit>, Failure> {
-    let [stored, refused, taken] = ["stored", "refused", "taken"].map(|list| Json::parse(MEMBERS).get(list));
-    let [extra, unwanted] = ["extra_parameters", "dropped_parameters"].map(|list| call.settings().get(list));
-    let mut edits = Vec::new();
-    for name in names.iter().filter(|name| !listed(extra, name)) {
+/// Drops top-level members: the edits, and which members these are.
+fn members(
+    call: &Call,
+    body: &Document<'_>,
+    names: &[String],
+    codex: bool,
+) -> Result<(Vec<Edit>, Vec<String>), Failure> {
+    let [stored, refused, taken] = ["stored", "refused", "taken"].map(|list| patterns(Json::parse(MEMBERS).get(list)));
+    let [extra, unwanted] = ["extra_parameters", "dropped_parameters"].map(|list| patterns(call.settings().get(list)));
+    let (mut edits, mut kept, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for name in names {
         let pointer = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
-        if listed(stored, name) && short(body, &pointer)? != "null" {
+        if listed(&extra, name) {
+            kept.push(pointer);
+            continue;
+        }
+        if listed(&stored, name) && short(body, &pointer)? != "null" {
             let next = "` leads nowhere: send all of the conversation in `input`";
             return Err(Failure::invalid(["openai-codex stores nothing, so `", name, next].concat()));
         }
-        let taken = if codex { !listed(refused, name) } else { listed(taken, name) };
+        let taken = if codex { !listed(&refused, name) } else { listed(&taken, name) };
         let keep = match name.as_str() {
-            _ if !taken || listed(unwanted, name) => false,
+            _ if !taken || listed(&unwanted, name) => false,
             "service_tier" => short(body, &pointer)? == "\"priority\"",
             "stream_options" if !codex => {
                 let options = short(body, &pointer)?;
@@ -59,11 +75,27 @@ fn members(call: &Call, body: &Document<'_>, names: &[String], codex: bool) -> R
             }
             _ => true,
         };
-        if !keep {
-            edits.push(Edit::remove(pointer));
-        }
+        if keep { &mut kept } else { &mut gone }.push(pointer);
     }
-    Ok(edits)
+    if gone.len() <= SHOWN {
+        edits.extend(gone.iter().map(Edit::remove));
+    } else {
+        edits.extend(moved(names, &kept));
+        gone.truncate(SHOWN);
+    }
+    Ok((edits, gone))
+}
+
+/// Leaves all but these members behind: they move into a new object, which then becomes the body.
+fn moved(names: &[String], kept: &[String]) -> Vec<Edit> {
+    let mut place = String::from("/kept");
+    while names.iter().any(|name| *name == place[1..]) {
+        place.push('_');
+    }
+    let mut edits = vec![Edit::add(&place, "{}")];
+    edits.extend(kept.iter().map(|pointer| Edit::move_to(pointer, [&place, pointer.as_str()].concat())));
+    edits.push(Edit::move_to(&place, ""));
+    edits
 }
 
 /// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
@@ -107,9 +139,14 @@ fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -
     Ok(())
 }
 
-/// Whether one of this list's patterns names it.
-fn listed(list: Option<Json<'_>>, name: &str) -> bool {
-    list.into_iter().flat_map(Json::items).filter_map(Json::text).any(|pattern| matches(&pattern, name))
+/// A list's patterns, read once however many names there are.
+fn patterns(list: Option<Json<'_>>) -> Vec<String> {
+    list.into_iter().flat_map(Json::items).filter_map(|pattern| pattern.text().map(Into::into)).collect()
+}
+
+/// Whether one of these patterns names it.
+fn listed(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, name))
 }
 
 fn starts(cell: &Cell, text: &str) -> bool {

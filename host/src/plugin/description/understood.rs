@@ -1,0 +1,287 @@
+//! What a description says that this version does not know: values that the contract may gain, of a component that was
+//! made for a newer gateway too. They are left out and said, so that the component serves with the rest; what it cannot
+//! do without, it is refused for.
+//!
+//! `validate` calls it before anything is read. What is known and wrong is not its business.
+
+use serde_json::{Map, Value};
+
+use super::super::cut;
+use super::super::validate::{Invalid, OPERATIONS};
+use crate::credential::vendor;
+
+const METHODS: [&str; 2] = ["api-key", "oauth"];
+const FLOWS: [&str; 3] = ["browser", "device", "import"];
+const PROTOCOLS: [&str; 2] = ["rfc8628", "code-poll"];
+const ENCODINGS: [&str; 2] = ["form", "json"];
+const TOKENS: [&str; 2] = ["id", "access"];
+const SIDE_KINDS: [&str; 3] = ["models", "usage", "account"];
+const SETTING_TYPES: [&str; 4] = ["string", "number", "boolean", "json"];
+const BILLINGS: [&str; 3] = ["pay-per-token", "subscription", "free"];
+const DIALECTS: [&str; 5] = ["chat-completions", "responses", "messages", "generate-content", "openai"];
+
+/// Leaves out what is not known, and answers a sentence for each.
+///
+/// # Errors
+///
+/// Nothing is left of what a provider cannot be without: the operations that it serves, or a way of paying where it has
+/// some, as it would otherwise be asked without a credential.
+pub(in crate::plugin) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
+    let mut said = Said(Vec::new());
+    let Some(description) = description.as_object_mut() else { return Ok(Vec::new()) };
+    auth(description, &mut said)?;
+    serves(description, &mut said)?;
+    members(description, "side_requests", &mut said, |side| {
+        let method = side.get("method").and_then(Value::as_str).filter(|method| *method != "GET");
+        let method = method.map(|method| format!("the method `{method}`"));
+        method.or_else(|| unknown(side, "kind", &SIDE_KINDS))
+    });
+    members(description, "settings", &mut said, |setting| unknown(setting, "type", &SETTING_TYPES));
+    let billing = description.get("billing").and_then(Value::as_str);
+    if let Some(billing) = billing.filter(|billing| !BILLINGS.contains(billing)) {
+        // What costs money is what nothing moves to by itself.
+        said.note(format!("`billing`: `{billing}`, so each token is taken to cost money"));
+        description.remove("billing");
+    }
+    Ok(said.0)
+}
+
+struct Said(Vec<String>);
+
+impl Said {
+    fn note(&mut self, what: String) {
+        self.0.push(cut::sentence(what.escape_debug().to_string()));
+    }
+}
+
+/// The ways of paying. One that this version can do only in part is left out in whole.
+fn auth(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+    let Some(ways) = description.get_mut("auth").and_then(Value::as_array_mut).filter(|ways| !ways.is_empty()) else {
+        return Ok(());
+    };
+    let mut left_out = Vec::new();
+    let mut at = 0;
+    ways.retain_mut(|way| {
+        let place = format!("`auth.{at}`");
+        at += 1;
+        match unknown(way, "method", &METHODS).or_else(|| attach(way)).or_else(|| oauth(way, &place, said)) {
+            Some(why) => {
+                said.note(format!("{place}: {why}"));
+                left_out.push(why);
+                false
+            }
+            None => true,
+        }
+    });
+    if ways.is_empty() {
+        let problem = format!("this BitRouter knows none of its ways of paying: {}", left_out.join(", "));
+        return Err(Invalid::Member {
+            place: "auth".into(),
+            problem: cut::sentence(problem.escape_debug().to_string()),
+        });
+    }
+    Ok(())
+}
+
+/// Why a credential of this kind cannot be attached.
+fn attach(way: &Value) -> Option<String> {
+    let places = way.get("attach")?.as_array()?;
+    let unknown = places.iter().find(|place| {
+        place.as_object().is_some_and(|place| !place.contains_key("header") && !place.contains_key("query"))
+    })?;
+    let names: Vec<&str> = unknown.as_object()?.keys().map(String::as_str).collect();
+    Some(format!(
+        "a credential is attached as `{}`, which is neither a header nor a query parameter",
+        names.join("`, `")
+    ))
+}
+
+/// Why this login cannot be made. Ways of logging in that are not known are left out, as long as another is.
+fn oauth(way: &mut Value, place: &str, said: &mut Said) -> Option<String> {
+    for endpoint in ["token", "refresh", "revoke"] {
+        if let Some(why) = way.get(endpoint).and_then(|endpoint| unknown(endpoint, "encoding", &ENCODINGS)) {
+            return Some(format!("{endpoint} has {why}"));
+        }
+    }
+    for places in way.get_mut("claims").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        let Some(places) = places.as_array_mut() else { continue };
+        places.retain(|claim| match unknown(claim, "token", &TOKENS) {
+            Some(why) => {
+                said.note(format!("a claim of {place}: {why}"));
+                false
+            }
+            None => true,
+        });
+    }
+    let logins = way.get_mut("login").and_then(Value::as_array_mut).filter(|logins| !logins.is_empty())?;
+    logins.retain(|login| match of_login(login) {
+        Some(why) => {
+            said.note(format!("a login of {place}: {why}"));
+            false
+        }
+        None => true,
+    });
+    logins.is_empty().then(|| "none of its ways of logging in is known".into())
+}
+
+fn of_login(login: &Value) -> Option<String> {
+    let is = |flow: &str| login.get("flow").and_then(Value::as_str) == Some(flow);
+    unknown(login, "flow", &FLOWS)
+        .or_else(|| unknown(login, "protocol", &PROTOCOLS).filter(|_| is("device")))
+        .or_else(|| unknown(login, "source", &vendor::SOURCES).filter(|_| is("import")))
+}
+
+/// The operations, and the dialects of each.
+fn serves(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+    let Some(serves) = description.get_mut("serves").and_then(Value::as_object_mut).filter(|all| !all.is_empty())
+    else {
+        return Ok(());
+    };
+    serves.retain(|operation, dialects| {
+        if !OPERATIONS.contains(&operation.as_str()) {
+            said.note(format!("`serves`: the operation `{operation}`"));
+            return false;
+        }
+        let Some(dialects) = dialects.as_array_mut().filter(|dialects| !dialects.is_empty()) else { return true };
+        dialects.retain(|dialect| match dialect.as_str().filter(|dialect| !DIALECTS.contains(dialect)) {
+            Some(dialect) => {
+                said.note(format!("`serves.{operation}`: the dialect `{dialect}`"));
+                false
+            }
+            None => true,
+        });
+        !dialects.is_empty()
+    });
+    if serves.is_empty() {
+        let problem = format!("this BitRouter knows nothing of what it serves: {}", said.0.join(", "));
+        return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
+    }
+    Ok(())
+}
+
+/// Leaves members of a member out, each for its own reason.
+fn members(
+    description: &mut Map<String, Value>,
+    name: &str,
+    said: &mut Said,
+    unknown: impl Fn(&Value) -> Option<String>,
+) {
+    let Some(members) = description.get_mut(name).and_then(Value::as_object_mut) else { return };
+    members.retain(|member, value| match unknown(value) {
+        Some(why) => {
+            said.note(format!("`{name}.{member}`: {why}"));
+            false
+        }
+        None => true,
+    });
+}
+
+/// What a member says, if it says something that is not one of these.
+fn unknown(value: &Value, member: &str, known: &[&str]) -> Option<String> {
+    let text = value.get(member)?.as_str()?;
+    (!known.contains(&text)).then(|| format!("the {member} `{text}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::validate;
+    use super::*;
+
+    fn described() -> Value {
+        json!({
+            "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example", "auth": "https://acme.example" },
+            "auth": [{ "method": "api-key", "attach": [{ "header": "x-key" }] }, {
+                "method": "oauth", "client_id": "c", "token": { "path": "/token" }, "attach": [{ "header": "x-token" }],
+                "login": [{ "flow": "device", "protocol": "rfc8628", "start": "/start" }],
+            }],
+            "serves": { "generate": ["responses"] },
+            "side_requests": { "list": { "kind": "models", "path": "/models" } },
+            "settings": { "region": { "description": "where", "type": "string" } },
+            "billing": "subscription",
+        })
+    }
+
+    #[test]
+    fn what_is_known_is_taken_as_it_is() {
+        let text = described().to_string();
+        let description = validate::description(&text).unwrap();
+        assert!(description.not_understood.is_empty(), "{:?}", description.not_understood);
+        assert_eq!((description.auth.len(), description.side_requests.len(), description.settings.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn each_value_that_is_not_known_is_left_out_and_said_and_the_rest_serves() {
+        for (pointer, value, says) in [
+            ("/auth/0/method", json!("aws-sigv4"), "`auth.0`: the method `aws-sigv4`"),
+            ("/auth/0/attach/0", json!({ "cookie": "x" }), "attached as `cookie`"),
+            ("/auth/1/method", json!("mtls"), "`auth.1`: the method `mtls`"),
+            ("/auth/1/attach/0", json!({ "body": "/key" }), "`auth.1`: a credential is attached as `body`"),
+            ("/auth/1/login/0/flow", json!("passkey"), "a login of `auth.1`: the flow `passkey`"),
+            ("/auth/1/login/0/protocol", json!("v2"), "a login of `auth.1`: the protocol `v2`"),
+            ("/auth/1/login/0", json!({ "flow": "import", "source": "other-cli" }), "the source `other-cli`"),
+            ("/auth/1/token/encoding", json!("xml"), "`auth.1`: token has the encoding `xml`"),
+            ("/serves/generate/0", json!("converse"), "`serves.generate`: the dialect `converse`"),
+            ("/serves/video", json!(["openai"]), "`serves`: the operation `video`"),
+            ("/side_requests/list/kind", json!("prices"), "`side_requests.list`: the kind `prices`"),
+            ("/side_requests/list/method", json!("POST"), "`side_requests.list`: the method `POST`"),
+            ("/settings/region/type", json!("duration"), "`settings.region`: the type `duration`"),
+            ("/billing", json!("per-second"), "`billing`: `per-second`"),
+        ] {
+            let mut newer = described();
+            // There is something beside it that is known.
+            newer["serves"]["embeddings"] = json!(["openai"]);
+            newer["side_requests"]["usage"] = json!({ "kind": "usage", "path": "/usage" });
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let parent = newer.pointer_mut(parent).unwrap();
+            match name.parse::<usize>() {
+                Ok(at) if parent.is_array() => parent[at] = value,
+                _ => parent[name] = value,
+            }
+            let description =
+                validate::description(&newer.to_string()).unwrap_or_else(|why| panic!("{pointer}: {why}"));
+            let said = description.not_understood.join("; ");
+            assert!(said.contains(says), "{pointer}: {said}");
+            let rest = (description.auth.len(), description.serves.len(), description.side_requests.len());
+            let left_out = match &pointer[1..5] {
+                "auth" => (1, 2, 2),
+                "serv" => (2, if name == "video" { 2 } else { 1 }, 2),
+                "side" => (2, 2, 1),
+                _ => (2, 2, 2),
+            };
+            assert_eq!(rest, left_out, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_cannot_be_paid_or_serves_nothing_known_is_refused_and_never_asked_without_a_credential() {
+        let mut newer = described();
+        newer["auth"] = json!([{ "method": "aws-sigv4" }, { "method": "mtls" }]);
+        let why = validate::description(&newer.to_string()).unwrap_err().to_string();
+        assert_eq!(
+            why,
+            "auth: this BitRouter knows none of its ways of paying: the method `aws-sigv4`, the method `mtls`"
+        );
+        let mut newer = described();
+        newer["serves"] = json!({ "generate": ["converse"], "video": ["openai"] });
+        let why = validate::description(&newer.to_string()).unwrap_err().to_string();
+        assert!(why.contains("knows nothing of what it serves: `serves.generate`: the dialect `converse`"), "{why}");
+    }
+
+    #[test]
+    fn what_is_known_and_wrong_is_refused_as_ever() {
+        for (pointer, value) in [
+            ("/auth/0/attach", json!([{ "header": "host" }])),
+            ("/auth/1/token", json!({})),
+            ("/serves/generate", json!([])),
+            ("/side_requests/list", json!({ "kind": "models" })),
+            ("/settings/region", json!({ "type": "string" })),
+            ("/billing", json!(7)),
+        ] {
+            let mut wrong = described();
+            *wrong.pointer_mut(pointer).unwrap() = value;
+            assert!(validate::description(&wrong.to_string()).is_err(), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Asks the host for as much work as it can, in the way that the call's model names: `select-wide/1000`,
+//! `many-members/50000`. `ok` asks for nothing. What `read-each`, `remove-each` and `wrap-each` do is innocent, and only
+//! as much as the body has.
+
+use std::hint::black_box;
+
+use bitrouter_provider::{
+    Answer, Call, Document, Edit, Failure, Field, Level, Payload, Provider, Request, Step, Trouble, Window, explain,
+    export, log, rate_limits,
+};
+
+/// The provider.
+pub struct Floods;
+
+export!(Floods);
+
+impl Provider for Floods {
+    fn describe() -> String {
+        r#"{
+            "id": "floods",
+            "name": "Floods",
+            "version": "0.1.0",
+            "origins": { "api": "http://127.0.0.1:9/v1" },
+            "serves": { "generate": ["chat-completions"] },
+            "models": [{ "id": "ok" }],
+            "forward": ["x-*"],
+            "billing": "free"
+        }"#
+        .into()
+    }
+
+    fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        let (what, count) = call.model.split_once('/').unwrap_or((&call.model, "1"));
+        let count: usize = count.parse().unwrap_or(1);
+        let document = body.document().ok_or_else(|| Failure::invalid("there is no body"))?;
+        let mut request = Request::post("api", "/chat/completions").framing(call.framing());
+        match what {
+            "select-wide" => select_wide(document, count)?,
+            "many-members" => patch(document, &members(count))?,
+            "many-members-loop" => loop {
+                let _ = black_box(document.patch(&members(count)));
+            },
+            "many-items" => {
+                let items = vec![Edit::add("/many/0", "1"); count];
+                patch(document, &[&[Edit::add("/many", "[]")], items.as_slice()].concat())?;
+            }
+            "doubling-array" => doubling(document, count)?,
+            "read-loop" => loop {
+                let _ =
+                    black_box((document.keys(""), document.select("/rows", &["", "a"], 64), document.get("", 1 << 24)));
+            },
+            "fail-loop" => loop {
+                let _ = black_box(document.patch(&[Edit::copy_to("/rows", "/more"), Edit::remove("/not/there")]));
+            },
+            "long-pointer" => {
+                let pointer = ["/", &"x".repeat(2 << 20), "~"].concat();
+                document.get(&pointer, 9)?;
+            }
+            "long-edit" => patch(document, &[Edit::remove(["/", &"x".repeat(2 << 20)].concat())])?,
+            "long-failure" => return Err(Failure::invalid("why ".repeat(1 << 20)).code("x".repeat(1 << 20))),
+            "long-dropped" => request = request.dropped(vec!["/x".repeat(1 << 16); 32]),
+            "long-path" => request = Request::post("api", "x".repeat(1 << 20)),
+            "log" => (0..count).for_each(|_| log(Level::Warn, &"flood ".repeat(170))),
+            "read-each" => read_each(document)?,
+            "remove-each" => remove_each(document)?,
+            "wrap-each" => wrap_each(document)?,
+            _ => {}
+        }
+        Ok(request.pass())
+    }
+
+    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
+        explain(trouble)
+    }
+
+    fn interpret(_side: &str, _page: Answer) -> Result<String, Failure> {
+        Ok("{}".into())
+    }
+
+    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
+        rate_limits(headers)
+    }
+}
+
+fn patch(document: &Document<'_>, edits: &[Edit]) -> Result<(), Failure> {
+    document.patch(edits).map_err(Failure::invalid)
+}
+
+fn members(count: usize) -> Vec<Edit> {
+    (0..count).map(|number| Edit::add(["/k", &number.to_string()].concat(), "1")).collect()
+}
+
+fn select_wide(document: &Document<'_>, count: usize) -> Result<(), Failure> {
+    let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+    let fields: Vec<&str> = names.iter().map(String::as_str).collect();
+    black_box(document.select("/rows", &fields, 0)?);
+    Ok(())
+}
+
+fn doubling(document: &Document<'_>, count: usize) -> Result<(), Failure> {
+    patch(document, &[Edit::add("/list", "[\"0123456789\"]")])?;
+    for _ in 0..count {
+        patch(document, &[Edit::copy_to("/list", "/twice"), Edit::move_to("/twice", "/list/-")])?;
+    }
+    Ok(())
+}
+
+/// What a guide would recommend: a look into each message.
+fn read_each(document: &Document<'_>) -> Result<(), Failure> {
+    let rows = document.select("/messages", &["role"], 64)?;
+    for at in 0..rows.len() {
+        black_box(document.get(&["/messages/", &at.to_string(), "/content"].concat(), 4096)?);
+    }
+    Ok(())
+}
+
+/// Takes away every member whose name begins with an x.
+fn remove_each(document: &Document<'_>) -> Result<(), Failure> {
+    let names = document.keys("")?;
+    let unknown = names.iter().filter(|name| name.starts_with('x'));
+    patch(document, &unknown.map(|name| Edit::remove(["/", name].concat())).collect::<Vec<_>>())
+}
+
+/// Moves every message into another list.
+fn wrap_each(document: &Document<'_>) -> Result<(), Failure> {
+    let rows = document.select("/messages", &[], 0)?;
+    let mut edits = vec![Edit::add("/contents", "[]")];
+    edits.extend(rows.iter().map(|_| Edit::move_to("/messages/0", "/contents/-")));
+    patch(document, &edits)
+}
