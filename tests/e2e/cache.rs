@@ -19,7 +19,7 @@ fn serves(setup: &Arc<Setup>) -> Gateway {
 fn knows_openai(setup: &Setup) {
     setup.command(&["providers"]).ok().says("openai");
     setup.command(&["route", "openai:gpt-4o"]).ok().says("openai");
-    setup.command(&["models", "openai"]).ok().says("gpt-4o");
+    setup.command(&["models", "--provider", "openai"]).ok().says("gpt-4o");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_component_that_does_not_load_says_why_in_every_command_about_it() {
     let setup = Gateway::start().without_config().with_plugin_file("broken.wasm", &whole[..whole.len() / 2]);
     let why = "damaged WebAssembly component";
     setup.command(&["login", "broken"]).fails().says("broken").says(why);
-    setup.command(&["models", "broken"]).fails().says(why);
+    setup.command(&["models", "--provider", "broken"]).fails().says(why);
     setup.command(&["providers"]).ok().says(why);
     setup.command(&["plugin", "list"]).ok().says(why);
     let gateway = setup.run();

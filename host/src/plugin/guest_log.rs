@@ -33,11 +33,24 @@ struct Left {
     at: Instant,
     /// Lines that were left out since the last one that was not.
     omitted: u64,
+    /// Whether it was ever said that lines are left out.
+    said: bool,
+}
+
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    /// Written, after so many that were left out.
+    Written(u64),
+    /// Left out, and it is the first.
+    First,
+    /// Left out.
+    Omitted,
 }
 
 impl Left {
-    /// Takes room for a line of so many bytes at this moment, and answers how many were left out before it.
-    fn take(&mut self, bytes: usize, now: Instant) -> Option<u64> {
+    /// Takes room for a line of so many bytes at this moment.
+    fn take(&mut self, bytes: usize, now: Instant) -> Line {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
         self.room.lines = (self.room.lines + passed * EACH_SECOND.lines).min(BURST.lines);
@@ -45,17 +58,17 @@ impl Left {
         let bytes = bytes as f64;
         if self.room.lines < 1.0 || self.room.bytes < bytes {
             self.omitted += 1;
-            return None;
+            return if std::mem::replace(&mut self.said, true) { Line::Omitted } else { Line::First };
         }
         self.room.lines -= 1.0;
         self.room.bytes -= bytes;
-        Some(std::mem::take(&mut self.omitted))
+        Line::Written(std::mem::take(&mut self.omitted))
     }
 }
 
 impl GuestLog {
     pub(super) fn new(provider: &str) -> Arc<Self> {
-        let left = Left { room: BURST, at: Instant::now(), omitted: 0 };
+        let left = Left { room: BURST, at: Instant::now(), omitted: 0, said: false };
         Arc::new(GuestLog { provider: provider.into(), left: Mutex::new(left) })
     }
 
@@ -79,11 +92,15 @@ impl GuestLog {
         let taken = self.left.lock().unwrap_or_else(PoisonError::into_inner).take(line.len(), Instant::now());
         let provider = &*self.provider;
         match taken {
-            None => return,
-            Some(0) => {}
-            Some(omitted) => {
+            Line::Written(0) => {}
+            Line::Written(omitted) => {
                 tracing::warn!(target: TARGET, provider, omitted, "the component logs too much: lines were left out");
             }
+            Line::First => {
+                tracing::warn!(target: TARGET, provider, "the component logs too much: lines are left out");
+                return;
+            }
+            Line::Omitted => return,
         }
         match level {
             Level::Error => tracing::error!(target: TARGET, provider, "{line}"),
@@ -103,12 +120,12 @@ mod tests {
     #[test]
     fn an_evening_of_a_component_that_logs_all_it_can_fills_some_megabytes() {
         let began = Instant::now();
-        let mut left = Left { room: BURST, at: began, omitted: 0 };
+        let mut left = Left { room: BURST, at: began, omitted: 0, said: false };
         let mut written = 0;
         // Six hours of a hook each 10 ms, with 32 lines of 1 KiB each.
         for call in 0..6 * 360_000_u64 {
             let now = began + Duration::from_millis(10 * call);
-            written += (0..32).filter(|_| left.take(LINE, now).is_some()).count() * LINE;
+            written += (0..32).filter(|_| matches!(left.take(LINE, now), Line::Written(_))).count() * LINE;
         }
         assert!((1 << 20..12 << 20).contains(&written), "{written} bytes");
         assert!(left.omitted > 0);
@@ -117,19 +134,19 @@ mod tests {
     #[test]
     fn a_component_that_logs_a_line_now_and_then_loses_none() {
         let began = Instant::now();
-        let mut left = Left { room: BURST, at: began, omitted: 0 };
+        let mut left = Left { room: BURST, at: began, omitted: 0, said: false };
         for second in 0..10_000 {
             let line = left.take(200, began + Duration::from_secs(second));
-            assert_eq!(line, Some(0));
+            assert_eq!(line, Line::Written(0));
         }
     }
 
     #[test]
     fn what_was_left_out_is_counted_on_the_next_line_that_is_written() {
         let began = Instant::now();
-        let mut left = Left { room: BURST, at: began, omitted: 0 };
-        let written = (0..1_000).filter(|_| left.take(1, began).is_some()).count();
+        let mut left = Left { room: BURST, at: began, omitted: 0, said: false };
+        let written = (0..1_000).filter(|_| matches!(left.take(1, began), Line::Written(_))).count();
         assert_eq!(written, 256);
-        assert_eq!(left.take(1, began + Duration::from_secs(1)), Some(744));
+        assert_eq!(left.take(1, began + Duration::from_secs(1)), Line::Written(744));
     }
 }

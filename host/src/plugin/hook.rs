@@ -380,7 +380,13 @@ fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError
         _ if state.refused_memory => HookError::Memory(state.budget.memory),
         Some(trap) => HookError::Trap(cut::sentence(format!("{name}: {trap}{}", place(error)))),
         None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
-        None => HookError::Contract(cut::sentence(format!("{name}: {}", error.root_cause()))),
+        None => {
+            let cause = error.root_cause().to_string();
+            // What runtimes with a garbage collector do by themselves, and too late.
+            let next =
+                if cause.starts_with("borrow handles") { ". Drop the `document` before the hook returns" } else { "" };
+            HookError::Contract(cut::sentence(format!("{name}: {cause}{next}")))
+        }
     }
 }
 
