@@ -24,7 +24,7 @@ fn apply(oracle: &mut Value, edit: &(usize, String, String)) -> bool {
         3 => json!([{ "op": "move", "from": from, "path": to }]),
         _ => json!([{ "op": "copy", "from": from, "path": to }]),
     };
-    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(patch).expect("it is a patch");
     json_patch::patch(oracle, &patch).is_ok()
 }
 
