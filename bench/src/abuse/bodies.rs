@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::scene::{Post, Scene};
 use crate::answers::Behaviour;
@@ -184,18 +184,23 @@ pub fn hostile_stream(deed: &str) -> Post {
     Post::new(Behaviour::Whole.path(), body)
 }
 
-/// `number` clients that say which organization pays, and are wrong, each so often.
-pub async fn foreign(scene: &Arc<Scene>, number: usize, every: Duration) -> Result<()> {
-    let call: Bytes = crate::bodies::chat(crate::bodies::Kind::Small, "openai:bench-whole", false).into();
-    let post = Post::new(Behaviour::Whole.path(), call).header(crate::upstream::FOREIGN, "org-of-somebody-else");
+/// `number` clients send one of these each so often, and no sooner than they have the answer to the one before.
+pub async fn paced(scene: &Arc<Scene>, number: usize, every: Duration, posts: Arc<[Post]>) -> Result<()> {
     scene
-        .again_and_again(number, move |scene, _| {
-            let post = post.clone();
+        .again_and_again(number, move |scene, worker| {
+            let posts = posts.clone();
             async move {
-                let _ = timeout(every, scene.post(&post)).await;
-                sleep(every).await;
-                Ok(())
+                let due = Instant::now() + every;
+                let answered = scene.post(&posts[worker % posts.len()]).await;
+                sleep_until(due).await;
+                answered
             }
         })
         .await
+}
+
+/// A call of a client that says which organization pays, and is wrong.
+pub fn foreign() -> Post {
+    let call: Bytes = crate::bodies::chat(crate::bodies::Kind::Small, "openai:bench-whole", false).into();
+    Post::new(Behaviour::Whole.path(), call).header(crate::upstream::FOREIGN, "org-of-somebody-else")
 }

@@ -26,6 +26,11 @@ const TOTAL: Duration = Duration::from_secs(6);
 /// File descriptors of a process where nobody has raised the limit.
 const FEW: u32 = 1024;
 
+/// Between two calls of a client with foreign headers.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+/// How long the component `sleeping` sleeps.
+const NAP: Duration = Duration::from_secs(4);
+
 /// An abuse, as `--only` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -197,6 +202,7 @@ impl Abuse {
             }
             Self::FloodPushes => vec![bodies::hostile_stream("flood-pushes")],
             Self::LongNames => bodies::long_names().to_vec(),
+            Self::ForeignHeaders | Self::ForeignBursts => vec![bodies::foreign()],
             _ => Vec::new(),
         };
         Ok(Prepared { abuse: self, posts: posts.into() })
@@ -223,8 +229,8 @@ impl Prepared {
             Abuse::HeldBombs => bodies::drips(&scene, 200, posts, 20).await,
             Abuse::Drips => bodies::drips(&scene, 50, posts, 100_000).await,
             Abuse::NeverRead => connections::never_read(&scene, 20).await,
-            Abuse::ForeignHeaders => bodies::foreign(&scene, 1, Duration::from_millis(500)).await,
-            Abuse::ForeignBursts => bodies::foreign(&scene, 6, Duration::from_millis(500)).await,
+            Abuse::ForeignHeaders => bodies::paced(&scene, 1, HALF_A_SECOND, posts).await,
+            Abuse::ForeignBursts => bodies::paced(&scene, 6, HALF_A_SECOND, posts).await,
             Abuse::FewerMembersCodex => bodies::bombs(&scene, 8, posts).await,
             // What nobody reads is written by the calm client's calls, and by many more.
             Abuse::LogPipe => {
@@ -232,7 +238,8 @@ impl Prepared {
                 let posts = [Post::new(Behaviour::Whole.path(), call)];
                 bodies::bombs(&scene, 4, posts.into()).await
             }
-            Abuse::Sleeps => bodies::bombs(&scene, 400, posts).await,
+            // No oftener than they could if each slept as long as it asks for: what is abused is the time, not the load.
+            Abuse::Sleeps => bodies::paced(&scene, 400, NAP, posts).await,
             Abuse::LongNames => bodies::bombs(&scene, 1, posts).await,
             Abuse::Vanished => connections::vanish(&scene, 200).await,
             _ => bodies::bombs(&scene, 2, posts).await,
