@@ -8,7 +8,12 @@ use bitrouter_tests::{Answer, Gateway, Upstream};
 use serde_json::json;
 
 fn with_floods(upstream: &Upstream) -> Gateway {
-    Gateway::start().with_openai_at(upstream).with_plugin("floods").with_origin("floods", upstream).run()
+    Gateway::start()
+        .with_openai_at(upstream)
+        .with_plugin("floods")
+        .with_origin("floods", upstream)
+        .trusting("floods")
+        .run()
 }
 
 /// A call of this model with a member beside it.
