@@ -131,6 +131,26 @@ fn only_client_headers_that_the_provider_names_go_up() {
 }
 
 #[test]
+fn an_idempotency_key_is_bound_to_the_caller_where_several_share_an_account() {
+    let upstream = Upstream::start();
+    let keys = ["one-key-of-the-gateway", "other-key-of-the-gateway"];
+    let gateway = Gateway::start().with_openai_at(&upstream).with("/server/keys", json!(keys)).run();
+    let sent = |path: &str, shown: &str, value: &str| {
+        let request = gateway.post(path).json(&hello()).header("authorization", &format!("Bearer {shown}"));
+        request.header("idempotency-key", value).send().status(200);
+        let seen = upstream.last();
+        assert!(!format!("{seen:?}").contains(shown), "{seen:?}");
+        seen.header("idempotency-key").unwrap().to_owned()
+    };
+    for path in ["/v1/chat/completions", "/v1/responses"] {
+        let first = sent(path, keys[0], "once");
+        assert_eq!(first, sent(path, keys[0], "once"), "to repeat it is what it is for");
+        assert_ne!(first, sent(path, keys[1], "once"));
+        assert_ne!(first, sent(path, keys[0], "twice"));
+    }
+}
+
+#[test]
 fn nothing_of_one_call_is_left_in_the_next() {
     let upstream = Upstream::start();
     let gateway = Gateway::start().with_openai_at(&upstream).with_plugin("echo").with_origin("echo", &upstream).run();

@@ -3,6 +3,8 @@
 //! Any web page can make a browser send requests to a loopback port, and DNS rebinding gets around the same-origin rule;
 //! so a `Host` that is not ours and an `Origin` that is not allowed are refused before anything is read.
 
+mod idempotency;
+
 use std::sync::Arc;
 
 use std::net::IpAddr;
@@ -81,7 +83,7 @@ impl Guard {
 
     fn check_key<B>(&self, request: &Request<B>) -> Result<(), Error> {
         let open = matches!(request.uri().path(), "/" | "/health") || request.method() == Method::OPTIONS;
-        if open || self.keys.is_empty() || self.knows_key(request.headers()) { Ok(()) } else { Err(Error::NoKey) }
+        if open || self.keys.is_empty() || self.caller(request.headers()).is_some() { Ok(()) } else { Err(Error::NoKey) }
     }
 
     /// Beyond loopback the gateway has names that it cannot know; there a key is required, which rebinding does not have.
@@ -103,17 +105,19 @@ impl Guard {
         self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
-    fn knows_key(&self, headers: &HeaderMap) -> bool {
+    /// The digest of the gateway's key that a request shows.
+    fn caller(&self, headers: &HeaderMap) -> Option<[u8; 32]> {
         let bearer = text(headers, header::AUTHORIZATION).and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
         });
         let plain = ["x-api-key", "x-goog-api-key"].into_iter().find_map(|name| headers.get(name)?.to_str().ok());
-        [bearer, plain].into_iter().flatten().any(|key| {
-            let offered: [u8; 32] = Sha256::digest(key).into();
-            // Every key is compared, so that the time says nothing about which one was close.
-            self.keys.iter().fold(subtle::Choice::from(0), |found, key| found | key.ct_eq(&offered)).into()
-        })
+        let offered = [bearer, plain].into_iter().flatten().map(|key| -> [u8; 32] { Sha256::digest(key).into() });
+        // Every key is compared, so that the time says nothing about which one was close.
+        let known = |offered: &[u8; 32]| {
+            self.keys.iter().fold(subtle::Choice::from(0), |found, key| found | key.ct_eq(offered)).into()
+        };
+        offered.into_iter().find(known)
     }
 }
 
@@ -326,7 +330,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(value).unwrap());
-            assert_eq!(guard.knows_key(&headers), known, "{name}: {value}");
+            assert_eq!(guard.caller(&headers).is_some(), known, "{name}: {value}");
         }
     }
 }

@@ -57,7 +57,8 @@ struct Received {
 }
 
 /// Answers a call.
-pub async fn run(app: Arc<App>, call: Call, finished: Finished) -> Response {
+pub async fn run(app: Arc<App>, mut call: Call, finished: Finished) -> Response {
+    app.guard.bind_idempotency_key(&mut call.headers);
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&finished.id));
     let outcome = if streaming {
         let mut travel: Travel = Box::pin(travel(app, call, finished));
