@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
+use serde::de::IgnoredAny;
 
 use super::attempt::Attempt;
 use crate::credential::binding;
@@ -106,6 +107,7 @@ impl Attempt<'_> {
         check_memo(&described.memo).map_err(refuse)?;
         check_size(described).map_err(refuse)?;
         let method = method(&described.method).map_err(refuse)?;
+        check_body(described, &method, &content).map_err(refuse)?;
         let Some(origin) = provider.origins.get(&described.origin) else {
             return Err(refuse(format!("its description has no origin named `{}`", described.origin.escape_debug())));
         };
@@ -170,6 +172,18 @@ fn method(method: &str) -> Result<Method, String> {
         "DELETE" => Ok(Method::DELETE),
         other => Err(format!("the method `{}` is not one of GET, POST, PUT, PATCH, DELETE", other.escape_debug())),
     }
+}
+
+/// Refuses what a server would read otherwise than the component meant it: JSON that is none, and a body where servers expect
+/// none, which they may take for the next request.
+fn check_body(described: &contract::Request, method: &Method, content: &Content) -> Result<(), String> {
+    if *method == Method::GET && !content.bytes.is_empty() {
+        return Err("a GET has no body: say `empty`, or use POST".into());
+    }
+    if let Body::Json(text) = &described.body {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| format!("its JSON body is not JSON: {error}"))?;
+    }
+    Ok(())
 }
 
 fn check_size(request: &contract::Request) -> Result<(), String> {
