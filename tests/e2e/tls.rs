@@ -62,13 +62,21 @@ impl Upstream {
 
 /// A server's configuration that offers these protocols, and the file with the authority to be trusted.
 pub(crate) fn certified(protocols: &[&str]) -> (Arc<ServerConfig>, NamedTempFile) {
-    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    certified_for("127.0.0.1", protocols)
+}
+
+/// The same, for a server of this name.
+pub(crate) fn certified_for(name: &str, protocols: &[&str]) -> (Arc<ServerConfig>, NamedTempFile) {
+    let mut certified = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    certified.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = certified.self_signed(&key).unwrap();
     let mut authority = NamedTempFile::new().unwrap();
-    authority.write_all(certified.cert.pem().as_bytes()).unwrap();
-    let key = certified.signing_key.serialize_der().try_into().unwrap();
+    authority.write_all(certificate.pem().as_bytes()).unwrap();
+    let key = key.serialize_der().try_into().unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let mut config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+    let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     (Arc::new(config), authority)
 }
@@ -228,7 +236,7 @@ fn an_answer_comes_while_a_large_request_is_still_being_sent() {
         go_on.send(()).unwrap();
         stream.read_until("[DONE]");
     }
-    assert_eq!(upstream.connections(), 1, "both messages were complete");
+    assert_eq!(upstream.connections(), 2, "what began before its request had left may have been an answer to nothing");
 }
 
 #[test]
@@ -248,7 +256,7 @@ fn a_body_that_ends_with_the_connection_is_complete_only_if_tls_says_so() {
             answer.status(200).is("{\"choices\":[]}");
         } else {
             // Anybody on the way could have cut it there.
-            answer.status(502).says("close_notify");
+            answer.status(502).says("close_notify").never_says("docs.rs");
         }
     }
 }
@@ -270,5 +278,64 @@ fn an_idle_connection_that_the_upstream_closed_is_replaced() {
             gateway.chat(&chat()).status(200).is("{\"choices\":[]}");
         }
         assert!(eventually(|| upstream.connections() == 3));
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_with_what_helps() {
+    let upstream = Upstream::start(&["http/1.1"], |tls| {
+        request(tls);
+    });
+    for (other, said) in [("other.test", "not trusted here"), ("127.0.0.1", "not signed by the authority")] {
+        let answer = gateway(upstream.address, &certified_for(other, &[]).1).chat(&chat());
+        answer.status(502).says(said).says("SSL_CERT_FILE").never_says("UnknownIssuer");
+    }
+    let (config, authority) = certified_for("elsewhere.test", &[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let socket = listener.accept().unwrap().0;
+        let _ = StreamOwned::new(ServerConnection::new(config).unwrap(), socket).read(&mut [0]);
+    });
+    gateway(address, &authority).chat(&chat()).status(502).says("its certificate is for another name");
+}
+
+#[test]
+fn an_upstream_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
+    for (spoken, said) in [("HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"), ("", "Does it speak TLS there?")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut socket = listener.accept().unwrap().0;
+            let _ = socket.read(&mut [0; 4096]);
+            let _ = socket.write_all(spoken.as_bytes());
+        });
+        let (_, authority) = certified(&[]);
+        gateway(address, &authority).chat(&chat()).status(502).says(said);
+    }
+}
+
+#[test]
+fn what_comes_unasked_over_tls_is_nobodys_either_but_what_tls_says_itself_is_no_surplus() {
+    let upstream = Upstream::start(&["http/1.1"], |tls| {
+        let mut times = 0;
+        while request(tls) {
+            write(tls, WHOLE);
+            times += 1;
+            // Keys are changed at any time, as tickets come; neither is an answer.
+            tls.get_mut().conn.refresh_traffic_keys().unwrap();
+            tls.get_mut().flush().unwrap();
+            if times == 2 {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                write(tls, "HTTP/1.1 500 Foreign\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    });
+    let gateway = upstream.gateway();
+    for connections in [1, 1, 2, 2] {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        gateway.chat(&chat()).status(200).is("{\"choices\":[]}");
+        assert_eq!(upstream.connections(), connections);
     }
 }

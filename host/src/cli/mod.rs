@@ -28,6 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::upstream;
+
 /// The program's name, as completions and help have it.
 const NAME: &str = "bitrouter";
 
@@ -113,25 +115,51 @@ enum Command {
 pub fn main() -> ExitCode {
     core_dumps::turn_off();
     let Cli { global, command } = Cli::parse();
-    let outcome = match command {
-        Command::Serve(command) => command.run(&global),
-        Command::Status(command) => command.run(&global),
-        Command::Reload(command) => command.run(&global),
-        Command::Route(command) => command.run(&global),
-        Command::Models(command) => command.run(&global),
-        Command::Login(command) => command.run(&global),
-        Command::Logout(command) => command.run(&global),
-        Command::Accounts(command) => command.run(&global),
-        Command::Providers(command) => command.run(&global),
-        Command::Plugin(command) => command.run(&global),
-        Command::Config(command) => command.run(&global),
-        Command::Connect(command) => command.run(&global),
-        Command::Completions(command) => command.run(),
-    };
+    let outcome = command.check_surroundings().and_then(|()| command.run(&global));
     outcome.unwrap_or_else(|error| {
         print::note(&format!("error: {error}"));
         ExitCode::FAILURE
     })
+}
+
+impl Command {
+    /// What the environment says about the way to providers must be usable, for the commands that go it or show it: whoever
+    /// set a proxy does not want it to be passed by.
+    fn check_surroundings(&self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Command::Serve(_)
+            | Command::Route(_)
+            | Command::Models(_)
+            | Command::Login(_)
+            | Command::Logout(_)
+            | Command::Accounts(_)
+            | Command::Providers(_) => Ok(upstream::check_environment(&|name| std::env::var_os(name))?),
+            Command::Status(_)
+            | Command::Reload(_)
+            | Command::Plugin(_)
+            | Command::Config(_)
+            | Command::Connect(_)
+            | Command::Completions(_) => Ok(()),
+        }
+    }
+
+    fn run(self, global: &Global) -> Outcome {
+        match self {
+            Command::Serve(command) => command.run(global),
+            Command::Status(command) => command.run(global),
+            Command::Reload(command) => command.run(global),
+            Command::Route(command) => command.run(global),
+            Command::Models(command) => command.run(global),
+            Command::Login(command) => command.run(global),
+            Command::Logout(command) => command.run(global),
+            Command::Accounts(command) => command.run(global),
+            Command::Providers(command) => command.run(global),
+            Command::Plugin(command) => command.run(global),
+            Command::Config(command) => command.run(global),
+            Command::Connect(command) => command.run(global),
+            Command::Completions(command) => command.run(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Speaking to the issuer of a login: one POST, and its answer as tokens or as a reason.
 //!
 //! Login, refresh and logout call it, off the way of a request. It sends to the origin that it is given and nowhere else:
-//! redirects are never followed, loopback never goes through a proxy. No error holds what was sent or answered, except an
+//! redirects are never followed. It goes the way that requests go: the same proxies, roots and deadlines. No error holds what was sent or answered, except an
 //! error code.
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::Client;
+use bytes::Bytes;
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
+use http_body_util::BodyExt;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
@@ -18,7 +20,7 @@ use thiserror::Error;
 use super::wipe::wipe;
 use super::{JoinError, Origin, Timestamp};
 use crate::plugin::description::{Encoding, Endpoint, Refresh};
-use crate::upstream::{TlsError, tls_config};
+use crate::upstream::{Outgoing, SendError, TlsError, Upstream};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -92,11 +94,11 @@ pub struct Tokens {
     pub at: Timestamp,
 }
 
-/// Speaks to issuers. Its connections are made when they are needed.
+/// Speaks to issuers, each time over a connection of its own: what it sends may be good for one time only, so it is never sent
+/// again by itself.
 #[derive(Debug, Default)]
 pub struct Issuer {
-    direct: OnceLock<Client>,
-    through_proxies: OnceLock<Client>,
+    upstream: OnceLock<Upstream>,
 }
 
 impl Issuer {
@@ -107,32 +109,49 @@ impl Issuer {
         endpoint: &Endpoint,
         members: &[(&str, &str)],
     ) -> Result<Reply, IssuerError> {
-        let url = origin.join::<&str, &str>(&endpoint.path, &[])?.to_string();
-        let request = self.client(origin)?.post(url).header("accept", "application/json");
-        let request = match endpoint.encoding {
-            Encoding::Form => request.form(members),
+        let url = origin.join::<&str, &str>(&endpoint.path, &[])?;
+        let (content_type, body) = match endpoint.encoding {
+            Encoding::Form => {
+                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+                ("application/x-www-form-urlencoded", form)
+            }
             Encoding::Json => {
                 let object = members.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
-                request.json(&Value::Object(object.collect()))
+                ("application/json", Value::Object(object.collect()).to_string())
             }
         };
-        let unreachable = |error: reqwest::Error| IssuerError::Unreachable {
-            host: origin.host().to_owned(),
-            sent: !error.is_connect() && !error.is_builder(),
-            why: innermost(error),
-        };
-        let mut answer = request.send().await.map_err(unreachable)?;
-        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        let mut request = Request::new(Outgoing::from(Bytes::from(body)));
+        (*request.method_mut(), *request.uri_mut()) = (http::Method::POST, url);
+        let headers = [
+            (ACCEPT, "application/json"),
+            (CONTENT_TYPE, content_type),
+            (USER_AGENT, concat!("bitrouter/", env!("CARGO_PKG_VERSION"))),
+        ];
+        request.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        let exchange = tokio::time::timeout(TOTAL, self.exchange(origin.host(), request));
+        exchange.await.unwrap_or_else(|_| Err(unreachable(origin.host(), "it did not answer in time".into(), true)))
+    }
+
+    async fn exchange(&self, host: &str, request: Request<Outgoing>) -> Result<Reply, IssuerError> {
+        let upstream = self.upstream.get_or_init(|| Upstream::new(CONNECT));
+        let answer = upstream.send_once(request).await.map_err(|error| match error {
+            SendError::Tls(error) => IssuerError::Tls(error),
+            error => unreachable(host, error.reason(), error.may_have_been_read()),
+        })?;
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         let at = date.and_then(|date| httpdate::parse_http_date(date).ok()).map(Timestamp::from);
-        let (status, mut body) = (answer.status().as_u16(), Zeroizing::new(Vec::with_capacity(16 << 10)));
-        while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
-            if body.len() + piece.len() > LONGEST {
-                return Err(IssuerError::Malformed { host: origin.host().to_owned(), status });
+        let (status, mut whole) = (answer.status().as_u16(), Zeroizing::new(Vec::with_capacity(16 << 10)));
+        let mut body = answer.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| unreachable(host, error.to_string(), true))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if whole.len() + piece.len() > LONGEST {
+                return Err(IssuerError::Malformed { host: host.to_owned(), status });
             }
-            body.extend_from_slice(&piece);
+            whole.extend_from_slice(&piece);
         }
-        let (body, at) = (serde_json::from_slice(&body).ok(), at.unwrap_or_else(Timestamp::now));
-        Ok(Reply { status, body, at, host: origin.host().to_owned() })
+        let (body, at) = (serde_json::from_slice(&whole).ok(), at.unwrap_or_else(Timestamp::now));
+        Ok(Reply { status, body, at, host: host.to_owned() })
     }
 
     /// Sends these members to a token endpoint (RFC 6749, section 3.2).
@@ -144,22 +163,10 @@ impl Issuer {
     ) -> Result<Tokens, IssuerError> {
         self.post(origin, endpoint, members).await?.tokens()
     }
+}
 
-    fn client(&self, origin: &Origin) -> Result<&Client, IssuerError> {
-        let kept = if origin.is_loopback() { &self.direct } else { &self.through_proxies };
-        if let Some(client) = kept.get() {
-            return Ok(client);
-        }
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls_config()?)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("bitrouter/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .timeout(TOTAL);
-        let builder = if origin.is_loopback() { builder.no_proxy() } else { builder };
-        let client = builder.build().map_err(|error| TlsError::Setup(innermost(error)))?;
-        Ok(kept.get_or_init(|| client))
-    }
+fn unreachable(host: &str, why: String, sent: bool) -> IssuerError {
+    IssuerError::Unreachable { host: host.to_owned(), why, sent }
 }
 
 impl Reply {
@@ -246,21 +253,6 @@ impl IssuerError {
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     Duration::try_from_secs_f64(seconds.floor()).ok()
-}
-
-/// What went wrong in the end, without the URL.
-fn innermost(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it did not answer in time".to_owned();
-    }
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = inner.to_string();
-        source = inner.source();
-    }
-    text
 }
 
 struct Code<'c>(&'c Option<String>);

@@ -83,7 +83,11 @@ impl Guard {
 
     fn check_key<B>(&self, request: &Request<B>) -> Result<(), Error> {
         let open = matches!(request.uri().path(), "/" | "/health") || request.method() == Method::OPTIONS;
-        if open || self.keys.is_empty() || self.caller(request.headers()).is_some() { Ok(()) } else { Err(Error::NoKey) }
+        if open || self.keys.is_empty() || self.caller(request.headers()).is_some() {
+            Ok(())
+        } else {
+            Err(Error::NoKey)
+        }
     }
 
     /// Beyond loopback the gateway has names that it cannot know; there a key is required, which rebinding does not have.

@@ -3,27 +3,38 @@
 //! The pool and HTTP/1.1 connections are our own, HTTP/2 is hyper's: `docs/decisions/0008` and `0010` have the reasons.
 
 use std::error::Error as StdError;
-use std::io::ErrorKind;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::Connection as _;
 use tower::Service;
 
 use super::Outgoing;
-use super::connect::Connect;
-use super::connection::{Connection, Stream, Unanswered};
+use super::connect::{Connect, is_loopback};
+use super::connection::{Connection, Seen, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
+use super::reason::{is_timeout, reason};
 use super::received::{Home, Received};
-use super::shared::{self, Shared};
+use super::shared::{Next, Shared};
 use super::tls::{self, TlsError};
+
+/// The system takes this much for a server that does not read.
+const LEAST_WINDOW: u64 = 32 << 10;
+
+/// How long a connection without TLS is listened to before anything is sent: an upstream that speaks first does so once it
+/// has accepted.
+const LISTEN: Duration = Duration::from_millis(1);
 
 /// A stream that is being opened.
 type Opening = Pin<Box<dyn Future<Output = Result<Stream, SendError>> + Send>>;
+
+/// A request that is being sent.
+type Sending<'s> = Pin<Box<dyn Future<Output = Result<Response<Received>, SendError>> + Send + 's>>;
 
 /// How long each part of an exchange may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +77,12 @@ pub enum SendError {
         /// What the system said.
         reason: String,
     },
+    /// Something came over a fresh connection before anything was sent. Nothing was.
+    #[error("{origin} began to answer before it was asked anything: what it sends belongs to no request")]
+    Unasked {
+        /// Host and port.
+        origin: String,
+    },
     /// The first byte did not come in time.
     #[error("{origin} did not begin to answer within {} s", .after.as_secs_f32())]
     FirstByte {
@@ -76,12 +93,41 @@ pub enum SendError {
     },
 }
 
+impl SendError {
+    /// Why, without where.
+    pub fn reason(&self) -> String {
+        match self {
+            SendError::Connect { reason, .. } | SendError::Lost { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the other side may have read the request.
+    pub fn may_have_been_read(&self) -> bool {
+        matches!(self, SendError::Lost { .. } | SendError::FirstByte { .. })
+    }
+}
+
 /// What sends requests to providers.
 pub struct Upstream {
     connect: Duration,
     pool: Arc<Pool>,
     plain: Connect,
-    secure: OnceLock<Result<HttpsConnector<Connect>, TlsError>>,
+    secure: OnceLock<Result<Secure, TlsError>>,
+}
+
+/// What opens TLS connections.
+struct Secure {
+    /// In the newest protocol that both sides speak.
+    newest: HttpsConnector<Connect>,
+    /// For origins that want nothing else.
+    http1: HttpsConnector<Connect>,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("connect", &self.connect).finish_non_exhaustive()
+    }
 }
 
 impl Upstream {
@@ -99,17 +145,18 @@ impl Upstream {
         deadlines: &Deadlines,
         patience: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        let Some(key) = pool::key(request.uri()) else {
-            return Err(SendError::Connect {
-                origin: request.uri().to_string(),
-                reason: "the URL is not absolute".into(),
-            });
-        };
+        let key = key_of(request.uri())?;
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
         match tokio::time::timeout(first_byte, self.exchange(request, &key, patience)).await {
             Ok(answer) => answer,
             Err(_) => Err(SendError::FirstByte { origin: origin(&key), after: first_byte }),
         }
+    }
+
+    /// Sends over a connection of its own, and not again: for what must not be done twice. The caller sets the deadline.
+    pub async fn send_once(&self, request: Request<Outgoing>) -> Result<Response<Received>, SendError> {
+        let key = key_of(request.uri())?;
+        Box::pin(self.fresh(request, &key, None)).await
     }
 
     async fn exchange(
@@ -129,15 +176,24 @@ impl Upstream {
                 request = message;
                 continue;
             }
-            let error = unsent.into_error();
-            if !shared::may_repeat(&error) {
-                return Err(lost(key, &error));
-            }
-            tracing::debug!(origin = origin(key), %error, "a shared connection died: one retry on a fresh one");
-            return Box::pin(self.fresh(again, key, patience)).await;
+            return match place.next(&unsent.into_error()) {
+                Next::OverHttp1 => self.over_http1(again, key, patience).await,
+                Next::OnceMore(reason) => {
+                    tracing::debug!(origin = origin(key), reason, "a shared connection died: one retry on a fresh one");
+                    self.once_more(again, key, patience).await
+                }
+                Next::Fail(reason) => Err(SendError::Lost { origin: origin(key), reason }),
+            };
         }
-        if let Some(mut idle) = self.idle(key).await {
+        if let Some(mut idle) = self.idle(key) {
             match idle.exchange(&request, &key.1).await {
+                // Said to nobody: the server was about to close the connection, and has not read the request.
+                Ok(head) if head.status() == StatusCode::REQUEST_TIMEOUT => {
+                    tracing::debug!(
+                        origin = origin(key),
+                        "a reused connection had timed out: one retry on a fresh one"
+                    );
+                }
                 Ok(head) => return Ok(head.map(|()| Received::over(idle, self.home(key)))),
                 Err(unanswered) if !unanswered.untouched => return Err(lost(key, &unanswered.fault)),
                 Err(Unanswered { fault, .. }) => {
@@ -146,7 +202,20 @@ impl Upstream {
             }
         }
         // Boxed: making a connection is rare, and its state is large.
-        Box::pin(self.fresh(request, key, patience)).await
+        Box::pin(self.fresh_or_another(request, key, patience)).await
+    }
+
+    /// Sends over a fresh connection, or over another where the first one spoke before it was asked: nothing was sent then.
+    async fn fresh_or_another(
+        &self,
+        request: Request<Outgoing>,
+        key: &Key,
+        patience: Option<Duration>,
+    ) -> Result<Response<Received>, SendError> {
+        match self.fresh(request.clone(), key, patience).await {
+            Err(SendError::Unasked { .. }) => self.fresh(request, key, patience).await,
+            sent => sent,
+        }
     }
 
     /// Sends over a connection that is made for it, and kept afterwards.
@@ -156,7 +225,7 @@ impl Upstream {
         key: &Key,
         patience: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        let mut opening = self.open(request.uri(), origin(key))?;
+        let mut opening = self.open(request.uri(), key)?;
         let stream = match patience.filter(|patience| *patience < self.connect) {
             None => opening.await?,
             Some(after) => match tokio::time::timeout(after, &mut opening).await {
@@ -168,18 +237,50 @@ impl Upstream {
             },
         };
         if stream.connected().is_negotiated_h2() {
-            let lost = |error| lost(key, &error);
-            let mut shared = Shared::open(stream).await.map_err(lost)?;
+            let mut shared = Shared::open(stream).await.map_err(|error| lost(key, &error))?;
             let (mut sender, place) = shared.take();
             self.pool.share(key.clone(), shared);
-            let response = sender.send_request(request).await.map_err(lost)?;
-            return Ok(response.map(|body| Received::shared(body, place)));
+            let again = request.clone();
+            return match sender.send_request(request).await {
+                Ok(response) => Ok(response.map(|body| Received::shared(body, place))),
+                Err(error) => match place.next(&error) {
+                    Next::OverHttp1 => self.over_http1(again, key, patience).await,
+                    Next::OnceMore(reason) | Next::Fail(reason) => Err(SendError::Lost { origin: origin(key), reason }),
+                },
+            };
         }
         let mut connection = Connection::new(stream);
+        if key.0 == Scheme::HTTP {
+            // With TLS there was a handshake to speak in.
+            let _ = tokio::time::timeout(LISTEN, connection.heard()).await;
+        }
+        if connection.look_now() == Seen::Surplus {
+            self.pool.surplus_came(key);
+            return Err(SendError::Unasked { origin: origin(key) });
+        }
         match connection.exchange(&request, &key.1).await {
             Ok(head) => Ok(head.map(|()| Received::over(connection, self.home(key)))),
+            Err(Unanswered { fault, untouched: true }) if is_timeout(&fault) && may_be_unread(&request) => {
+                tracing::debug!(origin = origin(key), %fault, "a local upstream does not read: once more");
+                self.once_more(request, key, patience).await
+            }
             Err(unanswered) => Err(lost(key, &unanswered.fault)),
         }
+    }
+
+    /// Sends once more to an origin that will not have it over HTTP/2 (RFC 9113, section 8.7), and remembers that.
+    fn over_http1<'s>(&'s self, request: Request<Outgoing>, key: &'s Key, patience: Option<Duration>) -> Sending<'s> {
+        tracing::info!(
+            origin = origin(key),
+            "the upstream wants HTTP/1.1: it is spoken to in nothing else from now on"
+        );
+        self.pool.use_only_http1(key);
+        self.once_more(request, key, patience)
+    }
+
+    /// Sends over a fresh connection what got no answer over another. Its type is erased, for sending comes here again.
+    fn once_more<'s>(&'s self, request: Request<Outgoing>, key: &'s Key, patience: Option<Duration>) -> Sending<'s> {
+        Box::pin(self.fresh(request, key, patience))
     }
 
     /// Where a connection goes back to.
@@ -187,22 +288,30 @@ impl Upstream {
         (Arc::clone(&self.pool), key.clone())
     }
 
-    /// An idle connection that is still alive.
-    async fn idle(&self, key: &Key) -> Option<Connection<Stream>> {
+    /// An idle connection that is still alive, and on which nothing came since its last answer.
+    fn idle(&self, key: &Key) -> Option<Connection<Stream>> {
         loop {
             let mut connection = self.pool.take(key)?;
-            let alive = std::future::poll_fn(|context| std::task::Poll::Ready(connection.poll_alive(context))).await;
-            if alive {
-                return Some(connection);
+            match connection.look_now() {
+                Seen::Silence => return Some(connection),
+                Seen::End => {}
+                Seen::Surplus => self.pool.surplus_came(key),
             }
         }
     }
 
     /// Opens a stream to an origin: TCP or a proxy's tunnel, and TLS. It borrows nothing, so that it can go on when the
     /// request that wanted it has gone elsewhere.
-    fn open(&self, uri: &Uri, origin: String) -> Result<Opening, TlsError> {
-        let tls = if uri.scheme() == Some(&Scheme::HTTPS) { Some(self.secure()?.clone()) } else { None };
-        let (mut plain, uri, deadline) = (self.plain.clone(), uri.clone(), self.connect);
+    fn open(&self, uri: &Uri, key: &Key) -> Result<Opening, TlsError> {
+        let tls = if key.0 == Scheme::HTTPS {
+            let secure = self.secure.get_or_init(|| self.make_secure()).as_ref().map_err(Clone::clone)?;
+            Some(if self.pool.uses_only_http1(key) { secure.http1.clone() } else { secure.newest.clone() })
+        } else {
+            None
+        };
+        let (mut plain, uri, origin, deadline) = (self.plain.clone(), uri.clone(), origin(key), self.connect);
+        let proxy = plain.proxy(&uri).ok().flatten();
+        let through = proxy.map(|proxy| format!(" through {}", proxy.shown())).unwrap_or_default();
         Ok(Box::pin(async move {
             let stream = async {
                 match tls {
@@ -213,8 +322,8 @@ impl Upstream {
             let reason = match tokio::time::timeout(deadline, stream).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 // Each address of a name has its share of the deadline.
-                Ok(Err(error)) if !is_timeout(&*error) => innermost(&*error),
-                Ok(Err(_)) | Err(_) => format!("nothing answered within {} s", deadline.as_secs_f32()),
+                Ok(Err(error)) if !is_timeout(&*error) => reason(&*error),
+                Ok(Err(_)) | Err(_) => format!("nothing answered within {} s{through}", deadline.as_secs_f32()),
             };
             Err(SendError::Connect { origin, reason })
         }))
@@ -239,18 +348,18 @@ impl Upstream {
         });
     }
 
-    fn secure(&self) -> Result<&HttpsConnector<Connect>, TlsError> {
-        let made = self.secure.get_or_init(|| {
-            let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls::config()?)
-                .https_only()
-                .enable_http1()
-                .enable_http2()
-                .wrap_connector(Connect::new(self.connect));
-            Ok(connector)
-        });
-        made.as_ref().map_err(Clone::clone)
+    fn make_secure(&self) -> Result<Secure, TlsError> {
+        let config = tls::config()?;
+        let builder = |config| HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+        let newest = builder(config.clone()).enable_http1().enable_http2().wrap_connector(self.plain.clone());
+        let http1 = builder(config).enable_http1().wrap_connector(self.plain.clone());
+        Ok(Secure { newest, http1 })
     }
+}
+
+fn key_of(uri: &Uri) -> Result<Key, SendError> {
+    pool::key(uri)
+        .ok_or_else(|| SendError::Connect { origin: uri.to_string(), reason: "the URL is not absolute".into() })
 }
 
 /// Host and port, for errors.
@@ -259,20 +368,12 @@ fn origin((scheme, authority): &Key) -> String {
     format!("{}:{port}", authority.host())
 }
 
+/// Whether a request that was not acknowledged may lie before a server that has not read it to its end, being busy with
+/// another. Nothing gets lost on loopback, and how long that takes is for the first-byte deadline to say.
+fn may_be_unread(request: &Request<Outgoing>) -> bool {
+    is_loopback(request.uri()) && request.body().len() > LEAST_WINDOW
+}
+
 fn lost(key: &Key, error: &(dyn StdError + 'static)) -> SendError {
-    SendError::Lost { origin: origin(key), reason: innermost(error) }
-}
-
-fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
-    let here = error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::TimedOut);
-    here || error.source().is_some_and(is_timeout)
-}
-
-/// The cause that says what really happened: "connection refused" rather than "client error (Connect)".
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    SendError::Lost { origin: origin(key), reason: reason(error) }
 }

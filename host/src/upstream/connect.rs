@@ -1,4 +1,4 @@
-//! Opening a TCP connection to an origin, through the system's proxy where one is set. Loopback is never proxied.
+//! Opening a TCP connection to an origin, through the proxy that is set. Loopback is never proxied.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,22 +8,27 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower::Service;
 
+use super::proxy::{Proxies, Proxy, SettingError};
+use super::reason::Sentence;
 use super::socket::Socket;
+
+/// How long what was sent may stay without acknowledgement. A network that has forgotten a connection says nothing; a model
+/// that thinks has acknowledged the request.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Connects straight or through a proxy, as the system's settings (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, and on macOS
-/// and Windows the system's own) say.
+/// Connects straight or through a proxy, as the settings (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, and on macOS and Windows
+/// the system's own) say.
 #[derive(Clone)]
 pub(super) struct Connect {
     tcp: HttpConnector,
-    proxies: Arc<Matcher>,
+    /// Where a setting cannot be used, nothing that may need a proxy is connected to.
+    proxies: Arc<Result<Proxies, SettingError>>,
 }
 
 impl Connect {
@@ -36,7 +41,17 @@ impl Connect {
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
         tcp.set_keepalive_retries(Some(3));
-        Connect { tcp, proxies: Arc::new(Matcher::from_system()) }
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        Connect { tcp, proxies: Arc::new(Proxies::new(&|name| std::env::var_os(name))) }
+    }
+
+    /// The proxy on the way to an origin.
+    pub(super) fn proxy(&self, origin: &Uri) -> Result<Option<Proxy>, SettingError> {
+        if is_loopback(origin) {
+            return Ok(None);
+        }
+        self.proxies.as_ref().as_ref().map(|proxies| proxies.on_the_way_to(origin)).map_err(Clone::clone)
     }
 }
 
@@ -50,63 +65,38 @@ impl Service<Uri> for Connect {
     }
 
     fn call(&mut self, origin: Uri) -> Self::Future {
-        let proxy = if is_loopback(&origin) { None } else { self.proxies.intercept(&origin) };
-        let mut tcp = self.tcp.clone();
-        let Some(proxy) = proxy else {
-            return Box::pin(async move { Ok(socket(tcp.call(origin).await?)) });
-        };
-        let at = proxy.uri().clone();
-        match at.scheme_str() {
-            Some("http") => {
-                let mut tunnel = Tunnel::new(at.clone(), tcp);
-                if let Some(auth) = proxy.basic_auth() {
-                    tunnel = tunnel.with_auth(auth.clone());
+        let (proxy, mut tcp) = (self.proxy(&origin), self.tcp.clone());
+        Box::pin(async move {
+            let stream = match proxy.map_err(|error| Sentence(error.to_string()))? {
+                None => tcp.call(origin).await?.into_inner(),
+                Some(proxy) => {
+                    let stream = tcp.call(proxy.address()).await.map_err(|error| proxy.unreachable(&error))?;
+                    proxy.pass(stream.into_inner(), &origin).await?
                 }
-                Box::pin(async move {
-                    tunnel
-                        .call(origin)
-                        .await
-                        .map(socket)
-                        .map_err(|error| format!("through the proxy {}: {error}", shown(&at)).into())
-                })
-            }
-            Some("socks5" | "socks5h") => {
-                let mut socks = SocksV5::new(at.clone(), tcp).local_dns(at.scheme_str() == Some("socks5"));
-                if let Some((user, password)) = proxy.raw_auth() {
-                    socks = socks.with_auth(user.to_owned(), password.to_owned());
-                }
-                Box::pin(async move {
-                    socks
-                        .call(origin)
-                        .await
-                        .map(socket)
-                        .map_err(|error| format!("through the proxy {}: {error}", shown(&at)).into())
-                })
-            }
-            _ => Box::pin(async move {
-                Err(format!("the proxy {} is of a kind that is not supported: use http:// or socks5://", shown(&at))
-                    .into())
-            }),
-        }
+            };
+            Ok(TokioIo::new(Socket::new(stream)))
+        })
     }
 }
 
-fn socket(stream: TokioIo<TcpStream>) -> TokioIo<Socket> {
-    TokioIo::new(Socket::new(stream.into_inner()))
-}
-
-/// A proxy's address without a password that may stand in it.
-fn shown(proxy: &Uri) -> String {
-    format!(
-        "{}://{}:{}",
-        proxy.scheme_str().unwrap_or("http"),
-        proxy.host().unwrap_or("?"),
-        proxy.port_u16().unwrap_or(80)
-    )
-}
-
-fn is_loopback(uri: &Uri) -> bool {
+/// Whether an origin is this machine.
+pub(super) fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_not_acknowledged_ends_a_connection() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let socket = Connect::new(Duration::from_secs(5)).call(origin).await.unwrap().into_inner();
+        let option = socket2::SockRef::from(socket.stream()).tcp_user_timeout().unwrap();
+        assert_eq!(option, Some(UNACKNOWLEDGED));
+    }
 }

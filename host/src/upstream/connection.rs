@@ -2,7 +2,7 @@
 //!
 //! The client sends over it, `Received` reads from it, the pool keeps it between two requests. It reads only when its
 //! reader asks, and decodes all that one read brought in one pass. A connection whose last message was not complete to
-//! the byte is never used again.
+//! the byte is never used again, nor is one on which anything came that no request had asked for.
 
 mod body;
 mod fault;
@@ -12,11 +12,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use http::uri::Authority;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
@@ -56,6 +56,19 @@ struct State<S> {
     fault: Option<Fault>,
     /// Whether another request may follow.
     reusable: bool,
+    /// Whether more came than the answer.
+    surplus: bool,
+}
+
+/// What is seen on a connection while no answer is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing: it can take another request.
+    Silence,
+    /// Its end, or that its last exchange was the last that it takes.
+    End,
+    /// Something that no request had asked for. Whoever sent it may take the next request for the one before.
+    Surplus,
 }
 
 /// An exchange that brought no answer.
@@ -77,6 +90,7 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
             body: Decoder::none(),
             fault: None,
             reusable: true,
+            surplus: false,
         }))
     }
 
@@ -93,7 +107,8 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
         let mut reader = Reader::new(request.method());
         let answer = std::future::poll_fn(|context| state.poll_head(context, &mut reader)).await;
         let head = answer.map_err(|fault| Unanswered { fault, untouched: reader.is_untouched() })?;
-        state.reusable &= head.keep_alive;
+        // An answer that began before its request had left may be one to nothing: then the real one is still to come.
+        state.reusable &= head.keep_alive && state.unsent.is_empty() && !has_odd_body(request);
         state.come = head.rest;
         state.body = head.body;
         Ok(head.response)
@@ -109,15 +124,39 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
         self.0.body.left()
     }
 
-    /// Whether the connection can take another request: the last message is complete in both directions, and the
-    /// upstream has neither sent more nor closed the connection since.
-    pub(super) fn poll_alive(&mut self, context: &mut Context<'_>) -> bool {
+    /// What is seen on the connection by now. It can take another request only if the last message is complete in both
+    /// directions, and the upstream has neither sent more nor closed the connection since. Whoever asks is woken by what
+    /// comes later.
+    pub(super) fn look(&mut self, context: &mut Context<'_>) -> Seen {
         let state = &mut *self.0;
-        state.reusable
-            && state.body.is_complete()
-            && state.come.is_empty()
-            && matches!(state.poll_send(context), Poll::Ready(Ok(())))
-            && poll_read(&mut state.stream, context, |_| ()).is_pending()
+        if state.surplus || (state.body.is_complete() && !state.come.is_empty()) {
+            return Seen::Surplus;
+        }
+        let may_go_on =
+            state.reusable && state.body.is_complete() && matches!(state.poll_send(context), Poll::Ready(Ok(())));
+        if !may_go_on {
+            return Seen::End;
+        }
+        match poll_read(&mut state.stream, context, |bytes| bytes.is_empty() || is_idle_timeout(bytes)) {
+            Poll::Pending => Seen::Silence,
+            Poll::Ready(Ok(true) | Err(_)) => {
+                state.reusable = false;
+                Seen::End
+            }
+            Poll::Ready(Ok(false)) => {
+                state.surplus = true;
+                Seen::Surplus
+            }
+        }
+    }
+
+    /// Waits until something is seen on the connection.
+    pub(super) async fn heard(&mut self) {
+        std::future::poll_fn(|context| match self.look(context) {
+            Seen::Silence => Poll::Pending,
+            Seen::End | Seen::Surplus => Poll::Ready(()),
+        })
+        .await;
     }
 }
 
@@ -126,10 +165,23 @@ impl Connection<Stream> {
     /// come back by itself.
     pub(super) fn leave_alone(&mut self) {
         if self.0.unsent.is_empty() {
-            match self.0.stream.inner_mut() {
-                MaybeHttpsStream::Http(socket) => socket.inner_mut().leave_alone(),
-                MaybeHttpsStream::Https(tls) => tls.inner_mut().get_mut().0.inner_mut().inner_mut().leave_alone(),
-            }
+            self.socket().leave_alone();
+        }
+    }
+
+    /// What is seen on the connection at this very moment, whether the runtime has heard of it or not: asking the system
+    /// costs a call, so it is done right before a request is sent. Nobody is woken.
+    pub(super) fn look_now(&mut self) -> Seen {
+        self.socket().read_unheard(true);
+        let seen = self.look(&mut Context::from_waker(Waker::noop()));
+        self.socket().read_unheard(false);
+        seen
+    }
+
+    fn socket(&mut self) -> &mut Socket {
+        match self.0.stream.inner_mut() {
+            MaybeHttpsStream::Http(socket) => socket.inner_mut(),
+            MaybeHttpsStream::Https(tls) => tls.inner_mut().get_mut().0.inner_mut().inner_mut(),
         }
     }
 }
@@ -171,7 +223,8 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> State<S> {
             } else {
                 decode(body, &std::mem::take(&mut self.come), &mut data)
             };
-            self.reusable &= matches!(decoded, Ok(End::Open));
+            self.reusable &= matches!(decoded, Ok(Rest::ToCome));
+            self.surplus |= matches!(decoded, Ok(Rest::Surplus));
             if let Err(fault) = decoded {
                 self.body = Decoder::none();
                 if data.is_empty() {
@@ -240,22 +293,35 @@ fn poll_read<S: AsyncRead + Unpin, T>(
     })
 }
 
-/// What a read says of the connection.
-enum End {
-    /// Nothing.
-    Open,
-    /// It was closed, or more came than the answer: it is of no further use.
+/// What a read says of what comes behind it.
+enum Rest {
+    /// Nothing: all that came was the answer's.
+    ToCome,
+    /// The connection was closed.
     Closed,
+    /// More came than the answer.
+    Surplus,
 }
 
 /// Decodes what one read brought.
-fn decode(body: &mut Decoder, bytes: &[u8], data: &mut Vec<u8>) -> Result<End, Fault> {
+fn decode(body: &mut Decoder, bytes: &[u8], data: &mut Vec<u8>) -> Result<Rest, Fault> {
     if bytes.is_empty() {
-        return body.close().map(|()| End::Closed);
+        return body.close().map(|()| Rest::Closed);
     }
     data.reserve(bytes.len());
     let taken = body.decode(bytes, data)?;
-    Ok(if taken == bytes.len() { End::Open } else { End::Closed })
+    Ok(if taken == bytes.len() { Rest::ToCome } else { Rest::Surplus })
+}
+
+/// Whether a request has a body that its method gives no meaning to (RFC 9110, section 9.3): a server that does not read it
+/// takes it for the next request.
+fn has_odd_body(request: &Request<Outgoing>) -> bool {
+    !request.body().is_empty() && !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Whether a server says that it closes an idle connection (RFC 9110, section 15.5.9): nothing is wrong with it.
+fn is_idle_timeout(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.") && bytes.get(8..).is_some_and(|rest| rest.starts_with(b" 408"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod connect;
 mod connection;
 mod outgoing;
 mod pool;
+mod proxy;
+mod reason;
 mod received;
 mod shared;
 mod socket;
@@ -18,6 +20,13 @@ pub use answer::{Answer, AnswerBody, Broken, Watch};
 pub use client::{Deadlines, SendError, Upstream};
 pub use connection::Fault;
 pub use outgoing::Outgoing;
+pub use proxy::SettingError;
 pub use received::{ReceiveError, Received};
 pub use tls::TlsError;
-pub(crate) use tls::config as tls_config;
+
+/// Checks what the environment says of the way to providers: proxies, and whom TLS trusts. Commands that go it or show it
+/// call this first.
+pub fn check_environment(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Result<(), SettingError> {
+    proxy::check(env)?;
+    tls::check(env)
+}

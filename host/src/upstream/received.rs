@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::connection::{Connection, Fault, Stream};
 use super::pool::{Key, Pool};
+use super::reason::reason;
 use super::shared::Place;
 
 /// What breaks a body off.
@@ -22,7 +23,7 @@ pub enum ReceiveError {
     #[error(transparent)]
     Http1(#[from] Fault),
     /// Over HTTP/2.
-    #[error(transparent)]
+    #[error("{}", reason(.0))]
     Http2(#[from] hyper::Error),
 }
 
@@ -60,10 +61,8 @@ impl Received {
     }
 
     /// The answer is complete: the connection may take another request.
-    fn give_back(&mut self, context: &mut Context<'_>) {
-        if let Source::Http1(mut connection, (pool, key)) = std::mem::replace(&mut self.0, Source::Ended)
-            && connection.poll_alive(context)
-        {
+    fn give_back(&mut self) {
+        if let Source::Http1(connection, (pool, key)) = std::mem::replace(&mut self.0, Source::Ended) {
             pool.put(key, connection);
         }
     }
@@ -83,7 +82,7 @@ impl Body for Received {
             Source::Ended => Poll::Ready(None),
         };
         if matches!(next, Poll::Ready(None)) {
-            self.give_back(context);
+            self.give_back();
         }
         next
     }

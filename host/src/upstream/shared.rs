@@ -9,17 +9,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::ready;
 use std::time::{Duration, Instant};
 
+use h2::Reason;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::Outgoing;
 use super::connection::Stream;
+use super::reason::reason;
 
 /// What sends requests over such a connection.
 pub(super) type Sender = http2::SendRequest<Outgoing>;
 
 /// A place on a connection: taken before the request is sent, and until the answer has ended.
-pub(super) struct Place(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+pub(super) struct Place {
+    #[expect(dead_code, reason = "it is counted")]
+    taken: Arc<()>,
+    driver: Arc<Mutex<Driven>>,
+}
+
+/// What a request that got no answer may do next.
+pub(super) enum Next {
+    /// Be sent over HTTP/1.1: the server will have it in nothing else.
+    OverHttp1,
+    /// Be sent once more, for the server did nothing with it, or the connection went away with it; the reason.
+    OnceMore(String),
+    /// Nothing: a server that ends the stream has seen it; the reason.
+    Fail(String),
+}
 
 /// The connection, as the pool keeps it. It closes once it is dropped and its last answer has ended.
 pub(super) struct Shared {
@@ -34,7 +50,11 @@ pub(super) struct Shared {
 }
 
 /// What a task of its own polls, until it ends. Others ask it what the server takes.
-type Driven = Option<http2::Connection<Stream, Outgoing, TokioExecutor>>;
+struct Driven {
+    connection: Option<http2::Connection<Stream, Outgoing, TokioExecutor>>,
+    /// What it ended with. Its requests are not told all of it.
+    fault: Option<hyper::Error>,
+}
 
 impl Shared {
     /// Speaks HTTP/2 over a fresh stream.
@@ -51,7 +71,7 @@ impl Shared {
             .initial_max_send_streams(1)
             .handshake(stream)
             .await?;
-        let driver = Arc::new(Mutex::new(Some(connection)));
+        let driver = Arc::new(Mutex::new(Driven { connection: Some(connection), fault: None }));
         tokio::spawn(drive(Arc::clone(&driver)));
         Ok(Shared { sender, driver, most: 1, places: Arc::new(()), used: Instant::now() })
     }
@@ -60,7 +80,7 @@ impl Shared {
     pub(super) fn place(&mut self) -> Option<(Sender, Place)> {
         // While it is polled, what the server said before holds: nobody waits for a socket here.
         if let Ok(driven) = self.driver.try_lock() {
-            self.most = driven.as_ref().map_or(0, http2::Connection::current_max_send_streams);
+            self.most = driven.connection.as_ref().map_or(0, http2::Connection::current_max_send_streams);
         }
         (self.taken() < self.most).then(|| self.take())
     }
@@ -68,7 +88,8 @@ impl Shared {
     /// The place of the request that the connection was opened for.
     pub(super) fn take(&mut self) -> (Sender, Place) {
         self.used = Instant::now();
-        (self.sender.clone(), Place(Arc::clone(&self.places)))
+        let place = Place { taken: Arc::clone(&self.places), driver: Arc::clone(&self.driver) };
+        (self.sender.clone(), place)
     }
 
     /// Whether it takes no more requests, being closed or about to be.
@@ -89,22 +110,40 @@ impl Shared {
     }
 }
 
-/// Whether a request that got no answer may be sent once more over a fresh connection: if the connection went away with it,
-/// or the server says that it did nothing with it (RFC 9113, section 8.7). A server that ends the stream has seen it.
-pub(super) fn may_repeat(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_none_or(|cause| !cause.is_reset() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+impl Place {
+    /// What a request that failed like this may do next (RFC 9113, section 8.7).
+    pub(super) fn next(&self, error: &hyper::Error) -> Next {
+        // While the connection is polled, it is on its way to its end.
+        let driven = lock(&self.driver);
+        let said = [Some(error), driven.fault.as_ref()].into_iter().flatten().find_map(of_http2);
+        let why = said.and(driven.fault.as_ref()).filter(|_| of_http2(error).is_none()).unwrap_or(error);
+        match said {
+            Some(said) if said.is_remote() && said.reason() == Some(Reason::HTTP_1_1_REQUIRED) => Next::OverHttp1,
+            _ if of_http2(error)
+                .is_none_or(|said| !said.is_reset() || said.reason() == Some(Reason::REFUSED_STREAM)) =>
+            {
+                Next::OnceMore(reason(why))
+            }
+            _ => Next::Fail(reason(why)),
+        }
+    }
+}
+
+/// What HTTP/2 says of it, where that is more than that the connection is gone.
+fn of_http2(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error)?.downcast_ref::<h2::Error>().filter(|error| !error.is_io())
 }
 
 /// Polls a connection until it ends. It is dropped then, which hands back the requests that it had not taken yet.
 fn drive(driver: Arc<Mutex<Driven>>) -> impl Future<Output = ()> {
     std::future::poll_fn(move |context| {
         let mut driver = lock(&driver);
-        if let Some(connection) = &mut *driver {
+        if let Some(connection) = &mut driver.connection {
             let ended = ready!(Pin::new(connection).poll(context));
-            *driver = None;
+            driver.connection = None;
             if let Err(error) = ended {
                 tracing::debug!(%error, "an HTTP/2 connection ended");
+                driver.fault = Some(error);
             }
         }
         std::task::Poll::Ready(())

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -15,7 +16,11 @@ use tokio::net::TcpStream;
 const READ: usize = 16 << 10;
 
 /// A connected socket.
-pub(super) struct Socket(State);
+pub(super) struct Socket {
+    state: State,
+    /// Whether the system is asked for what is there, and not the runtime, which may not have heard of it yet.
+    unheard: bool,
+}
 
 enum State {
     /// The runtime wakes whoever waits for it.
@@ -29,14 +34,26 @@ enum State {
 impl Socket {
     /// A socket that the runtime watches.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Socket(State::Watched(stream))
+        Socket { state: State::Watched(stream), unheard: false }
+    }
+
+    /// From now on reads what is there whether the runtime has heard of it or not, and wakes nobody where nothing is; or
+    /// no longer does.
+    pub(super) fn read_unheard(&mut self, unheard: bool) {
+        self.unheard = unheard;
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream(&self) -> &TcpStream {
+        let State::Watched(stream) = &self.state else { panic!("it is not watched") };
+        stream
     }
 
     /// Wakes nobody any more until it is read with nothing there, or written. Whoever calls this must come back by itself.
     pub(super) fn leave_alone(&mut self) {
         // Elsewhere a socket that was let go of cannot be watched again.
         if cfg!(unix) {
-            self.0 = match std::mem::replace(&mut self.0, State::Lost) {
+            self.state = match std::mem::replace(&mut self.state, State::Lost) {
                 State::Watched(stream) => stream.into_std().map_or(State::Lost, State::Alone),
                 other => other,
             };
@@ -45,12 +62,12 @@ impl Socket {
 
     /// The socket, watched again.
     fn watched(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        if let State::Alone(_) = &self.0
-            && let State::Alone(stream) = std::mem::replace(&mut self.0, State::Lost)
+        if let State::Alone(_) = &self.state
+            && let State::Alone(stream) = std::mem::replace(&mut self.state, State::Lost)
         {
-            self.0 = State::Watched(TcpStream::from_std(stream)?);
+            self.state = State::Watched(TcpStream::from_std(stream)?);
         }
-        match &mut self.0 {
+        match &mut self.state {
             State::Watched(stream) => Ok(Pin::new(stream)),
             State::Alone(_) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -63,18 +80,29 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let State::Alone(stream) = &mut self.0 {
-            let length = buffer.remaining().min(READ);
-            match stream.read(buffer.initialize_unfilled_to(length)) {
-                Ok(bytes) => {
-                    buffer.advance(bytes);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let unheard = self.unheard;
+        let read = match &mut self.state {
+            State::Alone(stream) => read_now(stream, buffer),
+            State::Watched(stream) if unheard => read_now(&mut &*SockRef::from(&*stream), buffer),
+            State::Watched(_) | State::Lost => Poll::Pending,
+        };
+        if read.is_ready() || unheard {
+            return read;
         }
         self.watched()?.poll_read(context, buffer)
+    }
+}
+
+/// Reads what is there, without waiting.
+fn read_now(stream: &mut impl Read, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let length = buffer.remaining().min(READ);
+    match stream.read(buffer.initialize_unfilled_to(length)) {
+        Ok(bytes) => {
+            buffer.advance(bytes);
+            Poll::Ready(Ok(()))
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
     }
 }
 
@@ -84,7 +112,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Watched(stream) => Pin::new(stream).poll_flush(context),
             // TCP keeps nothing back.
             State::Alone(_) | State::Lost => Poll::Ready(Ok(())),
@@ -128,7 +156,7 @@ mod tests {
     }
 
     fn is_alone(socket: &Socket) -> bool {
-        matches!(socket.0, State::Alone(_))
+        matches!(socket.state, State::Alone(_))
     }
 
     #[tokio::test]
@@ -169,5 +197,25 @@ mod tests {
         near.write_all(b"a").await.unwrap();
         assert!(!is_alone(&near));
         assert_eq!(far.read_u8().await.unwrap(), b'a');
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_read_before_the_runtime_has_heard_of_it() {
+        let (mut near, far) = pair().await;
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        // The runtime of this test looks for events only where the test waits, and it does not.
+        let mut far = far.into_std().unwrap();
+        std::io::Write::write_all(&mut far, b"a").unwrap();
+        let mut space = [0; 4];
+        let mut buffer = ReadBuf::new(&mut space);
+        assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_pending());
+        near.read_unheard(true);
+        assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_ready());
+        assert_eq!(buffer.filled(), b"a");
+        assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_pending(), "there is no more");
+        near.read_unheard(false);
+        // Whoever waits is woken all the same.
+        std::io::Write::write_all(&mut far, b"b").unwrap();
+        assert_eq!(near.read_u8().await.unwrap(), b'b');
     }
 }

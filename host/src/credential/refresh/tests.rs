@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::token_file::{Entry, Follows, Kind};
 use super::super::{Accounts, Credential, Origin};
 use super::*;
-use crate::plugin::description::Auth;
+use crate::plugin::description::{Auth, Encoding, Endpoint};
 
 struct World {
     issuer: LoopbackIssuer,
@@ -213,10 +213,11 @@ async fn a_refresh_that_was_cut_off_is_repeated_where_the_issuer_allows_it() {
         let world = World::new(reuse);
         world.login("default", 3000);
         // The issuer gave new tokens; the process ended before they were stored.
-        let body = json!({ "grant_type": "refresh_token", "refresh_token": world.stored_refresh_token() });
-        let client = reqwest::Client::builder().tls_backend_preconfigured(crate::upstream::tls_config().unwrap());
-        let client = client.no_proxy().build().unwrap();
-        client.post(format!("{}/oauth/token", world.issuer.origin())).json(&body).send().await.unwrap();
+        let token = world.stored_refresh_token();
+        let members = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+        let endpoint = Endpoint { path: "/oauth/token".into(), encoding: Encoding::Json };
+        let origin = world.issuer.origin().parse().unwrap();
+        Issuer::default().post(&origin, &endpoint, &members).await.unwrap();
         world.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
         let accounts = world.process();
         accounts.refresh_due().await;

@@ -43,10 +43,10 @@ fn bound(caller: &[u8; 32], value: &HeaderValue) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Paths};
 
     fn guard(keys: &[&str]) -> Guard {
-        let mut server = Config::default().server;
+        let mut server = Config::defaults(&Paths::for_tests()).server;
         server.keys = keys.iter().map(|key| (*key).into()).collect();
         Guard::new(&server)
     }

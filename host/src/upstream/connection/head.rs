@@ -124,9 +124,11 @@ impl Reader {
         let headers = response.headers();
         let status = response.status();
         let both = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
-        let keep_alive = !both && status != StatusCode::SWITCHING_PROTOCOLS && keeps_alive(&response);
         let bodiless = self.bodiless
             || matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        // Whether it ends with its head is where servers err: the body of one that sends it all the same would be read as
+        // the next answer.
+        let keep_alive = !both && !bodiless && keeps_alive(&response);
         let body = if bodiless { Decoder::none() } else { body(&response)? };
         Ok(Head { response, body, keep_alive, rest })
     }
@@ -182,9 +184,10 @@ fn body(response: &Response<()>) -> Result<Decoder, Fault> {
     length.map(Decoder::Length).ok_or(Fault::Framing("its content-length is no number"))
 }
 
+/// HTTP/1.0 has no framing that could be relied on, whatever it says of keeping the connection.
 fn keeps_alive(response: &Response<()>) -> bool {
-    let said = |what: &[u8]| tokens(response.headers(), &CONNECTION).any(|token| token.eq_ignore_ascii_case(what));
-    !said(b"close") && (response.version() == Version::HTTP_11 || said(b"keep-alive"))
+    let closes = tokens(response.headers(), &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
+    response.version() == Version::HTTP_11 && !closes
 }
 
 /// What stands between the commas of a field's lines, white space aside.

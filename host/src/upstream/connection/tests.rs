@@ -38,8 +38,12 @@ async fn rest(near: &mut Near) -> (Vec<u8>, Option<String>) {
     (data, fault)
 }
 
+async fn look(near: &mut Near) -> Seen {
+    std::future::poll_fn(|context| Poll::Ready(near.look(context))).await
+}
+
 async fn alive(near: &mut Near) -> bool {
-    std::future::poll_fn(|context| Poll::Ready(near.poll_alive(context))).await
+    look(near).await == Seen::Silence
 }
 
 /// Reads a request up to the end of its head and this many bytes more.
@@ -103,7 +107,11 @@ async fn an_early_answer_is_read_while_the_request_is_still_being_sent() {
     let (read, request) = tokio::join!(rest(&mut near), upstream);
     assert_eq!(read, (b"ok".to_vec(), None));
     assert!(request.ends_with(&body));
-    assert!(alive(&mut near).await, "both messages are complete");
+    assert_eq!(
+        look(&mut near).await,
+        Seen::End,
+        "it may have been the answer to nothing, and the real one still to come"
+    );
 }
 
 #[tokio::test]
@@ -145,7 +153,10 @@ async fn a_body_that_is_cut_hands_out_what_came_and_then_the_fault() {
         drop(far);
         exchange(&mut near, &post("")).await.unwrap();
         let (data, fault) = rest(&mut near).await;
-        assert_eq!((&*data, fault.as_deref()), (&b"abc"[..], Some("end of file before message length reached")));
+        assert_eq!(
+            (&*data, fault.as_deref()),
+            (&b"abc"[..], Some("the connection was closed before the end that the answer's head promised"))
+        );
         assert!(!alive(&mut near).await);
     }
 }
@@ -181,18 +192,62 @@ async fn a_connection_with_more_than_its_answer_is_not_used_again() {
         far.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{rest_of_it}").as_bytes()).await.unwrap();
         exchange(&mut near, &post("")).await.unwrap();
         rest(&mut near).await;
-        assert!(!alive(&mut near).await, "{head}");
+        assert_eq!(look(&mut near).await, Seen::Surplus, "{head}");
     }
 }
 
 #[tokio::test]
 async fn an_idle_connection_that_is_closed_or_spoken_on_is_dead() {
-    for last_words in ["", "HTTP/1.1 408 Request Timeout\r\n\r\n"] {
+    for (last_words, seen) in [
+        ("", Seen::End),
+        ("HTTP/1.1 408 Request Timeout\r\n\r\n", Seen::End),
+        ("HTTP/1.0 408 Request Time-out\r\nconnection: close\r\n\r\n", Seen::End),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Seen::Surplus),
+        ("HTTP/1.1 100 Continue\r\n\r\n", Seen::Surplus),
+        ("\r\n", Seen::Surplus),
+        ("0", Seen::Surplus),
+    ] {
         let (mut near, mut far) = pipe(1024);
         assert!(alive(&mut near).await);
         far.write_all(last_words.as_bytes()).await.unwrap();
         far.shutdown().await.unwrap();
-        assert!(!alive(&mut near).await);
+        assert_eq!(look(&mut near).await, seen, "{last_words:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_servers_disagree_on_is_the_last_of_its_connection() {
+    for (answer, reusable) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
+        ("HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n", true),
+        ("HTTP/1.1 204 No Content\r\n\r\n", false),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 4\r\n\r\n", false),
+        ("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", false),
+        ("HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive, Close\r\n\r\n", false),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", false),
+    ] {
+        let (mut near, mut far) = pipe(1024);
+        far.write_all(answer.as_bytes()).await.unwrap();
+        exchange(&mut near, &post("{}")).await.unwrap();
+        assert_eq!(rest(&mut near).await, (Vec::new(), None), "{answer}");
+        assert_eq!(alive(&mut near).await, reusable, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_body_the_server_may_not_read_is_the_last_of_its_connection() {
+    for (method, body, reusable) in
+        [("GET", "", true), ("DELETE", "", true), ("POST", "{}", true), ("GET", "{}", false), ("DELETE", "{}", false)]
+    {
+        let (mut near, mut far) = pipe(1024);
+        far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        let mut request = post(body);
+        *request.method_mut() = method.parse().unwrap();
+        exchange(&mut near, &request).await.unwrap();
+        assert_eq!(rest(&mut near).await, (Vec::new(), None));
+        assert_eq!(alive(&mut near).await, reusable, "{method} {body}");
     }
 }
 

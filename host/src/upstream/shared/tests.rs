@@ -74,7 +74,7 @@ impl Server {
         pool.share(key(), shared);
         // Its first answer comes after its settings.
         assert_eq!(first_event(&mut send(first).await).await, "data: 1\n\n");
-        let most = lock(&said).as_ref().map_or(0, http2::Connection::current_max_send_streams);
+        let most = lock(&said).connection.as_ref().map_or(0, http2::Connection::current_max_send_streams);
         assert_eq!(most, self.streams as usize);
     }
 }

@@ -64,10 +64,10 @@ fn interim_answers_are_passed_over() {
     let head =
         complete("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 204 No\r\n\r\n");
     assert_eq!(head.response.status(), 204);
-    assert!(head.body.is_complete() && head.keep_alive);
+    assert!(head.body.is_complete());
     assert!(read("HTTP/1.1 100 Continue\r\n\r\n").unwrap().is_none());
     let many = "HTTP/1.1 100 Continue\r\nx: y\r\n\r\n".repeat(MAX_HEAD / 20);
-    assert_eq!(refused(&many), "message head is too large");
+    assert_eq!(refused(&many), "the head of the answer is too large");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_connection_is_kept_as_its_version_and_the_upstream_say() {
     assert!(!kept("1", "Connection: Close\r\n"));
     assert!(!kept("1", "connection: x, close\r\nconnection: keep-alive\r\n"));
     assert!(!kept("0", ""));
-    assert!(kept("0", "connection: Keep-Alive\r\n"));
+    assert!(!kept("0", "connection: Keep-Alive\r\n"), "it is too old to be relied on");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn lines_are_split_where_everybody_splits_them() {
 
 #[test]
 fn heads_are_bounded_in_bytes_and_fields() {
-    let too_large = "message head is too large";
+    let too_large = "the head of the answer is too large";
     assert_eq!(refused(&with(&format!("x: {}\r\n", "a".repeat(MAX_HEAD)))), too_large);
     assert_eq!(refused(&with(&"x: a\r\n".repeat(MAX_FIELDS + 1))), too_large);
     assert_eq!(complete(&with(&"x: a\r\n".repeat(MAX_FIELDS))).response.headers().len(), MAX_FIELDS);
