@@ -219,7 +219,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "providers.<id>.origins",
         kind: Kind::Urls,
         default: "{}",
-        doc: "Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this machine. A stored credential does not follow: it stays with the origins it was obtained for.",
+        doc: "Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this machine. An origin that is not named goes along with one on the same server. A stored credential does not follow: it stays with the origins it was obtained for.",
         state: State::Landed(Field::Origins),
     },
     Key {
