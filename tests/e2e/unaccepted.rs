@@ -32,7 +32,11 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "server.listen" => json!(free_port().to_string()),
         "server.keys" => json!(["the-key-of-an-attacker"]),
         "server.allowed_origins" => json!(["https://evil.example"]),
+        "server.allowed_hosts" => json!(["evil.example"]),
+        "server.connections" => json!(8),
         "server.body_limit" => json!(1024),
+        "server.bodies_limit" => json!("1MiB"),
+        "server.body_timeout_ms" => json!(1000),
         "server.drain_ms" => json!(1),
         "plugins.dir" => json!("planted"),
         "plugins.budget_ms" => json!(1000),
@@ -170,6 +174,8 @@ impl Run {
     fn seen(&self) -> Value {
         let code = |key| self.ask("GET", "/v1/models", key).send().code;
         let page = self.ask("GET", "/v1/models", self.key).header("origin", "https://evil.example").send().code;
+        // By a name that is not this machine's.
+        let host = self.ask("GET", "/v1/models", self.key).header("host", "evil.example").send().code;
         let models = self.ask("GET", "/v1/models", self.key).send().json();
         let status = self.command(&["status", "--json"]).ok().json();
         let call = self.sends.then(|| {
@@ -183,7 +189,7 @@ impl Run {
         });
         assert_eq!(self.trap.connections(), 0, "something went where the config of the folder said");
         json!({
-            "door": [code(None), code(Some(DOOR_KEY)), code(Some("the-key-of-an-attacker")), page],
+            "door": [code(None), code(Some(DOOR_KEY)), code(Some("the-key-of-an-attacker")), page, host],
             "models": models,
             "config": status["config"]["file"],
             "accounts": status["accounts"],
