@@ -279,3 +279,13 @@ fn commands_show_no_key() {
         assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("canary"), "{command:?}: {ran:?}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_that_holds_keys_leaves_no_core() {
+    let gateway = Gateway::start().run();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.process())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let [soft, hard] = core.split_whitespace().skip(4).take(2).collect::<Vec<_>>()[..] else { panic!("{core}") };
+    assert_eq!((soft, hard), ("0", "0"), "{core}");
+}
