@@ -322,7 +322,8 @@ impl Rules {
             let refused = self.dead.get(&account).is_some_and(|refused| *refused >= login);
             let what = format!("{} has logged in again since it was refused", address(*spot));
             // After an outage of the target its other accounts are not looked at.
-            let looked_at = !self.outages.contains_key(&(spot.provider, spot.model));
+            let hopeless = self.hopeless.get(&request).is_some_and(|providers| providers.contains(&spot.provider));
+            let looked_at = !hopeless && !self.outages.contains_key(&(spot.provider, spot.model));
             self.must(reason != Reason::LoggedOut || refused || !looked_at, &what);
             let bound = if reason.is_outage() { 3 * MINUTE } else { self.bound(account) };
             let asked = match reason.is_outage() {

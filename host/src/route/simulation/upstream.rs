@@ -120,7 +120,7 @@ impl Upstream {
         if now < FAULTS && self.dice.between(0, 500) == 0 {
             return (quick, Answer::Outage(Reason::Failing));
         }
-        if conversation == POISON {
+        if conversation == POISON && now < FAULTS {
             return (quick, Answer::Outage(Reason::Failing));
         }
         if self.is_dead(spot, now) || conversation == FOREIGN {
