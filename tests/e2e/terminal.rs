@@ -213,3 +213,20 @@ fn the_doctor_says_what_keeps_requests_from_being_served() {
     setup.command(&["doctor"]).fails().says("WRONG").says("no connection");
     Gateway::start().command(&["doctor"]).fails().says("none is active").says("bitrouter login");
 }
+
+/// In raw mode Ctrl-C is a key of the menu's; Escape is one always.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_menu_is_left_by_escape_and_by_ctrl_c_and_says_so_once() {
+    let setup = with_accounts();
+    for (command, question) in
+        [("login openai-codex", "How do you log in"), ("logout openai-codex", "Which account of openai-codex")]
+    {
+        for key in ["\x1b", "\x03"] {
+            let running = setup.begin_on_a_terminal(&format!("bitrouter {command}; echo it ended with $?"));
+            running.says(question).types_as_it_is(key).says("it ended with 130");
+            assert_eq!(running.text().matches("cancelled").count(), 1, "{command}: {}", running.text());
+        }
+    }
+    assert_eq!(setup.tokens().len(), 2, "nobody was logged out");
+}

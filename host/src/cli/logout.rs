@@ -118,9 +118,10 @@ impl Logout {
             )
             .into());
         }
+        let widest = entries.iter().map(|entry| entry.label.len()).max().unwrap_or_default();
         let about = |entry: &&Entry| match &entry.kind {
-            Kind::Oauth(login) => format!("{}  {}", entry.label, who(&login.claims)),
-            kind => format!("{}  {}", entry.label, kind.name()),
+            Kind::Oauth(login) => format!("{:widest$}  {}", entry.label, who(&login.claims)),
+            kind => format!("{:widest$}  {}", entry.label, kind.name()),
         };
         let mut items: Vec<String> = entries.iter().map(|entry| print::printable(&about(entry))).collect();
         items.push("all of them".into());

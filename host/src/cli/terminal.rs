@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -42,11 +43,12 @@ impl Terminal {
         });
     }
 
-    /// Lets the person choose one of several, the first unless they say otherwise. Before any line is read.
+    /// Lets the person choose one of several, the first unless they say otherwise. Escape is a no to all. Before any line is
+    /// read.
     pub(super) fn choose(&self, question: &str, items: &[String]) -> Result<usize, Box<dyn Error>> {
         let theme = theme();
         let menu = Select::with_theme(&*theme).with_prompt(question).items(items).default(0);
-        menu.interact_on(&Term::stderr()).map_err(failed)
+        menu.interact_on_opt(&Term::stderr()).map_err(failed)?.map_or_else(|| interrupted(), Ok)
     }
 
     /// Asks for a secret that is not shown. Before any line is read.
@@ -70,6 +72,11 @@ fn theme() -> Box<dyn Theme> {
 
 /// Ends the process as an interrupted one, with the terminal as it was before.
 fn interrupted() -> ! {
+    static ENDS: AtomicBool = AtomicBool::new(false);
+    // One Ctrl-C may come as a signal and to the menu: the first of the two ends the process.
+    while ENDS.swap(true, Ordering::Relaxed) {
+        std::thread::park();
+    }
     // A menu hides the cursor, and a hidden answer what is typed.
     let _ = Term::stderr().show_cursor();
     if cfg!(unix) && io::stdin().is_terminal() {
