@@ -8,7 +8,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use read::read_error;
-pub use read::{ParsedError, parse_error};
+pub use read::{ParsedError, is_error_of, parse_error};
 
 /// What went wrong, in the gateway's own words. Each dialect has its own for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -15,6 +15,9 @@ use crate::json;
 pub enum EventKind {
     /// An event with at least one data line.
     Message,
+    /// An error where clients do not look for one: in a field named `error` (llama.cpp's server), or as JSON without any
+    /// field. The data is the error.
+    Stray,
     /// A frame that clients do not see as an event: comments, stray blank lines, `id` or `retry` alone.
     Silent,
     /// An event longer than the limit, of which nothing was kept.
@@ -67,6 +70,7 @@ pub fn classify(dialect: Dialect, event: &Event<'_>) -> EventClass {
     match event.kind {
         EventKind::Silent => return EventClass::Preamble,
         EventKind::Oversized => return EventClass::Content,
+        EventKind::Stray => return EventClass::Error,
         EventKind::Message | EventKind::Unfinished => {}
     }
     if event.name == Some(b"error") {
@@ -80,10 +84,24 @@ pub fn classify(dialect: Dialect, event: &Event<'_>) -> EventClass {
     }
 }
 
+/// Whether a client of that dialect reads this error event as an error. Their SDKs look at the JSON's `error`, and in
+/// Responses at its `type`; Anthropic's look at the event's name alone.
+pub(crate) fn is_read_as_error(dialect: Dialect, event: &Event<'_>) -> bool {
+    if event.kind == EventKind::Stray {
+        return false;
+    }
+    let typed = || json::get_text(event.data, "type").is_some_and(|name| name == "error" || name == "response.failed");
+    match dialect {
+        Dialect::ChatCompletions | Dialect::GenerateContent => json::get(event.data, "error").is_some(),
+        Dialect::Responses => json::get(event.data, "error").is_some() || typed(),
+        Dialect::Messages => event.name == Some(b"error"),
+    }
+}
+
 /// Whether the event surely tells the tap nothing once content has been seen: no usage, no error, no end.
 /// Errs towards `false`, which costs a closer look.
 pub(crate) fn is_quiet(dialect: Dialect, event: &Event<'_>) -> bool {
-    if event.name == Some(b"error") {
+    if event.name == Some(b"error") || event.kind == EventKind::Stray {
         return false;
     }
     let data = event.data;
@@ -93,7 +111,7 @@ pub(crate) fn is_quiet(dialect: Dialect, event: &Event<'_>) -> bool {
     };
     match dialect {
         Dialect::ChatCompletions => {
-            data != DONE && !FINISH_REASON.is_set(data) && !USAGE.is_set(data) && !ERROR.is_set(data)
+            data != DONE && !FINISH_REASON.is_set(data) && !USAGE.is_set(data) && !ERROR.occurs(data)
         }
         Dialect::Responses => typed(|name| matches!(responses(name), EventClass::End | EventClass::Error)),
         Dialect::Messages => typed(|name| matches!(name, "message_start" | "message_delta" | "message_stop" | "error")),
@@ -116,7 +134,7 @@ pub(crate) fn finishes_choice(data: &[u8]) -> bool {
             .is_some_and(|choices| json::items(choices).any(|choice| json::get(choice, "finish_reason").is_some()))
 }
 
-const DONE: &[u8] = b"[DONE]";
+pub(crate) const DONE: &[u8] = b"[DONE]";
 
 static USAGE: LazyLock<Key> = LazyLock::new(|| Key::new(b"\"usage\""));
 static USAGE_METADATA: LazyLock<Key> = LazyLock::new(|| Key::new(b"\"usageMetadata\""));
@@ -134,6 +152,11 @@ impl Key {
         Self(Finder::new(quoted))
     }
 
+    /// Whether it stands anywhere, as a key or as a value.
+    fn occurs(&self, data: &[u8]) -> bool {
+        self.0.find(data).is_some()
+    }
+
     /// Whether the key stands anywhere with a value other than `null`.
     fn is_set(&self, data: &[u8]) -> bool {
         self.0.find_iter(data).any(|at| {
@@ -143,8 +166,26 @@ impl Key {
     }
 }
 
-fn has_error(data: &[u8]) -> bool {
-    ERROR.is_set(data) && json::get(data, "error").is_some()
+/// Whether an object reports an error: in a member of that name, or, as old vLLM does, by being one.
+pub(crate) fn has_error(data: &[u8]) -> bool {
+    let is_one = |member| json::get(data, member) == Some(b"\"error\"");
+    ERROR.occurs(data) && (json::get(data, "error").is_some() || is_one("object") || is_one("type"))
+}
+
+/// What an event means in a stream of an endpoint that has no dialect: a transcript, speech, images. `last` are the
+/// types of the events that say that it is whole.
+pub(crate) fn classify_plain(event: &Event<'_>, last: Option<&str>) -> EventClass {
+    match event.kind {
+        EventKind::Silent => return EventClass::Preamble,
+        EventKind::Oversized => return EventClass::Content,
+        EventKind::Stray => return EventClass::Error,
+        EventKind::Message | EventKind::Unfinished => {}
+    }
+    if event.name == Some(b"error") || has_error(event.data) {
+        return EventClass::Error;
+    }
+    let says_last = last.is_some() && event.type_name().as_deref() == last;
+    if says_last || event.data == DONE { EventClass::End } else { EventClass::Content }
 }
 
 fn typed(event: &Event<'_>, table: fn(&str) -> EventClass) -> EventClass {

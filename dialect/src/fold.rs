@@ -140,11 +140,11 @@ impl Folding {
             EventKind::Silent => return Ok(false),
             EventKind::Unfinished if !is_whole(event.data) => return Ok(false),
             EventKind::Oversized => return Err(FoldError::TooLarge(self.limit.min(crate::DEFAULT_EVENT_LIMIT))),
-            EventKind::Message | EventKind::Unfinished => {}
+            EventKind::Message | EventKind::Stray | EventKind::Unfinished => {}
         }
         let class = classify(dialect, event);
         if class == EventClass::Error {
-            return Err(FoldError::Failed(Box::new(StreamError::read(event.data))));
+            return Err(FoldError::Failed(Box::new(StreamError::read(event.data, true))));
         }
         let step = self.document.event(event, class)?;
         if step != Step::Ignored {

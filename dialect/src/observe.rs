@@ -1,5 +1,6 @@
 //! Keeps the events that a provider's description asked to observe (`codex.rate_limits`), for its `quota` hook.
-//! The tap calls it for every event if there are patterns. Whatever an upstream sends, it holds 256 KiB at most.
+//! The tap calls it for every event if there are patterns, and the host for the events that a component is about to
+//! rewrite, so that patterns name the provider's own events. Whatever an upstream sends, it holds 256 KiB at most.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::Event;
+use crate::json;
 
 /// An event larger than this is no quota report.
 const EVENT_LIMIT: usize = 64 * 1024;
@@ -17,26 +19,29 @@ const TOTAL_LIMIT: usize = 256 * 1024;
 /// How many are kept, so that a flood of tiny events costs no more than a few large ones.
 const COUNT_LIMIT: usize = 64;
 
+/// Keeps what is observed of one stream until it is taken.
 #[derive(Debug)]
-pub(crate) struct Observer {
+pub struct Observer {
     patterns: Arc<[String]>,
     kept: VecDeque<Bytes>,
     size: usize,
 }
 
 impl Observer {
-    pub(crate) fn new(patterns: Arc<[String]>) -> Self {
+    /// One that keeps events whose name or type is one of `patterns`, or begins as one that ends in `*`.
+    pub fn new(patterns: Arc<[String]>) -> Self {
         Self { patterns, kept: VecDeque::new(), size: 0 }
     }
 
-    pub(crate) fn see(&mut self, event: &Event<'_>) {
+    /// Looks at an event.
+    pub fn see(&mut self, event: &Event<'_>) {
         if event.data.len() > EVENT_LIMIT {
             return;
         }
-        let Some(name) = event.type_name() else {
-            return;
-        };
-        if !self.patterns.iter().any(|pattern| matches(pattern, &name)) {
+        let named = |name: &str| self.patterns.iter().any(|pattern| matches(pattern, name));
+        let name = event.name.and_then(|name| std::str::from_utf8(name).ok());
+        let type_name = json::get_text(event.data, "type");
+        if !name.is_some_and(named) && !type_name.is_some_and(|name| named(&name)) {
             return;
         }
         self.kept.push_back(Bytes::copy_from_slice(event.data));
@@ -47,7 +52,8 @@ impl Observer {
         }
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Bytes> {
+    /// The data of the events that were kept, oldest first; they are kept no longer.
+    pub fn take(&mut self) -> Vec<Bytes> {
         self.size = 0;
         self.kept.drain(..).collect()
     }

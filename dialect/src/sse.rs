@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, has_error};
 
 /// The size beyond which an event is not kept, unless another limit is asked for. An image in base64 fits.
 pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
@@ -40,6 +40,11 @@ impl Splitter {
     /// Whether the bytes so far end where an event ends, so that another event may be written here.
     pub fn between_events(&self) -> bool {
         self.carry.is_empty()
+    }
+
+    /// How many bytes of the event that is being read came with earlier chunks.
+    pub(crate) fn carried(&self) -> usize {
+        self.carry.len()
     }
 
     /// Hands every event that `chunk` completes to `on_event`, in order.
@@ -144,6 +149,8 @@ impl Splitter {
 struct Fields {
     name: Option<Range<usize>>,
     data: Option<Range<usize>>,
+    /// The value of a field named `error`, which the standard does not know.
+    error: Option<Range<usize>>,
     /// All data lines joined by LF, once there is more than one.
     joined: Vec<u8>,
     is_joined: bool,
@@ -157,6 +164,7 @@ impl Fields {
         Self {
             name: None,
             data: None,
+            error: None,
             joined: Vec::new(),
             is_joined: false,
             line_start: 0,
@@ -168,6 +176,7 @@ impl Fields {
     fn reset(&mut self) {
         self.name = None;
         self.data = None;
+        self.error = None;
         self.joined.clear();
         self.is_joined = false;
         self.line_start = 0;
@@ -217,6 +226,8 @@ impl Fields {
             self.add_data(frame, end - value.len()..end);
         } else if let Some(value) = line.strip_prefix(b"event").and_then(value_of) {
             self.name = (!value.is_empty()).then_some(end - value.len()..end);
+        } else if let Some(value) = line.strip_prefix(b"error").and_then(value_of) {
+            self.error = (!value.is_empty()).then_some(end - value.len()..end);
         }
         line.is_empty()
     }
@@ -235,6 +246,9 @@ impl Fields {
     }
 
     fn event<'a>(&'a self, frame: &'a [u8]) -> Event<'a> {
+        if let Some(error) = self.stray_error(frame) {
+            return Event { kind: EventKind::Stray, name: None, data: error, raw: frame };
+        }
         let data = match &self.data {
             Some(_) if self.is_joined => &self.joined[..],
             Some(line) => &frame[line.clone()],
@@ -242,6 +256,17 @@ impl Fields {
         };
         let kind = if self.data.is_some() { EventKind::Message } else { EventKind::Silent };
         Event { kind, name: self.name.clone().map(|name| &frame[name]), data, raw: frame }
+    }
+}
+
+impl Fields {
+    /// An error that clients do not see, since it stands in a field of its own or is JSON without any field.
+    fn stray_error<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        if let Some(error) = &self.error {
+            return Some(&frame[error.clone()]);
+        }
+        let bare = || Some(frame.trim_ascii()).filter(|text| text.starts_with(b"{") && has_error(text));
+        if self.data.is_none() { bare() } else { None }
     }
 }
 

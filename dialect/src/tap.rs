@@ -7,10 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dialect::Dialect;
-use crate::error::{ParsedError, read_error};
-use crate::event::{Event, EventClass, EventKind, classify, finishes_choice, is_quiet, mentions_usage_metadata};
+use crate::error::{ApiError, ParsedError, read_error};
+use crate::event::{
+    DONE, Event, EventClass, EventKind, classify, classify_plain, finishes_choice, is_quiet, is_read_as_error,
+    mentions_usage_metadata,
+};
 use crate::json;
 use crate::observe::Observer;
+use crate::position::Position;
 use crate::sse::Splitter;
 use crate::usage::{Counts, Usage};
 use crate::whole::{Found, MEMBER_LIMIT, Whole};
@@ -24,6 +28,50 @@ pub enum Framing {
     Json,
 }
 
+impl Framing {
+    /// How a body is framed that begins like this, whatever its content type says; none while that cannot be told. A
+    /// line of Server-Sent Events never begins with a bracket, and JSON never with the letter of a field or a colon.
+    pub fn of_first_bytes(bytes: &[u8]) -> Option<First> {
+        let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+        Some(match text.first()? {
+            // A part of a byte order mark.
+            0xEF | 0xBB | 0xBF if bytes.len() < 3 => return None,
+            b'{' | b'[' => First::Json,
+            b'd' | b'e' | b'i' | b'r' | b':' => First::Events,
+            b'<' => First::Markup,
+            _ => First::Other,
+        })
+    }
+}
+
+/// What the first bytes of a body look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// A line of Server-Sent Events.
+    Events,
+    /// A JSON object or array.
+    Json,
+    /// A web page.
+    Markup,
+    /// None of these.
+    Other,
+}
+
+/// What says that a stream of events is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastWord {
+    /// What its dialect has for it.
+    #[default]
+    Dialect,
+    /// An event of this type (`transcript.text.done`), which is the last. A server whose events are none of that family
+    /// (`transcript.…`) has a stream of its own, which is whole when it ends.
+    Once(&'static str),
+    /// The same, but several may come.
+    Each(&'static str),
+    /// Nothing: a stream that ends is whole.
+    Nothing,
+}
+
 /// An error that an upstream reported inside a 200 answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamError {
@@ -31,13 +79,25 @@ pub struct StreamError {
     pub error: ParsedError,
     /// The event's data as it came, at most 64 KiB, with what is not UTF-8 replaced.
     pub raw: String,
+    /// Whether the client can read it as what it is, being an error of its dialect; else it must be told.
+    pub told: bool,
 }
 
 impl StreamError {
     /// Reads an error event's data.
-    pub(crate) fn read(data: &[u8]) -> Self {
-        let raw = &data[..data.len().min(MEMBER_LIMIT)];
-        Self { error: read_error(data).unwrap_or_default(), raw: String::from_utf8_lossy(raw).into_owned() }
+    pub(crate) fn read(data: &[u8], told: bool) -> Self {
+        let raw = String::from_utf8_lossy(&data[..data.len().min(MEMBER_LIMIT)]).into_owned();
+        let plain = || ParsedError { message: plain_text(&raw), ..ParsedError::default() };
+        Self { error: read_error(data).unwrap_or_else(plain), raw, told }
+    }
+
+    /// The error as the end of a stream whose client could not read it as it came: in its own words where they are the
+    /// dialect's, else as `error` has it.
+    pub fn as_event(&self, dialect: Dialect, error: &ApiError, position: &Position) -> Bytes {
+        match self.body(dialect).filter(|_| dialect == Dialect::Messages) {
+            Some(body) => [b"event: error\ndata: ", &body[..], b"\n\n"].concat().into(),
+            None => error.as_event(dialect, position),
+        }
     }
 
     /// The error as the body of an HTTP error of its own dialect, with the upstream's error object byte for byte; none
@@ -53,6 +113,12 @@ impl StreamError {
             if dialect == Dialect::Messages { b"{\"type\":\"error\",\"error\":" } else { b"{\"error\":" };
         Some([begin, error, b"}"].concat().into())
     }
+}
+
+/// The sentence of an error that is not JSON.
+fn plain_text(raw: &str) -> String {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(raw).is_ok();
+    if is_json { String::new() } else { raw.trim().chars().take(500).collect() }
 }
 
 /// How an answer ended.
@@ -108,17 +174,46 @@ impl Tap {
         self
     }
 
-    /// Looks at the next bytes of the answer.
-    pub fn feed(&mut self, chunk: &[u8]) {
+    /// What says that the answer is whole, where that is not its dialect's.
+    #[must_use]
+    pub fn ending_with(mut self, last_word: LastWord) -> Self {
+        self.learned.last_word = last_word;
+        self
+    }
+
+    /// Looks at the next bytes of the answer. Returns how many of them are the client's: all, but for an error that it
+    /// could not read as one ([`StreamError::told`]) and what follows it.
+    pub fn feed(&mut self, chunk: &[u8]) -> usize {
         let learned = &mut self.learned;
         match &mut self.source {
-            Source::Sse(splitter) => splitter.feed(chunk, |event| learned.event(&event)),
-            Source::Json(whole) => whole.feed(chunk, |found| learned.member(found)),
+            Source::Sse(splitter) => {
+                if learned.untold() {
+                    return 0;
+                }
+                let carried = splitter.carried();
+                let (mut at, mut shown) = (0, None);
+                splitter.feed(chunk, |event| {
+                    learned.event(&event);
+                    at += event.raw.len();
+                    if shown.is_none() && learned.untold() {
+                        // What of it has left already is nothing to the client, once its line ends.
+                        let begins = (at - event.raw.len()).checked_sub(carried);
+                        shown = Some(begins.unwrap_or(at.saturating_sub(carried)).min(chunk.len()));
+                    }
+                });
+                shown.unwrap_or(chunk.len())
+            }
+            Source::Json(whole) => {
+                whole.feed(chunk, |found| learned.member(found));
+                learned.over |= whole.is_closed();
+                chunk.len()
+            }
         }
     }
 
     /// Ends the answer: no more bytes come, for whatever reason. Call it once.
     pub fn finish(&mut self) -> Report {
+        let whole_without_saying = self.whole_without_saying();
         let learned = &mut self.learned;
         match &mut self.source {
             Source::Sse(splitter) => splitter.finish(|event| learned.event(&event)),
@@ -126,7 +221,7 @@ impl Tap {
         }
         let end = match learned.error.take() {
             Some(error) => End::Failed(error),
-            None if learned.ended => End::Complete,
+            None if learned.ended || whole_without_saying => End::Complete,
             None => End::Cut,
         };
         let first_content = learned.first_content;
@@ -143,6 +238,26 @@ impl Tap {
         self.learned.ended
     }
 
+    /// Whether nothing that matters follows: the last word has passed, or an error.
+    pub fn is_over(&self) -> bool {
+        self.learned.over
+    }
+
+    /// Whether an error has come that the client cannot read as one.
+    pub fn has_untold_error(&self) -> bool {
+        self.learned.untold()
+    }
+
+    /// Whether the answer is one that has no way to say that it is whole.
+    fn whole_without_saying(&self) -> bool {
+        let says_so = match self.learned.last_word {
+            LastWord::Dialect => true,
+            LastWord::Once(_) | LastWord::Each(_) => self.learned.in_family,
+            LastWord::Nothing => false,
+        };
+        !says_so && matches!(self.source, Source::Sse(_))
+    }
+
     /// The first error that the answer reported, if it did so far.
     pub fn error(&self) -> Option<&StreamError> {
         self.learned.error.as_deref()
@@ -156,9 +271,9 @@ impl Tap {
         counts.usage(learned.dialect)
     }
 
-    /// How many events have passed. Responses numbers its events from zero, so this is the number of the next.
-    pub fn events(&self) -> u64 {
-        self.learned.events
+    /// Where the stream stands.
+    pub fn position(&self) -> &Position {
+        &self.learned.position
     }
 
     /// Whether the bytes so far end where an event ends, so that a heartbeat or an error may be written here.
@@ -183,10 +298,14 @@ struct Learned {
     counts: Counts,
     /// generateContent counts up in every chunk: the last chunk with usage, read when someone asks.
     unread_usage: Vec<u8>,
+    last_word: LastWord,
+    /// Whether an event has come of the family that the last word belongs to.
+    in_family: bool,
     ended: bool,
+    over: bool,
     first_content: bool,
     error: Option<Box<StreamError>>,
-    events: u64,
+    position: Position,
     observer: Option<Observer>,
 }
 
@@ -196,10 +315,13 @@ impl Learned {
             dialect,
             counts: Counts::default(),
             unread_usage: Vec::new(),
+            last_word: LastWord::Dialect,
+            in_family: false,
             ended: false,
+            over: false,
             first_content: false,
             error: None,
-            events: 0,
+            position: Position::default(),
             observer: None,
         }
     }
@@ -208,30 +330,36 @@ impl Learned {
         let skip = match event.kind {
             EventKind::Silent => true,
             EventKind::Unfinished => !is_whole(event.data),
-            EventKind::Message | EventKind::Oversized => false,
+            EventKind::Message | EventKind::Stray | EventKind::Oversized => false,
         };
         if skip {
             return;
         }
-        self.events += 1;
+        if self.dialect == Dialect::Responses {
+            self.position.pass(event.data);
+        }
         if let Some(observer) = &mut self.observer {
             observer.see(event);
         }
-        if self.first_content && is_quiet(self.dialect, event) {
+        if self.first_content && self.last_word == LastWord::Dialect && is_quiet(self.dialect, event) {
             self.keep_usage(event.data);
             return;
         }
-        let class = classify(self.dialect, event);
+        let class = self.classify(event);
         match class {
             EventClass::Preamble => {}
             EventClass::Content => self.commit(),
             EventClass::End => {
                 self.commit();
                 self.ended = true;
+                self.over |= self.is_last(event);
             }
-            EventClass::Error => self.fail(event.data),
+            EventClass::Error => {
+                self.fail(event.data, is_read_as_error(self.dialect, event));
+                self.over = true;
+            }
         }
-        if self.dialect == Dialect::ChatCompletions {
+        if self.dialect == Dialect::ChatCompletions && self.last_word == LastWord::Dialect {
             self.ended |= finishes_choice(event.data);
         }
         // The preamble of Responses repeats the whole request, with a usage of null.
@@ -239,6 +367,31 @@ impl Learned {
             self.counts.read_event(self.dialect, &std::mem::take(&mut self.unread_usage));
             self.counts.read_event(self.dialect, event.data);
         }
+    }
+
+    fn classify(&mut self, event: &Event<'_>) -> EventClass {
+        match self.last_word {
+            LastWord::Dialect => classify(self.dialect, event),
+            LastWord::Once(last) | LastWord::Each(last) => {
+                let family = last.split_inclusive('.').next().unwrap_or(last);
+                self.in_family |= event.type_name().is_some_and(|name| name.starts_with(family));
+                classify_plain(event, Some(last))
+            }
+            LastWord::Nothing => classify_plain(event, None),
+        }
+    }
+
+    /// Whether the answer ends with an event that says that it is whole: a Gemini model may say so in each chunk.
+    fn is_last(&self, event: &Event<'_>) -> bool {
+        match self.last_word {
+            LastWord::Dialect => self.dialect != Dialect::GenerateContent,
+            LastWord::Once(_) => true,
+            LastWord::Each(_) | LastWord::Nothing => event.data == DONE,
+        }
+    }
+
+    fn untold(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| !error.told)
     }
 
     /// What follows an error commits to nothing: chat's `[DONE]` often comes in the same chunk.
@@ -263,7 +416,7 @@ impl Learned {
             Found::Other => self.commit(),
             Found::Wanted { key: b"error", value } if json::is_blank(value) => {}
             Found::Wanted { key: b"error", value } => {
-                self.fail(&[b"{\"error\":", value, b"}"].concat());
+                self.fail(&[b"{\"error\":", value, b"}"].concat(), true);
                 // Whatever stands before it: Messages has its `type` there, a Responses object its `id`.
                 self.first_content &= !value.starts_with(b"{");
             }
@@ -271,9 +424,9 @@ impl Learned {
         }
     }
 
-    fn fail(&mut self, data: &[u8]) {
+    fn fail(&mut self, data: &[u8], told: bool) {
         if self.error.is_none() {
-            self.error = Some(Box::new(StreamError::read(data)));
+            self.error = Some(Box::new(StreamError::read(data, told)));
         }
     }
 }

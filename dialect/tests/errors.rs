@@ -1,6 +1,6 @@
 //! Errors in each dialect's shape, written and read back.
 
-use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Framing, Tap, parse_error};
+use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Framing, Position, Tap, parse_error};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -63,7 +63,9 @@ fn an_overloaded_model_is_529_to_anthropics_clients_only() {
 #[test]
 fn events_are_framed_as_each_dialects_clients_expect() {
     let error = ApiError::new(ErrorKind::NotFound, "gone");
-    let event = |dialect| String::from_utf8(error.as_event(dialect, 7).to_vec()).unwrap();
+    let mut tap = Tap::new(Dialect::Responses, Framing::Sse);
+    tap.feed(b"data: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"},\"sequence_number\":6}\n\n");
+    let event = |dialect| String::from_utf8(error.as_event(dialect, tap.position()).to_vec()).unwrap();
     assert!(event(Dialect::ChatCompletions).starts_with("data: {\"error\":{"));
     assert!(event(Dialect::GenerateContent).starts_with("data: {\"error\":{"));
     assert!(event(Dialect::Messages).starts_with("event: error\ndata: {"));
@@ -78,6 +80,7 @@ fn events_are_framed_as_each_dialects_clients_expect() {
     let second = data(frames[1], "response.failed");
     assert_eq!((&second["type"], &second["sequence_number"]), (&json!("response.failed"), &json!(8)));
     assert_eq!(second["response"]["error"]["message"], json!("gone"));
+    assert_eq!(second["response"]["id"], json!("resp_1"));
 }
 
 #[test]
@@ -140,7 +143,7 @@ proptest! {
             prop_assert_eq!((read.code.as_deref(), &read.message), (Some(&*code), &message));
 
             let mut tap = Tap::new(dialect, Framing::Sse);
-            tap.feed(&error.as_event(dialect, 0));
+            tap.feed(&error.as_event(dialect, &Position::default()));
             prop_assert!(tap.between_events());
             let read = &tap.error().unwrap().error;
             prop_assert_eq!((read.code.as_deref(), &read.message), (Some(&*code), &message));

@@ -9,6 +9,7 @@ pub const DIALECTS: [Wire; 3] = [
         preamble: r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#,
         content: r#"{"choices":[{"index":0,"delta":{"content":"half"}}]}"#,
         error: r#"{"error":{"type":"server_error","code":"server_is_overloaded","message":"because"}}"#,
+        last: "[DONE]",
         heartbeat: ": ",
     },
     Wire {
@@ -16,6 +17,7 @@ pub const DIALECTS: [Wire; 3] = [
         preamble: r#"{"type":"response.created","response":{"id":"r"}}"#,
         content: r#"{"type":"response.output_text.delta","delta":"half"}"#,
         error: r#"{"type":"response.failed","response":{"id":"r","error":{"code":"server_is_overloaded","message":"because"}}}"#,
+        last: r#"{"type":"response.completed","response":{"id":"r"}}"#,
         heartbeat: ": ",
     },
     Wire {
@@ -23,6 +25,7 @@ pub const DIALECTS: [Wire; 3] = [
         preamble: r#"{"type":"message_start","message":{"id":"m"}}"#,
         content: r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}"#,
         error: r#"{"type":"error","error":{"type":"overloaded_error","message":"because"}}"#,
+        last: r#"{"type":"message_stop"}"#,
         heartbeat: "event: ping",
     },
 ];
@@ -34,19 +37,25 @@ pub struct Wire {
     pub preamble: &'static str,
     pub content: &'static str,
     pub error: &'static str,
+    /// What says that the answer is whole.
+    pub last: &'static str,
     pub heartbeat: &'static str,
 }
 
-/// An event with this data.
+/// An event with this data. Anthropic's clients know an error by its name alone.
 pub fn data(event: &str) -> String {
-    format!("data: {event}\n\n")
+    let name = if event.starts_with("{\"type\":\"error\",\"error\"") { "event: error\n" } else { "" };
+    format!("{name}data: {event}\n\n")
 }
 
 impl Wire {
     /// The answer of a target that works.
     pub fn second(self, streamed: bool) -> Reply {
         match streamed {
-            true => Reply::sse().send(data(self.preamble)).send(data(&self.content.replace("half", "second"))),
+            true => {
+                let content = self.content.replace("half", "second");
+                Reply::sse().send(data(self.preamble)).send(data(&content)).send(data(self.last))
+            }
             false => Reply::json(&json!({"said": "second"})),
         }
     }

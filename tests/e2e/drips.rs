@@ -19,7 +19,7 @@ fn drop_by_drop(reply: Reply, text: &str) -> Reply {
 fn whole_answer(wire: Wire, streamed: bool) -> (Reply, String) {
     match streamed {
         true => {
-            let text = [data(wire.preamble), data(wire.content)].concat();
+            let text = [data(wire.preamble), data(wire.content), data(wire.last)].concat();
             (drop_by_drop(Reply::sse(), &text), text)
         }
         false => {

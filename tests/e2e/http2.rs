@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
@@ -42,6 +42,8 @@ struct Upstream {
 struct Told {
     release: watch::Sender<bool>,
     leave: watch::Sender<()>,
+    /// Whether streams end without their last word.
+    half: Arc<AtomicBool>,
     /// What happens to the next request instead of an answer.
     next: Arc<Mutex<Option<Mishap>>>,
 }
@@ -67,7 +69,12 @@ impl Upstream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Told { release: watch::Sender::new(false), leave: watch::Sender::new(()), next: Arc::default() };
+        let told = Told {
+            release: watch::Sender::new(false),
+            leave: watch::Sender::new(()),
+            half: Arc::default(),
+            next: Arc::default(),
+        };
         let counted = Arc::new(Counted::default());
         let (stop, stopped) = oneshot::channel::<()>();
         let (tells, counts) = (told.clone(), Arc::clone(&counted));
@@ -117,8 +124,12 @@ async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Cou
         let end: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             let _ = released.wait_for(|released| *released).await;
         });
-        let held =
-            Held { event: Some(Bytes::from_static(b"data: {}\n\n")), end: Some(end), counted: Arc::clone(&counted) };
+        let held = Held {
+            event: Some(Bytes::from_static(b"data: {}\n\n")),
+            end: Some(end),
+            half: told.half.load(Ordering::SeqCst),
+            counted: Arc::clone(&counted),
+        };
         async move {
             let _ = request.into_body().collect().await;
             match mishap {
@@ -148,6 +159,7 @@ async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Cou
 struct Held {
     event: Option<Bytes>,
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    half: bool,
     counted: Arc<Counted>,
 }
 
@@ -165,6 +177,9 @@ impl Body for Held {
         let Some(end) = &mut self.end else { return Poll::Ready(None) };
         ready!(end.as_mut().poll(context));
         self.end = None;
+        if self.half {
+            return Poll::Ready(None);
+        }
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"data: [DONE]\n\n")))))
     }
 }
@@ -245,6 +260,19 @@ fn a_request_that_the_upstream_did_nothing_with_is_sent_once_more_over_a_fresh_c
         let requests = upstream.counted.requests.load(Ordering::SeqCst);
         assert_eq!((requests, upstream.connections()), (3, 2));
     }
+}
+
+#[test]
+fn a_stream_that_ends_well_without_its_last_word_is_told_not_to_be_whole() {
+    let upstream = Upstream::start();
+    let gateway = upstream.gateway();
+    upstream.told.release.send_replace(true);
+    let body = json!({"model": "openai:gpt-4o", "messages": [], "stream": true});
+    let ask = || gateway.post("/v1/chat/completions").json(&body).send().status(200);
+    assert!(ask().complete);
+    upstream.told.half.store(true, Ordering::SeqCst);
+    let half = ask().says("data: {}\n\ndata: {\"error\":{").says("without saying that it is whole");
+    assert!(!half.complete);
 }
 
 #[test]

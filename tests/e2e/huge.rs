@@ -112,8 +112,8 @@ fn a_huge_answer_passes_whole() {
         let events: Vec<String> = (0..20).map(|_| grown(wire.content, MIB)).collect();
         let stream =
             events.iter().fold(Reply::sse().send(data(wire.preamble)), |reply, event| reply.send(event.as_str()));
-        let body = [data(wire.preamble), events.concat()].concat();
-        is_the_first(&pair.ask(wire, true, stream), body.as_bytes());
+        let body = [data(wire.preamble), events.concat(), data(wire.last)].concat();
+        is_the_first(&pair.ask(wire, true, stream.send(data(wire.last))), body.as_bytes());
     }
 }
 
@@ -133,8 +133,8 @@ fn what_is_longer_than_is_held_back_is_the_clients() {
     for wire in DIALECTS {
         let (preamble, content) = (grown(wire.preamble, 3 * MIB), grown(wire.content, 3 * MIB));
         for body in [
-            [preamble.as_str(), &data(wire.content)].concat(),
-            [data(wire.preamble), content].concat(),
+            [preamble.as_str(), &data(wire.content), &data(wire.last)].concat(),
+            [data(wire.preamble), content, data(wire.last)].concat(),
             // There is no way back from what has left already, so an error is told.
             [preamble.as_str(), &data(wire.error)].concat(),
             [data(wire.preamble), grown(wire.error, 3 * MIB)].concat(),

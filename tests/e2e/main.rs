@@ -22,6 +22,7 @@ mod drips;
 mod each_target_once;
 mod endings;
 mod endpoints;
+mod ends;
 mod every_position;
 mod failover;
 mod floods;

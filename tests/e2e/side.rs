@@ -211,7 +211,7 @@ fn a_page_that_is_no_list_is_a_warning_and_changes_nothing() {
         (Reply::body("text/html", "<html>Just a moment…</html>"), "not in the form of Codex"),
         (Reply::json(&json!({"models": 7})), "it lists no models"),
         (Reply::json(&json!({"detail": "Not for\r\nyou"})).status(403), "status is 403"),
-        (Reply::json(&json!({})).header("content-encoding", "zstd"), "compressed"),
+        (Reply::json(&json!({})).header("content-encoding", "zstd"), "cannot be unpacked"),
         (Reply::raw(""), "was lost"),
     ] {
         chatgpt.now_pages_are(reply);

@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use bitrouter_tests::{Gateway, Reply, Upstream, eventually};
 use serde_json::json;
 
+use crate::dialects::{DIALECTS, data};
+
 #[test]
 fn a_gateway_that_is_told_to_stop_lets_a_stream_finish() {
     let upstream = Upstream::start();
@@ -46,6 +48,24 @@ fn a_stream_that_goes_on_for_longer_than_is_allowed_is_cut() {
     assert!(gateway.ends_well(), "{}", gateway.log());
     gateway.logs("still open after 0.2 s");
     assert!(stream.is_closed());
+}
+
+#[test]
+fn a_stream_that_is_cut_by_the_end_of_the_gateway_tells_its_client_in_its_dialect() {
+    for wire in DIALECTS {
+        let upstream = Upstream::start();
+        upstream.replies(Reply::sse().send(data(wire.content)).wait_until_gone());
+        let setup = Gateway::start().with_plugin("echo").with_origin("echo", &upstream);
+        let mut gateway = setup.with("/server/drain_ms", json!(200)).run();
+        let body = json!({"model": "echo:a", "messages": [], "input": "x", "stream": true});
+        let mut stream = gateway.post(wire.path).json(&body).open();
+        assert_eq!(stream.head().0, 200);
+        stream.read_until("half");
+        gateway.stop();
+        let told = stream.read_until("the gateway is stopping");
+        assert!(told.contains("error"), "{told}");
+        assert!(gateway.ends_well(), "{}", gateway.log());
+    }
 }
 
 #[test]

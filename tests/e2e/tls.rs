@@ -262,6 +262,30 @@ fn a_body_that_ends_with_the_connection_is_complete_only_if_tls_says_so() {
 }
 
 #[test]
+fn a_stream_is_whole_where_its_last_word_came_and_not_where_the_connection_ends_well() {
+    for (last, farewell) in [("data: [DONE]\n\n", true), ("data: [DONE]\n\n", false), ("", true), ("", false)] {
+        let upstream = Upstream::start(&["http/1.1"], move |tls| {
+            if request(tls) {
+                write(tls, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
+                write(tls, &(event(3) + last));
+                if farewell {
+                    say_farewell(tls);
+                }
+                let _ = tls.get_ref().sock.shutdown(Shutdown::Both);
+            }
+        });
+        let answer = upstream.gateway().chat(&streamed()).status(200);
+        let told = answer.text().contains("broke off");
+        assert_eq!(
+            (answer.complete, told),
+            (!last.is_empty(), last.is_empty()),
+            "{last} {farewell}: {}",
+            answer.text()
+        );
+    }
+}
+
+#[test]
 fn an_idle_connection_that_the_upstream_closed_is_replaced() {
     for farewell in [true, false] {
         let upstream = Upstream::start(&["http/1.1"], move |tls| {

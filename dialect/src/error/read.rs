@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::dialect::Dialect;
 use crate::error::ErrorKind;
 use crate::json;
 
@@ -34,6 +35,27 @@ pub fn parse_error(status: u16, body: &[u8]) -> Option<ParsedError> {
     let mut error = read_shape(body)?;
     error.settle_kind(Some(status));
     Some(error)
+}
+
+/// Whether the body of a failed answer is an error as clients of that dialect read it.
+///
+/// OpenAI's clients look for an object `error` that says anything (the ChatGPT backend's has no message, and its code is
+/// what the Codex CLI acts on), Anthropic's for the types beside it, Google's for its status.
+pub fn is_error_of(dialect: Dialect, body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err() {
+        return false;
+    }
+    let within = if dialect == Dialect::GenerateContent { json::items(body).next().unwrap_or(body) } else { body };
+    let Some(error) = json::get(within, "error").filter(|error| error.starts_with(b"{")) else { return false };
+    let says = |name| json::get_text(error, name).is_some();
+    match dialect {
+        Dialect::ChatCompletions | Dialect::Responses => says("message") || says("type") || says("code"),
+        Dialect::Messages => {
+            json::get_text(body, "type").is_some_and(|kind| kind == "error") && says("type") && says("message")
+        }
+        Dialect::GenerateContent => says("status") && says("message"),
+    }
 }
 
 /// Reads an error event, whose status, if it has any, is in its data.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
 use crate::error::ApiError;
+use crate::position::Position;
 
 impl ApiError {
     /// The JSON body of the HTTP error.
@@ -15,15 +16,17 @@ impl ApiError {
 
     /// The error as it ends a stream in that dialect, framed, to be written between events only.
     ///
-    /// `sequence` is the number of the next event ([`crate::Tap::events`]); only Responses has it. There the
+    /// `position` is where the stream stands ([`crate::Tap::position`]); only Responses looks at it. There the
     /// error comes as two events, as OpenAI itself writes them: SDKs listen for `error`, whose documented
     /// fields are flat and whose real ones are nested, and the Codex CLI listens for `response.failed` alone.
-    pub fn as_event(&self, dialect: Dialect, sequence: u64) -> Bytes {
+    pub fn as_event(&self, dialect: Dialect, position: &Position) -> Bytes {
         let body = self.json(dialect);
         Bytes::from(match dialect {
             Dialect::ChatCompletions | Dialect::GenerateContent => format!("data: {body}\n\n"),
             Dialect::Messages => format!("event: error\ndata: {body}\n\n"),
             Dialect::Responses => {
+                let sequence = position.next_number();
+                let id = position.response().or(self.request_id.as_deref()).unwrap_or("resp_failed");
                 let error = json!({
                     "type": "error",
                     "sequence_number": sequence,
@@ -37,7 +40,7 @@ impl ApiError {
                     "type": "response.failed",
                     "sequence_number": sequence.saturating_add(1),
                     "response": {
-                        "id": self.request_id.as_deref().unwrap_or("resp_failed"),
+                        "id": id,
                         "object": "response",
                         "status": "failed",
                         "output": [],

@@ -32,6 +32,8 @@ const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
 const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often it is looked for answers that nobody reads.
+const END_UNREAD_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often what was heard of limits is written, so that commands know it.
 const SAVE_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -143,6 +145,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
     beside.spawn(keep_fresh(Arc::clone(&live)));
     beside.spawn(ask_beside(Arc::clone(&live)));
     beside.spawn(save_windows(Arc::clone(&live)));
+    beside.spawn(end_unread(Arc::clone(&live)));
     beside.spawn(Arc::clone(&reloader).watch());
     beside.spawn(keep_cooldowns(live.now().directory.cooldowns().clone(), setup.paths.cooldowns()));
 
@@ -203,6 +206,17 @@ async fn ask_beside(live: Arc<Live>) {
         if app.config.side_requests {
             side::ask_due(&app.directory.now()).await;
         }
+    }
+}
+
+/// Ends the answers whose clients have stopped reading: what an upstream is asked for is over when its time is.
+async fn end_unread(live: Arc<Live>) {
+    let requests = Arc::clone(&live.now().requests);
+    let mut ticks = tokio::time::interval(END_UNREAD_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        requests.in_flight.end_unread();
     }
 }
 

@@ -21,6 +21,8 @@ use super::paced::Paced;
 const BUFFER: usize = 128 << 10;
 /// How long a client may acknowledge nothing of what it is sent, or of what asks whether it is there.
 const VANISHED: Duration = Duration::from_secs(60);
+/// How long streams that are cut may take to tell their clients.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -70,6 +72,7 @@ pub async fn serve(
     connections: Arc<Connections>,
     stop: impl Future<Output = Duration>,
 ) {
+    let streams = front.streams();
     let graceful = GracefulShutdown::new();
     let builder = protocols();
     let (sockets, mut accepted) = tokio::sync::mpsc::channel(8);
@@ -110,8 +113,12 @@ pub async fn serve(
         }
     };
     beside.abort_all();
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    let mut closing = std::pin::pin!(graceful.shutdown());
+    if tokio::time::timeout(drain, &mut closing).await.is_err() {
         tracing::warn!("some streams were still open after {} s and are cut", drain.as_secs_f32());
+        // Their clients are told so.
+        streams.stop();
+        let _ = tokio::time::timeout(LAST_WORDS, closing).await;
     }
 }
 

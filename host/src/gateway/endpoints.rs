@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use bitrouter_dialect::Dialect;
+use bitrouter_dialect::{Dialect, LastWord};
 use bitrouter_document::{Document, Kind};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub dialect: &'static str,
     /// The dialect whose events and error shapes apply.
     pub shape: Dialect,
+    /// What says that a streamed answer is whole.
+    pub last_word: LastWord,
     /// Whether a multipart form is taken beside JSON.
     pub form: bool,
     /// Whether a call may leave the model out, as OpenAI's own clients do there.
@@ -46,12 +48,12 @@ pub struct Endpoint {
 }
 
 const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
-    Endpoint { path, operation, dialect, shape, form: false, model_optional: false }
+    Endpoint { path, operation, dialect, shape, last_word: LastWord::Dialect, form: false, model_optional: false }
 }
 
-const fn openai(path: &'static str, operation: &'static str, form: bool) -> Endpoint {
+const fn openai(path: &'static str, operation: &'static str, form: bool, last_word: LastWord) -> Endpoint {
     let shape = Dialect::ChatCompletions;
-    Endpoint { path, operation, dialect: "openai", shape, form, model_optional: false }
+    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model_optional: false }
 }
 
 const fn without_model(endpoint: Endpoint) -> Endpoint {
@@ -64,15 +66,20 @@ static ENDPOINTS: [Endpoint; 14] = [
     json("/v1/responses/compact", "compact", "responses", Dialect::Responses),
     json("/v1/responses/input_tokens", "count-tokens", "responses", Dialect::Responses),
     json("/v1/messages", "generate", "messages", Dialect::Messages),
-    openai("/v1/embeddings", "embeddings", false),
-    openai("/v1/completions", "completions", false),
-    without_model(openai("/v1/moderations", "moderations", false)),
-    without_model(openai("/v1/images/generations", "images/generations", false)),
-    without_model(openai("/v1/images/edits", "images/edits", true)),
-    without_model(openai("/v1/images/variations", "images/variations", true)),
-    openai("/v1/audio/speech", "audio/speech", false),
-    openai("/v1/audio/transcriptions", "audio/transcriptions", true),
-    openai("/v1/audio/translations", "audio/translations", true),
+    openai("/v1/embeddings", "embeddings", false, LastWord::Nothing),
+    openai("/v1/completions", "completions", false, LastWord::Dialect),
+    without_model(openai("/v1/moderations", "moderations", false, LastWord::Nothing)),
+    without_model(openai(
+        "/v1/images/generations",
+        "images/generations",
+        false,
+        LastWord::Each("image_generation.completed"),
+    )),
+    without_model(openai("/v1/images/edits", "images/edits", true, LastWord::Each("image_edit.completed"))),
+    without_model(openai("/v1/images/variations", "images/variations", true, LastWord::Nothing)),
+    openai("/v1/audio/speech", "audio/speech", false, LastWord::Once("speech.audio.done")),
+    openai("/v1/audio/transcriptions", "audio/transcriptions", true, LastWord::Once("transcript.text.done")),
+    openai("/v1/audio/translations", "audio/translations", true, LastWord::Nothing),
 ];
 
 /// The catalogue that a provider's own client asks for: a call without a body.

@@ -26,6 +26,7 @@ use super::place::Place;
 use super::{endpoints, guard, place, reply};
 use crate::app::Live;
 use crate::error::Error;
+use crate::telemetry::Requests;
 
 /// The door and all that is behind it. A clone shares everything.
 #[derive(Clone)]
@@ -34,12 +35,27 @@ pub struct Front {
     pages: Router,
 }
 
+/// All answers under way, whatever is reloaded.
+pub(super) struct Streams(Arc<Requests>);
+
+impl Streams {
+    /// Ends each and tells its client.
+    pub(super) fn stop(&self) {
+        self.0.in_flight.stop();
+    }
+}
+
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Held>, Infallible>> + Send>>;
 
 impl Front {
     /// The door of this gateway.
     pub fn new(live: Arc<Live>) -> Self {
         Front { pages: endpoints::pages(Arc::clone(&live)), live }
+    }
+
+    /// What is under way.
+    pub(super) fn streams(&self) -> Streams {
+        Streams(Arc::clone(&self.live.now().requests))
     }
 
     /// How many connections the config allows.

@@ -24,4 +24,4 @@ pub use endpoints::{Call, CallBody, Endpoint, endpoint, paths};
 pub use front::Front;
 pub use guard::Guard;
 pub use guess::guess;
-pub use reply::error as error_reply;
+pub use reply::written as written_error;

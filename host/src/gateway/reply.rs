@@ -1,7 +1,7 @@
 //! Writing an error in the shape of the client's dialect.
 
 use axum::response::Response;
-use bitrouter_dialect::Dialect;
+use bitrouter_dialect::{ApiError, Dialect};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 
@@ -12,7 +12,11 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-bitrouter-r
 
 /// The HTTP answer for an error.
 pub fn error(error: &Error, dialect: Dialect, request_id: &str) -> Response {
-    let api = error.to_api(request_id);
+    written(&error.to_api(request_id), dialect, request_id)
+}
+
+/// The HTTP answer for an error that is in words already.
+pub fn written(api: &ApiError, dialect: Dialect, request_id: &str) -> Response {
     let mut response = Response::new(axum::body::Body::from(api.body(dialect)));
     *response.status_mut() = StatusCode::from_u16(api.status_in(dialect)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -37,8 +37,13 @@ pub(super) async fn run(
         Some(label) => Some(provider.accounts.ready(Some(label)).await.map_err(no_credential)?),
         None => None,
     };
+    let scrubber = credential.as_ref().map(|credential| Arc::clone(&credential.scrubber));
     let attempt = Attempt { provider, credential, headers: &call.headers, patience };
-    deliver::deliver(attempt.send_call(target, call, body).await?).await
+    let outcome = match attempt.send_call(target, call, body).await {
+        Ok(received) => deliver::deliver(received).await,
+        Err(failed) => Err(failed),
+    };
+    outcome.map_err(|failed| failed.scrubbed_by(scrubber))
 }
 
 /// One that may not be usable any more is one that the next account may stand in for.
@@ -66,7 +71,7 @@ impl Attempt<'_> {
         let described = Box::new(described);
         let (body, form) = hook_body(body, &target.model)?;
         let (request, body) = self.shape(&described, body).await?;
-        send::check_delivery(&request).map_err(|reason| self.bad_request(reason))?;
+        send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
         let content = send::body(&request, body, form);
         let again = self.may_refresh().then(|| content.clone());

@@ -2,27 +2,29 @@
 //!
 //! Nothing leaves here: `Delivered` waits until its attempt is the one that the client gets.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
-use bitrouter_dialect::Framing;
+use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 
+use super::answer::fold::{self, Folding};
+use super::answer::{Answer, AnswerBody, Broken, Source, Watcher, rewrite};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page::{self, Page};
-use super::rewrite::Rewritten;
-use super::watch::Watcher;
-use super::{Received, explain, fold, rewrite};
+use super::{Received, explain};
 use crate::credential::{ScrubStream, Scrubber, answer_headers};
 use crate::error::{Error, Status};
-use crate::plugin::contract::{self, Delivery, Field, Trouble};
+use crate::plugin::contract::{self, Delivery, Failure, Field, Trouble};
+use crate::route::Provider;
 use crate::telemetry::Finished;
-use crate::upstream::{self, Answer, AnswerBody, Deadlines};
+use crate::upstream::{self, Deadlines};
 
 /// How much of an answer `explain` and `resume` are shown, and how much of it is read for the client.
 const SHOWN: usize = 64 << 10;
@@ -40,21 +42,9 @@ const SCRUB_MARGIN: usize = 64 << 10;
 pub(super) struct Delivered {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    pub body: DeliveredBody,
+    pub body: AnswerBody<Watcher>,
     /// When its first byte was there.
     pub began: Instant,
-}
-
-/// The body of one.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the larger is what nearly every request has: a box would cost each of them"
-)]
-pub(super) enum DeliveredBody {
-    /// As it came, or folded.
-    Answer(AnswerBody<Watcher>),
-    /// As the component's rewriter writes it.
-    Rewritten(Box<Rewritten>),
 }
 
 impl Delivered {
@@ -63,14 +53,11 @@ impl Delivered {
         sign(&mut self.headers, &finished);
         finished.status = self.status.as_u16();
         finished.first_byte = Some(self.began);
-        let body = match self.body {
-            DeliveredBody::Answer(mut body) => {
-                body.watch().adopt(finished);
-                Body::new(body)
-            }
-            DeliveredBody::Rewritten(rewritten) => rewritten.into_body(finished),
-        };
-        let mut response = Response::new(body);
+        if let Some(answer) = self.body.under_way() {
+            finished.answers(answer);
+        }
+        self.body.watch(|watcher| watcher.adopt(finished));
+        let mut response = Response::new(Body::new(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response
@@ -105,70 +92,170 @@ pub(super) fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> Stri
     location.chars().take(200).flat_map(char::escape_debug).collect()
 }
 
-/// A success: forwarded as it came, through the component's rewriter, or folded into one document.
-async fn success(received: Received) -> Result<Delivered, Failed> {
-    let framing = framing(&received);
-    // Where one JSON document was asked for, whether it is one decides, and not its type.
-    if framing != Some(Framing::Json) && page::is_of_the_web(received.response.headers()) {
-        return Err(Box::pin(explained(received)).await);
-    }
-    let watcher = Watcher::new(&received, framing);
-    match &received.request.delivery {
-        Delivery::Fold if framing == Some(Framing::Sse) => Box::pin(fold::deliver(received, watcher)).await,
-        // An upstream that answers with the whole although a stream was asked for has nothing to be folded.
-        Delivery::Pass | Delivery::Fold => pass(received, watcher, framing).await,
-        Delivery::Rewrite(_) => Box::pin(rewrite::deliver(received, watcher)).await,
-    }
-}
-
-/// An answer that is forwarded as it comes, once it is clear that it is one.
-async fn pass(received: Received, watcher: Watcher, framing: Option<Framing>) -> Result<Delivered, Failed> {
-    let (status, headers, began) = (received.response.status(), client_headers(&received), Instant::now());
-    let watcher = watcher.explaining(&received);
-    let Received { provider, request, scrubber, response, sent, .. } = received;
+/// A success, on its way through the stages: as it comes, through the component's rewriter, and folded into one document
+/// where no stream was asked for.
+async fn success(mut received: Received) -> Result<Delivered, Failed> {
+    let (status, began) = (received.response.status(), Instant::now());
+    let (first, framing) = match received.request.framing.as_str() {
+        "sse" => Box::pin(framed(&mut received)).await?,
+        "json" => (None, Some(Framing::Json)),
+        _ if page::is_of_the_web(received.response.headers()) => return Err(Box::pin(explained(received)).await),
+        _ => (None, None),
+    };
     let events = framing == Some(Framing::Sse);
-    let scrub = scrubber.clone().map(ScrubStream::new);
-    let answer = Answer::new(response.into_body(), scrub, watcher, provider.deadlines, sent, events);
-    let broken = |reason: String| Error::Broken { provider: provider.id().to_owned(), reason };
-    let mut body = answer.begin().await.map_err(|(lost, _)| broken(lost.to_string()))?;
-    let watch = body.watch();
-    if watch.is_cut() {
+    let rewrites = matches!(received.request.delivery, Delivery::Rewrite(_)) && events;
+    let folds = match received.request.delivery {
+        // An upstream that answers with the whole although a stream was asked for has nothing to be folded.
+        Delivery::Fold => events,
+        Delivery::Rewrite(_) => events && !received.call.streaming,
+        Delivery::Pass => false,
+    };
+    let headers = client_headers(&received, framing);
+    let watcher = Watcher::new(&received, framing, rewrites);
+    let scrub = received.scrubber.clone().map(ScrubStream::new);
+    let (deadlines, sent) = (received.provider.deadlines, received.sent.into());
+
+    // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
+    let body = std::mem::replace(received.response.body_mut(), upstream::Received::none());
+    let source = Source::Upstream { first, body };
+    let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
+    let explaining = Explaining::of(received, !rewrites);
+    if folds {
+        let folding = Folding::new(watcher, Fold::new(explaining.shape));
+        let answer = Answer::new(source, scrub, folding, deadlines, sent, false);
+        return Box::pin(fold::whole(answer, headers, began, explaining)).await;
+    }
+    let answer = Answer::new(source, scrub, watcher, deadlines, sent, events);
+    let mut body = answer.begin().await.map_err(|(broken, _)| explaining.broke(broken))?;
+    if let Some(cut) = body.watch(|watcher| watcher.is_cut().then(|| watcher.cut())) {
         return Err(match page::is_of_the_web(&headers) {
-            true => page::error(&provider, &request, status, &headers, Page::Other).into(),
-            false => broken(watch.cut().to_owned()).into(),
+            true => page::error(&explaining.provider, &explaining.request, status, &headers, Page::Other).into(),
+            false => explaining.broken(cut.to_owned()).into(),
         });
     }
-    let refusal = watch.refusal();
-    let mut delivered = Delivered { status, headers, body: DeliveredBody::Answer(body), began };
+    let refusal = body.watch(|watcher| watcher.refusal());
+    let delivered = Delivered { status, headers, body, began };
     match refusal {
+        None if framing == Some(Framing::Json) && matches!(explaining.request.delivery, Delivery::Rewrite(_)) => {
+            let reason = "the upstream answered with a document where a stream of events was asked for".to_owned();
+            Err(explaining.broken(reason).into())
+        }
         None => Ok(delivered),
-        Some(event) => Err(Box::pin(async move {
-            let explained = explain::event(&provider, &request.memo, scrubber, &event.raw).await;
-            if let DeliveredBody::Answer(body) = &mut delivered.body {
-                body.watch().explained();
+        Some(event) => Err(Box::pin(refused(event, delivered, events, explaining)).await),
+    }
+}
+
+/// An answer that reported an error before any content. A stream in the client's dialect is the upstream's own word, as it
+/// comes; anything else is an error with a status.
+async fn refused(event: StreamError, mut delivered: Delivered, events: bool, explaining: Explaining) -> Failed {
+    let explained = explaining.event(&event).await;
+    if event.told && events {
+        delivered.body.watch(Watcher::explained);
+        Failed::in_stream(&event, explained.as_ref(), delivered)
+    } else {
+        Failed::folded(&event, explained, explaining.shape, delivered.headers)
+    }
+}
+
+/// What is still known of an attempt once its answer is on its way.
+pub(super) struct Explaining {
+    pub shape: Dialect,
+    pub scrubber: Option<Arc<Scrubber>>,
+    provider: Arc<Provider>,
+    request: Arc<contract::Request>,
+    /// Whether the component is asked: what its rewriter wrote it need not be.
+    asks: bool,
+}
+
+impl Explaining {
+    fn of(received: Received, asks: bool) -> Self {
+        let Received { endpoint, provider, request, scrubber, .. } = received;
+        Explaining { shape: endpoint.shape, scrubber, provider, request, asks }
+    }
+
+    /// What the component says of an error event.
+    pub(super) async fn event(&self, event: &StreamError) -> Option<Failure> {
+        if !self.asks {
+            return None;
+        }
+        explain::event(&self.provider, &self.request.memo, self.scrubber.clone(), &event.raw).await
+    }
+
+    pub(super) fn broken(&self, reason: String) -> Error {
+        Error::Broken { provider: self.provider.id().to_owned(), reason }
+    }
+
+    fn broke(&self, broken: Broken) -> Failed {
+        match broken {
+            Broken::Rewriting(error) => (*error).into(),
+            other => self.broken(other.to_string()).into(),
+        }
+    }
+}
+
+/// How an answer is framed where a stream was asked for, and what was read to find it out: the first bytes decide, since
+/// there are servers that give their streams any content type.
+async fn framed(received: &mut Received) -> Result<(Option<Bytes>, Option<Framing>), Failed> {
+    let deadlines = received.provider.deadlines;
+    let (within, broken) = match deadlines.total {
+        Some(total) if total < deadlines.idle => (total, Broken::Total(total)),
+        _ => (deadlines.idle, Broken::Idle(deadlines.idle)),
+    };
+    let provider = received.provider.id().to_owned();
+    let lost = |broken: Broken| Error::Broken { provider: provider.clone(), reason: broken.to_string() };
+    let body = received.response.body_mut();
+    let mut first = Bytes::new();
+    let looks = loop {
+        match tokio::time::timeout_at((received.sent + within).into(), body.frame()).await {
+            Err(_) => return Err(lost(broken).into()),
+            Ok(Some(Err(error))) => return Err(lost(error.into()).into()),
+            Ok(None) => break None,
+            Ok(Some(Ok(frame))) => {
+                let Ok(bytes) = frame.into_data() else { continue };
+                first = if first.is_empty() { bytes } else { [first, bytes].concat().into() };
+                let looks = Framing::of_first_bytes(&first);
+                if looks.is_some() || first.len() > SHOWN {
+                    break looks;
+                }
             }
-            Failed::in_stream(&event, explained.as_ref(), delivered)
-        })
-        .await),
-    }
+        }
+    };
+    let (json, html) = (has_type(received, "application/json"), has_type(received, "text/html"));
+    let framing = match looks {
+        Some(First::Events) => Framing::Sse,
+        Some(First::Json) => Framing::Json,
+        Some(First::Markup) => return Err(web_page(received).into()),
+        Some(First::Other) | None if html => return Err(web_page(received).into()),
+        Some(First::Other) | None if json => Framing::Json,
+        Some(First::Other) | None => Framing::Sse,
+    };
+    Ok(((!first.is_empty()).then_some(first), Some(framing)))
 }
 
-/// How the answer is to be watched; `None` for bytes without structure.
-fn framing(received: &Received) -> Option<Framing> {
-    let json = content_type(received).is_some_and(|value| value.starts_with("application/json"));
-    match received.request.framing.as_str() {
-        "sse" if !json => Some(Framing::Sse),
-        "sse" | "json" => Some(Framing::Json),
-        _ => None,
-    }
+/// A captive portal's page, or that of a proxy on the way, where a stream of events was asked for.
+fn web_page(received: &Received) -> Error {
+    let headers = client_headers(received, None);
+    page::error(&received.provider, &received.request, received.response.status(), &headers, Page::Other)
 }
 
-fn content_type(received: &Received) -> Option<&str> {
-    received.response.headers().get(CONTENT_TYPE)?.to_str().ok()
+fn has_type(received: &Received, essence: &str) -> bool {
+    let value = received.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.get(..essence.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(essence)))
+}
+
+/// Says that a body is a stream of events, to the client and to proxies that would gather it. What the upstream says of
+/// caches stays.
+pub(super) fn as_event_stream(headers: &mut HeaderMap) {
+    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if !value.get(..17).is_some_and(|begin| begin.eq_ignore_ascii_case(b"text/event-stream")) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    headers.entry(HeaderName::from_static("x-accel-buffering")).or_insert(HeaderValue::from_static("no"));
 }
 
 /// The upstream's headers that the client is sent, and which of its members could not be taken.
-pub(super) fn client_headers(received: &Received) -> HeaderMap {
+fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
     let Received { response, scrubber, request, .. } = received;
     let answer = response.headers();
     let mut headers = HeaderMap::with_capacity(answer.len() + 6);
@@ -179,9 +266,18 @@ pub(super) fn client_headers(received: &Received) -> HeaderMap {
     }
     if !request.dropped.is_empty() {
         let dropped = request.dropped.iter().take(MAX_DROPPED).map(|pointer| pointer.trim_start_matches('/'));
-        if let Ok(value) = HeaderValue::from_str(&dropped.collect::<Vec<_>>().join(", ")) {
+        let dropped = dropped.collect::<Vec<_>>().join(", ");
+        let dropped = scrubber.as_ref().map_or((&*dropped).into(), |scrubber| scrubber.scrub_text(&dropped));
+        if let Ok(value) = HeaderValue::from_str(&dropped) {
             headers.insert(HeaderName::from_static("x-bitrouter-dropped"), value);
         }
+    }
+    match framing {
+        Some(Framing::Sse) => as_event_stream(&mut headers),
+        Some(Framing::Json) if has_type(received, "text/event-stream") => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Some(Framing::Json) | None => {}
     }
     headers
 }
@@ -208,7 +304,7 @@ pub(super) fn sign(headers: &mut HeaderMap, finished: &Finished) {
 /// An answer that is not a success: the component says what it means, and the client gets it as it came. A web page says
 /// nothing of the API, so no component is asked, and nobody is shown its markup.
 async fn explained(received: Received) -> Failed {
-    let headers = client_headers(&received);
+    let headers = client_headers(&received, None);
     let Received { provider, request, scrubber, response, sent, .. } = received;
     let status = response.status();
     let until = complete_by(&provider.deadlines, sent);

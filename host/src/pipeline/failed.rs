@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::response::Response;
-use bitrouter_dialect::{ApiError, Dialect, ErrorKind, StreamError, parse_error};
+use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::deliver::{self, Delivered};
 use super::wait;
+use crate::credential::Scrubber;
 use crate::error::{self, Error, Status};
 use crate::gateway;
 use crate::plugin::HookError;
@@ -35,6 +36,8 @@ pub(super) struct Failed {
     pub committed: bool,
     /// Whose attempt it was; nobody's where it failed before there was one.
     pub at: Option<At>,
+    /// What takes the account's secret out of what the client is told: a component may have put pieces of it together.
+    scrubber: Option<Arc<Scrubber>>,
     reply: Reply,
 }
 
@@ -59,8 +62,8 @@ impl At {
 enum Reply {
     /// The gateway's own sentence.
     Ours(Box<Error>),
-    /// What the upstream answered.
-    Theirs { status: StatusCode, headers: HeaderMap, body: Bytes },
+    /// What the upstream answered, and what the component says of it.
+    Theirs { status: StatusCode, headers: HeaderMap, body: Bytes, explained: Option<Box<Failure>> },
     /// A stream that begins with an error, as it comes.
     Stream(Box<Delivered>),
 }
@@ -70,7 +73,14 @@ impl From<Error> for Failed {
         let (scope, upstream) = concerns(&error);
         let ends = error.retry_after().map(Ends::After);
         let meaning = Meaning { kind: error.kind(), scope, ends, why: why(&error), upstream };
-        Failed { meaning, sentence: error.to_string(), committed: false, at: None, reply: Reply::Ours(Box::new(error)) }
+        Failed {
+            meaning,
+            sentence: error.to_string(),
+            committed: false,
+            at: None,
+            scrubber: None,
+            reply: Reply::Ours(Box::new(error)),
+        }
     }
 }
 
@@ -124,13 +134,28 @@ impl Failed {
         let in_body = || read.as_ref().and_then(|read| wait::said(read.resets_at, read.retry_after));
         meaning.ends = meaning.ends.or_else(in_headers).or_else(in_body);
         wait::tell(&mut headers, meaning.ends);
-        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
+        let reply = Reply::Theirs { status, headers, body, explained: explained.cloned().map(Box::new) };
+        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
+    }
+
+    /// What the client is told passes this scrubber last.
+    pub(super) fn scrubbed_by(mut self, scrubber: Option<Arc<Scrubber>>) -> Self {
+        self.scrubber = scrubber;
+        self
+    }
+
+    fn scrub(&self, text: String) -> String {
+        match &self.scrubber {
+            Some(scrubber) => scrubber.scrub_text(&text).into_owned(),
+            None => text,
+        }
     }
 
     /// An error event before any content, in an answer that is forwarded as it comes.
     pub(super) fn in_stream(event: &StreamError, explained: Option<&Failure>, delivered: Delivered) -> Self {
         let (meaning, sentence) = of_event(event, explained);
-        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Stream(Box::new(delivered)) }
+        let reply = Reply::Stream(Box::new(delivered));
+        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
     }
 
     /// An error event in an answer that is folded: as the answer that it would have been without a stream, in the
@@ -149,7 +174,8 @@ impl Failed {
         wait::tell(&mut headers, ends);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = event.body(shape).unwrap_or_else(|| error.body(shape));
-        Failed { meaning, sentence, committed: false, at: None, reply: Reply::Theirs { status, headers, body } }
+        let reply = Reply::Theirs { status, headers, body, explained: None };
+        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
     }
 
     /// Whether this one tells the client more than the other.
@@ -171,31 +197,45 @@ impl Failed {
         }
     }
 
-    /// The answer for the client, and the end of the record.
+    /// The answer for the client, and the end of the record: in the upstream's own words where they are an error of the
+    /// client's dialect, else written in it.
     pub(super) fn respond(self, shape: Dialect, mut finished: Finished) -> Response {
         if let Some(at) = &self.at {
             at.stands_in(&mut finished);
         }
-        let (status, headers, body) = match self.reply {
+        let error = self.written(&finished.id);
+        let sentence = self.scrub(self.sentence.clone());
+        let mut response = match self.reply {
             Reply::Stream(delivered) => {
-                finished.outcome = Outcome::Failed(self.sentence);
+                finished.outcome = Outcome::Failed(sentence);
                 return delivered.respond(finished);
             }
-            Reply::Ours(error) => {
-                let mut response = gateway::error_reply(&error, shape, &finished.id);
-                deliver::sign(response.headers_mut(), &finished);
-                finished.status = response.status().as_u16();
-                finished.outcome = Outcome::Failed(self.sentence);
-                return response;
+            Reply::Theirs { status, headers, body, .. } if is_error_of(shape, &body) => {
+                let body = match &self.scrubber {
+                    Some(scrubber) => scrubber.scrub_bytes(body),
+                    None => body,
+                };
+                let mut response = Response::new(Body::from(body));
+                *response.status_mut() = status;
+                *response.headers_mut() = headers;
+                response
             }
-            Reply::Theirs { status, headers, body } => (status, headers, body),
+            Reply::Theirs { mut headers, .. } => {
+                let mut response = gateway::written_error(&error, shape, &finished.id);
+                // What the upstream says beside its body goes on: limits, ids, and when to come back.
+                for (name, value) in response.headers() {
+                    if *name != RETRY_AFTER || !headers.contains_key(RETRY_AFTER) {
+                        headers.insert(name, value.clone());
+                    }
+                }
+                *response.headers_mut() = headers;
+                response
+            }
+            Reply::Ours(_) => gateway::written_error(&error, shape, &finished.id),
         };
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
         deliver::sign(response.headers_mut(), &finished);
-        finished.status = status.as_u16();
-        finished.outcome = Outcome::Failed(self.sentence);
+        finished.status = response.status().as_u16();
+        finished.outcome = Outcome::Failed(sentence);
         response
     }
 
@@ -205,25 +245,51 @@ impl Failed {
             at.stands_in(&mut finished);
         }
         finished.status = StatusCode::OK.as_u16();
+        let error = self.written(&finished.id);
+        finished.outcome = Outcome::Failed(self.scrub(self.sentence.clone()));
+        error.as_event(shape, &Position::default())
+    }
+
+    /// The failure as an error of no dialect yet.
+    fn written(&self, request_id: &str) -> ApiError {
+        let kind = self.meaning.kind;
         let mut error = match &self.reply {
-            Reply::Ours(error) => error.to_api(&finished.id),
-            Reply::Theirs { status, body, .. } => match parse_error(status.as_u16(), body) {
-                Some(read) => {
-                    let mut error = ApiError::new(self.meaning.kind, read.message);
-                    (error.code, error.param) = (read.code, read.param);
-                    (error.retry_after, error.resets_at) = (read.retry_after, read.resets_at);
-                    error
+            Reply::Ours(error) => error.to_api(request_id),
+            Reply::Theirs { status, body, explained, .. } => {
+                let read = parse_error(status.as_u16(), body).unwrap_or_default();
+                let said = explained.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
+                let message = [read.message, said].into_iter().find(|message| !message.is_empty());
+                let mut error = ApiError::new(
+                    kind,
+                    message.unwrap_or_else(|| format!("the provider answered {}", Status(*status))),
+                );
+                error.code = explained.as_ref().and_then(|failure| failure.code.clone()).or(read.code);
+                if fits(*status, kind) {
+                    error.status = status.as_u16();
                 }
-                None => ApiError::new(self.meaning.kind, self.sentence.clone()),
-            },
-            Reply::Stream(_) => ApiError::new(self.meaning.kind, self.sentence.clone()),
+                error.param = read.param;
+                (error.retry_after, error.resets_at) = (read.retry_after, read.resets_at);
+                error
+            }
+            Reply::Stream(_) => ApiError::new(kind, self.sentence.clone()),
         };
         let left = self.meaning.ends.map(|ends| ends.left(SystemTime::now()).as_secs().max(1));
         error.retry_after = error.retry_after.or(left);
-        error.request_id = Some(finished.id.to_string());
-        finished.outcome = Outcome::Failed(self.sentence);
-        error.as_event(shape, 0)
+        error.request_id = Some(request_id.to_owned());
+        error.message = self.scrub(error.message);
+        error.code = error.code.map(|code| self.scrub(code));
+        error
     }
+}
+
+/// Whether clients know a status, and do on it what the failure asks for: log in, wait, try again, or change the request.
+fn fits(status: StatusCode, kind: ErrorKind) -> bool {
+    let same = match kind {
+        ErrorKind::Unauthorized | ErrorKind::RateLimited | ErrorKind::UsageLimit => status == kind.status(),
+        kind if kind.status() >= 500 => status.is_server_error(),
+        _ => status.is_client_error(),
+    };
+    same && status.canonical_reason().is_some()
 }
 
 /// What a component's failure means; where it has no word for it, the status says.
@@ -289,7 +355,7 @@ fn scope_of(kind: ErrorKind) -> Scope {
 }
 
 /// What the event says, and above it what the component says of it.
-fn api_error(event: &StreamError, explained: Option<Failure>) -> ApiError {
+pub(super) fn api_error(event: &StreamError, explained: Option<Failure>) -> ApiError {
     let read = &event.error;
     let mut error = ApiError::new(read.kind, read.message.clone());
     error.code.clone_from(&read.code);

@@ -3,22 +3,19 @@
 //! The gateway hands over a call that it has read. It travels from target to target until one answers (`plan`, `walk`): each
 //! attempt takes the steps of this room; what fails on the way becomes the most useful error, in the client's dialect.
 
+mod answer;
 mod attempt;
 mod beside;
 mod deliver;
 mod describe;
 mod explain;
 mod failed;
-mod fold;
-mod late;
 mod limits;
 mod page;
 mod plan;
-mod rewrite;
 mod send;
 mod wait;
 mod walk;
-mod watch;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,6 +30,7 @@ use crate::plugin::contract;
 use crate::route::Provider;
 use crate::telemetry::Finished;
 use crate::upstream;
+use answer::waiting;
 use failed::Failed;
 
 pub(crate) use beside::beside;
@@ -64,10 +62,11 @@ pub async fn run(app: Arc<App>, mut call: Call, finished: Finished) -> Response 
     app.guard.bind_idempotency_key(&mut call.headers);
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&finished.id));
     let outcome = if streaming {
+        let under_way = finished.under_way();
         let mut travel: Travel = Box::pin(travel(app, call, finished));
-        match tokio::time::timeout(late::PATIENCE, &mut travel).await {
+        match tokio::time::timeout(waiting::PATIENCE, &mut travel).await {
             Ok(outcome) => outcome,
-            Err(_) => return late::answer(travel, shape, &id),
+            Err(_) => return waiting::answer(travel, shape, &id, &under_way),
         }
     } else {
         travel(app, call, finished).await

@@ -57,7 +57,7 @@ pub(super) fn body(request: &contract::Request, body: HookBody, form: Form) -> C
 }
 
 /// Refuses what the contract names and this host does not do yet, before anything is sent.
-pub(super) fn check_delivery(request: &contract::Request) -> Result<(), String> {
+pub(super) fn check_delivery(request: &contract::Request, call: &contract::Call) -> Result<(), String> {
     let not_yet = |what: String| Err(format!("{what} is not there yet in this version of BitRouter"));
     match request.framing.as_str() {
         "sse" | "json" | "raw" => {}
@@ -68,7 +68,11 @@ pub(super) fn check_delivery(request: &contract::Request) -> Result<(), String> 
         Delivery::Pass => Ok(()),
         Delivery::Fold if request.framing == "sse" => Ok(()),
         Delivery::Fold => not_yet(format!("folding `{}`", request.framing)),
-        Delivery::Rewrite(to) if to == "sse" && request.framing == "sse" => Ok(()),
+        Delivery::Rewrite(to) if to == "sse" && request.framing == "sse" => {
+            // What is rewritten for a client that asked for no stream is folded, and only conversations can be.
+            let folds = call.streaming || call.operation == "generate";
+            if folds { Ok(()) } else { not_yet(format!("folding the rewritten stream of `{}`", call.operation)) }
+        }
         Delivery::Rewrite(to) => {
             not_yet(format!("rewriting `{}` to `{}`", request.framing.escape_debug(), to.escape_debug()))
         }
@@ -91,14 +95,17 @@ impl Attempt<'_> {
         let provider = &self.provider;
         let answer = provider.upstream.send(request, &provider.deadlines, self.patience).await;
         let answer = answer.map_err(|error| Error::Send { provider: self.id(), error })?;
-        match compressed(answer.headers()) {
-            None => Ok(answer),
-            Some(encoding) => {
-                let reason =
-                    format!("the upstream's answer is compressed ({encoding}) although it was asked not to be");
-                Err(Error::Broken { provider: self.id(), reason })
-            }
+        if !answer.headers().contains_key(CONTENT_ENCODING) {
+            return Ok(answer);
         }
+        upstream::unpack(answer).or_else(|(encoding, answer)| {
+            if !answer.status().is_success() {
+                // Its status and its headers still mean what they say.
+                return Ok(answer);
+            }
+            let reason = format!("the upstream's answer is compressed ({encoding}), which cannot be read");
+            Err(Error::Broken { provider: self.id(), reason })
+        })
     }
 
     fn build(&self, described: &contract::Request, content: Content) -> Result<Request<Outgoing>, Error> {
@@ -145,18 +152,10 @@ impl Attempt<'_> {
         let accept = if described.framing == "sse" { "text/event-stream" } else { "*/*" };
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accept));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("bitrouter/", env!("CARGO_PKG_VERSION"))));
-        // A compressed answer could be neither watched nor scrubbed.
+        // A compressed answer has to be unpacked to be watched and scrubbed.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         Ok(headers)
     }
-}
-
-/// The content encoding of an answer that is compressed: it could be neither watched nor scrubbed, for a client or for
-/// the component that asked.
-fn compressed(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("?").trim().to_ascii_lowercase();
-    (!encoding.is_empty() && encoding != "identity")
-        .then(|| encoding.chars().take(40).flat_map(char::escape_debug).collect())
 }
 
 fn goes_to(auth: &Auth, origin: &str) -> bool {

@@ -3,12 +3,12 @@
 //! Written when the value is dropped, so that it is written exactly once, also for a client that went away. As long as it
 //! is there, the request is among those under way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
 
 use bitrouter_dialect::Usage;
 
-use super::in_flight::{Place, nobody};
+use super::in_flight::{Answering, Place, nobody};
 use super::{LastError, Phase, Requests};
 
 /// The longest sentence of an error that is logged, in bytes.
@@ -55,6 +55,19 @@ pub struct Finished {
     place: Place,
 }
 
+/// A request's place among those under way; of use only as long as its record is there.
+pub struct RequestUnderWay {
+    requests: Arc<Requests>,
+    place: Place,
+}
+
+impl RequestUnderWay {
+    /// As [`Finished::answers`], for who does not have the record.
+    pub fn answers(&self, answer: Weak<Mutex<dyn Answering>>) {
+        self.requests.in_flight.answers(self.place, answer);
+    }
+}
+
 impl Finished {
     /// Starts the record of a request, which is among those under way from now on.
     pub fn start(requests: &Arc<Requests>, id: Arc<str>, dialect_in: &'static str) -> Self {
@@ -87,6 +100,16 @@ impl Finished {
             shown.model.clone_from(&self.model);
             shown.attempts = self.attempts;
         });
+    }
+
+    /// The place of this request among those under way.
+    pub fn under_way(&self) -> RequestUnderWay {
+        RequestUnderWay { requests: Arc::clone(&self.requests), place: self.place }
+    }
+
+    /// The answer of this request is under way, and may have to be ended by somebody else than its client's server.
+    pub fn answers(&self, answer: Weak<Mutex<dyn Answering>>) {
+        self.requests.in_flight.answers(self.place, answer);
     }
 
     /// When the request came.

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,14 @@ pub enum Phase {
     Waiting,
     /// The answer has begun.
     Answering,
+}
+
+/// An answer under way, for who looks after all of them: its own deadlines are looked at only while its client reads.
+pub trait Answering: Send {
+    /// Ends it if a deadline has long passed.
+    fn look(&mut self);
+    /// Ends it, as the gateway ends.
+    fn stop(&mut self);
 }
 
 /// One request under way.
@@ -45,6 +53,7 @@ pub struct UnderWay {
     pub model: String,
     /// Targets asked.
     pub attempts: u32,
+    answer: Option<Weak<Mutex<dyn Answering>>>,
 }
 
 /// All requests under way.
@@ -83,6 +92,7 @@ impl InFlight {
             account: nobody,
             model: std::mem::take(&mut shelf.name),
             attempts: 0,
+            answer: None,
         };
         let place = match shelf.free.pop() {
             Some(place) => {
@@ -112,6 +122,33 @@ impl InFlight {
             shelf.name = request.model;
         }
         shelf.free.push(place);
+    }
+
+    /// The answer of this request is under way.
+    pub(super) fn answers(&self, place: Place, answer: Weak<Mutex<dyn Answering>>) {
+        self.update(place, |request| request.answer = Some(answer));
+    }
+
+    /// Ends the answers whose deadlines have passed without their clients' reading them.
+    pub fn end_unread(&self) {
+        self.each_answer(|answer| answer.look());
+    }
+
+    /// Ends every answer under way and tells its client.
+    pub fn stop(&self) {
+        self.each_answer(|answer| answer.stop());
+    }
+
+    fn each_answer(&self, with: impl Fn(&mut dyn Answering)) {
+        let mut answers: Vec<Weak<Mutex<dyn Answering>>> = Vec::new();
+        for number in 0..SHELVES {
+            let shelf = self.shelf(number);
+            answers.extend(shelf.places.iter().flatten().filter_map(|request| request.answer.clone()));
+        }
+        // One that ends here leaves its shelf, so none may be held.
+        for answer in answers.iter().filter_map(Weak::upgrade) {
+            with(&mut *answer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Those under way, the oldest first.

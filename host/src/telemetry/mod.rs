@@ -9,8 +9,8 @@ mod lines;
 mod logging;
 
 pub use errors::{LastError, LastErrors};
-pub use finished::{Finished, Outcome};
-pub use in_flight::{InFlight, Phase, UnderWay};
+pub use finished::{Finished, Outcome, RequestUnderWay};
+pub use in_flight::{Answering, InFlight, Phase, UnderWay};
 pub use lines::{Lines, lines_dropped};
 pub use logging::{LogOptions, start};
 

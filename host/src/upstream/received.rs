@@ -15,6 +15,7 @@ use super::connection::{Connection, Fault, Stream};
 use super::pool::{Key, Pool};
 use super::reason::reason;
 use super::shared::Place;
+use super::unpack::Unpacked;
 
 /// What breaks a body off.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum ReceiveError {
     /// Over HTTP/2.
     #[error("{}", reason(.0))]
     Http2(#[from] hyper::Error),
+    /// It is not what its content encoding says.
+    #[error("it cannot be unpacked: {0}")]
+    Packed(#[from] std::io::Error),
 }
 
 /// An answer's body.
@@ -34,6 +38,8 @@ enum Source {
     Http1(Connection<Stream>, Home),
     /// A stream of a connection that requests share, and which has a task of its own; and its place there.
     Http2(Incoming, #[expect(dead_code, reason = "it is held")] Place),
+    /// Another body, unpacked.
+    Unpacked(Unpacked),
     /// All of it came, and the connection went back or was closed.
     Ended,
 }
@@ -52,9 +58,19 @@ impl Received {
         Received(Source::Http2(incoming, place))
     }
 
+    /// A body that is unpacked on its way.
+    pub(super) fn unpacked(unpacked: Unpacked) -> Self {
+        Received(Source::Unpacked(unpacked))
+    }
+
+    /// A body of which nothing comes.
+    pub(crate) fn none() -> Self {
+        Received(Source::Ended)
+    }
+
     /// Is not woken by what comes until it is read again, if it can be helped. Whoever calls this must come back by
     /// itself, and soon.
-    pub(super) fn leave_alone(&mut self) {
+    pub(crate) fn leave_alone(&mut self) {
         if let Source::Http1(connection, _) = &mut self.0 {
             connection.leave_alone();
         }
@@ -79,6 +95,9 @@ impl Body for Received {
         let next = match &mut self.0 {
             Source::Http1(connection, _) => connection.poll_data(context).map_ok(Frame::data).map_err(Into::into),
             Source::Http2(incoming, _) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            Source::Unpacked(unpacked) => {
+                unpacked.as_mut().poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
             Source::Ended => Poll::Ready(None),
         };
         if matches!(next, Poll::Ready(None)) {
@@ -90,7 +109,7 @@ impl Body for Received {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             // Whoever stops reading here would keep the connection from going back.
-            Source::Http1(..) => false,
+            Source::Http1(..) | Source::Unpacked(_) => false,
             Source::Http2(incoming, _) => incoming.is_end_stream(),
             Source::Ended => true,
         }
@@ -100,6 +119,7 @@ impl Body for Received {
         match &self.0 {
             Source::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
             Source::Http2(incoming, _) => incoming.size_hint(),
+            Source::Unpacked(_) => SizeHint::default(),
             Source::Ended => SizeHint::with_exact(0),
         }
     }

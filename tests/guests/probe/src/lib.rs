@@ -58,8 +58,13 @@ impl Provider for Probe {
         log(Level::Info, &answer.body);
         let memo = [memo, answer.body.into_bytes()].concat();
         let memo = memo.into_iter().take(MOST as usize).collect();
-        let request = Request::post("api", "/chat/completions").framing(call.framing()).memo(memo);
-        Ok(if call.streaming { request.rewrite("sse") } else { request.pass() })
+        let request = Request::post("api", "/chat/completions").memo(memo);
+        let folded = call.headers.iter().any(|header| header.name == "x-probe-fold");
+        Ok(if call.streaming || folded {
+            request.framing("sse").rewrite("sse")
+        } else {
+            request.framing(call.framing()).pass()
+        })
     }
 
     fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {

@@ -1,7 +1,10 @@
 //! Stands for a provider whose streams are rewritten, event by event. The load rig holds many of them at once, to see
-//! what the instance of one costs while it waits; so its state is as small as a rewriter's can be.
+//! what the instance of one costs while it waits; so its state is as small as a rewriter's can be. A client that asks for
+//! no stream is answered with one all the same, for the host to fold. Its own events about limits are observed, and dropped.
 
-use bitrouter_provider::{Call, Event, Failure, Payload, Provider, Request, Rewriter, Step, export};
+use bitrouter_provider::{
+    Call, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Window, export, log,
+};
 
 /// The provider.
 pub struct Rewriting;
@@ -15,16 +18,22 @@ impl Provider for Rewriting {
             "name": "Rewriting",
             "version": "0.1.0",
             "origins": { "api": "http://127.0.0.1:9/v1" },
-            "serves": { "generate": ["chat-completions"] },
+            "serves": { "generate": ["chat-completions"], "embeddings": ["openai"] },
             "models": [{ "id": "rewriting-1" }],
+            "observe": { "events": ["acme.*"] },
             "billing": "free"
         }"#
         .into()
     }
 
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        let request = Request::post("api", "/chat/completions").framing(call.framing());
-        Ok(if call.streaming { request.rewrite("sse") } else { request.pass() })
+        let path = if call.operation == "generate" { "/chat/completions" } else { "/embeddings" };
+        Ok(Request::post("api", path).framing("sse").rewrite("sse"))
+    }
+
+    fn quota(_headers: &[Field], event: Option<&str>) -> Vec<Window> {
+        log(Level::Info, &["quota was shown ", event.unwrap_or("nothing")].concat());
+        Vec::new()
     }
 
     fn rewriter(_call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
@@ -39,6 +48,7 @@ struct Numbering {
 
 impl Rewriter for Numbering {
     fn push(&mut self, mut events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+        events.retain(|event| !event.name.as_deref().is_some_and(|name| name.starts_with("acme.")));
         for event in &mut events {
             self.seen += 1;
             if let Some(members) = event.data.strip_prefix('{') {

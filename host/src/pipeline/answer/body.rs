@@ -4,16 +4,18 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{Answer, Broken, GATHER, Watch};
+use crate::telemetry::Answering;
 
 /// Bytes that were held back, in the order they came; small ones are joined, so that they leave in one write.
 #[derive(Debug, Default)]
-pub struct Held {
+pub(in crate::pipeline) struct Held {
     pieces: VecDeque<Bytes>,
     open: BytesMut,
     pub(super) length: u64,
@@ -56,7 +58,7 @@ impl Held {
 }
 
 /// What the gateway's server sends to the client.
-pub enum AnswerBody<W> {
+pub(in crate::pipeline) enum AnswerBody<W> {
     /// An answer that is there to its end.
     Whole {
         /// All of it.
@@ -68,26 +70,48 @@ pub enum AnswerBody<W> {
     Stream {
         /// What had come before the head was written.
         first: Held,
-        /// The rest.
-        rest: Box<Answer<W>>,
+        /// The rest, which others may have to end: a client that does not read does not have it polled.
+        rest: Arc<Mutex<Answer<W>>>,
     },
 }
 
 impl<W> AnswerBody<W> {
     /// An answer in one piece.
-    pub fn whole(bytes: Bytes, watch: W) -> Self {
+    pub(in crate::pipeline) fn whole(bytes: Bytes, watch: W) -> Self {
         let mut held = Held::default();
         held.push(bytes);
         AnswerBody::Whole { bytes: held, watch }
     }
 
-    /// What watches it.
-    pub fn watch(&mut self) -> &mut W {
+    pub(super) fn stream(first: Held, rest: Answer<W>) -> Self {
+        AnswerBody::Stream { first, rest: Arc::new(Mutex::new(rest)) }
+    }
+
+    /// Asks what watches it, or tells it something.
+    pub(in crate::pipeline) fn watch<T>(&mut self, with: impl FnOnce(&mut W) -> T) -> T {
         match self {
-            AnswerBody::Whole { watch, .. } => watch,
-            AnswerBody::Stream { rest, .. } => &mut rest.watch,
+            AnswerBody::Whole { watch, .. } => with(watch),
+            AnswerBody::Stream { rest, .. } => with(&mut lock(rest).watch),
         }
     }
+}
+
+impl<W: Watch> AnswerBody<W> {
+    /// The answer, for who may have to end it; none where nothing more is to come.
+    pub(in crate::pipeline) fn under_way(&self) -> Option<std::sync::Weak<Mutex<dyn Answering>>> {
+        match self {
+            AnswerBody::Whole { .. } => None,
+            AnswerBody::Stream { rest, .. } => {
+                let rest: Arc<Mutex<dyn Answering>> = Arc::<Mutex<Answer<W>>>::clone(rest);
+                Some(Arc::downgrade(&rest))
+            }
+        }
+    }
+}
+
+fn lock<W>(answer: &Mutex<Answer<W>>) -> MutexGuard<'_, Answer<W>> {
+    // A poll that panicked takes its connection with it.
+    answer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<W: Watch> Body for AnswerBody<W> {
@@ -98,13 +122,14 @@ impl<W: Watch> Body for AnswerBody<W> {
         match &mut *self {
             AnswerBody::Whole { bytes, .. } => Poll::Ready(bytes.pop().map(|bytes| Ok(Frame::data(bytes)))),
             AnswerBody::Stream { first, rest } => {
+                let mut rest = lock(rest);
                 let next = match first.pop() {
                     Some(bytes) => Poll::Ready(Some(Ok(bytes))),
-                    None => Pin::new(&mut **rest).poll_next(context),
+                    None => rest.poll_next(context),
                 };
                 match &next {
                     Poll::Ready(Some(Ok(_))) => rest.unwritten = true,
-                    Poll::Pending => rest.unwritten = false,
+                    Poll::Pending => rest.waits(context),
                     Poll::Ready(_) => {}
                 }
                 next.map(|next| next.map(|bytes| bytes.map(Frame::data)))

@@ -2,7 +2,9 @@
 //!
 //! `Answer` tells it what comes and asks it; it reads no clock.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Frames that follow each other faster than this belong to one burst: it is worth looking whether more are there.
 const BURST: Duration = Duration::from_micros(300);

@@ -1,0 +1,147 @@
+//! The rewrite: each event goes through the component's rewriter, in one call for what each read brought.
+//!
+//! The stages that follow see what it writes and nothing else; what the description observes is the provider's own, so it
+//! is looked for here.
+
+use std::sync::Arc;
+
+use bitrouter_dialect::{EventKind, Observer, Splitter};
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::{Broken, Source};
+use crate::credential::ScrubStream;
+use crate::error::Error;
+use crate::pipeline::Received;
+use crate::pipeline::limits::Limits;
+use crate::plugin::Rewriter;
+use crate::plugin::contract::Event;
+
+/// Starts the rewriter and puts it behind the source. It and its place are given back with the stage.
+pub(in crate::pipeline) async fn stage(source: Source, received: &Received) -> Result<Source, Error> {
+    let provider = &received.provider;
+    let rewriter = Rewriter::start(
+        Arc::clone(&provider.plugin),
+        &received.call,
+        &received.request.memo,
+        received.scrubber.clone(),
+    )
+    .await
+    .map_err(|error| Error::Hook { provider: provider.id().to_owned(), error })?;
+    let patterns = &provider.observed_events;
+    let rewriting = Rewriting {
+        source,
+        scrub: received.scrubber.clone().map(ScrubStream::new),
+        splitter: Splitter::default(),
+        observed: (!patterns.is_empty())
+            .then(|| Observed { observer: Observer::new(Arc::clone(patterns)), limits: Limits::new(received) }),
+        rewriter,
+        provider: Arc::clone(&provider.plugin.id),
+        ended: false,
+    };
+    Ok(Source::Stage(Box::pin(stream::unfold(rewriting, |mut rewriting| async move {
+        if rewriting.ended {
+            return None;
+        }
+        let next = rewriting.next().await;
+        rewriting.ended |= next.is_err();
+        Some((next, rewriting))
+    }))))
+}
+
+struct Rewriting {
+    source: Source,
+    scrub: Option<ScrubStream>,
+    splitter: Splitter,
+    observed: Option<Observed>,
+    rewriter: Rewriter,
+    provider: Arc<str>,
+    ended: bool,
+}
+
+/// The provider's own events that its description observes.
+struct Observed {
+    observer: Observer,
+    limits: Limits,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        self.limits.events(self.observer.take());
+    }
+}
+
+impl Rewriting {
+    /// What the rewriter makes of the next read, or of the end.
+    async fn next(&mut self) -> Result<Bytes, Broken> {
+        let outcome = match self.read().await? {
+            Some(events) if events.is_empty() => return Ok(Bytes::new()),
+            Some(events) => self.rewriter.push(&events).await,
+            None => {
+                self.ended = true;
+                self.rewriter.finish().await
+            }
+        };
+        let provider = || self.provider.to_string();
+        match outcome {
+            Ok(Ok(events)) => Ok(frame(events)),
+            Ok(Err(failure)) => Err(Broken::Rewriting(Box::new(Error::refused(provider(), failure)))),
+            Err(error) => Err(Broken::Rewriting(Box::new(Error::Hook { provider: provider(), error }))),
+        }
+    }
+
+    /// The events that one read of the upstream completed; none at its end.
+    async fn read(&mut self) -> Result<Option<Vec<Event>>, Broken> {
+        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
+        let mut events = Vec::new();
+        let mut oversized = false;
+        let observed = &mut self.observed;
+        let mut take = |event: bitrouter_dialect::Event<'_>| {
+            if let Some(observed) = observed {
+                observed.observer.see(&event);
+            }
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            match event.kind {
+                EventKind::Message => events.push(Event { name: event.name.map(text), data: text(event.data) }),
+                EventKind::Stray => events.push(Event { name: Some("error".to_owned()), data: text(event.data) }),
+                EventKind::Oversized => oversized = true,
+                EventKind::Silent | EventKind::Unfinished => {}
+            }
+        };
+        let end = read.is_none();
+        let bytes = match (read, &mut self.scrub) {
+            (Some(bytes), Some(scrub)) => scrub.push(bytes),
+            (Some(bytes), None) => bytes,
+            (None, Some(scrub)) => scrub.finish(),
+            (None, None) => Bytes::new(),
+        };
+        self.splitter.feed(&bytes, &mut take);
+        if end {
+            self.splitter.finish(&mut take);
+        }
+        if oversized {
+            let reason = "the upstream sent an event that is too large to rewrite".to_owned();
+            return Err(Broken::Rewriting(Box::new(Error::Broken { provider: self.provider.to_string(), reason })));
+        }
+        Ok(if end && events.is_empty() { None } else { Some(events) })
+    }
+}
+
+/// Server-Sent Events as the WHATWG standard writes them.
+fn frame(events: Vec<Event>) -> Bytes {
+    let mut text = String::with_capacity(events.iter().map(|event| event.data.len() + 32).sum());
+    for event in events {
+        if let Some(name) = event.name.filter(|name| !name.contains(['\r', '\n'])) {
+            text.push_str("event: ");
+            text.push_str(&name);
+            text.push('\n');
+        }
+        for line in event.data.split('\n') {
+            text.push_str("data: ");
+            text.push_str(line.trim_end_matches('\r'));
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    text.into()
+}

@@ -1,0 +1,70 @@
+//! Where an answer's bytes come from: the upstream, or what a stage makes of it that has to wait for more than bytes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::Body;
+
+use super::Broken;
+use crate::upstream::Received;
+
+/// A stage that waits for something of its own. What it makes of a read may be no bytes at all.
+pub(in crate::pipeline) type Stage = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// The first of the stages.
+pub(in crate::pipeline) enum Source {
+    /// The upstream's body, of which the first bytes may have been looked at.
+    Upstream { first: Option<Bytes>, body: Received },
+    /// A stage that has the upstream's body behind it.
+    Stage(Stage),
+    /// The call is over: what belonged to it is given back.
+    Ended,
+}
+
+impl Source {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        match self {
+            Source::Upstream { first, body } => {
+                if let Some(first) = first.take() {
+                    return Poll::Ready(Some(Ok(first)));
+                }
+                loop {
+                    match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                        Some(Ok(frame)) => {
+                            if let Ok(bytes) = frame.into_data()
+                                && !bytes.is_empty()
+                            {
+                                return Poll::Ready(Some(Ok(bytes)));
+                            }
+                        }
+                        Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                        None => return Poll::Ready(None),
+                    }
+                }
+            }
+            Source::Stage(stage) => stage.as_mut().poll_next(context),
+            Source::Ended => Poll::Ready(None),
+        }
+    }
+
+    /// How many bytes are to come, where that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Source::Upstream { first, body } => {
+                let first = first.as_ref().map_or(0, Bytes::len) as u64;
+                body.size_hint().exact().map(|rest| first + rest)
+            }
+            Source::Stage(_) | Source::Ended => None,
+        }
+    }
+
+    /// Is not woken by what comes until it is polled again, if it can be helped. Whoever calls this must come back by
+    /// itself, and soon.
+    pub(super) fn leave_alone(&mut self) {
+        if let Source::Upstream { body, .. } = self {
+            body.leave_alone();
+        }
+    }
+}
