@@ -204,8 +204,10 @@ impl Cooldown {
 
     /// Whether nothing of it matters any more.
     pub fn is_forgotten(&self, now: SystemTime) -> bool {
-        let memory = if self.well.is_some_and(|well| well >= self.failed) { WELL } else { MEMORY };
-        now.duration_since(self.until).is_ok_and(|since| since >= memory)
+        match self.well.filter(|well| *well >= self.failed) {
+            Some(well) => !within(well, WELL, now),
+            None => now.duration_since(self.until).is_ok_and(|since| since >= MEMORY),
+        }
     }
 
     /// Brings what lies too far ahead within bounds: the machine's clock may have been set back, a file may say anything.

@@ -478,3 +478,28 @@ fn the_end_of_a_failure_is_its_reset_before_its_pause() {
     fails(&Cooldowns::default(), WORK.as_account(), Reason::UsageLimit, None, 0);
     Cooldowns::default().cool(WORK.as_account(), Reason::UsageLimit, end(None, Some(u64::MAX), now), now, now);
 }
+
+#[test]
+fn what_one_caller_alone_has_met_closes_nothing_and_is_everybodys_once_another_meets_it_and_nobody_is_answered() {
+    let cooldowns = Cooldowns::default();
+    let fails = |caller, now| {
+        cooldowns.cool_for(WORK.as_target(), Reason::Failing, caller, None, at(now), at(now));
+    };
+    let stands = |now| (cooldowns.peek(&WORK, at(now)).is_some(), cooldowns.is_asked_last(&WORK, at(now)));
+    fails(1, 0);
+    fails(1, 0);
+    assert_eq!(stands(0), (false, true), "it is asked last, and kept from nobody");
+    assert_eq!(stands(1), (false, false));
+    // Somebody was answered, long after: for ten seconds it is nobody else's.
+    cooldowns.worked(&WORK, at(60));
+    fails(1, 61);
+    fails(2, 62);
+    assert_eq!(stands(62), (false, true));
+    // After that it is everybody's with the second caller.
+    fails(3, 75);
+    assert_eq!(stands(75), (true, false));
+    // And nobody's doing where no connection opens.
+    let other = OTHER_PROVIDER.as_target();
+    cooldowns.cool_for(other, Reason::Unreachable, 1, None, at(0), at(0));
+    assert!(cooldowns.peek(&OTHER_PROVIDER, at(0)).is_some());
+}

@@ -278,7 +278,10 @@ impl Rules {
         self.outages.remove(&model);
         let now = self.now;
         // What is long over is forgotten, and so is who was answered since.
-        let remembered = |doubt: &Doubt| now < doubt.until + if doubt.failing { 10 * MINUTE } else { 10 * SECOND };
+        let remembered = |doubt: &Doubt| match doubt.well.filter(|_| !doubt.failing) {
+            Some(well) => now < well + 10 * SECOND,
+            None => now < doubt.until + 10 * MINUTE,
+        };
         self.doubts.retain(|known, doubt| *known != model || remembered(doubt));
         if let Some(doubt) = self.doubts.get_mut(&model) {
             (doubt.well, doubt.failing) = (Some(now), false);
