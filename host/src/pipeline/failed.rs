@@ -285,7 +285,11 @@ impl Failed {
 /// Whether clients know a status, and do on it what the failure asks for: log in, wait, try again, or change the request.
 fn fits(status: StatusCode, kind: ErrorKind) -> bool {
     let same = match kind {
+        // Of what nobody pays for, 402 says more, and no client tries it again by itself.
+        ErrorKind::UsageLimit if status == StatusCode::PAYMENT_REQUIRED => true,
         ErrorKind::Unauthorized | ErrorKind::RateLimited | ErrorKind::UsageLimit => status == kind.status(),
+        // A server that gave up waiting: clients know it, and try again.
+        kind if kind.status() >= 500 && status == StatusCode::REQUEST_TIMEOUT => true,
         kind if kind.status() >= 500 => status.is_server_error(),
         _ => status.is_client_error(),
     };

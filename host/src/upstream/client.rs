@@ -176,7 +176,7 @@ impl Upstream {
                 request = message;
                 continue;
             }
-            return match place.next(&unsent.into_error()) {
+            return match place.next(&unsent.into_error()).await {
                 Next::OverHttp1 => self.over_http1(again, key, patience).await,
                 Next::OnceMore(reason) => {
                     tracing::debug!(origin = origin(key), reason, "a shared connection died: one retry on a fresh one");
@@ -243,7 +243,7 @@ impl Upstream {
             let again = request.clone();
             return match sender.send_request(request).await {
                 Ok(response) => Ok(response.map(|body| Received::shared(body, place))),
-                Err(error) => match place.next(&error) {
+                Err(error) => match place.next(&error).await {
                     Next::OverHttp1 => self.over_http1(again, key, patience).await,
                     Next::OnceMore(reason) | Next::Fail(reason) => Err(SendError::Lost { origin: origin(key), reason }),
                 },

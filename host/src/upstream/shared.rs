@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use h2::Reason;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
 
 use super::Outgoing;
 use super::connection::Stream;
@@ -54,7 +55,12 @@ struct Driven {
     connection: Option<http2::Connection<Stream, Outgoing, TokioExecutor>>,
     /// What it ended with. Its requests are not told all of it.
     fault: Option<hyper::Error>,
+    /// Rings once it has ended.
+    ended: Arc<Notify>,
 }
+
+/// How long a connection whose requests have ended may take to end itself: it says farewell, on a socket that is there.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 impl Shared {
     /// Speaks HTTP/2 over a fresh stream.
@@ -71,7 +77,7 @@ impl Shared {
             .initial_max_send_streams(1)
             .handshake(stream)
             .await?;
-        let driver = Arc::new(Mutex::new(Driven { connection: Some(connection), fault: None }));
+        let driver = Arc::new(Mutex::new(Driven { connection: Some(connection), fault: None, ended: Arc::default() }));
         tokio::spawn(drive(Arc::clone(&driver)));
         Ok(Shared { sender, driver, most: 1, places: Arc::new(()), used: Instant::now() })
     }
@@ -112,8 +118,11 @@ impl Shared {
 
 impl Place {
     /// What a request that failed like this may do next (RFC 9113, section 8.7).
-    pub(super) fn next(&self, error: &hyper::Error) -> Next {
-        // While the connection is polled, it is on its way to its end.
+    pub(super) async fn next(&self, error: &hyper::Error) -> Next {
+        if of_http2(error).is_none() {
+            // It went away with the request: why, it knows at its end.
+            let _ = tokio::time::timeout(FAREWELL, self.ended()).await;
+        }
         let driven = lock(&self.driver);
         let said = [Some(error), driven.fault.as_ref()].into_iter().flatten().find_map(of_http2);
         let why = said.and(driven.fault.as_ref()).filter(|_| of_http2(error).is_none()).unwrap_or(error);
@@ -125,6 +134,20 @@ impl Place {
                 Next::OnceMore(reason(why))
             }
             _ => Next::Fail(reason(why)),
+        }
+    }
+}
+
+impl Place {
+    async fn ended(&self) {
+        let bell = Arc::clone(&lock(&self.driver).ended);
+        loop {
+            let mut rings = std::pin::pin!(bell.notified());
+            rings.as_mut().enable();
+            if lock(&self.driver).connection.is_none() {
+                return;
+            }
+            rings.await;
         }
     }
 }
@@ -145,6 +168,7 @@ fn drive(driver: Arc<Mutex<Driven>>) -> impl Future<Output = ()> {
                 tracing::debug!(%error, "an HTTP/2 connection ended");
                 driver.fault = Some(error);
             }
+            driver.ended.notify_waiters();
         }
         std::task::Poll::Ready(())
     })
