@@ -59,11 +59,12 @@ impl Logout {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let store = setup.store();
+        let runtime = setup::runtime()?;
+        runtime.block_on(async { Terminal::ends_on_interrupt() });
         let labels = self.labels(&store)?;
         let providers = setup.providers()?;
         let oauth = providers.by_id.get(&self.provider).map(|provider| provider.accounts.login());
-        setup::runtime()?.block_on(async {
-            Terminal::ends_on_interrupt();
+        runtime.block_on(async {
             let issuer = Issuer::default();
             for label in labels {
                 // Taken out first: what was asked for is done, whatever the issuer says.

@@ -175,9 +175,10 @@ impl Meaning {
     pub fn usefulness(&self) -> u8 {
         use ErrorKind as Kind;
         match self.kind {
-            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => 8,
-            Kind::RateLimited | Kind::UsageLimit => 7,
-            Kind::Overloaded | Kind::Unavailable | Kind::Timeout => 6,
+            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => 9,
+            Kind::RateLimited | Kind::UsageLimit => 8,
+            // What a provider says of itself tells more than that none was reached.
+            Kind::Overloaded | Kind::Unavailable | Kind::Timeout => 7,
             Kind::Upstream | Kind::Internal if self.upstream => 6,
             Kind::Unauthorized => 5,
             Kind::ContextWindow | Kind::ContentFilter => 4,
