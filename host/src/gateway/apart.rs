@@ -3,6 +3,8 @@
 //! One thread: whoever sends much to unpack takes no more than one core, and the others' requests come first.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -20,7 +22,53 @@ static APART: LazyLock<Option<Runtime>> = LazyLock::new(|| {
 fn gives_way() {
     // Elsewhere it would be said of the whole process.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(10);
+    let _ = rustix::process::nice(19);
+}
+
+/// How many bodies are unpacked apart, or wait for their turn.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+/// With so many there is no hurry: they wait for each other.
+const CROWD: usize = 2;
+/// After so much work the thread rests for as long, where bodies wait.
+const WORK: Duration = Duration::from_millis(1);
+
+/// A body that is unpacked here, for as long as this is there.
+pub(super) struct One(());
+
+/// There is one more.
+pub(super) fn one_more() -> One {
+    BODIES.fetch_add(1, Relaxed);
+    One(())
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(1, Relaxed);
+    }
+}
+
+/// How fast work goes on: the thread has at most half a core while bodies queue up. A nice value alone does not keep it
+/// from one that serves requests: each of its slices is as long, if rarer.
+pub(super) struct Pace(Instant);
+
+impl Pace {
+    /// Of work that begins now.
+    pub(super) fn new() -> Self {
+        Pace(Instant::now())
+    }
+
+    /// Lets others come between, and rests when it is time to.
+    pub(super) async fn step(&mut self) {
+        let worked = self.0.elapsed();
+        if worked >= WORK {
+            if BODIES.load(Relaxed) > CROWD && APART.is_some() {
+                // All that is done here is to rest, not this body alone.
+                std::thread::sleep(worked.min(5 * WORK));
+            }
+            self.0 = Instant::now();
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Runs this apart. It ends when the caller is dropped.
