@@ -2,6 +2,7 @@
 //!
 //! One thread: whoever sends much to unpack takes no more than one core, and the others' requests come first.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -47,28 +48,22 @@ impl Drop for One {
     }
 }
 
-/// How fast work goes on: the thread has at most half a core while bodies queue up. A nice value alone does not keep it
-/// from one that serves requests: each of its slices is as long, if rarer.
-pub(super) struct Pace(Instant);
+thread_local! {
+    static RESTED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
-impl Pace {
-    /// Of work that begins now.
-    pub(super) fn new() -> Self {
-        Pace(Instant::now())
-    }
-
-    /// Lets others come between, and rests when it is time to.
-    pub(super) async fn step(&mut self) {
-        let worked = self.0.elapsed();
-        if worked >= WORK {
-            if BODIES.load(Relaxed) > CROWD && APART.is_some() {
-                // All that is done here is to rest, not this body alone.
-                std::thread::sleep(worked.min(5 * WORK));
-            }
-            self.0 = Instant::now();
+/// Lets others come between, and the thread rest when it is time to: it has half a core while bodies queue up. A nice value
+/// alone does not keep it from one that serves requests: each of its slices is as long, if rarer.
+pub(super) async fn between() {
+    let worked = RESTED.get().map_or(WORK, |rested| rested.elapsed());
+    if worked >= WORK {
+        if BODIES.load(Relaxed) > CROWD && APART.is_some() {
+            // Whatever is done here is to rest, not this body alone. What looks like more may have been a wait for the core.
+            std::thread::sleep(worked.min(2 * WORK));
         }
-        tokio::task::yield_now().await;
+        RESTED.set(Some(Instant::now()));
     }
+    tokio::task::yield_now().await;
 }
 
 /// Runs this apart. It ends when the caller is dropped.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::apart::{self, Pace};
+use super::apart;
 use super::bodies::{Bodies, Share};
 use crate::error::Error;
 
@@ -173,13 +173,12 @@ impl Unpacking {
 
     /// Unpacks all, if it is up to so many bytes. Others come between: what is packed may be thousands of times as long.
     async fn all(mut self, most: usize, share: &mut Share) -> Result<Option<Vec<u8>>, Error> {
-        let mut pace = Pace::new();
         while self.step().await? > 0 {
             if self.whole.len() > most {
                 return Ok(None);
             }
             share.grow(self.whole.len()).await?;
-            pace.step().await;
+            apart::between().await;
         }
         let mut whole = self.whole();
         whole.shrink_to_fit();
