@@ -64,6 +64,11 @@ pub enum Error {
         "the bodies of all requests hold as much memory as they may ({} MiB; server.bodies_limit): try again in a few seconds", .0 >> 20
     )]
     BodiesFull(usize),
+    /// Other bodies are unpacked.
+    #[error(
+        "so many long compressed bodies came that it was not this one's turn within {0} s: try again in a few seconds"
+    )]
+    BodiesWait(u64),
     /// Every connection that may call is busy.
     #[error(
         "as many clients are busy as may be at a time (server.connections, or the process's limit of open files): try again in a few seconds"
@@ -353,7 +358,7 @@ impl Error {
             | Error::Address { .. } => ErrorKind::InvalidRequest,
             Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
             Error::NotServing { .. } | Error::Compiling | Error::NotRefreshed(_) => ErrorKind::Unavailable,
-            Error::BodiesFull(_) | Error::Crowded => ErrorKind::Unavailable,
+            Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => ErrorKind::Unavailable,
             Error::Cooling { reason, .. } => cooling(*reason),
             Error::Hook { error: HookError::Busy | HookError::Benched { .. }, .. } => ErrorKind::Unavailable,
             Error::NotServed { .. } => ErrorKind::NotImplemented,
@@ -373,7 +378,9 @@ impl Error {
     /// When to try again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Error::Compiling | Error::BodiesFull(_) | Error::Crowded => Some(Duration::from_secs(5)),
+            Error::Compiling | Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => {
+                Some(Duration::from_secs(5))
+            }
             Error::Cooling { until, .. } => Some(left(until)),
             Error::Page { ends, .. } => Some(ends.as_ref()?.left(SystemTime::now())),
             Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
@@ -390,7 +397,7 @@ impl Error {
             Error::Member { name: "model", .. } => "model_invalid",
             Error::Member { .. } => "parameter_invalid",
             Error::Address { .. } | Error::NotListed(_) => "model_not_found",
-            Error::BodiesFull(_) | Error::Crowded => "gateway_busy",
+            Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => "gateway_busy",
             Error::BodySlow(_) => "body_timeout",
             Error::NoEndpoint { .. } => "endpoint_not_found",
             Error::Method { .. } => "method_not_allowed",

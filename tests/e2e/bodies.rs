@@ -93,24 +93,26 @@ fn a_body_that_drips_is_not_waited_for() {
     gateway.chat(&chat(1 << 20)).status(200);
 }
 
+/// Forty bodies that say nothing more once so much is sent.
+fn that_stop(gateway: &Gateway, headers: &str, sent: &[u8]) -> Vec<Open> {
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
+        sent.len() + 1000
+    );
+    let body = |_| {
+        let mut open = gateway.connect();
+        open.write(head.as_bytes()).write(sent);
+        open
+    };
+    (0..40).map(body).collect()
+}
+
 #[test]
-fn bombs_hold_no_more_than_all_bodies_may_and_small_bodies_still_get_in() {
+fn bodies_hold_no_more_than_all_may_and_small_bodies_still_get_in() {
     let upstream = Upstream::start();
     let setup = Gateway::start().with_openai_at(&upstream).with("/server/body_limit", json!("4MiB"));
     let gateway = setup.with("/server/bodies_limit", json!("16MiB")).run();
-    // Unpacks to almost what one body may have, and then says nothing more.
-    let bomb = gzip(&vec![b' '; 3 << 20]);
-    let head = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\
-         content-length: {}\r\n\r\n",
-        bomb.len() + 1000
-    );
-    let mut bombs: Vec<Open> = Vec::new();
-    for _ in 0..40 {
-        let mut open = gateway.connect();
-        open.write(head.as_bytes()).write(&bomb[..bomb.len() - 8]);
-        bombs.push(open);
-    }
+    let mut stopped = that_stop(&gateway, "", &vec![b' '; 1 << 20]);
     assert!(eventually(|| gateway.status()["bodies"]["used"].as_u64().unwrap() > 3 << 20), "{}", gateway.status());
     for _ in 0..20 {
         gateway.chat(&chat(100 << 10)).status(200);
@@ -119,12 +121,60 @@ fn bombs_hold_no_more_than_all_bodies_may_and_small_bodies_still_get_in() {
     assert_eq!(status["bodies"]["limit"], 16 << 20);
     assert!(status["bodies"]["used"].as_u64() <= Some(16 << 20), "{status}");
     // Somebody had to give way, and is told when to come back.
-    let refused = bombs.iter_mut().find_map(|bomb| {
-        let (code, headers) = bomb.wait_at_most(20).head();
+    let refused = stopped.iter_mut().find_map(|body| {
+        let (code, headers) = body.wait_at_most(20).head();
         (code == 503).then(|| headers.get("retry-after").map(str::to_owned))
     });
     assert_eq!(refused, Some(Some("5".into())));
-    drop(bombs);
+    drop(stopped);
+    assert!(eventually(|| gateway.status()["bodies"]["used"] == 0), "{}", gateway.status());
+}
+
+#[test]
+fn a_bomb_that_does_not_end_holds_what_was_sent_of_it_and_no_more() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    let plain = vec![b' '; 60 << 20];
+    let (gzip, zstd) = (gzip(&plain), zstd::encode_all(plain.as_slice(), 1).unwrap());
+    for (coding, packed) in [("gzip", gzip), ("zstd", zstd)] {
+        let headers = format!("content-encoding: {coding}\r\n");
+        let bombs = that_stop(&gateway, &headers, &packed[..packed.len() - 8]);
+        for size in [100 << 10, 1 << 20] {
+            gateway.chat(&chat(size)).status(200);
+        }
+        let used = gateway.status()["bodies"]["used"].as_u64().unwrap();
+        let sent = 40 * (packed.len().next_multiple_of(128 << 10) as u64);
+        assert!(used <= sent, "{coding}: {used} bytes are held of {sent}");
+        drop(bombs);
+        assert!(eventually(|| gateway.status()["bodies"]["used"] == 0), "{}", gateway.status());
+    }
+}
+
+#[test]
+fn bombs_that_are_whole_hold_no_more_than_all_may_and_others_are_answered() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    // Beyond the limit of one body.
+    let bomb = gzip(&vec![b' '; 70 << 20]);
+    thread::scope(|threads| {
+        let send = || {
+            let request = gateway.post(CHAT).header("content-encoding", "gzip");
+            request.body("application/json", bomb.clone()).send().code
+        };
+        let bombs: Vec<_> = (0..12).map(|_| threads.spawn(send)).collect();
+        for size in [10, 100 << 10, 1 << 20] {
+            let body = chat(size).to_string();
+            let packed = gateway.post(CHAT).header("content-encoding", "gzip");
+            packed.body("application/json", gzip(body.as_bytes())).send().status(200);
+            let status = gateway.status();
+            assert!(status["bodies"]["used"].as_u64() <= status["bodies"]["limit"].as_u64(), "{status}");
+        }
+        for bomb in bombs {
+            // Too large, or not its turn.
+            let code = bomb.join().unwrap();
+            assert!([413, 503].contains(&code), "{code}");
+        }
+    });
     assert!(eventually(|| gateway.status()["bodies"]["used"] == 0), "{}", gateway.status());
 }
 

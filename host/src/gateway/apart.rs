@@ -2,7 +2,10 @@
 //!
 //! One thread: whoever sends much to unpack takes no more than one core, and the others' requests come first.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -20,7 +23,47 @@ static APART: LazyLock<Option<Runtime>> = LazyLock::new(|| {
 fn gives_way() {
     // Elsewhere it would be said of the whole process.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(10);
+    let _ = rustix::process::nice(19);
+}
+
+/// How many bodies are unpacked apart, or wait for their turn.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+/// With so many there is no hurry: they wait for each other.
+const CROWD: usize = 2;
+/// After so much work the thread rests for as long, where bodies wait.
+const WORK: Duration = Duration::from_millis(1);
+
+/// A body that is unpacked here, for as long as this is there.
+pub(super) struct One(());
+
+/// There is one more.
+pub(super) fn one_more() -> One {
+    BODIES.fetch_add(1, Relaxed);
+    One(())
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(1, Relaxed);
+    }
+}
+
+thread_local! {
+    static RESTED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Lets others come between, and the thread rest when it is time to: it has half a core while bodies queue up. A nice value
+/// alone does not keep it from one that serves requests: each of its slices is as long, if rarer.
+pub(super) async fn between() {
+    let worked = RESTED.get().map_or(WORK, |rested| rested.elapsed());
+    if worked >= WORK {
+        if BODIES.load(Relaxed) > CROWD && APART.is_some() {
+            // Whatever is done here is to rest, not this body alone. What looks like more may have been a wait for the core.
+            std::thread::sleep(worked.min(2 * WORK));
+        }
+        RESTED.set(Some(Instant::now()));
+    }
+    tokio::task::yield_now().await;
 }
 
 /// Runs this apart. It ends when the caller is dropped.

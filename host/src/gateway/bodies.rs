@@ -180,7 +180,8 @@ impl Share {
         Bytes::from_owner(Kept { bytes, _share: self })
     }
 
-    fn shrink(&mut self, to: usize) {
+    /// So much is held now, and no more.
+    pub(super) fn shrink(&mut self, to: usize) {
         if let Some(less) = self.size.checked_sub(to).filter(|less| *less > 0) {
             self.size = to;
             self.bodies.held.fetch_sub(less, Relaxed);

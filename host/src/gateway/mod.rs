@@ -16,6 +16,7 @@ mod multipart;
 mod paced;
 mod place;
 mod reply;
+mod unpack;
 
 pub use accept::{BindError, bind, serve};
 pub use bodies::Bodies;
