@@ -131,6 +131,7 @@ impl Tree {
             self.text.spend(size)?;
             return Ok(Node::Text(self.text.trimmed(span)));
         }
+        self.text.fits(size)?;
         let pieces = self.pieces(value);
         let mut written = Vec::with_capacity(pieces.len);
         pieces.spans.iter().for_each(|&span| written.extend_from_slice(self.text.bytes(span)));

@@ -114,8 +114,15 @@ impl Text {
 
     /// Counts bytes by which the output grows without any being written here.
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Error> {
-        self.spent = self.spent.saturating_add(bytes);
-        if self.spent > limits::added(self.body.len()) { Err(Error::TooMuchAdded) } else { Ok(()) }
+        self.fits(bytes)?;
+        self.spent += bytes;
+        Ok(())
+    }
+
+    /// Whether so many bytes may still be added.
+    pub(crate) fn fits(&self, bytes: usize) -> Result<(), Error> {
+        let spent = self.spent.saturating_add(bytes);
+        if spent > limits::added(self.body.len()) { Err(Error::TooMuchAdded) } else { Ok(()) }
     }
 
     /// What [`Text::roll_back`] needs to forget what is added from now on.

@@ -15,6 +15,7 @@ pub mod credential;
 pub mod error;
 pub mod gateway;
 pub mod login;
+pub mod memory;
 pub mod pipeline;
 pub mod plugin;
 pub mod route;

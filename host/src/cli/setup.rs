@@ -14,6 +14,7 @@ use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
 use crate::credential::Store;
+use crate::memory;
 use crate::plugin::Refused;
 use crate::plugin::description::SideKind;
 use crate::route::Providers;
@@ -122,7 +123,7 @@ pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Box<dyn Error
 
 /// A runtime. Only commands that wait for something build one: it starts a thread for each core.
 pub(super) fn runtime() -> Result<Runtime, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(memory::before_sleep).build();
     runtime.map_err(|error| format!("no threads can be started: {error}").into())
 }
 

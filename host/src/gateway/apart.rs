@@ -11,11 +11,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::error::Error;
+use crate::memory;
 
 /// None where the system gives no thread: then the work is done where it came up.
 static APART: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).thread_name("bodies").enable_time().on_thread_start(gives_way);
+    // Nothing else wakes this thread for what it still holds.
+    builder.on_thread_park(|| memory::give_back(true));
     builder.build().ok()
 });
 

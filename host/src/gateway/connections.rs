@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
+use crate::memory;
+
 /// How long a connection may take to its first request, whatever it sends meanwhile.
 pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long one may be idle. Over HTTP/1.1 the next head is waited for less long.
@@ -132,7 +134,7 @@ impl Connections {
             ticks.tick().await;
             self.allow(allowed());
             self.close_overdue(millis(self.began));
-            give_back();
+            memory::begin_round();
         }
     }
 
@@ -152,13 +154,6 @@ impl Connections {
         // Nothing that runs under the lock leaves it half changed.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The allocator gives free memory back after a while, but looks for it only when a large piece is freed, as this one is. After a
-/// rush of large bodies nobody might free one for hours.
-fn give_back() {
-    const LARGE: usize = 1 << 20;
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 impl Open {

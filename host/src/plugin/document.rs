@@ -135,8 +135,9 @@ impl imports::HostDocument for HookState {
             .collect();
         self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        let bytes = || edits.iter().map(text_of).sum::<usize>();
-        let long = document.body_len() > LONG_BODY || edits.len() > LONG_BATCH || bytes() > LONG_EDITS;
+        let body = document.body_len();
+        let bytes = || edits.iter().map(|edit| text_of(edit, body)).sum::<usize>();
+        let long = body > LONG_BODY || edits.len() > LONG_BATCH || bytes() > LONG_EDITS;
         let patched = if long { self.meter.work(|| document.patch(&edits)) } else { document.patch(&edits) };
         Ok(patched.map_err(|error| error.to_string()))
     }
@@ -147,12 +148,13 @@ impl imports::HostDocument for HookState {
     }
 }
 
-/// Bytes that have to be looked at for an edit.
-fn text_of(edit: &Edit<'_>) -> usize {
+/// Bytes that have to be looked at for an edit, of a body of so many: what is copied may be all of it.
+fn text_of(edit: &Edit<'_>, body: usize) -> usize {
     match edit {
         Edit::Add { path, value } | Edit::Replace { path, value } => path.len() + value.len(),
         Edit::Remove { path } => path.len(),
-        Edit::Move { source, target } | Edit::Copy { source, target } => source.len() + target.len(),
+        Edit::Move { source, target } => source.len() + target.len(),
+        Edit::Copy { source, target } => source.len() + target.len() + body,
     }
 }
 

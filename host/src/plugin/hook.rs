@@ -366,7 +366,9 @@ pub(super) async fn within<T>(
 ) -> Result<T, HookError> {
     let _ticking = runtime.ticking();
     let budget = store.data().budget;
-    match tokio::time::timeout(budget.wall, run(&mut *store)).await {
+    let answer = tokio::time::timeout(budget.wall, run(&mut *store)).await;
+    store.data_mut().meter.end();
+    match answer {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(classify(&error, name, store.data())),
         Err(_) => Err(HookError::Wall(budget.wall)),

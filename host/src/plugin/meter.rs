@@ -4,28 +4,53 @@
 //! a guest's behalf. Time is that of the thread, so a component pays for what it and its host calls did, and never for
 //! what the machine was busy with meanwhile.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What the time before a hook's first tick is charged: the clock is not read for a hook that ends before it.
 const TICK: Duration = Duration::from_millis(1);
+/// A hook that has used so much goes on as one of a few. Nearly all end before their first tick.
+const LONG: Duration = Duration::from_millis(4);
+
+/// The turns to do long work, the host's or a guest's: half of the machine's cores may at once, so that the other half
+/// answers. Whoever waits for one gets it before whoever asks later.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1)));
 
 /// What a hook has used, and may use.
 pub(super) struct Meter {
     budget: Duration,
     used: Duration,
-    /// The thread's CPU time, in nanoseconds, when the guest went on after its last tick.
-    since: Option<Arc<AtomicU64>>,
+    /// None before the first tick.
+    going: Option<Arc<Going>>,
+}
+
+/// How a guest went on after its last tick.
+#[derive(Default)]
+struct Going {
+    /// The thread's CPU time then, in nanoseconds.
+    since: AtomicU64,
+    /// The turn that it has, if its work has become long.
+    turn: Mutex<Option<SemaphorePermit<'static>>>,
+}
+
+impl Going {
+    fn turn(&self, turn: Option<SemaphorePermit<'static>>) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+    }
+
+    fn has_turn(&self) -> bool {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
 }
 
 impl Meter {
     pub(super) fn new(budget: Duration) -> Self {
-        Meter { budget, used: Duration::ZERO, since: None }
+        Meter { budget, used: Duration::ZERO, going: None }
     }
 
     /// What it may use in all.
@@ -34,58 +59,59 @@ impl Meter {
     }
 
     /// The guest has noticed a tick: how it lets others run, or none if its budget is used up.
-    pub(super) fn tick(&mut self) -> Option<Rest> {
-        let ran = match (&self.since, thread_time()) {
-            (Some(since), Some(now)) => now.saturating_sub(Duration::from_nanos(since.load(Ordering::Relaxed))),
+    pub(super) fn tick(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let ran = match (&self.going, thread_time()) {
+            (Some(going), Some(now)) => now.saturating_sub(Duration::from_nanos(going.since.load(Ordering::Relaxed))),
             _ => TICK,
         };
         self.used += ran;
         if self.used >= self.budget {
             return None;
         }
-        let since = Arc::clone(self.since.get_or_insert_with(Arc::default));
-        Some(Rest { since, rested: false })
+        let going = Arc::clone(self.going.get_or_insert_with(Arc::default));
+        Some(rest(going, self.used >= LONG))
     }
 
     /// Does work of the host that may take milliseconds: away from the threads that answer everybody, a few at a time,
     /// and on the guest's account.
     pub(super) fn work<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let work = || {
-            let _turn = Turn::wait();
+        let timed = || {
             let before = thread_time();
             let done = work();
             (done, before.zip(thread_time()).map(|(before, after)| after.saturating_sub(before)))
         };
-        let (done, took) = match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-            _ => work(),
+        let has_turn = self.going.as_ref().is_some_and(|going| going.has_turn());
+        let (done, took) = match Handle::try_current() {
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| {
+                // It is never closed, so there is an answer.
+                let _turn = if has_turn { None } else { handle.block_on(TURNS.acquire()).ok() };
+                timed()
+            }),
+            _ => timed(),
         };
         // From the first tick on, the next one finds it in the thread's time.
-        if self.since.is_none() {
+        if self.going.is_none() {
             self.used += took.unwrap_or(TICK);
         }
         done
     }
-}
 
-/// Lets the other tasks of the thread run once, and starts to measure when the guest goes on, on whichever thread.
-pub(super) struct Rest {
-    since: Arc<AtomicU64>,
-    rested: bool,
-}
-
-impl Future for Rest {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if !std::mem::replace(&mut self.rested, true) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let now = thread_time().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-        self.since.store(now, Ordering::Relaxed);
-        Poll::Ready(())
+    /// The hook has ended; an instance that lives on has no turn meanwhile.
+    pub(super) fn end(&mut self) {
+        self.going = None;
     }
+}
+
+/// Lets the other tasks of the thread run once, and starts to measure when the guest goes on, on whichever thread. One whose
+/// work is long waits for its turn as well, again at each tick: so all that are long go on in turn, beside the others.
+async fn rest(going: Arc<Going>, long: bool) {
+    going.turn(None);
+    tokio::task::yield_now().await;
+    if long {
+        going.turn(TURNS.acquire().await.ok());
+    }
+    let now = thread_time().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+    going.since.store(now, Ordering::Relaxed);
 }
 
 /// The CPU time that this thread has used; none where the system does not say it to the microsecond. Then each tick is
@@ -100,30 +126,6 @@ fn thread_time() -> Option<Duration> {
 #[cfg(not(unix))]
 fn thread_time() -> Option<Duration> {
     None
-}
-
-/// The right to do long work: half of the machine's cores may at once, so that the other half answers.
-struct Turn;
-
-static TURNS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
-
-impl Turn {
-    fn wait() -> Self {
-        let most = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
-        let (taken, freed) = &TURNS;
-        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = freed.wait_while(taken, |taken| *taken >= most);
-        *taken.unwrap_or_else(PoisonError::into_inner) += 1;
-        Turn
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let (taken, freed) = &TURNS;
-        *taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        freed.notify_one();
-    }
 }
 
 #[cfg(test)]
@@ -172,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_guest_and_the_host_on_its_behalf_use_is_charged() {
         let mut meter = Meter::new(Duration::from_millis(20));
-        let _ = meter.tick().expect("there is a budget").await;
+        meter.tick().expect("there is a budget").await;
         spin(Duration::from_millis(25));
         assert!(meter.tick().is_none());
         for ticks in [0, 1] {
@@ -182,6 +184,44 @@ mod tests {
             }
             meter.work(|| spin(Duration::from_millis(25)));
             assert!(meter.tick().is_none(), "after {ticks} ticks");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_guests_whose_work_is_long_only_a_few_go_on_at_once() {
+        let most = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
+        static AT_ONCE: AtomicU64 = AtomicU64::new(0);
+        let guest = || async {
+            let mut meter = Meter::new(Duration::from_secs(1));
+            meter.used = LONG;
+            let mut seen = 0;
+            for _ in 0..20 {
+                meter.tick().expect("there is a budget").await;
+                seen = seen.max(AT_ONCE.fetch_add(1, Ordering::SeqCst) + 1);
+                // It has its turn already: more work of the host waits for none.
+                meter.work(|| spin(Duration::from_micros(300)));
+                AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+            }
+            seen
+        };
+        let guests: Vec<_> = (0..4 * most).map(|_| tokio::spawn(guest())).collect();
+        for guest in guests {
+            assert!(guest.await.unwrap() <= most as u64);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_has_ended_keeps_no_turn() {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut ended = Vec::new();
+        for _ in 0..=cores {
+            let mut meter = Meter::new(Duration::from_secs(1));
+            meter.used = LONG;
+            let rest = meter.tick().expect("there is a budget");
+            tokio::time::timeout(Duration::from_secs(10), rest).await.expect("a turn is free");
+            assert!(meter.going.as_ref().unwrap().has_turn());
+            meter.end();
+            ended.push(meter);
         }
     }
 }
