@@ -17,8 +17,11 @@ use crate::memory;
 static APART: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).thread_name("bodies").enable_time().on_thread_start(gives_way);
-    // Nothing else wakes this thread for what it still holds.
-    builder.on_thread_park(|| memory::give_back(true));
+    // Nothing else wakes this thread for what it still holds. Between two bodies it rests often, and needs it again.
+    builder.on_thread_park(|| match BODIES.load(Relaxed) {
+        0 => memory::give_back(true),
+        _ => memory::before_sleep(),
+    });
     builder.build().ok()
 });
 

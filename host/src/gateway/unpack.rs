@@ -14,7 +14,7 @@ use async_compression::zstd::DParameter;
 use bytes::{BufMut, Bytes};
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::apart;
@@ -101,10 +101,13 @@ pub(super) async fn unpack(
     let whole = async {
         let guess = packed.len().saturating_mul(USUAL_RATIO);
         if guess <= 2 * HERE {
-            // Nothing waits before the decoder is gone, so that there are no more of them than threads.
+            let turn = here().await;
+            // Nothing waits before the decoder is gone.
             let most = HERE.min(limit);
             let mut unpacking = Unpacking::new(encoding, packed.clone(), guess.max(4 << 10).min(most + 1));
-            if unpacking.goes_to(most).await? {
+            let done = unpacking.goes_to(most).await?;
+            drop(turn);
+            if done {
                 let (mut share, whole) = (share, unpacking.whole());
                 share.grow(whole.len()).await?;
                 return Ok(share.keeps(whole));
@@ -117,6 +120,17 @@ pub(super) async fn unpack(
         whole = whole => whole,
         full = reader.gives_way(bodies) => Err(full),
     }
+}
+
+/// One at a time: of 200 that come at once each takes a millisecond, and whoever is served beside them would wait for all.
+async fn here() -> Option<SemaphorePermit<'static>> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    if let Ok(turn) = TURN.try_acquire() {
+        return Some(turn);
+    }
+    let turn = TURN.acquire().await.ok();
+    tokio::task::yield_now().await;
+    turn
 }
 
 async fn in_turns(encoding: Encoding, packed: Bytes, limit: usize, mut share: Share) -> Result<Bytes, Error> {
