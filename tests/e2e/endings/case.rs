@@ -271,6 +271,18 @@ impl Ending {
         }
     }
 
+    /// Whether a connection that requests share ends with it.
+    pub(super) fn ends_connection(self) -> bool {
+        match self {
+            Self::Whole | Self::NoLastWord | Self::ErrorEvent | Self::GoAwayThenWhole => false,
+            Self::StreamReset | Self::StreamResetAfterLastWord => false,
+            Self::Silence | Self::SilenceAfterLastWord => false,
+            Self::FinInside | Self::FinAfterContent | Self::FinAfterLastWord | Self::Reset | Self::GoAway => true,
+            Self::LengthTooShort | Self::LengthTooLong => true,
+            Self::NoFarewell | Self::NoFarewellAfterLastWord => true,
+        }
+    }
+
     /// Whether it is one of an answer that is no stream: such an answer has no last word but its own end.
     fn is_of_documents(self) -> bool {
         matches!(

@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -200,13 +202,22 @@ async fn http2(connection: TlsStream<TcpStream>) {
     let handshake = h2::server::Builder::new().max_concurrent_streams(1).handshake(connection);
     let Ok(mut connection) = handshake.await else { return };
     let (ends, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    // A client frees its place at the last word, before the connection ends: what comes then is not answered half, but
+    // goes away unseen, and is asked again.
+    let closing = Arc::new(AtomicBool::new(false));
+    let mut unseen = Vec::new();
     loop {
         let ending = tokio::select! {
             accepted = connection.accept() => {
                 let Some(Ok((request, mut respond))) = accepted else { return };
-                let ends = ends.clone();
+                if closing.load(Ordering::Relaxed) {
+                    unseen.push((request, respond));
+                    continue;
+                }
+                let (ends, closing) = (ends.clone(), Arc::clone(&closing));
                 tokio::spawn(async move {
                     let Some(case) = asked_for(&whole(request.into_body()).await) else { return };
+                    closing.store(case.ending.ends_connection(), Ordering::Relaxed);
                     let content_type = if case.streamed { "text/event-stream" } else { "application/json" };
                     let head = hyper::Response::builder().header("content-type", content_type).body(()).unwrap();
                     let Ok(body) = respond.send_response(head, false) else { return };
