@@ -3,13 +3,13 @@
 use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
 use serde_json::{Value, json};
 
-const RESPONSES: &str = include_str!("../../dialect/tests/streams/responses-text.sse");
-const ITEMS: &str = include_str!("../../dialect/tests/folds/responses-items.sse");
-const ITEMS_WHOLE: &str = include_str!("../../dialect/tests/folds/responses-items.json");
-const CHAT: &str = include_str!("../../dialect/tests/folds/chat-tools.sse");
-const CHAT_WHOLE: &str = include_str!("../../dialect/tests/folds/chat-tools.json");
-const MESSAGES: &str = include_str!("../../dialect/tests/folds/messages-tools.sse");
-const MESSAGES_WHOLE: &str = include_str!("../../dialect/tests/folds/messages-tools.json");
+const RESPONSES: &str = include_str!("../../crates/dialect/tests/streams/responses-text.sse");
+const ITEMS: &str = include_str!("../../crates/dialect/tests/folds/responses-items.sse");
+const ITEMS_WHOLE: &str = include_str!("../../crates/dialect/tests/folds/responses-items.json");
+const CHAT: &str = include_str!("../../crates/dialect/tests/folds/chat-tools.sse");
+const CHAT_WHOLE: &str = include_str!("../../crates/dialect/tests/folds/chat-tools.json");
+const MESSAGES: &str = include_str!("../../crates/dialect/tests/folds/messages-tools.sse");
+const MESSAGES_WHOLE: &str = include_str!("../../crates/dialect/tests/folds/messages-tools.json");
 
 fn folding_at(upstream: &Upstream) -> Gateway {
     Gateway::start().with_plugin("folding").with_origin("folding", upstream).run()
@@ -105,9 +105,9 @@ fn an_error_inside_the_stream_has_the_status_of_its_dialect() {
     let gateway = folding_at(&upstream);
     let failed = r#"{"type":"response.failed","response":{"id":"r","error":{"code":"usage_limit_reached","message":"No more","resets_at":4102444800}}}"#;
     // The limit comes last: after it the provider is asked no more.
-    upstream.streams(&[include_str!("../../dialect/tests/streams/chat-error.sse")]);
+    upstream.streams(&[include_str!("../../crates/dialect/tests/streams/chat-error.sse")]);
     assert_eq!(ask_for(&gateway, "/v1/chat/completions", 1).status(503).message(), "The model is overloaded.");
-    upstream.streams(&[include_str!("../../dialect/tests/streams/messages-error.sse")]);
+    upstream.streams(&[include_str!("../../crates/dialect/tests/streams/messages-error.sse")]);
     let answer = ask_for(&gateway, "/v1/messages", 2).status(529);
     assert_eq!(answer.json()["error"]["type"], "overloaded_error");
     assert_eq!(answer.json()["type"], "error");
@@ -185,7 +185,7 @@ fn one_document_cannot_be_folded() {
 fn what_an_error_event_of_a_passed_stream_means_is_in_the_record() {
     let upstream = Upstream::start();
     let gateway = folding_at(&upstream);
-    let stream = include_str!("../../dialect/tests/streams/responses-failed.sse");
+    let stream = include_str!("../../crates/dialect/tests/streams/responses-failed.sse");
     upstream.streams(&[stream]);
     let mut body = hello();
     body["stream"] = json!(true);

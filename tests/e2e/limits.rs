@@ -3,7 +3,7 @@
 use bitrouter_tests::{Gateway, Reply, Upstream};
 use serde_json::{Value, json};
 
-const STREAM: &str = include_str!("../../dialect/tests/streams/responses-text.sse");
+const STREAM: &str = include_str!("../../crates/dialect/tests/streams/responses-text.sse");
 /// How the guest's line stands in the log, where quotes are escaped.
 const EVENT_SHOWN: &str = r#"quota was shown {\"type\":\"codex.rate_limits\""#;
 
