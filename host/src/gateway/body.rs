@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
+use futures_util::FutureExt as _;
 use http::header::HeaderMap;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -59,35 +60,44 @@ pub(super) async fn read(
     if length.is_some_and(|length| length > limit as u64) {
         return Err(rules.over());
     }
-    let share = bodies.share();
-    let reader = share.reader();
-    let came = tokio::select! {
-        biased;
-        came = arrived(body, length, share, rules) => came?,
-        full = reader.gives_way(bodies) => return Err(full),
-    };
-    match encoding {
-        None => Ok(came),
-        Some(encoding) => unpack::unpack(encoding, came, limit, bodies).await,
-    }
-}
-
-/// The body as it was sent.
-async fn arrived(body: Incoming, length: Option<u64>, share: Share, rules: Rules) -> Result<Bytes, Error> {
     let mut body = Arriving { body, came: 0, due: Instant::now() + rules.patience };
     let first = body.next().await?.unwrap_or_default();
     // A small body is one frame: it is taken as it is.
-    if length.is_some_and(|length| length == first.len() as u64) && first.len() <= ONE_FRAME {
-        return Ok(first);
+    let came = match length.is_some_and(|length| length == first.len() as u64) && first.len() <= ONE_FRAME {
+        true => first,
+        false => Box::pin(gathered(body, first, length, rules, bodies)).await?,
+    };
+    match encoding {
+        None => Ok(came),
+        Some(encoding) => Box::pin(unpack::unpack(encoding, came, limit, bodies)).await,
     }
-    let mut gathered = Gathered::new(share, rules);
-    gathered.expect(length);
-    let mut next = Some(first);
-    while let Some(data) = next {
-        gathered.add(&data).await?;
-        next = body.next().await?;
+}
+
+/// The body as it was sent, unless others need the room.
+async fn gathered(
+    mut body: Arriving,
+    first: Bytes,
+    length: Option<u64>,
+    rules: Rules,
+    bodies: &Arc<Bodies>,
+) -> Result<Bytes, Error> {
+    let share = bodies.share();
+    let reader = share.reader();
+    let all = async {
+        let mut gathered = Gathered::new(share, rules);
+        gathered.expect(length);
+        let mut next = Some(first);
+        while let Some(data) = next {
+            gathered.add(&data).await?;
+            next = body.next().await?;
+        }
+        gathered.whole().await
+    };
+    tokio::select! {
+        biased;
+        came = all => came,
+        full = reader.gives_way(bodies) => Err(full),
     }
-    gathered.whole().await
 }
 
 /// A body as it comes. Silence ends it, and so do drips.
@@ -101,20 +111,26 @@ struct Arriving {
 impl Arriving {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let (now, due) = (Instant::now(), self.due + Duration::from_secs(self.came / LEAST_RATE));
-            let until = due.min(now + STALLED);
-            let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
-                Ok(frame) => frame.transpose().map_err(|error| Error::BodyLost(error.to_string()))?,
-                Err(_) if until == due => {
-                    return Err(Error::BodySlow(format!("only {} bytes came in time", self.came)));
-                }
-                Err(_) => return Err(Error::BodySlow(format!("nothing came for {} s", STALLED.as_secs()))),
+            let frame = match self.body.frame().now_or_never() {
+                Some(there) => there,
+                None => self.wait().await?,
             };
+            let frame = frame.transpose().map_err(|error| Error::BodyLost(error.to_string()))?;
             let Some(frame) = frame else { return Ok(None) };
             if let Ok(data) = frame.into_data() {
                 self.came += data.len() as u64;
                 return Ok(Some(data));
             }
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, Error> {
+        let (now, due) = (Instant::now(), self.due + Duration::from_secs(self.came / LEAST_RATE));
+        let until = due.min(now + STALLED);
+        match tokio::time::timeout_at(until, self.body.frame()).await {
+            Ok(frame) => Ok(frame),
+            Err(_) if until == due => Err(Error::BodySlow(format!("only {} bytes came in time", self.came))),
+            Err(_) => Err(Error::BodySlow(format!("nothing came for {} s", STALLED.as_secs()))),
         }
     }
 }

@@ -92,7 +92,7 @@ impl Endpoint {
     }
 }
 
-/// A client's call, read and checked as far as routing needs.
+/// A client's call, read and checked as far as routing needs. It is boxed on its way: each step would copy it.
 pub struct Call {
     /// Where it came in.
     pub endpoint: &'static Endpoint,
@@ -197,7 +197,7 @@ pub(super) async fn answer(
 }
 
 /// Reads a call's body and finds its model.
-async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>) -> Result<Call, Error> {
+async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>) -> Result<Box<Call>, Error> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -225,7 +225,7 @@ async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>
         None => return Err(Error::NoModel),
     };
     let query = head.uri.query().map(str::to_owned);
-    Ok(Call { endpoint, headers: head.headers, query, addresses, streaming, body })
+    Ok(Box::new(Call { endpoint, headers: head.headers, query, addresses, streaming, body }))
 }
 
 /// What a body says.

@@ -59,14 +59,14 @@ fn wants_catalogue(head: &Parts) -> bool {
 async fn catalogue(app: Arc<App>, head: &Parts) -> Option<Response> {
     let serving = app.directory.settled().await.serving(CATALOGUE.wanted());
     let provider = serving.first()?;
-    let call = Call {
+    let call = Box::new(Call {
         endpoint: &CATALOGUE,
         query: head.uri.query().map(str::to_owned),
         headers: head.headers.clone(),
         addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
         streaming: false,
         body: CallBody::None,
-    };
+    });
     let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
     Some(pipeline::run(app, call, finished).await)
 }

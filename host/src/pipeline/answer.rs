@@ -107,7 +107,7 @@ pub(crate) enum Broken {
 pub(super) struct Answer<W> {
     source: Source,
     scrub: Option<ScrubStream>,
-    watch: W,
+    watch: Box<W>,
     /// Bytes of a burst as they came: they are scrubbed and watched in one go when they leave.
     gathered: BytesMut,
     /// The last of a burst, scrubbed and watched already, and what the client is told at the end.
@@ -148,7 +148,7 @@ impl<W: Watch> Answer<W> {
     pub(super) fn new(
         source: Source,
         scrub: Option<ScrubStream>,
-        watch: W,
+        watch: Box<W>,
         deadlines: Deadlines,
         started: Instant,
         events: bool,
@@ -179,7 +179,7 @@ impl<W: Watch> Answer<W> {
     /// Waits until the watch commits to the answer, and returns what was held back until then together with the rest: it
     /// leaves with the head, in one write instead of two. What breaks before that is returned with the watch, for there is
     /// still time for another answer.
-    pub(super) async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, W)> {
+    pub(super) async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, Box<W>)> {
         let short = !self.events && self.source.length().is_some_and(|expected| expected <= GATHER as u64);
         let mut held = Held::default();
         let close = loop {
@@ -203,7 +203,7 @@ impl<W: Watch> Answer<W> {
     }
 
     /// Reads the answer to its end for what the watch makes of it.
-    pub(super) async fn read(mut self) -> (Result<(), Broken>, W) {
+    pub(super) async fn read(mut self) -> (Result<(), Broken>, Box<W>) {
         loop {
             match std::future::poll_fn(|context| self.poll_next(context)).await {
                 None => return (Ok(()), self.watch),

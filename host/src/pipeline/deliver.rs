@@ -49,7 +49,7 @@ pub(super) struct Delivered {
 
 impl Delivered {
     /// Hands it to the client. From here on the record is the watcher's.
-    pub(super) fn respond(mut self, mut finished: Finished) -> Response {
+    pub(super) fn respond(mut self, mut finished: Box<Finished>) -> Response {
         sign(&mut self.headers, &finished);
         finished.status = self.status.as_u16();
         finished.first_byte = Some(self.began);

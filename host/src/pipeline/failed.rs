@@ -199,7 +199,7 @@ impl Failed {
 
     /// The answer for the client, and the end of the record: in the upstream's own words where they are an error of the
     /// client's dialect, else written in it.
-    pub(super) fn respond(self, shape: Dialect, mut finished: Finished) -> Response {
+    pub(super) fn respond(self, shape: Dialect, mut finished: Box<Finished>) -> Response {
         if let Some(at) = &self.at {
             at.stands_in(&mut finished);
         }
@@ -240,7 +240,7 @@ impl Failed {
     }
 
     /// The failure as an event of the client's dialect, for a stream whose head has left already.
-    pub(super) fn event(self, shape: Dialect, mut finished: Finished) -> Bytes {
+    pub(super) fn event(self, shape: Dialect, mut finished: Box<Finished>) -> Bytes {
         if let Some(at) = &self.at {
             at.stands_in(&mut finished);
         }

@@ -42,7 +42,7 @@ type Travel = Pin<Box<dyn Future<Output = Result<Response, Box<Spent>>> + Send>>
 /// Every target was tried.
 struct Spent {
     failed: Failed,
-    finished: Finished,
+    finished: Box<Finished>,
 }
 
 /// An attempt whose answer has begun.
@@ -58,7 +58,7 @@ struct Received {
 }
 
 /// Answers a call.
-pub async fn run(app: Arc<App>, mut call: Call, finished: Finished) -> Response {
+pub async fn run(app: Arc<App>, mut call: Box<Call>, finished: Box<Finished>) -> Response {
     app.guard.bind_idempotency_key(&mut call.headers);
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&finished.id));
     let outcome = if streaming {
@@ -75,7 +75,7 @@ pub async fn run(app: Arc<App>, mut call: Call, finished: Finished) -> Response 
 }
 
 /// Tries target after target until one answers.
-async fn travel(app: Arc<App>, call: Call, mut finished: Finished) -> Result<Response, Box<Spent>> {
+async fn travel(app: Arc<App>, call: Box<Call>, mut finished: Box<Finished>) -> Result<Response, Box<Spent>> {
     match walk::first_answer(&app, call, &mut finished).await {
         Ok(delivered) => Ok(delivered.respond(finished)),
         Err(failed) => Err(Box::new(Spent { failed, finished })),

@@ -26,7 +26,7 @@ use crate::telemetry::{Finished, Phase};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The answer of the first target that has one, or the most useful of the failures.
-pub(super) async fn first_answer(app: &App, mut call: Call, finished: &mut Finished) -> Result<Delivered, Failed> {
+pub(super) async fn first_answer(app: &App, mut call: Box<Call>, finished: &mut Finished) -> Result<Delivered, Failed> {
     if let Some(first) = call.addresses.first() {
         finished.model.clone_from(first);
     }

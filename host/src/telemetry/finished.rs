@@ -69,11 +69,11 @@ impl RequestUnderWay {
 }
 
 impl Finished {
-    /// Starts the record of a request, which is among those under way from now on.
-    pub fn start(requests: &Arc<Requests>, id: Arc<str>, dialect_in: &'static str) -> Self {
+    /// Starts the record of a request, which is among those under way from now on. It is boxed, for it goes through many hands.
+    pub fn start(requests: &Arc<Requests>, id: Arc<str>, dialect_in: &'static str) -> Box<Self> {
         let started = Instant::now();
         let place = requests.in_flight.enter(&id, dialect_in, started);
-        Finished {
+        Box::new(Finished {
             id,
             started,
             provider: Arc::clone(nobody()),
@@ -88,7 +88,7 @@ impl Finished {
             outcome: Outcome::ClientGone,
             requests: Arc::clone(requests),
             place,
-        }
+        })
     }
 
     /// Shows the request as being in this phase, with the provider, account and model that the record has by now.

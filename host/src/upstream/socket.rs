@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 
 /// How much is read at once from a socket that nobody watches.
 const READ: usize = 16 << 10;
+/// How much is read where hardly anything is expected: the space is cleared before each read.
+const UNHEARD: usize = 64;
 
 /// A connected socket.
 pub(super) struct Socket {
@@ -82,8 +84,8 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let unheard = self.unheard;
         let read = match &mut self.state {
-            State::Alone(stream) => read_now(stream, buffer),
-            State::Watched(stream) if unheard => read_now(&mut &*SockRef::from(&*stream), buffer),
+            State::Alone(stream) => read_now(stream, buffer, READ),
+            State::Watched(stream) if unheard => read_now(&mut &*SockRef::from(&*stream), buffer, UNHEARD),
             State::Watched(_) | State::Lost => Poll::Pending,
         };
         if read.is_ready() || unheard {
@@ -93,9 +95,9 @@ impl AsyncRead for Socket {
     }
 }
 
-/// Reads what is there, without waiting.
-fn read_now(stream: &mut impl Read, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-    let length = buffer.remaining().min(READ);
+/// Reads what is there, without waiting, and no more than so much.
+fn read_now(stream: &mut impl Read, buffer: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<()>> {
+    let length = buffer.remaining().min(most);
     match stream.read(buffer.initialize_unfilled_to(length)) {
         Ok(bytes) => {
             buffer.advance(bytes);

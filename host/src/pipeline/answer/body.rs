@@ -64,7 +64,7 @@ pub(in crate::pipeline) enum AnswerBody<W> {
         /// All of it.
         bytes: Held,
         /// Kept until the bytes have left.
-        watch: W,
+        watch: Box<W>,
     },
     /// An answer that is still coming.
     Stream {
@@ -77,7 +77,7 @@ pub(in crate::pipeline) enum AnswerBody<W> {
 
 impl<W> AnswerBody<W> {
     /// An answer in one piece.
-    pub(in crate::pipeline) fn whole(bytes: Bytes, watch: W) -> Self {
+    pub(in crate::pipeline) fn whole(bytes: Bytes, watch: Box<W>) -> Self {
         let mut held = Held::default();
         held.push(bytes);
         AnswerBody::Whole { bytes: held, watch }

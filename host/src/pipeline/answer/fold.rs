@@ -15,14 +15,14 @@ use crate::pipeline::failed::Failed;
 
 /// Feeds the fold beside the watcher.
 pub(in crate::pipeline) struct Folding {
-    watcher: Watcher,
+    watcher: Box<Watcher>,
     fold: Fold,
 }
 
 impl Folding {
     /// Of an answer that is watched by this.
-    pub(in crate::pipeline) fn new(watcher: Watcher, fold: Fold) -> Self {
-        Folding { watcher, fold }
+    pub(in crate::pipeline) fn new(watcher: Box<Watcher>, fold: Fold) -> Box<Self> {
+        Box::new(Folding { watcher, fold })
     }
 }
 
@@ -53,7 +53,8 @@ pub(in crate::pipeline) async fn whole(
     began: Instant,
     explaining: Explaining,
 ) -> Result<Delivered, Failed> {
-    let (read, Folding { watcher, fold }) = answer.read().await;
+    let (read, folding) = answer.read().await;
+    let Folding { watcher, fold } = *folding;
     let broken = |error: Error| {
         let mut failed = Failed::from(error);
         failed.committed = watcher.has_content();

@@ -70,7 +70,7 @@ const IDLE: Duration = Duration::from_secs(60);
 fn answer_from(source: Source, total: Option<Duration>) -> (Answer<Watching>, Arc<Mutex<Seen>>) {
     let deadlines = Deadlines { first_byte: IDLE, idle: IDLE, total };
     let seen = Arc::new(Mutex::new(Seen::default()));
-    (Answer::new(source, None, Watching(Arc::clone(&seen)), deadlines, Instant::now(), true), seen)
+    (Answer::new(source, None, Box::new(Watching(Arc::clone(&seen))), deadlines, Instant::now(), true), seen)
 }
 
 /// An answer that comes over this socket, its head included.

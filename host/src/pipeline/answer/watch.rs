@@ -28,7 +28,7 @@ pub(in crate::pipeline) struct Watcher {
     document: bool,
     seen: u64,
     ended: Option<Ended>,
-    finished: Option<Finished>,
+    finished: Option<Box<Finished>>,
     shape: Dialect,
     provider: Arc<Provider>,
     request: Arc<contract::Request>,
@@ -49,12 +49,12 @@ struct Ended {
 impl Watcher {
     /// A watcher for an answer framed this way; `None` for bytes without structure. What a rewriter writes is the
     /// component's own: it is neither asked what its errors mean, nor shown its own events.
-    pub(in crate::pipeline) fn new(received: &Received, framing: Option<Framing>, rewritten: bool) -> Self {
+    pub(in crate::pipeline) fn new(received: &Received, framing: Option<Framing>, rewritten: bool) -> Box<Self> {
         let Received { endpoint, provider, request, scrubber, .. } = received;
         let observed = &provider.observed_events;
         let observes = !observed.is_empty() && !rewritten;
         let tap = framing.map(|framing| Tap::new(endpoint.shape, framing).ending_with(endpoint.last_word));
-        Watcher {
+        Box::new(Watcher {
             tap: tap.map(|tap| if observes { tap.observing(Arc::clone(observed)) } else { tap }),
             document: framing == Some(Framing::Json),
             seen: 0,
@@ -66,11 +66,11 @@ impl Watcher {
             scrubber: scrubber.clone(),
             explains: !rewritten,
             limits: observes.then(|| Limits::new(received)),
-        }
+        })
     }
 
     /// The answer is the client's: what is learned of it goes into this record.
-    pub(in crate::pipeline) fn adopt(&mut self, finished: Finished) {
+    pub(in crate::pipeline) fn adopt(&mut self, finished: Box<Finished>) {
         self.finished = Some(finished);
         self.settle();
     }

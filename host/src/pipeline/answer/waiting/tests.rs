@@ -6,7 +6,7 @@ use super::*;
 use crate::telemetry::{Finished, Requests};
 
 /// The body of a call whose journey ends as `travel` does, and what those under way are.
-fn waiting(travel: Travel) -> (Body, Arc<Requests>, Finished) {
+fn waiting(travel: Travel) -> (Body, Arc<Requests>, Box<Finished>) {
     let requests = Arc::<Requests>::default();
     let finished = Finished::start(&requests, "req_1".into(), "messages");
     let response = answer(travel, Dialect::Messages, &finished.id, &finished.under_way());
