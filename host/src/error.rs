@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bitrouter_contract::FailureKind;
 use bitrouter_dialect::{ApiError, ErrorKind};
 use http::StatusCode;
 
@@ -455,18 +456,18 @@ impl Error {
 
 /// The contract's failure kinds in the dialects' words.
 pub(crate) fn refusal(kind: &str) -> ErrorKind {
-    match kind {
-        "rate-limited" => ErrorKind::RateLimited,
-        "usage-limit" => ErrorKind::UsageLimit,
-        "overloaded" => ErrorKind::Overloaded,
-        "unavailable" => ErrorKind::Unavailable,
-        "unauthorized" => ErrorKind::Unauthorized,
-        "forbidden" => ErrorKind::Forbidden,
-        "model-not-found" => ErrorKind::NotFound,
-        "context-exceeded" => ErrorKind::ContextWindow,
-        "content-filtered" => ErrorKind::ContentFilter,
-        "invalid-request" => ErrorKind::InvalidRequest,
-        "unsupported" => ErrorKind::NotImplemented,
-        _ => ErrorKind::Upstream,
+    match FailureKind::of(kind) {
+        FailureKind::RateLimited => ErrorKind::RateLimited,
+        FailureKind::UsageLimit => ErrorKind::UsageLimit,
+        FailureKind::Overloaded => ErrorKind::Overloaded,
+        FailureKind::Unavailable => ErrorKind::Unavailable,
+        FailureKind::Unauthorized => ErrorKind::Unauthorized,
+        FailureKind::Forbidden => ErrorKind::Forbidden,
+        FailureKind::ModelNotFound => ErrorKind::NotFound,
+        FailureKind::ContextExceeded => ErrorKind::ContextWindow,
+        FailureKind::ContentFiltered => ErrorKind::ContentFilter,
+        FailureKind::InvalidRequest => ErrorKind::InvalidRequest,
+        FailureKind::Unsupported => ErrorKind::NotImplemented,
+        FailureKind::Other => ErrorKind::Upstream,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bitrouter_contract::description::SideKind;
 use clap::Args;
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::window::{bar, used};
 use super::{Components, Global, Outcome, span};
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::credential::{AccountError, Source, Timestamp};
-use crate::plugin::description::SideKind;
 use crate::route::{Provider, Providers, Window};
 use crate::side::{Found, Kept, Usage};
 

@@ -5,6 +5,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::SideKind;
 use clap::Args;
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -13,8 +15,6 @@ use super::providers::{RefusedRow, Row, State};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::control::{AskError, Client};
-use crate::credential::Origin;
-use crate::plugin::description::SideKind;
 use crate::route::{Provider, Providers};
 use crate::side::{self, Trouble};
 

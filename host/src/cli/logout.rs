@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use bitrouter_contract::description::Oauth;
 use clap::Args;
 
 use super::login::{label, who};
@@ -15,7 +16,6 @@ use crate::credential::issuer::{Issuer, IssuerError};
 use crate::credential::store::NOTICED_WITHIN;
 use crate::credential::token_file::{Entry, Kind, StoredLogin};
 use crate::login;
-use crate::plugin::description::Oauth;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
+use bitrouter_contract::description::SideKind;
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::setup::Setup;
 use super::span::ago;
 use super::{Components, Global, Outcome};
 use crate::credential::Timestamp;
-use crate::plugin::description::SideKind;
 use crate::route::{ModelEntry, Providers};
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bitrouter_contract::description::Description;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -18,7 +19,6 @@ use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
 use crate::plugin::compile::MAX_COMPONENT;
-use crate::plugin::description::Description;
 use crate::plugin::trust::{Grant, Lock};
 use crate::plugin::{Digest, file};
 use asks::{standing, wants};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
+use bitrouter_contract::description::Auth;
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::print::{self, Table};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
 use crate::credential::AccountError;
-use crate::plugin::description::Auth;
 use crate::plugin::{Origin, Refused};
 use crate::route::nearest::nearest;
 use crate::route::{Provider, Providers, billing_in_words};

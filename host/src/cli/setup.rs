@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_contract::description::SideKind;
 use tokio::runtime::Runtime;
 
 use super::{Global, print};
@@ -16,7 +17,6 @@ use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
 use crate::credential::Store;
 use crate::memory;
 use crate::plugin::Refused;
-use crate::plugin::description::SideKind;
 use crate::route::Providers;
 use crate::side;
 

@@ -7,10 +7,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bitrouter_contract::origin::OriginError;
 use thiserror::Error;
 
 use super::Place;
-use crate::credential::origin::OriginError;
 
 /// Why there is no config.
 #[derive(Debug, Error)]

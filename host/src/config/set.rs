@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bitrouter_contract::Origin;
 use secrecy::SecretString;
 
 use super::keys::{self, Field, Kind};
@@ -13,7 +14,7 @@ use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Place, allowed_origin, value};
-use crate::credential::{Origin, SecretsIn};
+use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.

@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bitrouter_contract::Origin;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, Fault, Paths, Place, value};
-use crate::credential::{Origin, SecretsIn};
+use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// The port when none is configured.

@@ -11,14 +11,15 @@ mod renewal;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{Auth, Oauth};
 use secrecy::SecretString;
 
+use super::Timestamp;
 use super::refresh::{Refresher, due};
 use super::source::{Credential, Parts, Source};
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, Kind, TokenFile};
-use super::{Origin, Timestamp};
-use crate::plugin::description::{Auth, Oauth};
 pub use error::AccountError;
 
 /// The label of a key in the config.

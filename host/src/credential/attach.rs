@@ -5,12 +5,12 @@
 
 use std::fmt;
 
+use bitrouter_contract::description::{Attach, Place};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use super::wipe::wiping;
-use crate::plugin::description::{Attach, Place};
 
 /// Why a credential cannot be used, or an attach rule not be followed. A whole sentence follows the name of what holds
 /// the credential.
@@ -208,7 +208,7 @@ fn is_assignment(secret: &str) -> bool {
 
 /// A description decides what carries its credential, but never how the message is framed.
 fn may_carry(name: &HeaderName) -> bool {
-    !super::header::frames_message(name)
+    !bitrouter_contract::header::frames_message(name)
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
+use bitrouter_contract::Origin;
 use http::Uri;
 use thiserror::Error;
 
-use super::Origin;
 use super::source::{Credential, Source};
 
 /// A credential was about to go where its owner has not agreed to.

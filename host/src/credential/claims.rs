@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bitrouter_contract::description::{ClaimPlace, TokenName};
 use serde_json::Value;
 
 use super::Timestamp;
-use crate::plugin::description::{ClaimPlace, TokenName};
 
 /// The longest value of a claim, in bytes; a longer one is left out. A component is shown claims in every call.
 pub const LONGEST: usize = 256;

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use bitrouter_contract::description::{Encoding, Endpoint, Refresh};
+use bitrouter_contract::{JoinError, Origin};
 use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
@@ -17,9 +19,8 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::Timestamp;
 use super::wipe::wipe;
-use super::{JoinError, Origin, Timestamp};
-use crate::plugin::description::{Encoding, Endpoint, Refresh};
 use crate::upstream::{Outgoing, SendError, TlsError, Upstream};
 
 /// How long a connection may take to open.

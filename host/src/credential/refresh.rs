@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bitrouter_contract::description::{Oauth, Refresh};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
@@ -25,7 +26,6 @@ use super::store::replace::Reserved;
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
 use super::{Timestamp, claims};
-use crate::plugin::description::{Oauth, Refresh};
 use back_off::BackOff;
 use clock::Clock;
 use due::Stage;

@@ -7,11 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::Attach;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::attach::{AttachError, Attachment};
-use super::{Origin, Scrubber, Timestamp};
-use crate::plugin::description::Attach;
+use super::{Scrubber, Timestamp};
 
 /// Where a credential came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,11 +27,11 @@ mod login;
 
 use std::collections::HashSet;
 
+use bitrouter_contract::Origin;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::Origin;
 use super::wipe::Wiped;
 use fields::{Fields, Rest};
 pub use kept::{Kept, Place};

@@ -10,15 +10,14 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{CODEX_CLI, IMPORT_SOURCES};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use super::Timestamp;
 use super::issuer::Tokens;
 use super::keyring::Keyring;
-use super::{Origin, Timestamp};
-
-/// The names by which a description asks for them.
-pub const SOURCES: [&str; 1] = [codex::SOURCE];
 
 /// A session as a vendor's file holds it.
 #[derive(Clone, Debug)]
@@ -46,7 +45,7 @@ pub enum WrittenBack {
 #[derive(Debug, Error)]
 pub enum VendorError {
     /// There is no such source.
-    #[error("sessions are not imported from `{0}`: known are {known}", known = SOURCES.join(", "))]
+    #[error("sessions are not imported from `{0}`: known are {known}", known = IMPORT_SOURCES.join(", "))]
     UnknownSource(String),
     /// It could not be read or written.
     #[error("{}: {error}", path.display())]
@@ -69,7 +68,7 @@ pub enum VendorError {
 /// The program that a source is, as its users call it.
 pub fn program(source: &str) -> &str {
     match source {
-        codex::SOURCE => "the Codex CLI",
+        CODEX_CLI => "the Codex CLI",
         unknown => unknown,
     }
 }
@@ -77,7 +76,7 @@ pub fn program(source: &str) -> &str {
 /// Whether a session of this source may be bound to this origin: one of the vendor's own, or this machine.
 pub fn may_go_to(source: &str, origin: &Origin) -> bool {
     let own = match source {
-        codex::SOURCE => codex::ORIGINS,
+        CODEX_CLI => codex::ORIGINS,
         _ => return false,
     };
     let covers = |url: &&str| url.parse::<Origin>().is_ok_and(|own| own.covers(origin));
@@ -115,7 +114,7 @@ pub fn find(
 /// Where a source's file is, as the environment says. `home` is the user's home folder.
 pub fn file(source: &str, env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
     match source {
-        codex::SOURCE => codex::file(env, home),
+        CODEX_CLI => codex::file(env, home),
         _ => None,
     }
 }
@@ -123,7 +122,7 @@ pub fn file(source: &str, env: &dyn Fn(&str) -> Option<OsString>, home: Option<&
 /// Reads the session that a vendor's file holds. Blocks briefly.
 pub fn read(source: &str, file: &Path) -> Result<Session, VendorError> {
     match source {
-        codex::SOURCE => codex::read(file),
+        CODEX_CLI => codex::read(file),
         _ => Err(VendorError::UnknownSource(source.to_owned())),
     }
 }
@@ -138,7 +137,7 @@ impl Writable {
     /// kept where a file cannot be replaced in one step. Blocks, for as long as the vendor's program holds its locks.
     pub fn find(source: &str, file: &Path, used: &SecretString, ours: &Path) -> Result<Option<Self>, VendorError> {
         match source {
-            codex::SOURCE => Ok(codex::Writable::find(file, used, ours)?.map(Writable)),
+            CODEX_CLI => Ok(codex::Writable::find(file, used, ours)?.map(Writable)),
             _ => Err(VendorError::UnknownSource(source.to_owned())),
         }
     }
@@ -153,7 +152,7 @@ impl Writable {
 /// Ends a write-back that a crash cut off. Blocks likewise.
 pub fn mend(source: &str, file: &Path, ours: &Path) -> Result<(), VendorError> {
     match source {
-        codex::SOURCE => codex::mend(file, ours),
+        CODEX_CLI => codex::mend(file, ours),
         _ => Err(VendorError::UnknownSource(source.to_owned())),
     }
 }

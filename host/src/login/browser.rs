@@ -1,6 +1,7 @@
 //! Logging in through a browser: authorization code with PKCE and a loopback redirect (RFC 6749, 7636, 8252). The address,
 //! the state and the proof are the crate `oauth2`'s; the way back is ours.
 
+use bitrouter_contract::description::Browser;
 use oauth2::{
     AuthUrl, AuthorizationCode, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
 };
@@ -11,7 +12,6 @@ use super::pages::Page;
 use super::pasted::Pasted;
 use super::{Attempt, LoginError, Person};
 use crate::credential::issuer::{IssuerError, Tokens};
-use crate::plugin::description::Browser;
 
 /// Of how many random bytes a verifier is made: as many as the vendors' own programs take. RFC 7636 (section 4.1) allows
 /// 32 to 96.

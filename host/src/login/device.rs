@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bitrouter_contract::description::{CodePoll, Device, Encoding, Endpoint, Rfc8628};
 use oauth2::{AuthorizationCode, PkceCodeVerifier, RedirectUrl};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -10,7 +11,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::exchange::{self, Code};
 use super::{Attempt, LoginError, Person};
 use crate::credential::issuer::{IssuerError, Reply, Tokens};
-use crate::plugin::description::{CodePoll, Device, Encoding, Endpoint, Rfc8628};
 
 /// How often is asked where the issuer does not say: RFC 8628, section 3.2.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -199,9 +199,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::credential::Origin;
     use crate::credential::issuer::Issuer;
-    use crate::plugin::description::Oauth;
+    use bitrouter_contract::Origin;
+    use bitrouter_contract::description::Oauth;
 
     /// Somebody who only reads.
     #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Why a login failed: each a sentence with its next step, and no secret in any of them.
 
+use bitrouter_contract::JoinError;
 use thiserror::Error;
 
-use crate::credential::JoinError;
 use crate::credential::issuer::IssuerError;
 
 /// The most that is shown of what an issuer says, in characters.

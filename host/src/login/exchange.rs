@@ -1,6 +1,8 @@
 //! What the flows ask of the token and revocation endpoints. The code's exchange is built and read by the crate `oauth2`,
 //! over [`Wire`], so that it goes where every other request to an issuer goes and no error holds what came back.
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::Oauth;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthorizationCode, ClientId, PkceCodeVerifier, RedirectUrl, RequestTokenError, StandardRevocableToken, TokenUrl,
@@ -10,9 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::granted::Granted;
 use super::wire::Wire;
 use super::{Attempt, LoginError};
-use crate::credential::Origin;
 use crate::credential::issuer::{Issuer, IssuerError, Tokens};
-use crate::plugin::description::Oauth;
 
 /// The crate's client, with our own reading of a success. Its error types are never used: [`Wire`] answers for a failure.
 pub(super) type Client = oauth2::Client<

@@ -13,6 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bitrouter_contract::description::Redirect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -22,7 +23,6 @@ use tokio::time::{sleep, timeout};
 use super::LoginError;
 use super::pages::Page;
 use super::pasted::Pasted;
-use crate::plugin::description::Redirect;
 
 /// How often a port is tried again after its holder was asked to give it up, and how long apart.
 const RETRIES: u32 = 10;

@@ -21,9 +21,10 @@ pub use error::LoginError;
 pub use exchange::revoke;
 pub use way::Way;
 
-use crate::credential::Origin;
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::Oauth;
+
 use crate::credential::issuer::Issuer;
-use crate::plugin::description::Oauth;
 
 /// A login under way: with whom, and who is told of it.
 pub struct Attempt<'a, P> {

@@ -1,7 +1,8 @@
 //! The ways of logging in that a provider has.
 
+use bitrouter_contract::description::{ApiKey, Auth, Browser, Device, Import, Login, Oauth};
+
 use crate::credential::vendor;
-use crate::plugin::description::{ApiKey, Auth, Browser, Device, Import, Login, Oauth};
 
 /// One way of getting a credential.
 #[derive(Clone, Debug)]

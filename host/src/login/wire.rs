@@ -5,11 +5,12 @@
 use std::pin::Pin;
 use std::sync::OnceLock;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::Endpoint;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 
+use crate::credential::Timestamp;
 use crate::credential::issuer::{Issuer, IssuerError};
-use crate::credential::{Origin, Timestamp};
-use crate::plugin::description::Endpoint;
 
 /// The way to one endpoint.
 pub(super) struct Wire<'w> {

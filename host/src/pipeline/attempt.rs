@@ -15,7 +15,7 @@ use crate::credential::{AccountError, Credential, Scrubber, Source};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
-use crate::plugin::{self, HookBody, HookError, Prepared};
+use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
 use crate::upstream;
 
@@ -179,7 +179,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn bad_request(&self, reason: String) -> Error {
-        Error::BadRequest { provider: self.id(), reason: plugin::cut::sentence(reason) }
+        Error::BadRequest { provider: self.id(), reason: bitrouter_contract::cut::sentence(reason) }
     }
 }
 

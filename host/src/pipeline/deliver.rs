@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
+use bitrouter_contract::answer_headers;
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -19,7 +20,7 @@ use super::failed::Failed;
 use super::limits::Limits;
 use super::page::{self, Page};
 use super::{Received, explain};
-use crate::credential::{ScrubStream, Scrubber, answer_headers};
+use crate::credential::{ScrubStream, Scrubber};
 use crate::error::{Error, Status};
 use crate::plugin::contract::{self, Delivery, Failure, Field, Trouble};
 use crate::route::Provider;

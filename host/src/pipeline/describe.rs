@@ -1,5 +1,7 @@
 //! The call as a component sees it.
 
+use bitrouter_contract::pattern;
+
 use super::attempt::Attempt;
 use crate::gateway::Endpoint;
 use crate::plugin::contract::{Account, Call, Field};
@@ -32,7 +34,7 @@ pub(super) fn call(
     });
     let query = query.filter(|_| !description.forward_query.is_empty()).unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, _)| matches(&description.forward_query, name))
+        .filter(|(name, _)| pattern::any(&description.forward_query, name))
         .map(|(name, value)| Field { name: name.into_owned(), value: value.into_owned() });
     Call {
         operation: endpoint.operation.to_owned(),
@@ -44,12 +46,4 @@ pub(super) fn call(
         settings: provider.settings.clone(),
         account,
     }
-}
-
-/// Whether one of the patterns names this: exactly, or up to a trailing `*`.
-pub(super) fn matches(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
-    })
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::response::Response;
+use bitrouter_contract::Scope;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
 use bytes::Bytes;
 use http::StatusCode;
@@ -22,7 +23,7 @@ use crate::gateway;
 use crate::plugin::HookError;
 use crate::plugin::contract::Failure;
 use crate::route::cooldown::Reason;
-use crate::route::{Ends, Meaning, Scope};
+use crate::route::{Ends, Meaning};
 use crate::telemetry::{Finished, Outcome};
 use crate::upstream::SendError;
 

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bitrouter_contract::{answer_headers, pattern};
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Received;
-use crate::credential::{Scrubber, answer_headers};
+use crate::credential::Scrubber;
 use crate::plugin::contract::Field;
 use crate::route::cooldown::Candidate;
 use crate::route::{Provider, Said};
@@ -94,7 +95,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
 
 fn observed(headers: &HeaderMap, patterns: &[String], scrubber: Option<&Scrubber>) -> Vec<Field> {
     answer_headers(headers)
-        .filter(|(name, _)| super::describe::matches(patterns, name.as_str()))
+        .filter(|(name, _)| pattern::any(patterns, name.as_str()))
         .filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value)).into_owned();

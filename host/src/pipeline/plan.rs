@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bitrouter_contract::description::Billing;
+
 use super::failed::Failed;
 use crate::app::App;
 use crate::credential::{AccountError, Credential};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
-use crate::plugin::description::Billing;
 use crate::route::cooldown::{Candidate, Reason};
 use crate::route::{Account, Conversation, Own, Passed, Place, Target};
 

@@ -1,5 +1,6 @@
 //! From a component's description of a request to the request that is sent: checked, credentials attached last.
 
+use bitrouter_contract::description::Auth;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
@@ -10,7 +11,6 @@ use crate::credential::binding;
 use crate::error::Error;
 use crate::plugin::HookBody;
 use crate::plugin::contract::{self, Delivery, types::Body};
-use crate::plugin::description::Auth;
 use crate::upstream::{self, Outgoing};
 
 /// The most headers and query parameters that a component may describe, and the bytes of all of them.

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bitrouter_contract::description::Billing;
 use futures_util::future::select_all;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
@@ -17,7 +18,6 @@ use super::plan::{self, Payer};
 use crate::app::App;
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
-use crate::plugin::description::Billing;
 use crate::route::{By, Conversation, Journey, Leg, Own, Target};
 use crate::telemetry::{Finished, Phase};
 

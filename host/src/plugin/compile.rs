@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use bitrouter_contract::cut::sentence;
 use tokio::io::AsyncWriteExt;
-
-use super::cut;
 
 /// The hidden verb that the child process is started with.
 pub const VERB: &str = "__compile";
@@ -81,7 +80,7 @@ impl Compiler {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        let said = cut::sentence(String::from_utf8_lossy(&output.stderr).trim());
+        let said = sentence(String::from_utf8_lossy(&output.stderr).trim());
         Err(CompileError::Refused(if said.is_empty() {
             format!("the compiler ended with {}, as it does where memory or time runs out", output.status)
         } else {

@@ -3,9 +3,8 @@
 //! The version is read from the component's import and export names before anything is compiled, so that a component of
 //! another age is refused with a sentence instead of a type error.
 
+use bitrouter_contract::cut::sentence;
 use wasmparser::{Parser, Payload};
-
-use super::cut;
 
 /// Made from the contract; what each item means is said there.
 #[allow(missing_docs)]
@@ -88,7 +87,7 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
                 for export in section {
                     let export = export.map_err(not_a_component)?;
                     if let Some(version) = export.name.name.strip_prefix(PACKAGE) {
-                        versions.push(cut::sentence(version));
+                        versions.push(sentence(version));
                     }
                 }
             }

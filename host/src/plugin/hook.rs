@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_contract::cut::sentence;
 use bitrouter_document::{Document, Error as DocumentError};
 use wasmtime::component::Resource;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -380,14 +381,14 @@ fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError
         Some(Trap::Interrupt) => HookError::Cpu(state.meter.budget()),
         Some(Trap::StackOverflow) => HookError::Stack,
         _ if state.refused_memory => HookError::Memory(state.budget.memory),
-        Some(trap) => HookError::Trap(cut::sentence(format!("{name}: {trap}{}", place(error)))),
+        Some(trap) => HookError::Trap(sentence(format!("{name}: {trap}{}", place(error)))),
         None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
         None => {
             let cause = error.root_cause().to_string();
             // What runtimes with a garbage collector do by themselves, and too late.
             let next =
                 if cause.starts_with("borrow handles") { ". Drop the `document` before the hook returns" } else { "" };
-            HookError::Contract(cut::sentence(format!("{name}: {cause}{next}")))
+            HookError::Contract(sentence(format!("{name}: {cause}{next}")))
         }
     }
 }

@@ -4,20 +4,19 @@
 
 use std::sync::Arc;
 
+use bitrouter_contract::cut::sentence;
+use bitrouter_contract::{Description, Invalid, validate};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::cache::{Cache, Code, Digest};
 use super::compile::{CompileError, Compiler};
 use super::contract::{self, NotAProvider, PluginPre};
-use super::cut;
-use super::description::Description;
 use super::engine::{REWRITERS, Runtime, SLOTS};
 use super::guest_log::GuestLog;
 use super::hook::{self, HookError, HookState};
 use super::remember::Remembered;
 use super::slots::Slots;
-use super::validate::{self, Invalid};
 use super::{Origin, Plugin, bench::Bench, wasi};
 
 /// The longest description that is read, in bytes.
@@ -123,7 +122,7 @@ impl Loader {
         let code = Code::compiled(self.compiler.compile(bytes, self.runtime.budget().memory).await?);
         tracing::debug!(digest = digest.as_str(), ms = started.elapsed().as_millis(), "component compiled");
         let component = code.load(self.runtime.engine());
-        let component = component.map_err(|error| LoadError::Engine(cut::sentence(format!("{error:#}"))))?;
+        let component = component.map_err(|error| LoadError::Engine(sentence(format!("{error:#}"))))?;
         if let Err(error) = self.cache.keep_code(digest, code.bytes()) {
             tracing::warn!(%error, "a component's machine code is not kept: it is compiled again at the next start");
         }
@@ -139,7 +138,7 @@ impl Loader {
             }
             PluginPre::new(linker.instantiate_pre(component)?)
         };
-        link().map_err(|error: wasmtime::Error| LoadError::Link(cut::sentence(format!("{error:#}"))))
+        link().map_err(|error: wasmtime::Error| LoadError::Link(sentence(format!("{error:#}"))))
     }
 
     async fn ask(&self, pre: &PluginPre<HookState>, digest: &Digest, wasi: bool) -> Result<Description, LoadError> {

@@ -7,8 +7,7 @@ mod bench;
 mod cache;
 pub mod compile;
 pub mod contract;
-pub(crate) mod cut;
-pub mod description;
+mod cut;
 mod document;
 mod engine;
 pub mod file;
@@ -21,20 +20,19 @@ mod remember;
 mod rewriter;
 mod slots;
 pub mod trust;
-mod validate;
 mod wasi;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bitrouter_contract::Description;
+
 pub use cache::{Cache, CacheKey, Digest};
-pub use description::Description;
 pub use engine::{Budget, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
-pub(crate) use validate::{OPERATIONS, auth_problem};
 
 /// One loaded component, ready to run hooks.
 pub struct Plugin {

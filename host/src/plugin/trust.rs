@@ -10,12 +10,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cache::Digest;
-use super::description::{Auth, Billing, Description, SideRequest};
-use crate::credential::{Origin, PrivateFile};
+use crate::credential::PrivateFile;
 
 /// What the user accepted of one component.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bitrouter_contract::description::Billing;
 use serde::Serialize;
 
 use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::{Config, Paths};
 use crate::credential::Store;
-use crate::plugin::description::Billing;
 use crate::plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use crate::side::Known;
 use crate::upstream::Upstream;

@@ -35,5 +35,5 @@ pub use own::Own;
 pub use provider::{Listed, Provider};
 pub use resolve::{Target, Wanted};
 pub use skipped::{Skipped, Why, words as billing_in_words};
-pub use verdict::{Ends, Meaning, Scope};
+pub use verdict::{Ends, Meaning};
 pub use windows::{Heard, Said, Unread, Window, Windows};

@@ -6,9 +6,8 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use bitrouter_contract::Forward;
 use http::HeaderMap;
-
-use crate::credential::Forward;
 
 /// The most of the names that is shown, in bytes.
 const SHOWN: usize = 120;
@@ -76,7 +75,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::credential::Reserved;
+    use bitrouter_contract::Reserved;
 
     fn own(headers: &[(&'static str, &'static str)]) -> Option<Own> {
         let forward = Forward::new(&["*".to_owned()], Reserved::default()).unwrap();

@@ -6,12 +6,14 @@ mod overridden;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
+use bitrouter_contract::{Forward, Origin, Reserved};
+
 use super::nearest::nearest;
 use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
-use crate::credential::{Accounts, Forward, Origin, Reserved, Store};
+use crate::credential::{Accounts, Store};
 use crate::plugin::Plugin;
-use crate::plugin::description::{Auth, Billing, Setting, SettingType};
 use crate::side::Known;
 use crate::upstream::{Deadlines, Upstream};
 pub use catalogue::Listed;

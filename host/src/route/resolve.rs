@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use bitrouter_contract::description::Billing;
+
 use super::address::{Address, AddressError};
 use super::nearest::nearest;
 use super::skipped::{Skipped, Why};
 use super::{Provider, Providers};
 use crate::error::Error;
-use crate::plugin::description::Billing;
 
 /// Who serves a request, with which of its models and accounts.
 #[derive(Clone)]

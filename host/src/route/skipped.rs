@@ -3,9 +3,10 @@
 
 use std::fmt;
 
+use bitrouter_contract::description::Billing;
+
 use super::Wanted;
 use crate::error::Error;
-use crate::plugin::description::Billing;
 
 /// A provider that a request does not go to although its address leads there.
 #[derive(Clone, Debug)]

@@ -4,34 +4,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use bitrouter_contract::Scope;
 use bitrouter_dialect::ErrorKind;
 
 use super::cooldown::Reason;
-
-/// What a failure concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// This request: it would fail anywhere.
-    Request,
-    /// The account that paid for it.
-    Account,
-    /// This model of this provider.
-    Model,
-    /// All of the provider.
-    Provider,
-}
-
-impl Scope {
-    /// The contract's word; one that is not known concerns the provider, which is tried no more for this request.
-    pub fn of(word: &str) -> Self {
-        match word {
-            "request" => Scope::Request,
-            "account" => Scope::Account,
-            "model" => Scope::Model,
-            _ => Scope::Provider,
-        }
-    }
-}
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,10 +210,5 @@ mod tests {
     #[test]
     fn what_went_wrong_on_this_side_cools_nothing() {
         assert_eq!(Meaning::ours(ErrorKind::Unavailable, Scope::Provider).cools(), None);
-    }
-
-    #[test]
-    fn a_scope_that_is_not_known_concerns_the_provider() {
-        assert_eq!([Scope::of("account"), Scope::of("tomorrow's")], [Scope::Account, Scope::Provider]);
     }
 }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_contract::description::{SideKind, SideRequest};
+
 use super::known::Key;
 use super::{Found, Stays, Trouble};
 use crate::pipeline;
 use crate::plugin::contract::types::Body;
 use crate::plugin::contract::{Delivery, Field, Request};
-use crate::plugin::description::{SideKind, SideRequest};
 use crate::route::Provider;
 
 /// How long all of it may take: a page that takes longer is as good as none.

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use bitrouter_contract::description::Model;
+
 use crate::credential::Timestamp;
-use crate::plugin::description::Model;
 
 /// The models that one account may use, in the provider's own order.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
+use bitrouter_contract::OPERATIONS;
+use bitrouter_contract::description::{Model, SideKind};
 use serde::{Deserialize, Serialize};
 
-use crate::plugin::OPERATIONS;
 use crate::plugin::contract;
-use crate::plugin::description::{Model, SideKind};
 
 /// The most models of one list: aggregators have some hundreds.
 const MOST_MODELS: usize = 4096;

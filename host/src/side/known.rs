@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use bitrouter_contract::description::SideKind;
 
 use super::kept::{self, Kept};
 use super::{Catalogue, Found};
 use crate::credential::{AccountError, Credential, Timestamp};
-use crate::plugin::description::SideKind;
 use crate::route::Provider;
 
 /// How long an answer is new.

@@ -12,6 +12,7 @@ mod known;
 
 use std::sync::Arc;
 
+use bitrouter_contract::description::SideKind;
 use futures_util::StreamExt;
 
 pub use catalogue::Catalogue;
@@ -21,7 +22,6 @@ pub use found::{Found, Usage, UsageWindow};
 pub use kept::Kept;
 pub use known::{Known, Live};
 
-use crate::plugin::description::SideKind;
 use crate::route::{Provider, Providers};
 
 /// How many side requests are under way at once: a gateway with many accounts should not start with a burst.

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use bitrouter::app::{App, Live};
 use bitrouter::config::{Config, Paths, Provider};
-use bitrouter::credential::{Credential, Scrubber, Store, answer_headers};
+use bitrouter::credential::{Credential, Scrubber, Store};
 use bitrouter::gateway;
 use bitrouter::plugin::compile::Compiler;
 use bitrouter::plugin::contract::{Answer, Field, Trouble};
 use bitrouter::plugin::{Budget, Cache, Digest, Loader, Plugin, Registry, Runtime, Sources, settings};
 use bitrouter::route::{Directory, Learned};
+use bitrouter_contract::answer_headers;
 use echo::{SECRET, marker};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;

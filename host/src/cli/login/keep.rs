@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Read};
 use std::process::ExitCode;
 
+use bitrouter_contract::description::ApiKey;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,7 +19,6 @@ use crate::credential::store::{NOTICED_WITHIN, Saved};
 use crate::credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
 use crate::credential::{Attachment, Timestamp};
 use crate::login::Way;
-use crate::plugin::description::ApiKey;
 
 impl Run<'_> {
     /// Stores a login, under the label unless another account has it.

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{Import, Oauth};
 use secrecy::ExposeSecret;
 
 use super::Run;
@@ -9,9 +11,8 @@ use crate::cli::print::{self, Table};
 use crate::credential::issuer::Tokens;
 use crate::credential::keyring::SystemKeyring;
 use crate::credential::token_file::{Follows, StoredLogin};
-use crate::credential::{Origin, Timestamp, claims, vendor};
+use crate::credential::{Timestamp, claims, vendor};
 use crate::login::{self, Attempt, LoginError, Return, Way};
-use crate::plugin::description::{Import, Oauth};
 
 /// What a session that is shared with another program means.
 const SHARED: &str = "BitRouter uses what that program refreshes. It refreshes the session itself only where that \

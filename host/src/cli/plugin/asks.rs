@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, SideKind};
+
 use crate::cli::print::{self, Table};
-use crate::credential::Origin;
 use crate::plugin::Digest;
-use crate::plugin::description::{Attach, Auth, Description, Login, Place, SideKind};
 use crate::plugin::trust::{self, Lock};
 use crate::route::billing_in_words as words;
 

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use bitrouter_contract::description::{ApiKey, Attach, Place};
 use serde_json::{Value, json};
 
 use super::super::binding;
 use super::*;
-use crate::plugin::description::{ApiKey, Attach, Place};
 
 const ADDRESS: &str = "https://api.openai.com/v1";
 

@@ -3,11 +3,11 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use bitrouter_contract::description::Refresh;
 use secrecy::ExposeSecret;
 
 use super::super::token_file::StoredLogin;
 use super::super::{Timestamp, claims};
-use crate::plugin::description::Refresh;
 
 /// A token that is over within this is over before a request with it arrives.
 const MARGIN: Duration = Duration::from_secs(10);

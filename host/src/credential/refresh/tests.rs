@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{Auth, Encoding, Endpoint};
 use bitrouter_tests::{Issuer as LoopbackIssuer, Reply, Reuse, jwt};
 use serde_json::{Value, json};
 
 use super::super::token_file::{Entry, Follows, Kind};
-use super::super::{Accounts, Credential, Origin};
+use super::super::{Accounts, Credential};
 use super::*;
-use crate::plugin::description::{Auth, Encoding, Endpoint};
 
 struct World {
     issuer: LoopbackIssuer,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use bitrouter_contract::Origin;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::super::Origin;
 use super::super::timestamp::{NotATime, Timestamp};
 use super::super::wipe::Wiped;
 use super::Fault;

@@ -1,9 +1,9 @@
 //! A stored API key.
 
+use bitrouter_contract::Origin;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::super::Origin;
 use super::fields::{Fields, Rest};
 use super::{Fault, object, put_binding};
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use bitrouter_contract::Origin;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::super::Origin;
 use super::super::timestamp::Timestamp;
 use super::fields::{Fields, Rest};
 use super::{Fault, object, put_binding};

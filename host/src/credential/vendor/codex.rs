@@ -18,8 +18,6 @@ use super::super::lock::FileLock;
 use super::replacement::{self, Replacement};
 use super::{Keyring, Session, VendorError, WrittenBack};
 
-pub(super) const SOURCE: &str = "codex-cli";
-
 /// Where a session of the Codex CLI may go.
 pub(super) const ORIGINS: &[&str] = &["https://auth.openai.com", "https://chatgpt.com/backend-api"];
 
@@ -152,10 +150,12 @@ fn load(file: &Path) -> Result<Value, VendorError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::credential::keyring::KeyringError;
     use std::fs;
 
+    use bitrouter_contract::description::CODEX_CLI;
+
     use super::super::super::Timestamp;
+    use super::super::super::keyring::KeyringError;
     use super::*;
 
     fn auth() -> Value {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_session_is_bound_to_its_vendor() {
-        let may = |url: &str| super::super::may_go_to(SOURCE, &url.parse().unwrap());
+        let may = |url: &str| super::super::may_go_to(CODEX_CLI, &url.parse().unwrap());
         assert!(may("https://auth.openai.com") && may("https://chatgpt.com/backend-api/codex"));
         assert!(may("http://127.0.0.1:1455"));
         assert!(!may("https://chatgpt.com") && !may("https://evil.example"));

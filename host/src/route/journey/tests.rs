@@ -2,9 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use bitrouter_contract::Scope;
 use bitrouter_dialect::ErrorKind;
 
-use super::super::{Meaning, Scope};
+use super::super::Meaning;
 use super::*;
 
 /// A label, and when its credential came to be.

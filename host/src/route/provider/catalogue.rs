@@ -1,7 +1,8 @@
 //! Which models a provider lists: those of its accounts' live lists, and the component's own where there is none.
 
+use bitrouter_contract::description::Model;
+
 use super::Provider;
-use crate::plugin::description::Model;
 use crate::side::Catalogue;
 
 /// One model that a provider lists.

@@ -1,10 +1,9 @@
 //! A component's login with what the config puts in the place of its members, so that a value which an issuer changes
 //! needs no new component.
 
+use bitrouter_contract::description::{Auth, Description};
+use bitrouter_contract::validate::auth_problem;
 use serde_json::{Map, Value};
-
-use crate::plugin::auth_problem;
-use crate::plugin::description::{Auth, Description};
 
 /// What a config may not change: what a login is, and which origins its tokens go to.
 const FIXED: [&str; 3] = ["method", "origin", "origins"];

@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use crate::credential::{Forward, Reserved};
 use crate::route::cooldown::{Candidate, Reason};
 use crate::route::journey::{Account, By, Journey, Leg, Place};
-use crate::route::verdict::{Ends, Meaning, Scope};
+use crate::route::verdict::{Ends, Meaning};
 use crate::route::{Cooldowns, Own};
+use bitrouter_contract::Scope;
+use bitrouter_contract::{Forward, Reserved};
 use bitrouter_dialect::ErrorKind;
 use http::{HeaderMap, HeaderName, HeaderValue};
 

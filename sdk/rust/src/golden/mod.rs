@@ -14,7 +14,6 @@
 //! With `BLESS=1` in the environment the expected files are written anew; read the difference before committing it.
 
 mod case;
-mod description;
 mod diff;
 mod lent;
 mod transcript;
@@ -31,7 +30,7 @@ use crate::Provider;
 /// # Panics
 /// With one text that names every mistake of the description and every case that came out differently.
 pub fn check<P: Provider>(crate_folder: &str) {
-    let mut wrong = description::mistakes(&P::describe());
+    let mut wrong = bitrouter_contract::validate::mistakes(&P::describe());
     let cases = folders(&Path::new(crate_folder).join("cases"));
     if cases.is_empty() {
         wrong.push("there is no case: make a folder in cases/, with call.json and body.json".into());

@@ -111,8 +111,10 @@ pub(super) fn windows(windows: &[Window]) -> String {
     }
 }
 
+/// The members in order of their names: which order they have else is up to the features of serde_json in this build.
 pub(super) fn pretty(json: &str) -> Result<String, String> {
-    let value: Value = serde_json::from_str(json).map_err(|error| format!("not JSON ({error}): {json}"))?;
+    let mut value: Value = serde_json::from_str(json).map_err(|error| format!("not JSON ({error}): {json}"))?;
+    value.sort_all_objects();
     serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
 }
 

@@ -5,7 +5,7 @@
 //! members are kept out of the way here, never refused.
 
 mod oauth;
-pub(super) mod understood;
+pub(crate) mod understood;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,11 @@ pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
 };
+
+/// The Codex CLI, as an [`Import`] names it.
+pub const CODEX_CLI: &str = "codex-cli";
+/// The sessions of vendors' own programs that an [`Import`] may name: a closed list.
+pub const IMPORT_SOURCES: [&str; 1] = [CODEX_CLI];
 
 /// What a provider is: its name, where it lives, how it is paid and what it serves.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

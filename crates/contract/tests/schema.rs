@@ -1,17 +1,17 @@
 //! The published schema of descriptions is the one that the host reads them by.
 //!
-//! After a change of the types: `BLESS=1 cargo test -p bitrouter --test schema`.
+//! After a change of the types: `BLESS=1 cargo test -p bitrouter-contract --test schema`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
 use std::path::{Path, PathBuf};
 
-use bitrouter::plugin::Description;
+use bitrouter_contract::Description;
 use serde_json::{Value, json};
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The schema as it is published.
@@ -35,7 +35,7 @@ fn the_published_schema_is_the_one_of_the_types() {
     let published = std::fs::read_to_string(&file).unwrap();
     assert!(
         published == made,
-        "{} is not what the types say. Run: BLESS=1 cargo test -p bitrouter --test schema",
+        "{} is not what the types say. Run: BLESS=1 cargo test -p bitrouter-contract --test schema",
         file.display()
     );
     let schema: Value = serde_json::from_str(&published).unwrap();

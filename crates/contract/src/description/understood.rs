@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::super::cut;
-use super::super::validate::{Invalid, OPERATIONS};
-use crate::credential::vendor;
+use super::IMPORT_SOURCES;
+use crate::cut;
+use crate::validate::{Invalid, OPERATIONS};
 
 const METHODS: [&str; 2] = ["api-key", "oauth"];
 const FLOWS: [&str; 3] = ["browser", "device", "import"];
@@ -26,7 +26,7 @@ const DIALECTS: [&str; 5] = ["chat-completions", "responses", "messages", "gener
 ///
 /// Nothing is left of what a provider cannot be without: the operations that it serves, or a way of paying where it has
 /// some, as it would otherwise be asked without a credential.
-pub(in crate::plugin) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
+pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
     let mut said = Said(Vec::new());
     let Some(description) = description.as_object_mut() else { return Ok(Vec::new()) };
     auth(description, &mut said)?;
@@ -128,7 +128,7 @@ fn of_login(login: &Value) -> Option<String> {
     let is = |flow: &str| login.get("flow").and_then(Value::as_str) == Some(flow);
     unknown(login, "flow", &FLOWS)
         .or_else(|| unknown(login, "protocol", &PROTOCOLS).filter(|_| is("device")))
-        .or_else(|| unknown(login, "source", &vendor::SOURCES).filter(|_| is("import")))
+        .or_else(|| unknown(login, "source", &IMPORT_SOURCES).filter(|_| is("import")))
 }
 
 /// The operations, and the dialects of each.
@@ -186,8 +186,8 @@ fn unknown(value: &Value, member: &str, known: &[&str]) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::validate;
     use super::*;
+    use crate::validate;
 
     fn described() -> Value {
         json!({

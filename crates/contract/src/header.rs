@@ -6,7 +6,7 @@
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
-use crate::plugin::description::{Auth, Place};
+use crate::description::{Auth, Place};
 
 /// Why a header of a component's request, or a name that its description forwards, is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -142,7 +142,7 @@ enum Class {
 }
 
 /// Whether a header frames the message, so that not even an attach rule may set it.
-pub(super) fn frames_message(name: &HeaderName) -> bool {
+pub fn frames_message(name: &HeaderName) -> bool {
     matches!(class(name.as_str()), Class::Framing | Class::Gateway)
 }
 

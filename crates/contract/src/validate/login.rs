@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::credential::{Origin, vendor};
-use crate::plugin::description::{Device, Login, Oauth, Redirect};
+use crate::Origin;
+use crate::description::IMPORT_SOURCES;
+use crate::description::{Device, Login, Oauth, Redirect};
 
 /// Query parameters of an authorization request that the host sets.
 const AUTHORIZE: [&str; 7] =
@@ -77,9 +78,9 @@ fn of_login(login: &Login) -> Option<(&'static str, String)> {
             set.or_else(|| of_redirect(&browser.redirect))
         }
         Login::Device(_) => None,
-        Login::Import(import) if vendor::SOURCES.contains(&import.source.as_str()) => None,
+        Login::Import(import) if IMPORT_SOURCES.contains(&import.source.as_str()) => None,
         Login::Import(import) => {
-            let known = vendor::SOURCES.join(", ");
+            let known = IMPORT_SOURCES.join(", ");
             Some(("source", format!("`{}` is not one that sessions are imported from: {known}", import.source)))
         }
     }

@@ -1,7 +1,7 @@
 //! What passes in each direction, and that no credential does.
 
 use super::*;
-use crate::plugin::description::{ApiKey, Attach};
+use crate::description::{ApiKey, Attach};
 
 fn auth(header: &str) -> Vec<Auth> {
     let attach = Attach { place: Place::Header(header.into()), format: "{}".into(), claim: None };

@@ -1,11 +1,14 @@
 //! Checking what `describe` returned, once, at load: everything behind this room may rely on it.
 
 mod login;
+mod mistakes;
 
 use std::collections::BTreeMap;
 
-use super::description::{Attach, Auth, Description, Place, understood};
-use crate::credential::{Forward, Origin, Reserved};
+pub use mistakes::mistakes;
+
+use crate::description::{Attach, Auth, Description, Place, understood};
+use crate::{Forward, Origin, Reserved};
 
 /// What is wrong with a description.
 #[derive(Debug, thiserror::Error)]
@@ -44,57 +47,74 @@ pub const OPERATIONS: [&str; 13] = [
 ];
 
 /// Parses and checks a description.
+///
+/// # Errors
+///
+/// The first thing that is wrong with it. What it says that this version does not know is no mistake: that is left out,
+/// and named in [`Description::not_understood`].
 pub fn description(json: &str) -> Result<Description, Invalid> {
     let mut value: serde_json::Value = serde_json::from_str(json)?;
     let not_understood = understood::prune(&mut value)?;
     let description = Description { not_understood, ..serde_json::from_value(value)? };
-    let fail = |place: &str, problem: String| Err(Invalid::Member { place: place.into(), problem });
-    let well_formed = |id: &str| {
-        let mut letters = id.bytes();
-        letters.next().is_some_and(|first| first.is_ascii_lowercase())
-            && id.len() <= 32
-            && letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    if !well_formed(&description.id) {
-        return fail("id", format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", description.id.escape_debug()));
+    match problems(&description).into_iter().next() {
+        None => Ok(description),
+        Some((place, problem)) => Err(Invalid::Member { place, problem }),
     }
-    if let Some(vendor) = description.vendor.as_deref().filter(|vendor| !well_formed(vendor)) {
-        return fail("vendor", format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", vendor.escape_debug()));
+}
+
+/// Everything that is wrong with a description: the member, and the problem.
+fn problems(description: &Description) -> Vec<(String, String)> {
+    let mut wrong = Vec::new();
+    let mut fault = |place: &str, problem: String| wrong.push((place.to_owned(), problem));
+    let ids = [("id", Some(&description.id)), ("vendor", description.vendor.as_ref())];
+    for (place, id) in ids.into_iter().filter_map(|(place, id)| Some((place, id?))).filter(|(_, id)| !is_id(id)) {
+        fault(place, format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", id.escape_debug()));
     }
     if !description.origins.contains_key("api") {
-        return fail("origins", "there is no origin named `api`".into());
+        fault("origins", "there is no origin named `api`".into());
     }
     for (name, url) in &description.origins {
         if let Err(error) = url.parse::<Origin>() {
-            return fail(&format!("origins.{name}"), error.to_string());
+            fault(&format!("origins.{name}"), error.to_string());
         }
     }
     if description.serves.is_empty() {
-        return fail("serves", "no operation is served".into());
+        fault("serves", "no operation is served".into());
     }
     for (operation, dialects) in &description.serves {
         let place = format!("serves.{operation}");
         if !OPERATIONS.contains(&operation.as_str()) {
-            return fail(&place, format!("no such operation; known are {}", OPERATIONS.join(", ")));
+            fault(&place, format!("no such operation; known are {}", OPERATIONS.join(", ")));
         }
         if dialects.is_empty() {
-            return fail(&place, "no dialect is named".into());
+            fault(&place, "no dialect is named".into());
         }
     }
     for (index, auth) in description.auth.iter().enumerate() {
         if let Some((member, problem)) = auth_problem(auth, &description.origins) {
-            return fail(&format!("auth.{index}.{member}"), problem);
+            fault(&format!("auth.{index}.{member}"), problem);
         }
     }
     if let Err(error) = Forward::new(&description.forward, Reserved::new(&description.auth)) {
-        return fail("forward", error.to_string());
+        fault("forward", error.to_string());
     }
-    check_sides(&description, &description.origins)?;
-    Ok(description)
+    for (name, side) in &description.side_requests {
+        if !description.origins.contains_key(&side.origin) {
+            fault(&format!("side_requests.{name}.origin"), format!("there is no origin named `{}`", side.origin));
+        }
+    }
+    wrong
+}
+
+fn is_id(id: &str) -> bool {
+    let mut letters = id.bytes();
+    letters.next().is_some_and(|first| first.is_ascii_lowercase())
+        && id.len() <= 32
+        && letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// What is wrong with one way of paying, and in which member; none where it is sound.
-pub(crate) fn auth_problem(auth: &Auth, origins: &BTreeMap<String, String>) -> Option<(String, String)> {
+pub fn auth_problem(auth: &Auth, origins: &BTreeMap<String, String>) -> Option<(String, String)> {
     if let Some(name) = auth.origins().iter().find(|name| !origins.contains_key(*name)) {
         return Some(("origins".into(), format!("there is no origin named `{name}`")));
     }
@@ -120,16 +140,4 @@ fn check_attach(attach: &Attach) -> Result<(), String> {
         }
         Place::Query(_) => Ok(()),
     }
-}
-
-fn check_sides(description: &Description, origins: &BTreeMap<String, String>) -> Result<(), Invalid> {
-    for (name, side) in &description.side_requests {
-        if !origins.contains_key(&side.origin) {
-            return Err(Invalid::Member {
-                place: format!("side_requests.{name}.origin"),
-                problem: format!("there is no origin named `{}`", side.origin),
-            });
-        }
-    }
-    Ok(())
 }
