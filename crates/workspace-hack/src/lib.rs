@@ -1,0 +1,1 @@
+//! Holds no code: its manifest says what it is for.
