@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use bitrouter_credential::Store;
 
 use crate::config::{Config, Paths};
-use crate::credential::Store;
 use crate::gateway::{Bodies, Guard};
 use crate::plugin::compile::Compiler;
 use crate::plugin::{Budget, Cache, CacheKey, Loader, Registry, Runtime, Sources};

@@ -7,16 +7,16 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_contract::FailureKind;
+use bitrouter_credential::{BindingError, Timestamp};
 use bitrouter_dialect::{ApiError, ErrorKind};
+use bitrouter_upstream::SendError;
 use http::StatusCode;
 
-use crate::credential::{BindingError, Timestamp};
 use crate::pipeline::Page;
 use crate::plugin::HookError;
 use crate::plugin::contract::Failure;
 use crate::route::cooldown::Reason as Cool;
 use crate::route::{Ends, Own};
-use crate::upstream::SendError;
 
 /// A failed request.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! BitRouter: the LLM gateway that people trust with their accounts.
 //!
 //! A request goes through the rooms of this crate in the order in which they are named here, and its answer comes back
-//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, `login` what it
-//! takes to get an account, and `control` how a running gateway is asked and told.
+//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, and
+//! `control` how a running gateway is asked and told. What is below a gateway are the crates in `crates/`.
 
 #![deny(unsafe_code)]
 
@@ -11,16 +11,13 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod control;
-pub mod credential;
 pub mod error;
 pub mod gateway;
-pub mod login;
 pub mod memory;
 pub mod pipeline;
 pub mod plugin;
 pub mod route;
 pub mod side;
 pub mod telemetry;
-pub mod upstream;
 
 pub use error::Error;

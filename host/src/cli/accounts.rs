@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
+use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
+use bitrouter_credential::{AccountError, Source, Timestamp};
 use clap::Args;
 use serde::Serialize;
 
@@ -11,8 +13,6 @@ use super::providers::known;
 use super::setup::Setup;
 use super::window::{bar, used};
 use super::{Components, Global, Outcome, span};
-use crate::credential::token_file::{Entry, Kind, StoredLogin};
-use crate::credential::{AccountError, Source, Timestamp};
 use crate::route::{Provider, Providers, Window};
 use crate::side::{Found, Kept, Usage};
 
@@ -280,8 +280,9 @@ fn troubles(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_credential::token_file::{Follows, TokenFile};
+
     use super::*;
-    use crate::credential::token_file::{Follows, TokenFile};
 
     fn now() -> Timestamp {
         "2026-01-31T07:00:00Z".parse().unwrap()

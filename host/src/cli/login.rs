@@ -6,6 +6,12 @@ mod obtain;
 use std::error::Error;
 use std::path::Path;
 
+use bitrouter_credential::Store;
+use bitrouter_credential::accounts::DEFAULT_LABEL;
+use bitrouter_credential::issuer::Issuer;
+use bitrouter_credential::login::{LoginError, Way};
+use bitrouter_credential::token_file::is_label;
+use bitrouter_credential::vendor;
 use clap::Args;
 
 use super::print::Table;
@@ -13,12 +19,6 @@ use super::providers::{RefusedRow, below, known, not_loaded};
 use super::setup::{self, Setup};
 use super::terminal::Terminal;
 use super::{Components, Global, Outcome, WRONG_LINE, print};
-use crate::credential::Store;
-use crate::credential::accounts::DEFAULT_LABEL;
-use crate::credential::issuer::Issuer;
-use crate::credential::token_file::is_label;
-use crate::credential::vendor;
-use crate::login::{LoginError, Way};
 use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]

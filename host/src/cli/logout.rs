@@ -4,6 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use bitrouter_contract::description::Oauth;
+use bitrouter_credential::Store;
+use bitrouter_credential::issuer::{Issuer, IssuerError};
+use bitrouter_credential::login;
+use bitrouter_credential::store::NOTICED_WITHIN;
+use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
 use clap::Args;
 
 use super::login::{label, who};
@@ -11,11 +16,6 @@ use super::print;
 use super::setup::{self, Setup};
 use super::terminal::Terminal;
 use super::{Components, Global, Outcome};
-use crate::credential::Store;
-use crate::credential::issuer::{Issuer, IssuerError};
-use crate::credential::store::NOTICED_WITHIN;
-use crate::credential::token_file::{Entry, Kind, StoredLogin};
-use crate::login;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -33,8 +33,6 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::upstream;
-
 /// The program's name, as completions and help have it.
 const NAME: &str = "bitrouter";
 
@@ -173,7 +171,7 @@ impl Command {
             | Command::Login(_)
             | Command::Logout(_)
             | Command::Accounts(_)
-            | Command::Providers(_) => Ok(upstream::check_environment(&|name| std::env::var_os(name))?),
+            | Command::Providers(_) => Ok(bitrouter_upstream::check_environment(&|name| std::env::var_os(name))?),
             Command::Status(_)
             | Command::Reload(_)
             | Command::Plugin(_)

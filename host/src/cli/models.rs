@@ -5,6 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
+use bitrouter_credential::Timestamp;
 use clap::Args;
 use serde::Serialize;
 
@@ -13,7 +14,6 @@ use super::providers::{RefusedRow, Row, below, known, not_loaded};
 use super::setup::Setup;
 use super::span::ago;
 use super::{Components, Global, Outcome};
-use crate::credential::Timestamp;
 use crate::route::{ModelEntry, Providers};
 
 #[derive(Debug, Args)]

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::description::SideKind;
+use bitrouter_credential::Store;
 use tokio::runtime::Runtime;
 
 use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
-use crate::credential::Store;
 use crate::memory;
 use crate::plugin::Refused;
 use crate::route::Providers;

@@ -1,6 +1,6 @@
 //! Spans of time in words, as commands show them: short, and rounded down to two units.
 
-use crate::credential::Timestamp;
+use bitrouter_credential::Timestamp;
 
 /// A number of seconds: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
 pub(super) fn words(seconds: u64) -> String {

@@ -6,13 +6,13 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bitrouter_credential::Timestamp;
 use clap::Args;
 
 use super::print;
 use super::setup;
 use super::{Global, NOT_RUNNING, Outcome};
 use crate::control::{AskError, Client, Which};
-use crate::credential::Timestamp;
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(1);

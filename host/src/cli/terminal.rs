@@ -7,6 +7,7 @@ use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bitrouter_credential::login::Person;
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Password, Select};
@@ -15,7 +16,6 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{open_page, print};
-use crate::login::Person;
 
 /// The exit code of a command that was interrupted, as shells have it: 128 and the signal's number.
 const INTERRUPTED: i32 = 130;

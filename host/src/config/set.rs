@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bitrouter_contract::Origin;
+use bitrouter_credential::SecretsIn;
 use secrecy::SecretString;
 
 use super::keys::{self, Field, Kind};
@@ -14,7 +15,6 @@ use super::read::Reader;
 use super::tree::{Node, Value};
 use super::typed::Provider;
 use super::{Fault, Place, allowed_origin, value};
-use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// The shortest client key. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.

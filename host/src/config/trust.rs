@@ -8,11 +8,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use bitrouter_credential::PrivateFile;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Config, ConfigError, Fault, Guarded, Paths, Place, Problem, find, read};
-use crate::credential::PrivateFile;
 
 /// Whether a config may do what is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bitrouter_contract::Origin;
+use bitrouter_credential::SecretsIn;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ConfigError, Fault, Paths, Place, value};
-use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// The port when none is configured.

@@ -49,12 +49,12 @@ mod unix {
     use std::path::PathBuf;
     use std::time::Duration;
 
+    use bitrouter_credential::lock::FileLock;
     use tokio::net::unix::SocketAddr;
     use tokio::net::{UnixListener, UnixStream};
 
     use super::SocketError;
     use crate::config::Paths;
-    use crate::credential::lock::FileLock;
 
     /// The socket of this gateway. It is gone when it is dropped.
     #[derive(Debug)]

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use bitrouter_credential::{AccountError, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::reload::InForce;
 use crate::app::App;
-use crate::credential::{AccountError, Timestamp};
 use crate::route::cooldown::Cooling;
 use crate::route::{Provider, Window};
 use crate::telemetry::{self, LastError, Phase, UnderWay};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::net::IpAddr;
 
 use axum::response::Response;
+use bitrouter_credential::Scrubber;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Version};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,7 +19,6 @@ use subtle::ConstantTimeEq;
 
 use super::{endpoints, place, reply};
 use crate::config::Server;
-use crate::credential::Scrubber;
 use crate::error::Error;
 
 /// The rules of the door.

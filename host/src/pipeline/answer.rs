@@ -19,12 +19,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bitrouter_credential::ScrubStream;
+use bitrouter_upstream::{Deadlines, ReceiveError};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep};
 
-use crate::credential::ScrubStream;
 use crate::error::Error;
-use crate::upstream::{Deadlines, ReceiveError};
 
 pub(super) use body::AnswerBody;
 use body::Held;

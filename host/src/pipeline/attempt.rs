@@ -6,18 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bitrouter_credential::{AccountError, Credential, Scrubber, Source};
 use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
 use super::{Received, describe, page, send};
-use crate::credential::{AccountError, Credential, Scrubber, Source};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
 use crate::plugin::contract::{self, Answer, Blob, Exchange};
 use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
-use crate::upstream;
 
 /// Exchanges that a component may make before it sends.
 const ASKS: u32 = 3;
@@ -111,8 +110,8 @@ impl Attempt<'_> {
         &mut self,
         request: &contract::Request,
         content: send::Content,
-        refused: http::Response<upstream::Received>,
-    ) -> Result<http::Response<upstream::Received>, Error> {
+        refused: http::Response<bitrouter_upstream::Received>,
+    ) -> Result<http::Response<bitrouter_upstream::Received>, Error> {
         let Some(credential) = &self.credential else { return Ok(refused) };
         match self.provider.accounts.refresh_after_unauthorized(credential).await {
             Ok(fresh) => {

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use bitrouter_credential::{Credential, Scrubber};
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::Attempt;
 use super::{deliver, page, send};
-use crate::credential::{Credential, Scrubber};
 use crate::error::Error;
 use crate::plugin::HookBody;
 use crate::plugin::contract::{self, Answer};

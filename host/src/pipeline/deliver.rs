@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::Response;
 use bitrouter_contract::answer_headers;
+use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
+use bitrouter_upstream::Deadlines;
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{HeaderName, StatusCode};
@@ -20,12 +22,10 @@ use super::failed::Failed;
 use super::limits::Limits;
 use super::page::{self, Page};
 use super::{Received, explain};
-use crate::credential::{ScrubStream, Scrubber};
 use crate::error::{Error, Status};
 use crate::plugin::contract::{self, Delivery, Failure, Field, Trouble};
 use crate::route::Provider;
 use crate::telemetry::Finished;
-use crate::upstream::{self, Deadlines};
 
 /// How much of an answer `explain` and `resume` are shown, and how much of it is read for the client.
 const SHOWN: usize = 64 << 10;
@@ -117,7 +117,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let (deadlines, sent) = (received.provider.deadlines, received.sent.into());
 
     // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
-    let body = std::mem::replace(received.response.body_mut(), upstream::Received::none());
+    let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = Source::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
     let explaining = Explaining::of(received, !rewrites);
@@ -327,7 +327,7 @@ async fn explained(received: Received) -> Failed {
 /// Reads an answer that the host needs in one piece: as a component sees it, and its bytes, both scrubbed. An error page
 /// longer than a megabyte is cut.
 pub(super) async fn answer(
-    response: http::Response<upstream::Received>,
+    response: http::Response<bitrouter_upstream::Received>,
     scrubber: Option<&Scrubber>,
     until: Instant,
 ) -> Result<(contract::Answer, Bytes), String> {
@@ -342,7 +342,7 @@ pub(super) fn complete_by(deadlines: &Deadlines, sent: Instant) -> Instant {
 
 /// Reads the answer of a side request, of which a component sees more.
 pub(super) async fn page(
-    response: http::Response<upstream::Received>,
+    response: http::Response<bitrouter_upstream::Received>,
     scrubber: Option<&Scrubber>,
 ) -> Result<contract::Answer, String> {
     let until = Instant::now() + PATIENCE;
@@ -350,7 +350,7 @@ pub(super) async fn page(
 }
 
 async fn read(
-    response: http::Response<upstream::Received>,
+    response: http::Response<bitrouter_upstream::Received>,
     scrubber: Option<&Scrubber>,
     most: usize,
     shown: usize,

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::credential::Scrubber;
+use bitrouter_credential::Scrubber;
+
 use crate::plugin::contract::{Failure, Trouble};
 use crate::route::Provider;
 

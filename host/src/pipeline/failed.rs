@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::response::Response;
 use bitrouter_contract::Scope;
+use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
+use bitrouter_upstream::SendError;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::deliver::{self, Delivered};
 use super::wait;
-use crate::credential::Scrubber;
 use crate::error::{self, Error, Status};
 use crate::gateway;
 use crate::plugin::HookError;
@@ -25,7 +26,6 @@ use crate::plugin::contract::Failure;
 use crate::route::cooldown::Reason;
 use crate::route::{Ends, Meaning};
 use crate::telemetry::{Finished, Outcome};
-use crate::upstream::SendError;
 
 /// A failed attempt.
 pub(super) struct Failed {

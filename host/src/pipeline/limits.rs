@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bitrouter_contract::{answer_headers, pattern};
+use bitrouter_credential::Scrubber;
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Received;
-use crate::credential::Scrubber;
 use crate::plugin::contract::Field;
 use crate::route::cooldown::Candidate;
 use crate::route::{Provider, Said};

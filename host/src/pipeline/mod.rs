@@ -22,14 +22,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
+use bitrouter_credential::Scrubber;
 
 use crate::app::App;
-use crate::credential::Scrubber;
 use crate::gateway::{self, Call};
 use crate::plugin::contract;
 use crate::route::Provider;
 use crate::telemetry::Finished;
-use crate::upstream;
 use answer::waiting;
 use failed::Failed;
 
@@ -53,7 +52,7 @@ struct Received {
     call: Box<contract::Call>,
     request: Arc<contract::Request>,
     scrubber: Option<Arc<Scrubber>>,
-    response: http::Response<upstream::Received>,
+    response: http::Response<bitrouter_upstream::Received>,
     sent: Instant,
 }
 

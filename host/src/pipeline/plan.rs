@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bitrouter_contract::description::Billing;
+use bitrouter_credential::{AccountError, Credential};
 
 use super::failed::Failed;
 use crate::app::App;
-use crate::credential::{AccountError, Credential};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
 use crate::route::cooldown::{Candidate, Reason};

@@ -1,17 +1,17 @@
 //! From a component's description of a request to the request that is sent: checked, credentials attached last.
 
 use bitrouter_contract::description::Auth;
+use bitrouter_credential::binding;
+use bitrouter_upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
 use serde::de::IgnoredAny;
 
 use super::attempt::Attempt;
-use crate::credential::binding;
 use crate::error::Error;
 use crate::plugin::HookBody;
 use crate::plugin::contract::{self, Delivery, types::Body};
-use crate::upstream::{self, Outgoing};
 
 /// The most headers and query parameters that a component may describe, and the bytes of all of them.
 const MAX_FIELDS: usize = 128;
@@ -90,7 +90,7 @@ impl Attempt<'_> {
         &self,
         request: &contract::Request,
         body: Content,
-    ) -> Result<Response<upstream::Received>, Error> {
+    ) -> Result<Response<bitrouter_upstream::Received>, Error> {
         let request = self.build(request, body)?;
         let provider = &self.provider;
         let answer = provider.upstream.send(request, &provider.deadlines, self.patience).await;
@@ -98,7 +98,7 @@ impl Attempt<'_> {
         if !answer.headers().contains_key(CONTENT_ENCODING) {
             return Ok(answer);
         }
-        upstream::unpack(answer).or_else(|(encoding, answer)| {
+        bitrouter_upstream::unpack(answer).or_else(|(encoding, answer)| {
             if !answer.status().is_success() {
                 // Its status and its headers still mean what they say.
                 return Ok(answer);

@@ -6,8 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bitrouter_credential::Scrubber;
+
 use super::contract::imports::Level;
-use crate::credential::Scrubber;
 
 /// Bytes of one line; the rest is cut off.
 const LINE: usize = 1024;

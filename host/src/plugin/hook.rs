@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::cut::sentence;
+use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
 use wasmtime::component::Resource;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -20,7 +21,6 @@ use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
 use super::wasi::Inert;
-use crate::credential::Scrubber;
 
 /// What a hook's store holds.
 pub struct HookState {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bitrouter_credential::Scrubber;
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
@@ -13,7 +14,6 @@ use super::contract::{Call, Event, Failure, Plugin as Guest};
 use super::cut;
 use super::hook::{self, HookError, HookState};
 use super::slots::Slot;
-use crate::credential::Scrubber;
 
 /// One stream's rewriter.
 pub struct Rewriter {

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
+use bitrouter_credential::PrivateFile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cache::Digest;
-use crate::credential::PrivateFile;
 
 /// What the user accepted of one component.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bitrouter_credential::Scrubber;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -17,7 +18,6 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiVie
 use super::contract::imports::Level;
 use super::guest_log::GuestLog;
 use super::hook::HookState;
-use crate::credential::Scrubber;
 
 /// Random bytes of one call: a seed of a hash table has 16.
 const RANDOM_BYTES: u64 = 64 << 10;

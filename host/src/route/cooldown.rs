@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bitrouter_credential::Timestamp;
 use serde::{Serialize, Serializer};
 use tokio::sync::Notify;
 
 use super::Window;
-use crate::credential::Timestamp;
 use cooling::Failure;
 pub use probe::Probe;
 pub use reason::Reason;

@@ -4,13 +4,13 @@
 
 use std::time::SystemTime;
 
+use bitrouter_credential::Timestamp;
 use serde::Serialize;
 
 use super::cooldown::Candidate;
 use super::nearest::nearest_of_all;
 use super::skipped::words;
 use super::{Providers, Skipped, Target, Wanted};
-use crate::credential::Timestamp;
 
 /// What addresses lead to.
 #[derive(Clone, Debug, Default, Serialize)]

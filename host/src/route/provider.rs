@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
+use bitrouter_credential::{Accounts, Store};
+use bitrouter_upstream::{Deadlines, Upstream};
 
 use super::nearest::nearest;
 use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
-use crate::credential::{Accounts, Store};
 use crate::plugin::Plugin;
 use crate::side::Known;
-use crate::upstream::{Deadlines, Upstream};
 pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.

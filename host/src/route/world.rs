@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_credential::Store;
+use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Learned, Names, Provider, Providers};
 use crate::config::{self, Named, Place};
-use crate::credential::Store;
 use crate::plugin::{Plugin, Refused};
 use crate::side::Known;
-use crate::upstream::Upstream;
 
 /// A gateway's providers before they are put together:
 ///

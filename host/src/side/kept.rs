@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use bitrouter_credential::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Found;
-use crate::credential::Timestamp;
 
 /// The format's version.
 const VERSION: u32 = 1;

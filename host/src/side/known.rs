@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use bitrouter_contract::description::SideKind;
+use bitrouter_credential::{AccountError, Credential, Timestamp};
 
 use super::kept::{self, Kept};
 use super::{Catalogue, Found};
-use crate::credential::{AccountError, Credential, Timestamp};
 use crate::route::Provider;
 
 /// How long an answer is new.

@@ -12,10 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bitrouter_credential::scrub_log;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
-
-use crate::credential::scrub_log;
 
 /// How long a line may wait for others.
 const HOLD: Duration = Duration::from_millis(50);

@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_credential::{Credential, Scrubber, Store};
+
 use bitrouter::app::{App, Live};
 use bitrouter::config::{Config, Paths, Provider};
-use bitrouter::credential::{Credential, Scrubber, Store};
 use bitrouter::gateway;
 use bitrouter::plugin::compile::Compiler;
 use bitrouter::plugin::contract::{Answer, Field, Trouble};

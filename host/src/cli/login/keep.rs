@@ -5,6 +5,11 @@ use std::io::{self, Read};
 use std::process::ExitCode;
 
 use bitrouter_contract::description::ApiKey;
+use bitrouter_credential::accounts::DEFAULT_LABEL;
+use bitrouter_credential::login::Way;
+use bitrouter_credential::store::{NOTICED_WITHIN, Saved};
+use bitrouter_credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
+use bitrouter_credential::{Attachment, Timestamp};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,11 +19,6 @@ use crate::cli::Outcome;
 use crate::cli::logout::{self, Revoked};
 use crate::cli::print;
 use crate::cli::terminal::Terminal;
-use crate::credential::accounts::DEFAULT_LABEL;
-use crate::credential::store::{NOTICED_WITHIN, Saved};
-use crate::credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
-use crate::credential::{Attachment, Timestamp};
-use crate::login::Way;
 
 impl Run<'_> {
     /// Stores a login, under the label unless another account has it.

@@ -4,15 +4,18 @@ use std::error::Error;
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Import, Oauth};
+use bitrouter_credential::issuer::Tokens;
+use bitrouter_credential::keyring::SystemKeyring;
+use bitrouter_credential::token_file::{Follows, StoredLogin};
+use bitrouter_credential::{Timestamp, claims, vendor};
+use bitrouter_credential::{
+    login,
+    login::{Attempt, LoginError, Return, Way},
+};
 use secrecy::ExposeSecret;
 
 use super::Run;
 use crate::cli::print::{self, Table};
-use crate::credential::issuer::Tokens;
-use crate::credential::keyring::SystemKeyring;
-use crate::credential::token_file::{Follows, StoredLogin};
-use crate::credential::{Timestamp, claims, vendor};
-use crate::login::{self, Attempt, LoginError, Return, Way};
 
 /// What a session that is shared with another program means.
 const SHARED: &str = "BitRouter uses what that program refreshes. It refreshes the session itself only where that \

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use bitrouter_credential::Timestamp;
+
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
 use super::super::window::{bar, used};
 use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, Share, State, Status};
-use crate::credential::Timestamp;
 use crate::route::Window;
 use crate::telemetry::Phase;
 

@@ -9,12 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bitrouter_credential::SecretsIn;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::keys::KEYS;
 use super::*;
-use crate::credential::SecretsIn;
 use crate::route::Strategy;
 
 /// A machine with a home, a working directory and an environment.

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use bitrouter_credential::ScrubStream;
 use bitrouter_dialect::{EventKind, Observer, Splitter};
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::{Broken, Source};
-use crate::credential::ScrubStream;
 use crate::error::Error;
 use crate::pipeline::Received;
 use crate::pipeline::limits::Limits;

@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bitrouter_upstream::Received;
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Body;
 
 use super::Broken;
-use crate::upstream::Received;
 
 /// A stage that waits for something of its own. What it makes of a read may be no bytes at all.
 pub(in crate::pipeline) type Stage = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use bitrouter_upstream::received_over;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use http_body::Body as _;
@@ -11,7 +12,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::upstream::received_over;
 
 /// What a watch saw.
 #[derive(Default)]

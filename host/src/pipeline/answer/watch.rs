@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, End, Framing, Report, StreamError, Tap};
 use bytes::Bytes;
 
 use super::{Broken, Ending, Watch};
-use crate::credential::Scrubber;
 use crate::error::Error;
 use crate::pipeline::limits::Limits;
 use crate::pipeline::{Received, explain, failed};

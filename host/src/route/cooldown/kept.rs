@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bitrouter_credential::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -14,7 +15,6 @@ use super::Cooldowns;
 use super::cooling::{Cooldown, Failure};
 use super::reason::Reason;
 use super::subject::Subject;
-use crate::credential::Timestamp;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_credential::Store;
+use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::asked::Asked;
 use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
-use crate::credential::Store;
 use crate::plugin::Plugin;
 use crate::route::world::write_private;
 use crate::route::{Conversation, Learned, Names, Provider, Providers, Wanted, Window};
 use crate::side::Known;
-use crate::upstream::Upstream;
 
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
 

@@ -1,0 +1,33 @@
+//! Credentials: where they come from, where they may go, how they are attached, and how their echo is taken out.
+//!
+//! Route asks for a provider's accounts, the pipeline attaches the chosen one after the component has returned. A secret
+//! leaves this crate only inside a request to an origin that its owner agreed to, and never by `Debug`, error or log.
+
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod attach;
+pub mod binding;
+pub mod claims;
+pub mod issuer;
+pub mod keyring;
+pub mod lock;
+pub mod login;
+mod private;
+mod refresh;
+pub mod scrub;
+pub mod source;
+pub mod store;
+pub mod timestamp;
+pub mod token_file;
+pub mod vendor;
+mod wipe;
+
+pub use accounts::{AccountError, Accounts, Listing};
+pub use attach::{AttachError, Attachment};
+pub use binding::BindingError;
+pub use private::PrivateFile;
+pub use scrub::{ScrubStream, Scrubber, scrub_log};
+pub use source::{Credential, Source};
+pub use store::{Saved, SecretsIn, Store, StoreError};
+pub use timestamp::Timestamp;

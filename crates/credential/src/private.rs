@@ -1,0 +1,36 @@
+//! Small files of this user's that are read, changed and written by several processes: the lists of what was accepted.
+//!
+//! Config and plugin call it. They are locked and replaced as the token store is.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::lock::FileLock;
+use super::store::replace::Reserved;
+
+/// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A file that only this user reads.
+pub struct PrivateFile;
+
+impl PrivateFile {
+    /// Waits for the turn to change this file, blocking. The lock is a file beside it, in the folder `locks`.
+    pub fn lock(file: &Path) -> io::Result<FileLock> {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let lock = file.with_file_name("locks").join(name);
+        FileLock::take(&lock, PATIENCE).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                io::Error::new(error.kind(), format!("another program holds {}", lock.display()))
+            }
+            _ => error,
+        })
+    }
+
+    /// Puts this text in its place, whole at every moment, and returns once it is on the disk.
+    pub fn replace(file: &Path, text: &str) -> io::Result<()> {
+        Reserved::beside(file, text.len())?.replace(text)
+    }
+}
