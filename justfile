@@ -12,6 +12,10 @@ serve *ARGS:
 test *ARGS:
     cargo xtask test {{ARGS}}
 
+# Feed mutated bytes to what parses bytes from outside
+fuzz *SECONDS:
+    cargo xtask fuzz {{SECONDS}}
+
 # Build the components into target/components
 guests:
     cargo xtask guests

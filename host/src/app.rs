@@ -23,6 +23,18 @@ pub fn built_in() -> &'static [(&'static str, &'static [u8])] {
     BUILT_IN
 }
 
+/// What a build in a checkout lacks whose components were not built first; none where nothing is missing.
+pub fn not_built_in() -> Option<String> {
+    lacking(NOT_BUILT_IN)
+}
+
+fn lacking(providers: &[&str]) -> Option<String> {
+    let names = providers.join(", ");
+    (!providers.is_empty()).then(|| {
+        format!("this bitrouter was built without its own providers: {names}. Build it with: cargo xtask serve")
+    })
+}
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -139,5 +151,25 @@ fn cache(paths: &Paths, compatibility: String) -> Cache {
             not_kept(&error, &paths.cache_key());
             cache
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_components_names_what_it_lacks_and_how_to_get_it() {
+        let said = lacking(&["openai", "openai-codex"]).unwrap();
+        assert!(said.contains("openai, openai-codex") && said.ends_with("cargo xtask serve"), "{said}");
+        assert_eq!(lacking(&[]), None);
+    }
+
+    #[test]
+    fn this_build_has_every_provider_of_the_folder_plugins() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins");
+        let packages = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let packages = packages.filter(|path| path.join("Cargo.toml").is_file()).count();
+        assert_eq!((built_in().len(), not_built_in()), (packages, None));
     }
 }

@@ -1,6 +1,6 @@
 //! The tests that need real clients. These come from PyPI and npm into a folder of the project's, and a browser
 //! from the system's packages; where one cannot be had, its tests are skipped, and that is said aloud. Before them two
-//! abuses run for a second each, to see that the rig works.
+//! abuses run for a second each, and two rows of the bench, to see that the rig works: its figures are shown, not judged.
 
 mod chromium;
 mod codex;
@@ -29,13 +29,21 @@ struct Client {
     program: Option<PathBuf>,
 }
 
+/// What the rig is tried with.
+const SMOKE: [&[&str]; 2] = [
+    &["abuse", "--quick", "--only", "silent,foreign-headers"],
+    &["run", "--quick", "--only", "whole,burst", "--upstream", "plain"],
+];
+
 /// Builds everything, gets the clients, and runs the tests that are otherwise ignored.
 pub(crate) fn run(root: &Root) -> Result<()> {
     gateway::build(root)?;
     let gateway = root.binary("bitrouter");
-    let mut smoke = Command::new(root.binary("bitrouter-bench"));
-    smoke.current_dir(root.path()).args(["abuse", "--quick", "--only", "silent,foreign-headers", "--gateway"]);
-    command::run(smoke.arg(gateway))?;
+    for arguments in SMOKE {
+        let mut smoke = Command::new(root.binary("bitrouter-bench"));
+        smoke.current_dir(root.path()).args(arguments).arg("--gateway");
+        command::run(smoke.arg(&gateway))?;
+    }
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     let clients =

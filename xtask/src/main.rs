@@ -8,7 +8,9 @@ mod e2e;
 mod gateway;
 mod guests;
 mod lint;
+mod members;
 mod root;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ Usage: cargo xtask <verb>
   guests           build the components into target/components
   serve [ARGS…]    build everything and run `bitrouter serve ARGS`
   test [ARGS…]     build everything and run all tests; ARGS are `cargo test`'s
+  fuzz [SECONDS]   run each fuzz target for a while: what parses bytes from outside
   install          build everything and put `bitrouter` on the PATH
   bench [ARGS…]    build everything and run `bitrouter-bench run ARGS`
   abuse [ARGS…]    build everything and run `bitrouter-bench abuse ARGS`: what abuses do to calm clients
@@ -47,6 +50,9 @@ fn run(mut args: Vec<String>) -> Result<()> {
         bail!("no verb is given.\n{USAGE}");
     }
     let verb = args.remove(0);
+    if verb == test::RUNNER {
+        return test::run_test_program(&args);
+    }
     if is_help(&verb) || verb == "help" {
         println!("{USAGE}");
         return Ok(());
@@ -63,7 +69,8 @@ fn run(mut args: Vec<String>) -> Result<()> {
     match verb.as_str() {
         "guests" => guests::build(&root),
         "serve" => gateway::serve(&root, &args),
-        "test" => gateway::test(&root, &args),
+        "test" => test::test(&root, &args),
+        "fuzz" => test::fuzz(&root, &args),
         "install" => gateway::install(&root),
         "bench" => gateway::bench(&root, "run", &args),
         "abuse" | "soak" => gateway::bench(&root, &verb, &args),
@@ -87,7 +94,13 @@ fn help(verb: &str) -> Option<&'static str> {
         "test" => {
             "Usage: cargo xtask test [ARGS…]\n\nBuilds everything, and runs the workspace's tests and the providers' \
              golden files. ARGS are\n`cargo test`'s, such as a part of a test's name. `cargo xtask test -- --help` has \
-             those of a test program."
+             those of a test program.\n\nThe crates without wasmtime are tested once more with overflow checks. In the \
+             end the ten slowest tests are\nnamed."
+        }
+        "fuzz" => {
+            "Usage: cargo xtask fuzz [SECONDS]\n\nRuns each fuzz target for so many seconds, 30 unless said: the tests in \
+             modules named `fuzz`, which\nfeed mutated bytes to what parses bytes from outside. `cargo xtask test` runs \
+             them for a moment each."
         }
         "install" => {
             "Usage: cargo xtask install\n\nBuilds everything, and copies `bitrouter` into cargo's folder of programs \
@@ -118,7 +131,7 @@ fn help(verb: &str) -> Option<&'static str> {
 }
 
 fn takes_arguments(verb: &str) -> bool {
-    matches!(verb, "serve" | "test" | "bench" | "abuse" | "soak")
+    matches!(verb, "serve" | "test" | "fuzz" | "bench" | "abuse" | "soak")
 }
 
 fn is_help(arg: &str) -> bool {
@@ -146,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_verb_that_is_asked_for_help_shows_it_and_does_nothing_else() {
-        assert_eq!(verbs().len(), 9);
+        assert_eq!(verbs().len(), 10);
         for verb in verbs() {
             // Were it run, it would build everything, which takes longer than a test may.
             for line in [format!("{verb} --help"), format!("{verb} -h"), format!("{verb} x --help y")] {

@@ -16,7 +16,7 @@ use clap::Args;
 use super::providers::Row;
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
-use crate::app::{App, Live};
+use crate::app::{self, App, Live};
 use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
@@ -79,6 +79,9 @@ impl Serve {
         let filter = if self.quiet { Some("warn".to_owned()) } else { self.log };
         let log = telemetry::start(&LogOptions { filter, json: self.log_json })
             .map_err(|error| format!("--log or RUST_LOG: {error}. Write a level or a filter: warn, bitrouter=debug"))?;
+        if let Some(lacking) = app::not_built_in() {
+            tracing::warn!("{lacking}");
+        }
         let descriptors = descriptors::raise_limit();
         let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
         log.flush();

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use crate::command::{answer, cargo};
+use crate::members;
 use crate::root::Root;
 
 /// What `cargo test`, and what `cargo build` and `cargo run` follow: the first unites the features that tests want, too.
@@ -14,13 +14,13 @@ const EDGES: [&str; 2] = ["normal,build,dev", "normal,build"];
 
 /// Holds each member's dependencies, with their features, against the workspace's.
 pub(super) fn check(root: &Root) -> Result<()> {
-    let members = members(root)?;
+    let members = members::all(root)?;
     let mut missing = BTreeSet::new();
     for edges in EDGES {
         let all = packages(root, edges, &["--workspace"])?;
         for member in &members {
             // Nobody runs a library; its tests are what is built alone.
-            if edges == EDGES[1] && !member.has_program {
+            if edges == EDGES[1] && !member.has_program() {
                 continue;
             }
             for package in packages(root, edges, &["--package", &member.name])?.difference(&all) {
@@ -37,25 +37,6 @@ pub(super) fn check(root: &Root) -> Result<()> {
          Add the features that `cargo tree --workspace -e features -i PACKAGE` shows to crates/workspace-hack/Cargo.toml \
          (to [build-dependencies] where a macro or a build script needs the package), and make the member depend on it"
     )
-}
-
-struct Member {
-    name: String,
-    has_program: bool,
-}
-
-fn members(root: &Root) -> Result<Vec<Member>> {
-    let metadata = answer(cargo(root).args(["metadata", "--no-deps", "--format-version", "1"]));
-    let metadata: Value = serde_json::from_str(&metadata.context("`cargo metadata` failed")?)?;
-    let packages = metadata["packages"].as_array().context("`cargo metadata` names no packages")?;
-    let has_program = |package: &Value| {
-        let mut targets = package["targets"].as_array().into_iter().flatten();
-        targets.any(|target| target["kind"][0] == "bin")
-    };
-    let member = |package: &Value| {
-        Some(Member { name: package["name"].as_str()?.to_owned(), has_program: has_program(package) })
-    };
-    packages.iter().map(|package| member(package).context("`cargo metadata` names a package without a name")).collect()
 }
 
 /// The packages of others below a selection, each with its features.
