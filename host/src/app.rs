@@ -67,7 +67,7 @@ impl App {
     /// Starts loading components; returns at once. Must be called inside a tokio runtime.
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
-        let store = Arc::new(Store::new(paths.token_store()).keeping(config.secrets_in));
+        let store = Arc::new(Store::new(paths.token_store()).keeping(config.credentials.store));
         let learned = Learned {
             windows: Arc::new(Windows::kept_in(paths.windows())),
             cooldowns: Cooldowns::load(&paths.cooldowns(), SystemTime::now()),

@@ -49,7 +49,7 @@ pub(super) struct Row {
     pub unusable: Vec<String>,
     /// How its requests are paid for: `subscription`, `pay-per-token`, `free`.
     pub billing: &'static str,
-    pub priority: u32,
+    pub priority: u64,
     pub origins: BTreeMap<String, String>,
     pub version: String,
     /// The file, or nothing for one that is built in.

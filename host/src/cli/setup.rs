@@ -61,7 +61,7 @@ impl Setup {
 
     /// The stored credentials.
     pub(super) fn store(&self) -> Store {
-        Store::new(self.paths.token_store()).keeping(self.loaded.config.secrets_in)
+        Store::new(self.paths.token_store()).keeping(self.loaded.config.credentials.store)
     }
 
     /// Starts the parts of the gateway. Must be called inside a runtime.

@@ -1,9 +1,9 @@
 //! A config with every key in it, each commented out below what it does, for `bitrouter init`.
 //!
-//! It comes from the table of keys, as the documentation does. A line that begins with `#` and no space before its key is
+//! It comes from the keys, as the documentation does. A line that begins with `#` and no space before its key is
 //! one that can be uncommented; all others are remarks.
 
-use super::keys::{KEYS, Key, Kind, State};
+use super::keys;
 
 /// How wide remarks are.
 const WIDTH: usize = 100;
@@ -18,8 +18,8 @@ pub fn text() -> String {
 # yaml-language-server: $schema=https://raw.githubusercontent.com/bitrouter/bitrouter/main/docs/bitrouter.schema.json
 ",
     );
-    let mut open: Vec<&str> = Vec::new();
-    for key in KEYS.iter().filter(|key| matches!(key.state, State::Landed(_))) {
+    let mut open: Vec<String> = Vec::new();
+    for key in keys::all().iter().filter(|key| key.takes.not_yet.is_none()) {
         let parts: Vec<&str> = key.path.split('.').map(|part| if part == "<id>" { PROVIDER } else { part }).collect();
         let Some((name, parents)) = parts.split_last() else { continue };
         let shared = open.iter().zip(parents).take_while(|(one, other)| one == other).count();
@@ -29,7 +29,7 @@ pub fn text() -> String {
             let before = if depth == 0 { "\n" } else { "" };
             text += &format!("{before}{hash}{}{parent}:\n", "  ".repeat(depth));
         }
-        open = parents.to_vec();
+        open = parents.iter().map(|parent| (*parent).to_owned()).collect();
         let indent = "  ".repeat(parents.len());
         if parents.is_empty() {
             text.push('\n');
@@ -38,23 +38,11 @@ pub fn text() -> String {
             text += &format!("{hash}{indent}# {line}\n").replacen("## ", "# ", 1);
         }
         let hash = if key.path == "server.listen" { "" } else { "#" };
-        text += &format!("{hash}{indent}{name}: {}\n", value(key));
+        // What holds without the key, or an example where that is nothing.
+        let value = if key.default.is_empty() { key.takes.example } else { &key.default };
+        text += &format!("{hash}{indent}{name}: {value}\n");
     }
     text
-}
-
-/// What holds without the key, or an example where that is nothing.
-fn value(key: &Key) -> &'static str {
-    match (&key.kind, key.default) {
-        _ if key.path == "hedge_after_ms" => "2000",
-        (Kind::Secret, _) => "${OPENAI_API_KEY}",
-        (Kind::Url, "") => "http://127.0.0.1:8000/v1",
-        (Kind::Folder, "") => "plugins",
-        (Kind::Lists, "") => "{ fast: [\"openai:gpt-5-mini\"] }",
-        (Kind::Integer { .. }, "") => "900000",
-        (Kind::Choice(words), "") => words.first().copied().unwrap_or_default(),
-        (_, default) => default,
-    }
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -103,7 +91,7 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        for key in KEYS.iter().filter(|key| matches!(key.state, State::Landed(_))) {
+        for key in keys::all().iter().filter(|key| key.takes.not_yet.is_none()) {
             let name = key.path.rsplit('.').next().unwrap();
             assert!(all.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))), "{name}: {all}");
         }

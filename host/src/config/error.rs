@@ -12,39 +12,23 @@ use thiserror::Error;
 
 use super::Place;
 
-/// Why there is no config.
+/// Why there is no config. What is first is the file.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// `-c`, or `config trust`, named a file that is not there.
-    #[error("{}: there is no such file: check the path", file.display())]
-    Missing {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("{}: there is no such file: check the path", .0.display())]
+    Missing(PathBuf),
     /// The file is there and cannot be read.
-    #[error("{}: it cannot be read ({reason}): check who may read it", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
-    /// The file is far larger than any config.
-    #[error("{}: it is larger than {max} bytes, so it is no config: check the path", file.display())]
-    TooLarge {
-        /// The file.
-        file: PathBuf,
-        /// The most that is read, in bytes.
-        max: u64,
-    },
+    #[error("{}: it cannot be read ({}): check who may read it", .0.display(), .1)]
+    Unreadable(PathBuf, io::Error),
+    /// The file is far larger than any config: more than so many bytes.
+    #[error("{}: it is larger than {} bytes, so it is no config: check the path", .0.display(), .1)]
+    TooLarge(PathBuf, u64),
     /// The file is not UTF-8.
-    #[error("{}: it is not UTF-8 text: save it as such", file.display())]
-    NotText {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("{}: it is not UTF-8 text: save it as such", .0.display())]
+    NotText(PathBuf),
     /// The file was read, and these are its problems: at least one, in the order of the file.
-    #[error("{}", lines(file, problems))]
+    #[error("{}", lines(file, problems).join("\n"))]
     Invalid {
         /// The file.
         file: PathBuf,
@@ -58,74 +42,43 @@ pub enum ConfigError {
     #[error("no home folder was found to keep config and data in: set BITROUTER_HOME to a folder")]
     NoFolder,
     /// `BITROUTER_HOME` is relative.
-    #[error("BITROUTER_HOME is `{}`, which depends on where you stand: set it to an absolute path", home.display())]
-    HomeNotAbsolute {
-        /// What it is set to.
-        home: PathBuf,
-    },
+    #[error("BITROUTER_HOME is `{}`, which depends on where you stand: set it to an absolute path", .0.display())]
+    HomeNotAbsolute(PathBuf),
     /// The list of trusted configs is not what we wrote. It is left as it is.
-    #[error("{}: the list of trusted configs cannot be understood ({reason}): it was left as it is. Repair it or move it away, then trust your configs again", list.display())]
-    TrustListCorrupt {
-        /// The list.
-        list: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("{}: the list of trusted configs cannot be understood ({}): it was left as it is. Repair it or move it away, then trust your configs again", .0.display(), .1)]
+    TrustListCorrupt(PathBuf, String),
     /// The list of trusted configs cannot be read.
-    #[error("{}: the list of trusted configs cannot be read ({reason}): check who may read it", list.display())]
-    TrustListUnreadable {
-        /// The list.
-        list: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
+    #[error("{}: the list of trusted configs cannot be read ({}): check who may read it", .0.display(), .1)]
+    TrustListUnreadable(PathBuf, io::Error),
     /// The list of trusted configs cannot be written.
-    #[error("{}: the list of trusted configs cannot be written ({reason}): check the folder's owner and its free space", list.display())]
-    TrustListUnwritable {
-        /// The list.
-        list: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
+    #[error("{}: the list of trusted configs cannot be written ({}): check the folder's owner and its free space", .0.display(), .1)]
+    TrustListUnwritable(PathBuf, io::Error),
     /// A path that JSON cannot hold.
-    #[error("{}: its path is not UTF-8, so it cannot be recorded as trusted: move it, or name it with -c", file.display())]
-    PathNotText {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("{}: its path is not UTF-8, so it cannot be recorded as trusted: move it, or name it with -c", .0.display())]
+    PathNotText(PathBuf),
     /// It was accepted, and is another by now.
-    #[error("{}: it has changed since you accepted it, so it is not read. Read it, then run: bitrouter config trust {}", file.display(), shell_word(file))]
-    Changed {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("{}: it has changed since you accepted it, so it is not read. Read it, then run: bitrouter config trust {}", .0.display(), shell_word(.0))]
+    Changed(PathBuf),
     /// A gateway runs with a config that was accepted, and its acceptance was withdrawn.
-    #[error("{}: it is not accepted any more, and what it said holds until the gateway is started anew. To accept it: bitrouter config trust {}", file.display(), shell_word(file))]
-    Withdrawn {
-        /// The file.
-        file: PathBuf,
-    },
+    #[error("{}: it is not accepted any more, and what it said holds until the gateway is started anew. To accept it: bitrouter config trust {}", .0.display(), shell_word(.0))]
+    Withdrawn(PathBuf),
     /// A gateway runs with a config whose file is gone.
-    #[error("{}: it is gone, and what it said holds until it is there again. To go without a config, start the gateway anew", file.display())]
-    Gone {
-        /// Where it was.
-        file: PathBuf,
-    },
+    #[error("{}: it is gone, and what it said holds until it is there again. To go without a config, start the gateway anew", .0.display())]
+    Gone(PathBuf),
 }
 
 impl ConfigError {
     /// Each problem as a line of its own.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            ConfigError::Invalid { file, problems } => problems.iter().map(|problem| problem.line(file)).collect(),
+            ConfigError::Invalid { file, problems } => lines(file, problems),
             other => vec![other.to_string()],
         }
     }
 }
 
-fn lines(file: &Path, problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|problem| problem.line(file)).collect();
-    lines.join("\n")
+fn lines(file: &Path, problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(|problem| problem.line(file)).collect()
 }
 
 /// What is wrong, and where.

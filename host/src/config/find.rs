@@ -78,7 +78,7 @@ pub(super) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
                 return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over });
             }
             // What it said no longer holds, and what is left of it was accepted by nobody.
-            Standing::Changed if !own_is_there => return Err(ConfigError::Changed { file: here }),
+            Standing::Changed if !own_is_there => return Err(ConfigError::Changed(here)),
             Standing::Unknown if !own_is_there => {
                 return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over: None });
             }
@@ -94,7 +94,7 @@ pub(super) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
 /// without any takes up the user's own.
 pub(super) fn find_again(options: &LoadOptions, held: &Held) -> Result<Found, ConfigError> {
     let gone = |error| match error {
-        ConfigError::Missing { file } => ConfigError::Gone { file },
+        ConfigError::Missing(file) => ConfigError::Gone(file),
         other => other,
     };
     match &held.source {
@@ -114,8 +114,8 @@ pub(super) fn find_again(options: &LoadOptions, held: &Held) -> Result<Found, Co
             let bytes = read_here(here).map_err(gone)?;
             let standing = Accepted::look_up(here, &options.paths)?.standing(&bytes);
             match standing {
-                Standing::Changed if held.accepted => return Err(ConfigError::Changed { file: here.clone() }),
-                Standing::Unknown if held.accepted => return Err(ConfigError::Withdrawn { file: here.clone() }),
+                Standing::Changed if held.accepted => return Err(ConfigError::Changed(here.clone())),
+                Standing::Unknown if held.accepted => return Err(ConfigError::Withdrawn(here.clone())),
                 _ => {}
             }
             let own = options.paths.config_file();
@@ -148,7 +148,7 @@ fn exists(path: &Path) -> Result<bool, ConfigError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(reason) => Err(ConfigError::Unreadable { file: path.to_owned(), reason }),
+        Err(reason) => Err(ConfigError::Unreadable(path.to_owned(), reason)),
     }
 }
 
@@ -162,14 +162,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// The file's bytes.
 fn read(file: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |reason: std::io::Error| match reason.kind() {
-        ErrorKind::NotFound => ConfigError::Missing { file: file.to_owned() },
-        _ => ConfigError::Unreadable { file: file.to_owned(), reason },
+        ErrorKind::NotFound => ConfigError::Missing(file.to_owned()),
+        _ => ConfigError::Unreadable(file.to_owned(), reason),
     };
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(unreadable)?;
     opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     match bytes.len() as u64 > MAX_BYTES {
-        true => Err(ConfigError::TooLarge { file: file.to_owned(), max: MAX_BYTES }),
+        true => Err(ConfigError::TooLarge(file.to_owned(), MAX_BYTES)),
         false => Ok(bytes),
     }
 }
@@ -179,7 +179,7 @@ pub(super) fn read_here(file: &Path) -> Result<Vec<u8>, ConfigError> {
     match fs::metadata(file) {
         Ok(metadata) if !metadata.is_file() => {
             let reason = std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file");
-            Err(ConfigError::Unreadable { file: file.to_owned(), reason })
+            Err(ConfigError::Unreadable(file.to_owned(), reason))
         }
         _ => read(file),
     }
@@ -187,7 +187,7 @@ pub(super) fn read_here(file: &Path) -> Result<Vec<u8>, ConfigError> {
 
 /// The bytes as text.
 pub(super) fn text<'a>(file: &Path, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
-    std::str::from_utf8(bytes).map_err(|_| ConfigError::NotText { file: file.to_owned() })
+    std::str::from_utf8(bytes).map_err(|_| ConfigError::NotText(file.to_owned()))
 }
 
 /// Whether the keys in a file are there for others to read.

@@ -3,33 +3,34 @@
 //! The CLI calls [`load`] at start and a running gateway [`load_again`] when it is told to, and hands the [`Config`] to the steps. Nothing here opens a socket, and nothing
 //! here prints: what is wrong comes back as one [`ConfigError`] that holds every problem of the file.
 
-mod allowed_origin;
+mod addresses;
 mod commented;
 mod error;
 mod expand;
 mod find;
 mod keys;
+mod kinds;
 mod models;
 mod paths;
+mod providers;
 mod read;
 mod reference;
-mod schema;
-mod set;
+mod section;
 mod tree;
 mod trust;
 mod typed;
-mod value;
 
 pub use commented::text as commented;
 pub(crate) use error::shell_word;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
 pub use find::Source;
+pub use keys::{Config, Credentials, Plugins, Provider, Server, Timeouts};
+pub use kinds::Secret;
+pub use models::Named;
 pub use paths::{Paths, PlatformFolders};
-pub use reference::markdown as reference_table;
-pub use schema::json as schema;
+pub use reference::{markdown as reference_table, schema};
 pub use tree::Place;
 pub use trust::{Trusted, trust, untrust};
-pub use typed::{Config, Named, Plugins, Provider, Server, Timeouts};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,54 +1,71 @@
-//! The key `models`: the user's own names for lists of addresses.
+//! The kind of the key `models`: the user's own names for lists of addresses.
 //!
 //! What can be known without the components is checked here, with its place. Whether a provider is there is for
 //! `config check` and `serve` to say, and whether a model is, for the request that asks for it.
 
-use super::read::Reader;
-use super::set::{Entry, Placed, items, wrong_type};
+use serde_json::json;
+
+use super::kinds::{Kind, Takes, text};
+use super::read::{Entry, Placed, Reader, join};
 use super::tree::{Name, Node, Value};
-use super::typed::Named;
-use super::{Fault, keys};
+use super::{Fault, Place};
 use crate::route::address::Address;
 use crate::route::asked::MOST;
 
-impl Reader<'_> {
-    pub(super) fn models(&mut self, entry: &Entry<'_>) -> Placed<()> {
+/// One name under `models:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where the name stands in the file.
+    pub place: Place,
+    /// The name, with any number of `*`.
+    pub name: String,
+    /// What it stands for, each with its place: at least one address, none with more `*` than the name has.
+    pub addresses: Vec<(Place, String)>,
+}
+
+/// The names, in the order of the file.
+pub(super) struct Names;
+
+impl Kind for Names {
+    type Value = Vec<Named>;
+
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
         let Value::Map(names) = &entry.node.value else {
-            let takes = "names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`";
-            return Err((entry.node.place, wrong_type(entry, takes)));
+            return Err(entry.wrong(
+                "names, each with an address or a list of them: `fast: [openai:gpt-5-mini, openai:gpt-5-nano]`",
+            ));
         };
-        for (name, node) in names {
-            let named = self.named(entry, name, node)?;
-            self.config.models.push(named);
-        }
-        Ok(())
+        names.iter().map(|(name, node)| named(&join(entry.key, &name.text), name, node, reader)).collect()
     }
 
-    fn named(&self, entry: &Entry<'_>, name: &Name, node: &Node) -> Placed<Named> {
-        let path = keys::join(entry.path, &name.text);
-        let entry = Entry { path: &path, id: entry.id, kind: entry.kind, place: name.place, node };
-        check(&path, &name.text).map_err(|fault| (name.place, fault))?;
-        let list = items(node);
-        if !(1..=MOST).contains(&list.len()) {
-            let fault = Fault::AddressCount { key: path.clone(), count: list.len(), most: MOST };
-            return Err((name.place, fault));
-        }
-        let stars = |text: &str| text.bytes().filter(|byte| *byte == b'*').count();
-        let address = |item: &Node| {
-            let address = self.text(&entry, item)?;
-            check(&path, &address).map_err(|fault| (item.place, fault))?;
-            if stars(&address) > stars(&name.text) {
-                return Err((item.place, Fault::Stars { key: path.clone(), address }));
-            }
-            Ok((item.place, address))
-        };
-        let addresses = list.iter().map(address).collect::<Placed<_>>()?;
-        Ok(Named { place: name.place, name: name.text.clone(), addresses })
+    fn takes(&self) -> Takes {
+        let list = json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": MOST });
+        let schema = json!({ "type": "object", "additionalProperties": { "anyOf": [text(), list] } });
+        Takes { example: "{ fast: [\"openai:gpt-5-mini\"] }", ..Takes::new("addresses by name", schema) }
     }
 }
 
+fn named(key: &str, name: &Name, node: &Node, reader: &Reader<'_>) -> Placed<Named> {
+    let entry = Entry { key, place: name.place, node };
+    check(&name.text).map_err(|reason| entry.problem_of_key(|key| Fault::Address { key, reason }))?;
+    let count = entry.items().count();
+    if !(1..=MOST).contains(&count) {
+        return Err(entry.problem_of_key(|key| Fault::AddressCount { key, count, most: MOST }));
+    }
+    let stars = |text: &str| text.bytes().filter(|byte| *byte == b'*').count();
+    let address = |item: Entry<'_>| {
+        let address = reader.text(&item, "an address, such as `openai:gpt-5`, or a list of them")?.text;
+        check(&address).map_err(|reason| item.problem(|key| Fault::Address { key, reason }))?;
+        match stars(&address) > stars(&name.text) {
+            true => Err(item.problem(|key| Fault::Stars { key, address })),
+            false => Ok((item.node.place, address)),
+        }
+    };
+    let addresses = entry.items().map(address).collect::<Placed<_>>()?;
+    Ok(Named { place: name.place, name: name.text.clone(), addresses })
+}
+
 /// What no address may be, whichever providers there are.
-fn check(key: &str, text: &str) -> Result<(), Fault> {
-    let fault = |reason: String| Fault::Address { key: key.to_owned(), reason };
-    Address::parse(text, |_| false).map(drop).map_err(|error| fault(error.to_string()))
+fn check(text: &str) -> Result<(), String> {
+    Address::parse(text, |_| false).map(drop).map_err(|error| error.to_string())
 }

@@ -52,7 +52,7 @@ impl Paths {
             let home = PathBuf::from(home);
             return match home.is_absolute() {
                 true => Ok(Self::under(&home)),
-                false => Err(ConfigError::HomeNotAbsolute { home }),
+                false => Err(ConfigError::HomeNotAbsolute(home)),
             };
         }
         let folder = |variable: &str, platform: Option<&PathBuf>| {

@@ -1,16 +1,19 @@
-//! The tree against the table of keys: what comes out is the typed config, or every problem of the file.
+//! The tree into the sections: what comes out is the typed config, or every problem of the file.
 //!
 //! `load` calls it, and `trust` to learn what a file would do. It goes on after a problem, so that one run shows all.
+//! Variables are expanded here, because only a value, never a key, may hold one.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::expand::{self, Piece};
-use super::keys::{self, Child, Key, State};
-use super::set::Entry;
+use super::keys;
+use super::kinds::Kind;
+use super::section::Section;
 use super::tree::{self, Name, Node, Value};
 use super::trust::{Guard, Standing};
-use super::value::Expander;
 use super::{Config, ConfigError, Env, Fault, Guarded, Place, Problem};
 use crate::route::nearest::nearest;
 
@@ -31,133 +34,227 @@ pub(super) fn read(
     env: Env<'_>,
     defaults: Config,
 ) -> Result<Read, ConfigError> {
-    let guard = Guard { file, standing };
-    let mut reader = Reader {
-        guard,
-        expander: Expander { env, guard },
-        config: defaults,
-        problems: Vec::new(),
-        literal_secret: false,
-        says_something: false,
-        keys_written: false,
-        open: None,
-    };
+    let mut config = defaults;
+    let mut reader = Reader::new(Guard { file, standing }, env);
     match tree::parse(text) {
         Ok(root) => {
             reader.says_something = matches!(&root.value, Value::Map(entries) if entries.is_empty());
-            reader.section("", "", None, root.place, &root.value);
+            reader.section(&Entry { key: "", place: root.place, node: &root }, &mut config);
+            config.server.listen_named = root.value_of("server", "listen").is_some();
+            reader.check_door(&root);
         }
-        Err(problem) => reader.problems.push(problem),
+        Err(problem) => reader.problem(problem),
     }
-    reader.check_door();
-    let Reader { config, mut problems, literal_secret, says_something, .. } = reader;
-    if problems.is_empty() {
-        return Ok(Read { config, literal_secret, says_nothing: !says_something });
+    let (literal_secret, says_nothing) = (reader.literal_secret, !reader.says_something);
+    let problems = reader.problems();
+    match problems.is_empty() {
+        true => Ok(Read { config, literal_secret, says_nothing }),
+        false => Err(ConfigError::Invalid { file: file.to_owned(), problems }),
     }
-    problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
-    Err(ConfigError::Invalid { file: file.to_owned(), problems })
+}
+
+pub(super) type Placed<T> = Result<T, Problem>;
+
+/// A key with its value.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// The key's whole path as the file has it; empty for the file itself.
+    pub key: &'a str,
+    /// Where the key stands.
+    pub place: Place,
+    pub node: &'a Node,
+}
+
+impl<'a> Entry<'a> {
+    /// A problem of the value.
+    pub fn problem(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
+        Problem { place: self.node.place, fault: fault(self.key.to_owned()) }
+    }
+
+    /// A problem of the key as a whole.
+    pub fn problem_of_key(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
+        Problem { place: self.place, fault: fault(self.key.to_owned()) }
+    }
+
+    /// The value is another kind of thing than the key takes.
+    pub fn wrong(&self, takes: &str) -> Problem {
+        self.problem(|key| Fault::WrongType { key, takes: takes.to_owned() })
+    }
+
+    /// The values of a list; one value is a list of one.
+    pub fn items(self) -> impl Iterator<Item = Entry<'a>> {
+        let items = match &self.node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(self.node),
+        };
+        items.iter().map(move |node| Entry { node, ..self })
+    }
+}
+
+/// A text of the config, expanded.
+pub(super) struct Text {
+    pub text: String,
+    /// Whether a variable had a part in it.
+    pub expanded: bool,
 }
 
 /// The state of one walk.
 pub(super) struct Reader<'a> {
     pub guard: Guard<'a>,
-    pub expander: Expander<'a>,
-    pub config: Config,
+    env: Env<'a>,
     problems: Vec<Problem>,
-    pub literal_secret: bool,
     says_something: bool,
-    pub keys_written: bool,
+    pub literal_secret: bool,
     /// An address that other machines can reach, and where it stands.
     pub open: Option<(Place, SocketAddr)>,
 }
 
-impl Reader<'_> {
-    /// Walks a section. `pattern` is its path in the table, `path` the one in the file.
-    fn section(&mut self, pattern: &str, path: &str, id: Option<&str>, place: Place, value: &Value) {
-        let entries = match value {
-            Value::Map(entries) => entries,
-            // A section whose lines are all commented out.
-            Value::Null => return,
-            other if path.is_empty() => {
-                let what = if matches!(other, Value::List(_)) { "a list" } else { "one value" };
-                return self.problem(place, Fault::NoKeys { what, takes: keys::names(pattern) });
-            }
-            _ => {
-                let (key, names) = (path.to_owned(), keys::names(pattern).join(", "));
-                return self.problem(place, Fault::WrongType { key, takes: format!("keys of its own: {names}") });
-            }
-        };
-        for (name, node) in entries {
-            let here = keys::join(path, &name.text);
-            match keys::wildcard(pattern) {
-                Some(any) if is_provider_id(&name.text) => {
-                    let block = self.config.providers.entry(name.text.clone()).or_default();
-                    block.place = name.place;
-                    self.section(&keys::join(pattern, any), &here, Some(&name.text), name.place, &node.value);
-                }
-                Some(_) => self.problem(name.place, Fault::ProviderId { id: name.text.clone() }),
-                None => match keys::child(pattern, &name.text) {
-                    Some(Child::Section) => {
-                        self.section(&keys::join(pattern, &name.text), &here, id, name.place, &node.value);
-                    }
-                    Some(Child::Key(key)) => self.key(key, &here, id.unwrap_or_default(), name, node),
-                    None => self.unknown(pattern, here, name),
-                },
+impl<'a> Reader<'a> {
+    pub fn new(guard: Guard<'a>, env: Env<'a>) -> Self {
+        let (problems, says_something, literal_secret, open) = (Vec::new(), false, false, None);
+        Reader { guard, env, problems, says_something, literal_secret, open }
+    }
+
+    /// Reads a section over what `into` says.
+    pub fn section<T: Section>(&mut self, entry: &Entry<'_>, into: &mut T) {
+        for (name, node) in self.entries(entry, T::NAMES) {
+            let key = join(entry.key, &name.text);
+            if !into.read(&name.text, &Entry { key: &key, place: name.place, node }, self) {
+                self.unknown::<T>(key, name);
             }
         }
     }
 
-    fn key(&mut self, key: &'static Key, path: &str, id: &str, name: &Name, node: &Node) {
+    /// The keys below a key that has keys of its own.
+    pub fn entries<'n>(&mut self, entry: &Entry<'n>, names: &[&'static str]) -> &'n [(Name, Node)] {
+        let (place, key) = (entry.place, entry.key.to_owned());
+        let fault = match &entry.node.value {
+            Value::Map(entries) => return entries,
+            // A section whose lines are all commented out.
+            Value::Null => return &[],
+            Value::List(_) if key.is_empty() => Fault::NoKeys { what: "a list", takes: names.to_vec() },
+            _ if key.is_empty() => Fault::NoKeys { what: "one value", takes: names.to_vec() },
+            _ => Fault::WrongType { key, takes: format!("keys of its own: {}", names.join(", ")) },
+        };
+        self.problem(Problem { place, fault });
+        &[]
+    }
+
+    /// Reads the value of a key, unless the file may not decide what it decides.
+    pub fn value<K: Kind>(&mut self, entry: &Entry<'_>, kind: &K, decides: Option<Guarded>, into: &mut K::Value) {
         self.says_something = true;
-        if !key.is_harmless()
-            && let Err(fault) = self.guard.check(path, key.decides)
-        {
-            self.problem(name.place, fault);
-            if let Some(place) = mentioned(node) {
-                self.refuse_variable(path, place);
+        let refused = decides.and_then(|guarded| self.guard.check(entry.key, guarded).err());
+        if let Some(fault) = refused {
+            self.problem(Problem { place: entry.place, fault });
+            // It is not read, so what its value would read of the environment is said here.
+            if let Some(place) = mentioned(entry.node)
+                && let Err(fault) = self.guard.check(entry.key, Guarded::Environment)
+            {
+                self.problem(Problem { place, fault });
             }
             return;
         }
-        let field = match key.state {
-            State::Landed(field) => field,
-            State::NotYet(what) => {
-                return self.problem(name.place, Fault::NotYet { key: path.to_owned(), what });
-            }
+        let empty = matches!(entry.node.value, Value::Null) && kind.takes().not_yet.is_none();
+        let value = match empty {
+            true => Err(entry.problem_of_key(|key| Fault::NoValue { key })),
+            false => kind.read(entry, self),
         };
-        if matches!(node.value, Value::Null) {
-            return self.problem(name.place, Fault::NoValue { key: path.to_owned() });
-        }
-        let entry = Entry { path, id, kind: &key.kind, place: name.place, node };
-        if let Err((place, fault)) = self.set(field, &entry) {
-            self.problem(place, fault);
+        match value {
+            Ok(value) => *into = value,
+            Err(problem) => self.problem(problem),
         }
     }
 
-    /// A key that is refused is not read, so what its value would read of the environment is said here.
-    fn refuse_variable(&mut self, path: &str, place: Place) {
-        if let Err(fault) = self.guard.check(path, Guarded::Environment) {
-            self.problem(place, fault);
-        }
-    }
-
-    fn unknown(&mut self, pattern: &str, key: String, name: &Name) {
-        let takes = keys::names(pattern);
+    fn unknown<T: Section>(&mut self, key: String, name: &Name) {
+        let takes = T::NAMES.to_vec();
         let near = nearest(&name.text, takes.iter().copied(), 1).first().map(|near| (*near).to_owned());
-        let near = near.or_else(|| keys::elsewhere(&name.text).map(str::to_owned));
-        self.problem(name.place, Fault::UnknownKey { key, near, takes });
+        // The one place where a key of this name belongs, for who wrote it in another.
+        let elsewhere =
+            || keys::all().into_iter().map(|key| key.path).find(|path| path.rsplit('.').next() == Some(&name.text));
+        self.problem(Problem {
+            place: name.place,
+            fault: Fault::UnknownKey { key, near: near.or_else(elsewhere), takes },
+        });
     }
 
-    fn check_door(&mut self) {
-        if let Some((place, address)) = self.open
-            && !self.keys_written
-        {
+    /// A key with a problem is reported as such, not as a missing one: so the tree is asked, not the config.
+    fn check_door(&mut self, root: &Node) {
+        let keys = root.value_of("server", "keys");
+        let has_keys = keys.is_some_and(|keys| matches!(&keys.value, Value::List(items) if !items.is_empty()));
+        if let Some((place, address)) = self.open.filter(|_| !has_keys) {
             let fault = Fault::OpenDoor { key: "server.listen".to_owned(), address: address.to_string() };
-            self.problem(place, fault);
+            self.problem(Problem { place, fault });
         }
     }
 
-    fn problem(&mut self, place: Place, fault: Fault) {
-        self.problems.push(Problem { place, fault });
+    pub fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// What was wrong, in the order of the file.
+    pub fn problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| problem.place);
+        self.problems
+    }
+
+    /// A text that is not empty. `takes` says what the key takes when it is something else.
+    pub fn text(&self, entry: &Entry<'_>, takes: &str) -> Placed<Text> {
+        let missing = || entry.problem(|key| Fault::NoValue { key });
+        match &entry.node.value {
+            Value::Text(text) => {
+                let text = self.expand(entry.key, text).map_err(|fault| entry.problem(|_| fault))?;
+                if text.text.is_empty() { Err(missing()) } else { Ok(text) }
+            }
+            Value::Null => Err(missing()),
+            _ => Err(entry.wrong(takes)),
+        }
+    }
+
+    /// Any value, as JSON. Variables are expanded in its texts, not in its keys.
+    pub fn json(&self, entry: &Entry<'_>) -> Placed<Json> {
+        let of = |node| self.json(&Entry { node, ..*entry });
+        Ok(match &entry.node.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::from(*value),
+            Value::Integer(value) => Json::from(*value),
+            Value::Float(value) => Json::from(*value),
+            Value::Text(text) => {
+                Json::from(self.expand(entry.key, text).map_err(|fault| entry.problem(|_| fault))?.text)
+            }
+            Value::List(items) => Json::Array(items.iter().map(of).collect::<Placed<_>>()?),
+            Value::Map(entries) => {
+                let pairs = entries.iter().map(|(name, node)| Ok((name.text.clone(), of(node)?)));
+                Json::Object(pairs.collect::<Placed<_>>()?)
+            }
+        })
+    }
+
+    /// The text with its variables filled in, or a refusal where the config may not read them.
+    fn expand(&self, key: &str, text: &str) -> Result<Text, Fault> {
+        let pieces = expand::pieces(text).map_err(|_| Fault::NotAVariable { key: key.to_owned() })?;
+        let mut filled = Text { text: String::new(), expanded: false };
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => filled.text.push_str(text),
+                Piece::Variable { name, default } => {
+                    filled.text.push_str(&self.variable(key, name, default)?);
+                    filled.expanded = true;
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    fn variable(&self, key: &str, name: &str, default: Option<&str>) -> Result<String, Fault> {
+        self.guard.check(key, Guarded::Environment)?;
+        let (key, variable) = (key.to_owned(), name.to_owned());
+        match ((self.env)(name), default) {
+            // As in a shell, `:-` stands in for an empty variable too.
+            (None, Some(default)) => Ok(default.to_owned()),
+            (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+            (Some(value), _) => value.into_string().map_err(|_| Fault::VariableNotText { key, variable }),
+            (None, None) => Err(Fault::Unset { key, variable }),
+        }
     }
 }
 
@@ -174,9 +271,10 @@ fn mentioned(node: &Node) -> Option<Place> {
     }
 }
 
-/// The grammar that a description's id has.
-fn is_provider_id(id: &str) -> bool {
-    id.len() <= 32
-        && id.starts_with(|c: char| c.is_ascii_lowercase())
-        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+/// A path with one more segment.
+pub(super) fn join(section: &str, name: &str) -> String {
+    match section {
+        "" => name.to_owned(),
+        section => format!("{section}.{name}"),
+    }
 }

@@ -1,38 +1,34 @@
-//! The table of keys as Markdown, for docs/configuration.md.
+//! The keys as JSON Schema, for editors, and as a table, for docs/configuration.md.
 //!
-//! A test holds the document and the table together, and the committed schema with it.
+//! Both are committed; a test holds them and the keys together.
 
-use super::keys::{KEYS, Kind, State};
+use serde_json::{Value, json};
 
-/// Every key, what it takes, its default and what it does.
-pub fn markdown() -> String {
-    let mut table = String::from("| key | takes | default | what it does |\n|---|---|---|---|\n");
-    for key in KEYS {
-        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
-        let doc = match key.state {
-            State::Landed(_) => key.doc.to_owned(),
-            State::NotYet(what) => format!("{} **Not there yet:** {what}.", key.doc),
-        };
-        table += &format!("| `{}` | {} | {default} | {doc} |\n", key.path, takes(&key.kind));
-    }
-    table
+use super::Config;
+use super::keys;
+use super::section::{self, Section};
+
+/// The JSON Schema of `bitrouter.yaml` as text, with a line feed at its end.
+pub fn schema() -> String {
+    let mut schema = section::schema(Config::members(), None);
+    let head = [
+        ("$schema", json!("http://json-schema.org/draft-07/schema#")),
+        ("title", json!("bitrouter.yaml")),
+        ("description", json!("The config of BitRouter. Every key is optional.")),
+    ];
+    schema.extend(head.map(|(name, value)| (name.to_owned(), value)));
+    format!("{:#}\n", Value::Object(schema))
 }
 
-fn takes(kind: &Kind) -> String {
-    match kind {
-        Kind::Bool => "`true` or `false`".to_owned(),
-        Kind::Integer { min, max, .. } => format!("{min} to {max}"),
-        Kind::Size { .. } => "a size".to_owned(),
-        Kind::Secret => "text".to_owned(),
-        Kind::Secrets => "a list of texts".to_owned(),
-        Kind::Texts(_) => "text, or a list".to_owned(),
-        Kind::Url => "a URL".to_owned(),
-        Kind::Urls => "URLs by name".to_owned(),
-        Kind::Folder => "a path".to_owned(),
-        Kind::Choice(words) => format!("`{}`", words.join("`, `")),
-        Kind::Lists => "addresses by name".to_owned(),
-        Kind::Open => "keys".to_owned(),
+/// Every key, what it takes, its default and what it does, as Markdown.
+pub fn markdown() -> String {
+    let mut table = String::from("| key | takes | default | what it does |\n|---|---|---|---|\n");
+    for key in keys::all() {
+        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+        let not_yet = key.takes.not_yet.map_or_else(String::new, |what| format!(" **Not there yet:** {what}."));
+        table += &format!("| `{}` | {} | {default} | {}{not_yet} |\n", key.path, key.takes.words, key.doc);
     }
+    table
 }
 
 #[cfg(test)]
@@ -60,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_committed_schema_is_current() {
-        is_current(document("bitrouter.schema.json"), &super::super::schema());
+        is_current(document("bitrouter.schema.json"), &super::schema());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! YAML as a tree in which every key and value knows its line and column.
 //!
-//! The reader walks it against the table of keys. Sizes and alias bombs are bounded here; a secret in the text never
+//! The reader walks it into the sections. Sizes and alias bombs are bounded here; a secret in the text never
 //! reaches an error, and the tree has no `Debug`.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use serde_saphyr::{Error, Spanned};
 use super::{Fault, Problem};
 
 /// A line and a column of the config file, both counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
     /// The line.
     pub line: u32,
@@ -23,6 +23,22 @@ pub struct Place {
 pub(super) struct Node {
     pub place: Place,
     pub value: Value,
+}
+
+impl Node {
+    /// A key with its value, where this is a mapping that has it.
+    pub fn entry(&self, key: &str) -> Option<&(Name, Node)> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|(name, _)| name.text == key),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a section.
+    pub fn value_of(&self, section: &str, key: &str) -> Option<&Node> {
+        let (_, section) = self.entry(section)?;
+        section.entry(key).map(|(_, node)| node)
+    }
 }
 
 /// A key of a mapping and where it stands.

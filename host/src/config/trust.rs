@@ -132,11 +132,10 @@ impl Accepted {
 
 /// Symbolic links are resolved, so that what is trusted is a file and not whatever a link will point at.
 fn recorded_name(file: &Path) -> Result<String, ConfigError> {
-    let resolved =
-        fs::canonicalize(file).map_err(|reason| ConfigError::Unreadable { file: file.to_owned(), reason })?;
+    let resolved = fs::canonicalize(file).map_err(|reason| ConfigError::Unreadable(file.to_owned(), reason))?;
     match resolved.to_str() {
         Some(name) => Ok(name.to_owned()),
-        None => Err(ConfigError::PathNotText { file: resolved }),
+        None => Err(ConfigError::PathNotText(resolved)),
     }
 }
 
@@ -155,11 +154,10 @@ fn read_list(list: &Path) -> Result<Map<String, Value>, ConfigError> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Map::new()),
         Err(reason) => {
-            return Err(ConfigError::TrustListUnreadable { list: list.to_owned(), reason });
+            return Err(ConfigError::TrustListUnreadable(list.to_owned(), reason));
         }
     };
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ConfigError::TrustListCorrupt { list: list.to_owned(), reason: error.to_string() })
+    serde_json::from_slice(&bytes).map_err(|error| ConfigError::TrustListCorrupt(list.to_owned(), error.to_string()))
 }
 
 /// Reads the list, changes its configs and writes it, under the lock of the list: of two that accept something at once, both
@@ -168,8 +166,8 @@ fn change_list<T>(
     list: &Path,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<T, &'static str>,
 ) -> Result<T, ConfigError> {
-    let unwritable = |reason: std::io::Error| ConfigError::TrustListUnwritable { list: list.to_owned(), reason };
-    let corrupt = |reason: &str| ConfigError::TrustListCorrupt { list: list.to_owned(), reason: reason.to_owned() };
+    let unwritable = |reason: std::io::Error| ConfigError::TrustListUnwritable(list.to_owned(), reason);
+    let corrupt = |reason: &str| ConfigError::TrustListCorrupt(list.to_owned(), reason.to_owned());
     let _lock = PrivateFile::lock(list).map_err(unwritable)?;
     let mut content = read_list(list)?;
     let configs = content.entry("configs").or_insert_with(|| json!({}));

@@ -41,8 +41,8 @@ impl Guard {
             loopback_only: server.listen.iter().all(|address| address.ip().is_loopback()),
             allowed_origins: server.allowed_origins.clone(),
             allowed_hosts: server.allowed_hosts.clone(),
-            keys: server.keys.iter().map(digest).collect(),
-            _not_logged: Arc::new(Scrubber::new(server.keys.iter().map(ExposeSecret::expose_secret))).watch_the_log(),
+            keys: server.keys.iter().map(|key| digest(key)).collect(),
+            _not_logged: Arc::new(Scrubber::new(server.keys.iter().map(|key| key.expose_secret()))).watch_the_log(),
         }
     }
 

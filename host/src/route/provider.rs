@@ -29,7 +29,7 @@ pub struct Provider {
     /// Whether the config leaves it on.
     pub enabled: bool,
     /// Lower first.
-    pub priority: u32,
+    pub priority: u64,
     /// How its accounts share the work.
     pub strategy: Strategy,
     /// `settings` of the config as JSON text.
@@ -104,7 +104,7 @@ impl Provider {
             Forward::default()
         });
         let accounts =
-            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_ref(), env, store);
+            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_deref(), env, store);
         let settings = if configured.settings.is_empty() {
             "{}".to_owned()
         } else {

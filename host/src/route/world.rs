@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    pub fn priority(mut self, provider: &'static str, priority: u32) -> Self {
+    pub fn priority(mut self, provider: &'static str, priority: u64) -> Self {
         self.configured.entry(provider).or_default().priority = priority;
         self
     }

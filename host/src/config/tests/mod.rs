@@ -13,7 +13,7 @@ use bitrouter_credential::SecretsIn;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::keys::KEYS;
+use super::keys;
 use super::*;
 use crate::route::Strategy;
 
@@ -134,7 +134,8 @@ fn the_tables_defaults_are_the_defaults() {
     let machine = Machine::new();
     let wanted = format!("{:?}", Config::defaults(&machine.paths()).provider("p"));
     let written = |section: &str| -> String {
-        KEYS.iter()
+        keys::all()
+            .iter()
             .filter(|key| !key.default.is_empty())
             .filter_map(|key| Some(format!("  {}: {}\n", key.path.strip_prefix(section)?, key.default)))
             .filter(|line| !line.split(':').next().unwrap_or_default().contains('.'))
@@ -185,7 +186,7 @@ models:
 credentials: {store: keyring}
 "#,
     );
-    assert_eq!(config.secrets_in, Some(SecretsIn::Keyring));
+    assert_eq!(config.credentials.store, Some(SecretsIn::Keyring));
     let listen: Vec<String> = config.server.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["0.0.0.0:80", "127.0.0.1:81", "[::1]:81"]);
     assert!(config.server.listen_named);

@@ -1,6 +1,6 @@
 //! Every sentence about a place of the file.
 
-use super::super::keys::{KEYS, State};
+use super::super::keys;
 use super::super::*;
 use super::{Machine, config, problems};
 
@@ -143,8 +143,8 @@ fn an_origin_that_is_none_is_refused_with_its_own_reason() {
 
 #[test]
 fn every_announced_key_is_refused_with_what_it_will_do() {
-    for key in KEYS {
-        let State::NotYet(what) = key.state else {
+    for key in keys::all() {
+        let Some(what) = key.takes.not_yet else {
             continue;
         };
         let path = key.path.replace("<id>", "openai");

@@ -1,0 +1,63 @@
+//! The section `providers`: a block for each provider, by its id.
+
+use std::collections::BTreeMap;
+
+use super::read::{Entry, Reader, join};
+use super::section::{Block, Body, Section, Shape};
+use super::{Fault, Problem, Provider};
+
+/// The blocks, by id.
+pub(super) struct Providers;
+
+impl Block<BTreeMap<String, Provider>> for Providers {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>, into: &mut BTreeMap<String, Provider>) {
+        for (name, node) in reader.entries(entry, &["<id>"]) {
+            let (id, place) = (name.text.clone(), name.place);
+            if !is_id(&id) {
+                reader.problem(Problem { place, fault: Fault::ProviderId { id } });
+                continue;
+            }
+            let entry = Entry { key: &join(entry.key, &id), place, node };
+            let mut block = Provider { place, ..Provider::default() };
+            reader.section(&entry, &mut block);
+            if let Err(problem) = block.join_api_base(&entry) {
+                reader.problem(problem);
+            }
+            into.insert(id, block);
+        }
+    }
+
+    fn body(&self) -> Body {
+        Body::Section(Shape::ByProvider, Provider::members())
+    }
+}
+
+impl Provider {
+    /// `api_base` is short for `origins.api`: where both are there, the second of the file must say what the first did.
+    fn join_api_base(&mut self, entry: &Entry<'_>) -> Result<(), Problem> {
+        let Some(base) = self.api_base.take() else { return Ok(()) };
+        match self.origins.get("api") {
+            Some(api) if *api != base => {
+                let names = ["api_base", "origins"].into_iter().filter_map(|name| entry.node.entry(name));
+                let place = names.map(|(name, _)| name.place).max().unwrap_or(entry.place);
+                Err(Problem { place, fault: Fault::OriginsDiffer { key: join(entry.key, "api_base") } })
+            }
+            _ => {
+                self.origins.insert("api".to_owned(), base);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether two blocks mean the same, wherever in the file they stand.
+    pub fn says_the_same_as(&self, other: &Provider) -> bool {
+        *self == Provider { place: self.place, ..other.clone() }
+    }
+}
+
+/// The grammar that a description's id has.
+fn is_id(id: &str) -> bool {
+    id.len() <= 32
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
