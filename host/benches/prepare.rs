@@ -9,9 +9,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use bitrouter::plugin::compile::Compiler;
-use bitrouter::plugin::contract::{Call, Field};
-use bitrouter::plugin::{Budget, Cache, Digest, HookBody, Loader, Origin, Plugin, Runtime};
+use bitrouter_plugin::compile::Compiler;
+use bitrouter_plugin::contract::{Call, Field};
+use bitrouter_plugin::{Budget, Cache, Digest, HookBody, Loader, Origin, Plugin, Runtime};
+
 use bitrouter_document::Document;
 
 const RUNS: usize = 400;

@@ -8,11 +8,11 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use bitrouter_credential::Store;
+use bitrouter_plugin::compile::Compiler;
+use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
 
 use crate::config::{Config, Paths};
 use crate::gateway::{Bodies, Guard};
-use crate::plugin::compile::Compiler;
-use crate::plugin::{Budget, Cache, CacheKey, Loader, Registry, Runtime, Sources};
 use crate::route::{Cooldowns, Directory, Learned, Windows};
 use crate::telemetry::Requests;
 
@@ -39,8 +39,8 @@ fn lacking(providers: &[&str]) -> Option<String> {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The engine refuses its settings.
-    #[error("the WebAssembly engine cannot start: {0}")]
-    Engine(wasmtime::Error),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The binary cannot find itself.
     #[error("the program's own file cannot be found, so no component can be compiled: {0}")]
     Program(std::io::Error),
@@ -127,7 +127,7 @@ fn sources(config: &Config, paths: &Paths) -> Sources {
 pub fn loader(config: &Config, paths: &Paths) -> Result<Loader, StartError> {
     let memory = usize::try_from(config.plugins.memory).unwrap_or(usize::MAX);
     let budget = Budget { cpu: config.plugins.budget, memory, ..Budget::default() };
-    let runtime = Runtime::new(budget).map_err(StartError::Engine)?;
+    let runtime = Runtime::new(budget)?;
     let cache = cache(paths, runtime.compatibility());
     Ok(Loader::new(runtime, cache, Compiler::current().map_err(StartError::Program)?))
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bitrouter_contract::FailureKind;
 use bitrouter_credential::{BindingError, Timestamp};
 use bitrouter_dialect::{ApiError, ErrorKind};
+use bitrouter_plugin::HookError;
+use bitrouter_plugin::contract::Failure;
 use bitrouter_upstream::SendError;
 use http::StatusCode;
 
 use crate::pipeline::Page;
-use crate::plugin::HookError;
-use crate::plugin::contract::Failure;
 use crate::route::cooldown::Reason as Cool;
 use crate::route::{Ends, Own};
 

@@ -15,7 +15,6 @@ pub mod error;
 pub mod gateway;
 pub mod memory;
 pub mod pipeline;
-pub mod plugin;
 pub mod route;
 pub mod side;
 pub mod telemetry;

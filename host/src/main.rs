@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use bitrouter_plugin::compile;
+
 use bitrouter::cli::{self, open_page};
-use bitrouter::plugin::compile;
 
 // A gateway allocates on every request from several threads, where this allocator beats the system's.
 #[global_allocator]

@@ -8,12 +8,13 @@ mod components;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitrouter::plugin::compile::Compiler;
-use bitrouter::plugin::contract::{Account, Answer, Call, Event, Failure, Field, Request, Trouble};
-use bitrouter::plugin::{
+use bitrouter_plugin::compile::Compiler;
+use bitrouter_plugin::contract::{Account, Answer, Call, Event, Failure, Field, Request, Trouble};
+use bitrouter_plugin::{
     Budget, Cache, Digest, HookBody, HookError, LoadError, Loader, Origin, Plugin, Prepared, REWRITERS, Rewriter,
     Runtime,
 };
+
 use bitrouter_document::Document;
 use tempfile::TempDir;
 

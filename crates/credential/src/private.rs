@@ -34,3 +34,21 @@ impl PrivateFile {
         Reserved::beside(file, text.len())?.replace(text)
     }
 }
+
+/// A path as a POSIX shell takes it, for the commands that sentences give.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:,=".contains(&byte));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_command_is_quoted_when_a_shell_would_split_it() {
+        assert_eq!(shell_word(Path::new("/a/b.yaml")), "/a/b.yaml");
+        assert_eq!(shell_word(Path::new("/it's/b c")), r"'/it'\''s/b c'");
+    }
+}

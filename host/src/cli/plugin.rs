@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bitrouter_contract::description::Description;
+use bitrouter_plugin::compile::MAX_COMPONENT;
+use bitrouter_plugin::trust::{Grant, Lock};
+use bitrouter_plugin::{Digest, file};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -18,9 +21,6 @@ use super::providers::{RefusedRow, Row, not_loaded, untrusted};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
-use crate::plugin::compile::MAX_COMPONENT;
-use crate::plugin::trust::{Grant, Lock};
-use crate::plugin::{Digest, file};
 use asks::{standing, wants};
 
 #[derive(Debug, Subcommand)]

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::AccountError;
+use bitrouter_plugin::{Origin, Refused};
 use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::plugin::{Origin, Refused};
 use crate::route::nearest::nearest;
 use crate::route::{Provider, Providers, billing_in_words};
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use bitrouter_contract::description::SideKind;
 use bitrouter_credential::Store;
+use bitrouter_plugin::Refused;
 use tokio::runtime::Runtime;
 
 use super::{Global, print};
 use crate::app::App;
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
 use crate::memory;
-use crate::plugin::Refused;
 use crate::route::Providers;
 use crate::side;
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bitrouter_contract::origin::OriginError;
+use bitrouter_credential::shell_word;
 use thiserror::Error;
 
 use super::Place;
@@ -302,22 +303,4 @@ fn unknown_provider(near: &Option<String>) -> String {
 
 fn again(changed: bool) -> &'static str {
     if changed { " again: it has changed since" } else { "" }
-}
-
-/// A path as a POSIX shell takes it.
-pub(crate) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:,=".contains(&byte));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_in_a_command_is_quoted_when_a_shell_would_split_it() {
-        assert_eq!(shell_word(Path::new("/a/b.yaml")), "/a/b.yaml");
-        assert_eq!(shell_word(Path::new("/it's/b c")), r"'/it'\''s/b c'");
-    }
 }

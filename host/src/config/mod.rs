@@ -21,7 +21,6 @@ mod trust;
 mod typed;
 
 pub use commented::text as commented;
-pub(crate) use error::shell_word;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
 pub use find::Source;
 pub use keys::{Config, Credentials, Plugins, Provider, Server, Timeouts};

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use bitrouter_plugin::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use super::watch::{self, Fingerprint};
 use crate::app::{App, Live};
 use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
-use crate::plugin::Snapshot;
 use crate::route::Providers;
 
 /// How often a reload waits for files that are being written, before it reads them as they are.

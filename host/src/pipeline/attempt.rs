@@ -7,6 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, Scrubber, Source};
+use bitrouter_plugin::{HookBody, HookError, Prepared};
+use bitrouter_plugin::{
+    contract,
+    contract::{Answer, Blob, Exchange},
+};
 use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
@@ -14,8 +19,6 @@ use super::failed::Failed;
 use super::{Received, describe, page, send};
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
-use crate::plugin::contract::{self, Answer, Blob, Exchange};
-use crate::plugin::{HookBody, HookError, Prepared};
 use crate::route::{Provider, Target};
 
 /// Exchanges that a component may make before it sends.

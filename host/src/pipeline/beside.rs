@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use bitrouter_credential::{Credential, Scrubber};
+use bitrouter_plugin::HookBody;
+use bitrouter_plugin::{contract, contract::Answer};
 use http::{HeaderMap, StatusCode};
 
 use super::attempt::Attempt;
 use super::{deliver, page, send};
 use crate::error::Error;
-use crate::plugin::HookBody;
-use crate::plugin::contract::{self, Answer};
 use crate::route::Provider;
 
 /// Sends a request without a body and reads the whole answer, whatever its status, as a component sees it. With it comes

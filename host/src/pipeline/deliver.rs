@@ -10,6 +10,10 @@ use axum::response::Response;
 use bitrouter_contract::answer_headers;
 use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
+use bitrouter_plugin::{
+    contract,
+    contract::{Delivery, Failure, Field, Trouble},
+};
 use bitrouter_upstream::Deadlines;
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -23,7 +27,6 @@ use super::limits::Limits;
 use super::page::{self, Page};
 use super::{Received, explain};
 use crate::error::{Error, Status};
-use crate::plugin::contract::{self, Delivery, Failure, Field, Trouble};
 use crate::route::Provider;
 use crate::telemetry::Finished;
 

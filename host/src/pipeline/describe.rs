@@ -1,10 +1,10 @@
 //! The call as a component sees it.
 
 use bitrouter_contract::pattern;
+use bitrouter_plugin::contract::{Account, Call, Field};
 
 use super::attempt::Attempt;
 use crate::gateway::Endpoint;
-use crate::plugin::contract::{Account, Call, Field};
 use crate::route::Target;
 
 /// The longest claim that a component is shown, in bytes.

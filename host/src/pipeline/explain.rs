@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bitrouter_credential::Scrubber;
+use bitrouter_plugin::contract::{Failure, Trouble};
 
-use crate::plugin::contract::{Failure, Trouble};
 use crate::route::Provider;
 
 /// What the component says; none where it cannot, which the log tells.

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use bitrouter_contract::{answer_headers, pattern};
 use bitrouter_credential::Scrubber;
+use bitrouter_plugin::contract::Field;
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Received;
-use crate::plugin::contract::Field;
 use crate::route::cooldown::Candidate;
 use crate::route::{Provider, Said};
 

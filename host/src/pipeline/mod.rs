@@ -23,10 +23,10 @@ use std::time::Instant;
 
 use axum::response::Response;
 use bitrouter_credential::Scrubber;
+use bitrouter_plugin::contract;
 
 use crate::app::App;
 use crate::gateway::{self, Call};
-use crate::plugin::contract;
 use crate::route::Provider;
 use crate::telemetry::Finished;
 use answer::waiting;

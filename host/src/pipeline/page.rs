@@ -3,12 +3,12 @@
 //!
 //! The way back asks for every answer that is no success, and for the others where it must be JSON or events and is not.
 
+use bitrouter_plugin::contract;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::wait;
 use crate::error::Error;
-use crate::plugin::contract;
 use crate::route::Provider;
 
 /// How much of a body is looked at.

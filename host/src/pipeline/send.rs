@@ -2,6 +2,11 @@
 
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::binding;
+use bitrouter_plugin::HookBody;
+use bitrouter_plugin::{
+    contract,
+    contract::{Delivery, types::Body},
+};
 use bitrouter_upstream::Outgoing;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -10,8 +15,6 @@ use serde::de::IgnoredAny;
 
 use super::attempt::Attempt;
 use crate::error::Error;
-use crate::plugin::HookBody;
-use crate::plugin::contract::{self, Delivery, types::Body};
 
 /// The most headers and query parameters that a component may describe, and the bytes of all of them.
 const MAX_FIELDS: usize = 128;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bitrouter_contract::description::Billing;
 use bitrouter_credential::Store;
+use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
 use super::{Cooldowns, Names, Provider, Wanted, Windows};
 use crate::config::{Config, Paths};
-use crate::plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use crate::side::Known;
 
 /// Turns what the registry has into providers, once for each change.

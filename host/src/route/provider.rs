@@ -9,12 +9,12 @@ use std::sync::Arc;
 use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
+use bitrouter_plugin::Plugin;
 use bitrouter_upstream::{Deadlines, Upstream};
 
 use super::nearest::nearest;
 use super::{Learned, Strategy, Unread, Wanted};
 use crate::config;
-use crate::plugin::Plugin;
 use crate::side::Known;
 pub use catalogue::Listed;
 

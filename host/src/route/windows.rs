@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitrouter_plugin::{contract, contract::Field};
 use serde::{Deserialize, Serialize};
-
-use crate::plugin::contract::{self, Field};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.
 const MOST: usize = 16;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_credential::Store;
+use bitrouter_plugin::{Plugin, Refused};
 use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Learned, Names, Provider, Providers};
 use crate::config::{self, Named, Place};
-use crate::plugin::{Plugin, Refused};
 use crate::side::Known;
 
 /// A gateway's providers before they are put together:
@@ -34,6 +34,11 @@ pub(super) struct World {
     refused: Vec<Refused>,
     foreign: Vec<Value>,
     pending: usize,
+}
+
+/// A component that says this of itself.
+pub(super) fn plugin(description: Value) -> Arc<Plugin> {
+    Plugin::described(serde_json::from_value(description).unwrap(), || bitrouter_tests::component("openai"))
 }
 
 impl World {
@@ -139,12 +144,9 @@ impl World {
                 "origins": {"api": format!("https://{id}.example")}, "serves": {"generate": dialects},
                 "auth": if billing == "free" { json!([]) } else { auth },
             });
-            Plugin::described(serde_json::from_value(description).unwrap())
+            plugin(description)
         };
-        let foreign = self
-            .foreign
-            .iter()
-            .map(|description| Plugin::described(serde_json::from_value(description.clone()).unwrap()).believed(false));
+        let foreign = self.foreign.iter().map(|description| plugin(description.clone()).believed(false));
         let provider = |plugin: Arc<Plugin>| {
             let id = plugin.id.to_string();
             let configured = self.configured.get(&*id).cloned().unwrap_or_default();

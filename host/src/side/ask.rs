@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::description::{SideKind, SideRequest};
+use bitrouter_plugin::contract::types::Body;
+use bitrouter_plugin::contract::{Delivery, Field, Request};
 
 use super::known::Key;
 use super::{Found, Stays, Trouble};
 use crate::pipeline;
-use crate::plugin::contract::types::Body;
-use crate::plugin::contract::{Delivery, Field, Request};
 use crate::route::Provider;
 
 /// How long all of it may take: a page that takes longer is as good as none.

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 
 use bitrouter_contract::OPERATIONS;
 use bitrouter_contract::description::{Model, SideKind};
+use bitrouter_plugin::contract;
 use serde::{Deserialize, Serialize};
-
-use crate::plugin::contract;
 
 /// The most models of one list: aggregators have some hundreds.
 const MOST_MODELS: usize = 4096;

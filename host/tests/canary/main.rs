@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_credential::{Credential, Scrubber, Store};
+use bitrouter_plugin::compile::Compiler;
+use bitrouter_plugin::contract::{Answer, Field, Trouble};
+use bitrouter_plugin::{Budget, Cache, Digest, Loader, Plugin, Registry, Runtime, Sources, settings};
 
 use bitrouter::app::{App, Live};
 use bitrouter::config::{Config, Paths, Provider};
 use bitrouter::gateway;
-use bitrouter::plugin::compile::Compiler;
-use bitrouter::plugin::contract::{Answer, Field, Trouble};
-use bitrouter::plugin::{Budget, Cache, Digest, Loader, Plugin, Registry, Runtime, Sources, settings};
 use bitrouter::route::{Directory, Learned};
 use bitrouter_contract::answer_headers;
 use echo::{SECRET, marker};
@@ -263,7 +263,7 @@ async fn a_secret_that_a_component_was_shown_would_be_found_in_every_form() {
     let home = tempfile::tempdir().unwrap();
     let (loader, recorder) = recording_loader(&home);
     let probe = components::read("tests/probe.wasm");
-    let plugin = loader.load(&probe, Digest::of(&probe), bitrouter::plugin::Origin::BuiltIn).await.unwrap();
+    let plugin = loader.load(&probe, Digest::of(&probe), bitrouter_plugin::Origin::BuiltIn).await.unwrap();
     for (name, form) in echo::forms() {
         let before = settled(&recorder).await.len();
         let headers = [Field { name: "x-ratelimit-echo".into(), value: format!("<{form}>") }];

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, SideKind};
+use bitrouter_plugin::Digest;
+use bitrouter_plugin::{trust, trust::Lock};
 
 use crate::cli::print::{self, Table};
-use crate::plugin::Digest;
-use crate::plugin::trust::{self, Lock};
 use crate::route::billing_in_words as words;
 
 /// Everything that the user is asked to accept.
@@ -203,8 +203,9 @@ fn may_hold_credential(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_plugin::trust::Grant;
+
     use super::*;
-    use crate::plugin::trust::Grant;
 
     fn description(auth: &str, claims: &str) -> Description {
         let json = format!(

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use bitrouter_credential::ScrubStream;
 use bitrouter_dialect::{EventKind, Observer, Splitter};
+use bitrouter_plugin::Rewriter;
+use bitrouter_plugin::contract::Event;
 use bytes::Bytes;
 use futures_util::stream;
 
@@ -14,8 +16,6 @@ use super::{Broken, Source};
 use crate::error::Error;
 use crate::pipeline::Received;
 use crate::pipeline::limits::Limits;
-use crate::plugin::Rewriter;
-use crate::plugin::contract::Event;
 
 /// Starts the rewriter and puts it behind the source. It and its place are given back with the stage.
 pub(in crate::pipeline) async fn stage(source: Source, received: &Received) -> Result<Source, Error> {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, End, Framing, Report, StreamError, Tap};
+use bitrouter_plugin::contract;
 use bytes::Bytes;
 
 use super::{Broken, Ending, Watch};
 use crate::error::Error;
 use crate::pipeline::limits::Limits;
 use crate::pipeline::{Received, explain, failed};
-use crate::plugin::contract;
 use crate::route::Provider;
 use crate::telemetry::{Finished, Outcome};
 

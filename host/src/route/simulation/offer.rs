@@ -12,8 +12,7 @@ use tempfile::TempDir;
 use super::asked::Asked;
 use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
-use crate::plugin::Plugin;
-use crate::route::world::write_private;
+use crate::route::world::{plugin, write_private};
 use crate::route::{Conversation, Learned, Names, Provider, Providers, Wanted, Window};
 use crate::side::Known;
 
@@ -37,7 +36,7 @@ impl Offer {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _inside = runtime.enter();
         let provider = |(id, billing, dialect): (&str, &str, &str)| {
-            let plugin = Plugin::described(serde_json::from_value(description(id, billing, dialect)).unwrap());
+            let plugin = plugin(description(id, billing, dialect));
             let upstream = Arc::new(Upstream::new(Duration::from_secs(1)));
             let (learned, known, store) = (Learned::default(), Known::default(), Arc::clone(&store));
             let provider = Provider::new(plugin, config.provider(id), &|_| None, store, upstream, learned, known);

@@ -210,7 +210,7 @@ mod tests {
             change(&mut other);
             assert!(remembered.get(&other, &HookBody::None).is_none(), "change {index}");
         }
-        let blob = crate::plugin::contract::Blob { content_type: "a/b".into(), length: None };
+        let blob = crate::contract::Blob { content_type: "a/b".into(), length: None };
         assert!(remembered.get(&call(), &HookBody::Opaque(blob)).is_none());
     }
 

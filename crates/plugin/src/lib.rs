@@ -1,7 +1,10 @@
-//! The plugin step: providers as WebAssembly components behind `wit/0.1.0/provider.wit`.
+//! Providers as WebAssembly components behind `wit/0.1.0/provider.wit`.
 //!
 //! The registry loads components at start and at each reload; the pipeline runs their hooks. A component gets a call and a document, never
 //! a socket, a file or a secret.
+
+// Code that was compiled before is loaded in `cache`, with its proof.
+#![deny(unsafe_code)]
 
 mod bench;
 mod cache;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use bitrouter_contract::Description;
 
 pub use cache::{Cache, CacheKey, Digest};
-pub use engine::{Budget, REWRITERS, Runtime, SLOTS, settings};
+pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, HookError, HookState, Prepared};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
@@ -76,7 +79,7 @@ impl Plugin {
 
     /// The same component, believed or not. It is another for whoever compares: all that was made of what it said before is
     /// made anew.
-    pub(crate) fn believed(self: &Arc<Self>, trusted: bool) -> Arc<Self> {
+    pub fn believed(self: &Arc<Self>, trusted: bool) -> Arc<Self> {
         if self.trusted == trusted {
             return Arc::clone(self);
         }
@@ -111,7 +114,7 @@ impl Plugin {
     pub fn to_accept(&self) -> String {
         match &self.origin {
             Origin::BuiltIn => format!("bitrouter plugin trust {}", self.id),
-            Origin::File(path) => format!("bitrouter plugin trust {}", crate::config::shell_word(path)),
+            Origin::File(path) => format!("bitrouter plugin trust {}", bitrouter_credential::shell_word(path)),
         }
     }
 

@@ -102,6 +102,11 @@ fn pool(memory: usize) -> PoolingAllocationConfig {
     pool
 }
 
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine cannot start: {0}")]
+pub struct EngineError(wasmtime::Error);
+
 /// An engine with its clock. Cloning shares both.
 #[derive(Clone)]
 pub struct Runtime {
@@ -112,7 +117,7 @@ pub struct Runtime {
 
 impl Runtime {
     /// Builds the pooling engine that serves requests.
-    pub fn new(budget: Budget) -> wasmtime::Result<Self> {
+    pub fn new(budget: Budget) -> Result<Self, EngineError> {
         let mut config = settings();
         config
             .memory_reservation(budget.memory as u64)
@@ -121,8 +126,8 @@ impl Runtime {
     }
 
     /// Builds an engine from a configuration that the caller has changed, such as one that hands out its own memory.
-    pub fn with(config: Config, budget: Budget) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config)?;
+    pub fn with(config: Config, budget: Budget) -> Result<Self, EngineError> {
+        let engine = Engine::new(&config).map_err(EngineError)?;
         Ok(Runtime { clock: Clock::start(engine.clone()), engine, budget })
     }
 

@@ -154,17 +154,18 @@ impl Loader {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "test-support")]
 impl Plugin {
-    /// A component that says this of itself, for tests of what is decided by a description: it has a built-in one's code.
-    pub(crate) fn described(description: Description) -> Arc<Plugin> {
+    /// A component that says this of itself, for tests of what is decided by a description. Its code is that of the first
+    /// component that was given here.
+    #[allow(clippy::unwrap_used, reason = "it is for tests: a panic is how one fails")]
+    pub fn described(description: Description, component: impl FnOnce() -> Vec<u8>) -> Arc<Plugin> {
         static LINKED: std::sync::OnceLock<(Runtime, PluginPre<HookState>)> = std::sync::OnceLock::new();
         let (runtime, pre) = LINKED.get_or_init(|| {
             let runtime = Runtime::with(super::settings(), super::Budget::default()).unwrap();
             let mut linker = Linker::new(runtime.engine());
             contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).unwrap();
-            let (_, bytes) = crate::app::built_in()[0];
-            let component = Component::new(runtime.engine(), bytes).unwrap();
+            let component = Component::new(runtime.engine(), component()).unwrap();
             (runtime, PluginPre::new(linker.instantiate_pre(&component).unwrap()).unwrap())
         });
         Arc::new(Plugin {

@@ -115,14 +115,14 @@ pub(super) fn wants(description: &Description) -> Option<String> {
 
 /// The first of its origins that is in this machine or its network, or may be. `replaced` knows those that the user's own
 /// config has put in the place of the component's.
-pub(crate) fn reaches_in(description: &Description, replaced: impl Fn(&str) -> bool) -> Option<&str> {
+pub fn reaches_in(description: &Description, replaced: impl Fn(&str) -> bool) -> Option<&str> {
     let public = |url: &str| url.parse::<Origin>().is_ok_and(|origin| origin.is_public());
     let mut own = description.origins.iter().filter(|(name, _)| !replaced(name));
     own.find(|(_, url)| !public(url)).map(|(_, url)| url.as_str())
 }
 
 /// The sentence of a component that is not trusted.
-pub(crate) fn not_trusted(why: &str, to_accept: &str) -> String {
+pub fn not_trusted(why: &str, to_accept: &str) -> String {
     format!("not trusted: {why}. To accept it: {to_accept}")
 }
 

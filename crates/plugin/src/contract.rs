@@ -10,11 +10,11 @@ use wasmparser::{Parser, Payload};
 #[allow(missing_docs)]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit/0.1.0",
+        path: "../../wit/0.1.0",
         world: "plugin",
         imports: { default: trappable },
         exports: { default: async },
-        with: { "bitrouter:provider/host.document": crate::plugin::document::Body },
+        with: { "bitrouter:provider/host.document": crate::document::Body },
     });
 }
 
