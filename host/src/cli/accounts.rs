@@ -4,15 +4,16 @@ use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
-use bitrouter_credential::{AccountError, Source, Timestamp};
+use bitrouter_credential::{Source, Timestamp};
 use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
 use super::providers::known;
 use super::setup::Setup;
-use super::window::{bar, used};
+use super::window::{bar, resets, used};
 use super::{Components, Global, Outcome, span};
+use crate::control::Health;
 use crate::route::{Provider, Providers, Window};
 use crate::side::{Found, Kept, Usage};
 
@@ -65,17 +66,6 @@ struct Row {
     place: Option<String>,
     /// What is known of its limits.
     windows: Vec<Window>,
-}
-
-/// Whether requests can go out with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Health {
-    #[default]
-    Ok,
-    LogInAgain,
-    /// Something else, which the reason names.
-    Unusable,
 }
 
 impl ListAccounts {
@@ -145,10 +135,7 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         });
     }
     for fault in listing.faults() {
-        let health = match fault {
-            AccountError::LogInAgain { .. } => Health::LogInAgain,
-            _ => Health::Unusable,
-        };
+        let health = Health::of(fault);
         let reason = Some(fault.to_string());
         if let Some(entry) = fault.label().and_then(find) {
             rows.push(Row { health, reason, ..stored(entry) });
@@ -252,19 +239,13 @@ fn limits(rows: &[Row], now: Timestamp) -> String {
     for row in rows {
         for window in &row.windows {
             let length = window.length_seconds.map(span::words).unwrap_or_default();
-            let resets = window.resets_at.map(|at| resets(at, now)).unwrap_or_default();
             let told = format!("told {}", span::ago(window.told_at, now));
             let account = format!("{}@{}", row.provider, row.label);
-            table.row([&account, &window.name, &length, &bar(window), &used(window), &resets, &told]);
+            table.row([&account, &window.name, &length, &bar(window), &used(window), &resets(window, now), &told]);
         }
     }
     let table = table.text();
     if table.is_empty() { table } else { format!("\nlimits:\n{table}") }
-}
-
-fn resets(at: u64, now: Timestamp) -> String {
-    let Some(time) = i64::try_from(at).ok().and_then(Timestamp::from_unix) else { return String::new() };
-    time.since(now).map_or_else(String::new, |left| format!("resets {time}, in {}", span::words(left.as_secs())))
 }
 
 /// What is wrong with the accounts that do not work or will not last, and the next step for each.
@@ -386,9 +367,9 @@ p         work   me@example.com  plus  ends in 3 h  -          ok      import of
             limits(&rows, Timestamp::from_unix(10_000).unwrap()),
             "
 limits:
-  p@work  primary   5 h  ████████░░░░░░░░░░░░  42 % used                  resets 1970-01-01T03:49:40Z, in 1 h 3 min  told 1 min ago
-  p@work  requests       ███████████████░░░░░  75 % used, 25 of 100 left                                             told 1 min ago
-  p@work  tokens                               3 left                                                                told 1 min ago
+  p@work  primary   5 h  ████████░░░░░░░░░░░░  42 % used                  resets in 1 h 3 min (1970-01-01T03:49:40Z)  told 1 min 40 s ago
+  p@work  requests       ███████████████░░░░░  75 % used, 25 of 100 left                                              told 1 min 40 s ago
+  p@work  tokens                               3 left                                                                 told 1 min 40 s ago
 "
         );
         assert_eq!(limits(&of_store(), Timestamp::now()), "");

@@ -2,16 +2,15 @@
 
 use bitrouter_credential::Timestamp;
 
-/// A number of seconds: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+/// A number of seconds by its two largest units: `45 s`, `1 min 30 s`, `3 h`, `2 d 4 h`.
 pub(super) fn words(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let both =
-        |large: String, small: u64, unit: &str| if small == 0 { large } else { format!("{large} {small} {unit}") };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{minutes} min"),
-        3600..86_400 => both(format!("{hours} h"), minutes % 60, "min"),
-        _ => both(format!("{days} d"), hours % 24, "h"),
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let largest = UNITS.iter().position(|(_, unit)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
+    let (unit, length) = UNITS[largest];
+    let (many, rest) = (seconds / length, seconds % length);
+    match UNITS.get(largest + 1) {
+        Some((smaller, length)) if rest >= *length => format!("{many} {unit} {} {smaller}", rest / length),
+        _ => format!("{many} {unit}"),
     }
 }
 
@@ -33,12 +32,16 @@ mod tests {
             (0, "0 s"),
             (59, "59 s"),
             (60, "1 min"),
-            (3599, "59 min"),
+            (61, "1 min 1 s"),
+            (3599, "59 min 59 s"),
             (3600, "1 h"),
+            (3659, "1 h"),
             (3660, "1 h 1 min"),
+            (7200, "2 h"),
             (18_000, "5 h"),
             (604_800, "7 d"),
             (604_799, "6 d 23 h"),
+            (200_000, "2 d 7 h"),
         ] {
             assert_eq!(words(seconds), expected);
         }
@@ -47,7 +50,7 @@ mod tests {
     #[test]
     fn what_was_a_moment_ago_or_lies_ahead_is_now() {
         let now = Timestamp::from_unix(10_000).unwrap();
-        for (then, expected) in [(10_050, "just now"), (9950, "just now"), (9800, "3 min ago")] {
+        for (then, expected) in [(10_050, "just now"), (9950, "just now"), (9800, "3 min 20 s ago")] {
             assert_eq!(ago(then, now), expected);
         }
     }

@@ -1,29 +1,24 @@
-//! A window of an account's limit in words: a bar, and how much is used. `accounts` and `status` show it alike.
+//! A window of an account's limit in words: a bar, how much is used, and when it begins anew. `accounts` and `status` show it
+//! alike.
 
+use bitrouter_credential::Timestamp;
+
+use super::span;
 use crate::route::Window;
 
 /// How many characters a bar has.
 const BAR: usize = 20;
 
-/// How much is used, 0 to 100, where that is told or follows from what is left.
-fn percent(window: &Window) -> Option<f64> {
-    let by_units = || {
-        let (limit, left) = (window.limit.filter(|limit| *limit > 0)?, window.remaining?);
-        Some(100.0 - 100.0 * left.min(limit) as f64 / limit as f64)
-    };
-    window.used_percent.or_else(by_units)
-}
-
 /// A bar; nothing where the share is not known.
 pub(super) fn bar(window: &Window) -> String {
-    let Some(percent) = percent(window) else { return String::new() };
+    let Some(percent) = window.used() else { return String::new() };
     let full = (percent.clamp(0.0, 100.0) / 100.0 * BAR as f64).round() as usize;
     "█".repeat(full) + &"░".repeat(BAR - full)
 }
 
 /// The share and the units that are used, as far as they are told.
 pub(super) fn used(window: &Window) -> String {
-    let share = percent(window).map(|percent| format!("{percent:.0} % used"));
+    let share = window.used().map(|percent| format!("{percent:.0} % used"));
     match (share, window.remaining, window.limit) {
         (Some(share), Some(left), Some(limit)) => format!("{share}, {left} of {limit} left"),
         (Some(share), Some(left), None) => format!("{share}, {left} left"),
@@ -33,5 +28,15 @@ pub(super) fn used(window: &Window) -> String {
         (None, Some(left), None) => format!("{left} left"),
         (None, None, Some(limit)) => format!("of {limit}"),
         (None, None, None) => String::new(),
+    }
+}
+
+/// When it begins anew, if that is told.
+pub(super) fn resets(window: &Window, now: Timestamp) -> String {
+    let at = window.resets_at.and_then(|at| Timestamp::from_unix(i64::try_from(at).ok()?));
+    let Some(at) = at else { return String::new() };
+    match at.since(now) {
+        Some(left) => format!("resets in {} ({at})", span::words(left.as_secs())),
+        None => format!("reset at {at}"),
     }
 }

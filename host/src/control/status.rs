@@ -143,6 +143,16 @@ pub enum Health {
     Unusable,
 }
 
+impl Health {
+    /// That of an account which cannot be used.
+    pub(crate) fn of(fault: &AccountError) -> Self {
+        match fault {
+            AccountError::LogInAgain { .. } => Health::LogInAgain,
+            _ => Health::Unusable,
+        }
+    }
+}
+
 /// A provider, an account or a model that is not asked for a while.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -290,10 +300,7 @@ fn accounts(provider: &Provider) -> Vec<Account> {
     let faulty = listing.faults().map(|fault| Account {
         provider: id.to_owned(),
         label: fault.label().unwrap_or("-").to_owned(),
-        health: match fault {
-            AccountError::LogInAgain { .. } => Health::LogInAgain,
-            _ => Health::Unusable,
-        },
+        health: Health::of(fault),
         reason: Some(fault.to_string()),
         ..Account::default()
     });

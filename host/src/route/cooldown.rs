@@ -279,11 +279,8 @@ pub fn end(retry_after: Option<Duration>, resets_at: Option<u64>, now: SystemTim
 
 /// Whether windows say that there is room: at least one does, and none is used up.
 fn has_room(windows: &[Window]) -> bool {
-    let used_up = |window: &Window| {
-        window.used_percent.is_some_and(|used| used >= 100.0)
-            || window.remaining.is_some_and(|remaining| remaining == 0)
-    };
-    let says = |window: &Window| window.used_percent.is_some() || window.remaining.is_some();
+    let used_up = |window: &Window| window.used().is_some_and(|used| used >= 100.0) || window.remaining == Some(0);
+    let says = |window: &Window| window.used().is_some() || window.remaining.is_some();
     windows.iter().any(says) && !windows.iter().any(used_up)
 }
 

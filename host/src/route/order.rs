@@ -75,8 +75,8 @@ struct Used {
 
 impl Used {
     fn of(windows: &[Window]) -> Self {
-        let up = windows.iter().any(|window| percent(window).is_some_and(|percent| percent >= 100.0));
-        let known = windows.iter().filter_map(|window| Some((window.resets_at.unwrap_or(u64::MAX), percent(window)?)));
+        let up = windows.iter().any(|window| window.used().is_some_and(|percent| percent >= 100.0));
+        let known = windows.iter().filter_map(|window| Some((window.resets_at.unwrap_or(u64::MAX), window.used()?)));
         // Two windows that end together count as the fuller one.
         let first = known.min_by(|(end, used), (other_end, other)| end.cmp(other_end).then(other.total_cmp(used)));
         Used { up, percent: first.map_or(0.0, |(_, percent)| percent) }
@@ -85,15 +85,6 @@ impl Used {
     fn compare(&self, other: &Self) -> Ordering {
         self.up.cmp(&other.up).then(self.percent.total_cmp(&other.percent))
     }
-}
-
-/// How much of a window is used, if it says.
-fn percent(window: &Window) -> Option<f64> {
-    window.used_percent.or_else(|| match (window.limit, window.remaining) {
-        (_, Some(0)) => Some(100.0),
-        (Some(limit), Some(remaining)) => Some(100.0 * limit.saturating_sub(remaining) as f64 / limit.max(1) as f64),
-        _ => None,
-    })
 }
 
 /// Rendezvous hashing: each conversation ranks all accounts by a hash of both. An account that goes takes only its own

@@ -38,6 +38,17 @@ pub struct Window {
     pub told_at: u64,
 }
 
+impl Window {
+    /// How much is used, 0 to 100, where that is told or follows from what is left.
+    pub fn used(&self) -> Option<f64> {
+        self.used_percent.or_else(|| match (self.limit, self.remaining) {
+            (_, Some(0)) => Some(100.0),
+            (Some(limit @ 1..), Some(left)) => Some(100.0 - 100.0 * left.min(limit) as f64 / limit as f64),
+            _ => None,
+        })
+    }
+}
+
 type OfAccount = BTreeMap<String, Window>;
 /// By provider and label.
 type All = BTreeMap<String, BTreeMap<String, OfAccount>>;

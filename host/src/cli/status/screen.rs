@@ -6,9 +6,9 @@ use bitrouter_credential::Timestamp;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
-use super::super::window::{bar, used};
+use super::super::span::words;
+use super::super::window::{bar, resets, used};
 use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, Share, State, Status};
-use crate::route::Window;
 use crate::telemetry::Phase;
 
 /// All of it.
@@ -44,7 +44,7 @@ fn head(status: &Status, now: Timestamp) -> String {
     let file = config.file.as_ref().map_or_else(|| NO_CONFIG.to_owned(), |file| file.display().to_string());
     let since = if config.reloads == 0 { "read at the start" } else { "reloaded" };
     let mut table = Table::indented();
-    table.row(["up", &span(status.uptime_seconds)]);
+    table.row(["up", &words(status.uptime_seconds)]);
     table.row(["listening on", &urls.join("  ")]);
     table.row(["config", &format!("{file}, {since} {}", ago(&config.loaded_at, now))]);
     if status.loading > 0 {
@@ -96,26 +96,19 @@ fn accounts(accounts: &[Account], now: Timestamp) -> String {
     text
 }
 
-fn resets(window: &Window, now: Timestamp) -> String {
-    let at = window.resets_at.and_then(|at| Timestamp::from_unix(i64::try_from(at).ok()?));
-    let Some(at) = at else { return String::new() };
-    match at.since(now) {
-        Some(left) => format!("resets in {} ({at})", span(left.as_secs())),
-        None => format!("reset at {at}"),
-    }
-}
-
 fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
     let mut table = Table::indented();
     for cooldown in cooldowns {
         let left = |time: &str| time.parse::<Timestamp>().ok().and_then(|time| time.since(now));
         let until = match left(&cooldown.until) {
-            Some(left) => format!("ends in {} ({})", span(left.as_secs()), cooldown.until),
+            Some(left) => format!("ends in {} ({})", words(left.as_secs()), cooldown.until),
             None => "ends with a request that works".to_owned(),
         };
         let probe = match (cooldown.probing, left(&cooldown.next_probe)) {
             (true, _) => "a request is finding out now".to_owned(),
-            (false, Some(left)) if !left.is_zero() => format!("tried again by one request in {}", span(left.as_secs())),
+            (false, Some(left)) if !left.is_zero() => {
+                format!("tried again by one request in {}", words(left.as_secs()))
+            }
             (false, _) => "tried again by the next request".to_owned(),
         };
         table.row([&cooldown.address, &cooldown.reason, &until, &probe]);
@@ -165,18 +158,7 @@ fn target(provider: &str, account: &str, model: &str) -> String {
 /// How long ago a time was.
 fn ago(time: &str, now: Timestamp) -> String {
     let past = time.parse::<Timestamp>().ok().and_then(|time| now.since(time));
-    past.map_or_else(|| printable(time), |past| format!("{} ago", span(past.as_secs())))
-}
-
-/// A duration by its two largest units.
-pub(super) fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
+    past.map_or_else(|| printable(time), |past| format!("{} ago", words(past.as_secs())))
 }
 
 /// The text over what is on the terminal: each line cut to its width, and what was below it erased.
@@ -201,6 +183,7 @@ pub(super) fn size() -> (usize, usize) {
 mod tests {
     use super::*;
     use crate::control::{Benched, ConfigInForce, RefusedConfig};
+    use crate::route::Window;
 
     fn now() -> Timestamp {
         "2026-01-31T10:00:00Z".parse().unwrap()
@@ -312,8 +295,8 @@ requests under way: 1
   12.3 s  answering  openai-codex@work:gpt-5  responses  req_1
 
 last errors
-  1 h 0 min ago  400        gtp-5  req_0   no such model
-  2 h 0 min ago  broke off  gpt-5  req_00  the upstream sent nothing for 3 s
+  1 h ago  400        gtp-5  req_0   no such model
+  2 h ago  broke off  gpt-5  req_00  the upstream sent nothing for 3 s
 "
         );
     }
@@ -345,7 +328,7 @@ last errors
         };
         assert_eq!(
             cooldowns(&[limit, outage], now()),
-            "  openai-codex@work  usage limit of the plan reached  ends in 2 h 10 min (2026-01-31T12:10:00Z)  tried again by one request in 1 min 0 s
+            "  openai-codex@work  usage limit of the plan reached  ends in 2 h 10 min (2026-01-31T12:10:00Z)  tried again by one request in 1 min
   openai:gpt-5       overloaded                       ends with a request that works             tried again by the next request
 "
         );
@@ -355,12 +338,5 @@ last errors
     fn a_screen_is_cut_to_the_terminal_and_leaves_nothing_of_the_one_before() {
         assert_eq!(redraw("abcdef\ngh\nij\nkl\n", (3, 4)), "\u{1b}[Habc\u{1b}[K\ngh\u{1b}[K\nij\u{1b}[K\u{1b}[J");
         assert_eq!(redraw("a\n", (80, 24)), "\u{1b}[Ha\u{1b}[K\n\u{1b}[J");
-    }
-
-    #[test]
-    fn a_span_is_told_by_its_two_largest_units() {
-        for (seconds, told) in [(0, "0 s"), (61, "1 min 1 s"), (7200, "2 h 0 min"), (200_000, "2 d 7 h")] {
-            assert_eq!(span(seconds), told);
-        }
     }
 }
