@@ -12,7 +12,16 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1.0",
         world: "plugin",
-        imports: { default: trappable },
+        imports: {
+            // What may be long waits for its turn.
+            "bitrouter:provider/host.[method]document.kind": async | trappable,
+            "bitrouter:provider/host.[method]document.size": async | trappable,
+            "bitrouter:provider/host.[method]document.get": async | trappable,
+            "bitrouter:provider/host.[method]document.keys": async | trappable,
+            "bitrouter:provider/host.[method]document.select": async | trappable,
+            "bitrouter:provider/host.[method]document.patch": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
         with: { "bitrouter:provider/host.document": crate::document::Body },
     });

@@ -1,6 +1,7 @@
 //! The `host` interface as a guest sees it: the call's body and the log.
 //!
-//! Called by guests through the linker. Everything here is pure memory work; it never waits and never sees a secret.
+//! Called by guests through the linker. Everything here is pure memory work, which never sees a secret; it waits for nothing
+//! but its turn, where it is long.
 
 use bitrouter_document::{Cell, Document, Edit, Error as DocumentError, Kind};
 use wasmtime::component::Resource;
@@ -24,18 +25,18 @@ const MOST: u32 = 16 << 20;
 
 impl HookState {
     /// Reads the document; `size` says how many values that would be.
-    fn read<T>(
+    async fn read<T: Send>(
         &mut self,
-        size: impl FnOnce(&mut Document) -> Result<usize, DocumentError>,
-        read: impl FnOnce(&mut Document) -> Result<T, DocumentError>,
+        size: impl FnOnce(&mut Document) -> Result<usize, DocumentError> + Send,
+        read: impl FnOnce(&mut Document) -> Result<T, DocumentError> + Send,
     ) -> wasmtime::Result<Result<T, ReadError>> {
         self.untouched = false;
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
         let read = if document.body_len() > LONG_BODY {
-            self.meter.work(|| read(document))
+            self.meter.work(|| read(document)).await
         } else {
             match size(document) {
-                Ok(size) if size > LONG_TABLE => self.meter.work(|| read(document)),
+                Ok(size) if size > LONG_TABLE => self.meter.work(|| read(document)).await,
                 Ok(_) => read(document),
                 Err(error) => Err(error),
             }
@@ -71,7 +72,11 @@ impl imports::Host for HookState {
 }
 
 impl imports::HostDocument for HookState {
-    fn kind(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<GuestKind>, ReadError>> {
+    async fn kind(
+        &mut self,
+        _: Resource<Body>,
+        pointer: String,
+    ) -> wasmtime::Result<Result<Option<GuestKind>, ReadError>> {
         self.read(one, |document| {
             Ok(document.kind(&pointer)?.map(|kind| match kind {
                 Kind::Object => GuestKind::Object,
@@ -82,27 +87,28 @@ impl imports::HostDocument for HookState {
                 Kind::Null => GuestKind::Null,
             }))
         })
+        .await
     }
 
-    fn size(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<u32>, ReadError>> {
-        self.read(one, |document| document.size(&pointer))
+    async fn size(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<u32>, ReadError>> {
+        self.read(one, |document| document.size(&pointer)).await
     }
 
-    fn get(
+    async fn get(
         &mut self,
         _: Resource<Body>,
         pointer: String,
         max: u32,
     ) -> wasmtime::Result<Result<Option<String>, ReadError>> {
-        self.read(one, |document| Ok(document.get(&pointer, max.min(MOST))?.map(|text| text.to_string())))
+        self.read(one, |document| Ok(document.get(&pointer, max.min(MOST))?.map(|text| text.to_string()))).await
     }
 
-    fn keys(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Vec<String>, ReadError>> {
+    async fn keys(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Vec<String>, ReadError>> {
         let size = |document: &mut Document| document.count(&pointer);
-        self.read(size, |document| Ok(document.keys(&pointer)?.into_iter().map(|key| key.to_string()).collect()))
+        self.read(size, |document| Ok(document.keys(&pointer)?.into_iter().map(|key| key.to_string()).collect())).await
     }
 
-    fn select(
+    async fn select(
         &mut self,
         _: Resource<Body>,
         array: String,
@@ -120,9 +126,10 @@ impl imports::HostDocument for HookState {
             };
             Ok(table.rows().map(|row| row.iter().map(cell).collect()).collect())
         })
+        .await
     }
 
-    fn patch(&mut self, _: Resource<Body>, edits: Vec<GuestEdit>) -> wasmtime::Result<Result<(), String>> {
+    async fn patch(&mut self, _: Resource<Body>, edits: Vec<GuestEdit>) -> wasmtime::Result<Result<(), String>> {
         let edits: Vec<Edit<'_>> = edits
             .iter()
             .map(|edit| match edit {
@@ -138,7 +145,7 @@ impl imports::HostDocument for HookState {
         let body = document.body_len();
         let bytes = || edits.iter().map(|edit| text_of(edit, body)).sum::<usize>();
         let long = body > LONG_BODY || edits.len() > LONG_BATCH || bytes() > LONG_EDITS;
-        let patched = if long { self.meter.work(|| document.patch(&edits)) } else { document.patch(&edits) };
+        let patched = if long { self.meter.work(|| document.patch(&edits)).await } else { document.patch(&edits) };
         Ok(patched.map_err(|error| error.to_string()))
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// What the time before a hook's first tick is charged: the clock is not read for a hook that ends before it.
 const TICK: Duration = Duration::from_millis(1);
 /// A hook that has used so much goes on as one of a few. Nearly all end before their first tick.
-const LONG: Duration = Duration::from_millis(4);
+const LONG: Duration = Duration::from_millis(2);
 
 /// The turns to do long work, the host's or a guest's: half of the machine's cores may at once, so that the other half
 /// answers. Whoever waits for one gets it before whoever asks later.
@@ -46,6 +46,17 @@ impl Going {
     fn has_turn(&self) -> bool {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
+
+    /// The guest goes on, on this thread.
+    fn starts(&self) {
+        let now = thread_time().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        self.since.store(now, Ordering::Relaxed);
+    }
+
+    /// For how long it has run since then.
+    fn ran(&self) -> Option<Duration> {
+        Some(thread_time()?.saturating_sub(Duration::from_nanos(self.since.load(Ordering::Relaxed))))
+    }
 }
 
 impl Meter {
@@ -60,11 +71,7 @@ impl Meter {
 
     /// The guest has noticed a tick: how it lets others run, or none if its budget is used up.
     pub(super) fn tick(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let ran = match (&self.going, thread_time()) {
-            (Some(going), Some(now)) => now.saturating_sub(Duration::from_nanos(going.since.load(Ordering::Relaxed))),
-            _ => TICK,
-        };
-        self.used += ran;
+        self.used += self.going.as_ref().and_then(|going| going.ran()).unwrap_or(TICK);
         if self.used >= self.budget {
             return None;
         }
@@ -74,19 +81,18 @@ impl Meter {
 
     /// Does work of the host that may take milliseconds: away from the threads that answer everybody, a few at a time,
     /// and on the guest's account.
-    pub(super) fn work<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    pub(super) async fn work<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let timed = || {
             let before = thread_time();
             let done = work();
             (done, before.zip(thread_time()).map(|(before, after)| after.saturating_sub(before)))
         };
         let has_turn = self.going.as_ref().is_some_and(|going| going.has_turn());
+        // It is never closed, so there is an answer. Threads that waited here would all go on at once afterwards, beside
+        // those that answer.
+        let _turn = if has_turn { None } else { self.turn().await };
         let (done, took) = match Handle::try_current() {
-            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| {
-                // It is never closed, so there is an answer.
-                let _turn = if has_turn { None } else { handle.block_on(TURNS.acquire()).ok() };
-                timed()
-            }),
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(timed),
             _ => timed(),
         };
         // From the first tick on, the next one finds it in the thread's time.
@@ -94,6 +100,14 @@ impl Meter {
             self.used += took.unwrap_or(TICK);
         }
         done
+    }
+
+    /// Waits for a turn. It may go on on another thread.
+    async fn turn(&mut self) -> Option<SemaphorePermit<'static>> {
+        self.used += self.going.as_ref().and_then(|going| going.ran()).unwrap_or_default();
+        let turn = TURNS.acquire().await.ok();
+        self.going.as_ref().inspect(|going| going.starts());
+        turn
     }
 
     /// The hook has ended; an instance that lives on has no turn meanwhile.
@@ -110,8 +124,7 @@ async fn rest(going: Arc<Going>, long: bool) {
     if long {
         going.turn(TURNS.acquire().await.ok());
     }
-    let now = thread_time().map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-    going.since.store(now, Ordering::Relaxed);
+    going.starts();
 }
 
 /// The CPU time that this thread has used; none where the system does not say it to the microsecond. Then each tick is
@@ -182,8 +195,33 @@ mod tests {
             for _ in 0..ticks {
                 meter.tick().expect("there is a budget").await;
             }
-            meter.work(|| spin(Duration::from_millis(25)));
+            meter.work(|| spin(Duration::from_millis(25))).await;
             assert!(meter.tick().is_none(), "after {ticks} ticks");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guest_that_waits_for_a_turn_to_have_work_done_is_charged_for_itself_alone_and_holds_no_thread() {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let turns = TURNS.acquire_many((cores / 2).max(1) as u32).await.unwrap();
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                tokio::spawn(async {
+                    let mut meter = Meter::new(Duration::from_millis(50));
+                    meter.tick().expect("there is a budget").await;
+                    meter.work(|| spin(Duration::from_millis(2))).await;
+                    meter.tick().map(|_| meter.used)
+                })
+            })
+            .collect();
+        // Both threads are free meanwhile, and what they do is nobody's of those that wait.
+        for _ in 0..4 {
+            tokio::spawn(async { spin(Duration::from_millis(30)) }).await.unwrap();
+        }
+        drop(turns);
+        for guest in waiting {
+            let used = guest.await.unwrap().expect("it is within its budget");
+            assert!((Duration::from_millis(3)..Duration::from_millis(20)).contains(&used), "{used:?}");
         }
     }
 
@@ -199,7 +237,7 @@ mod tests {
                 meter.tick().expect("there is a budget").await;
                 seen = seen.max(AT_ONCE.fetch_add(1, Ordering::SeqCst) + 1);
                 // It has its turn already: more work of the host waits for none.
-                meter.work(|| spin(Duration::from_micros(300)));
+                meter.work(|| spin(Duration::from_micros(300))).await;
                 AT_ONCE.fetch_sub(1, Ordering::SeqCst);
             }
             seen
