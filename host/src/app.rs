@@ -10,10 +10,11 @@ use arc_swap::ArcSwap;
 use bitrouter_credential::Store;
 use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
+use bitrouter_route::{Cooldowns, Windows};
 
 use crate::config::{Config, Paths};
 use crate::gateway::{Bodies, Guard};
-use crate::route::{Cooldowns, Directory, Learned, Windows};
+use crate::route::{Directory, Learned};
 use crate::telemetry::Requests;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));

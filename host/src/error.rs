@@ -11,12 +11,12 @@ use bitrouter_credential::{BindingError, Timestamp};
 use bitrouter_dialect::{ApiError, ErrorKind};
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
+use bitrouter_route::cooldown::Reason as Cool;
+use bitrouter_route::{AskedError, Ends, Own};
 use bitrouter_upstream::SendError;
 use http::StatusCode;
 
 use crate::pipeline::Page;
-use crate::route::cooldown::Reason as Cool;
-use crate::route::{Ends, Own};
 
 /// A failed request.
 #[derive(Debug, thiserror::Error)]
@@ -92,16 +92,9 @@ pub enum Error {
     /// No model was named.
     #[error("the body names no `model`. Use an address such as openai:gpt-5; `bitrouter models` lists them")]
     NoModel,
-    /// `models` is not what it should be.
-    #[error(
-        "`models` {problem}: it takes a list of 1 to {most} addresses, such as [\"openai-codex:gpt-5.5\", \"openai:gpt-5.5\"]"
-    )]
-    Models {
-        /// What is wrong with it.
-        problem: String,
-        /// The most addresses of a list.
-        most: usize,
-    },
+    /// `model` or `models` is not what it should be.
+    #[error(transparent)]
+    Asked(AskedError),
     /// An address names nothing.
     #[error("{message}")]
     Address {
@@ -327,6 +320,16 @@ fn cooling(reason: Cool) -> ErrorKind {
     }
 }
 
+impl From<AskedError> for Error {
+    fn from(error: AskedError) -> Self {
+        match error {
+            AskedError::Models { .. } | AskedError::Model { .. } => Error::Asked(error),
+            AskedError::Address(error) => Error::address(error.to_string()),
+            AskedError::Body(error) => Error::Json(error),
+        }
+    }
+}
+
 impl Error {
     /// A component's refusal.
     pub(crate) fn refused(provider: String, failure: Failure) -> Self {
@@ -355,7 +358,7 @@ impl Error {
             | Error::Json(_)
             | Error::Multipart(_)
             | Error::NoModel
-            | Error::Models { .. }
+            | Error::Asked(_)
             | Error::Address { .. } => ErrorKind::InvalidRequest,
             Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
             Error::NotServing { .. } | Error::Compiling | Error::NotRefreshed(_) => ErrorKind::Unavailable,
@@ -394,8 +397,8 @@ impl Error {
     pub fn code(&self) -> Option<&'static str> {
         Some(match self {
             Error::NoModel => "model_missing",
-            Error::Models { .. } => "models_invalid",
-            Error::Member { name: "model", .. } => "model_invalid",
+            Error::Asked(AskedError::Models { .. }) => "models_invalid",
+            Error::Asked(_) => "model_invalid",
             Error::Member { .. } => "parameter_invalid",
             Error::Address { .. } | Error::NotListed(_) => "model_not_found",
             Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => "gateway_busy",
@@ -419,7 +422,8 @@ impl Error {
     fn param(&self) -> Option<&'static str> {
         match self {
             Error::NoModel => Some("model"),
-            Error::Models { .. } => Some("models"),
+            Error::Asked(AskedError::Models { .. }) => Some("models"),
+            Error::Asked(_) => Some("model"),
             Error::Address { param, .. } => Some(param),
             Error::Member { name, .. } => Some(name),
             Error::NotListed(_) => Some("model"),
@@ -469,5 +473,35 @@ pub(crate) fn refusal(kind: &str) -> ErrorKind {
         FailureKind::InvalidRequest => ErrorKind::InvalidRequest,
         FailureKind::Unsupported => ErrorKind::NotImplemented,
         FailureKind::Other => ErrorKind::Upstream,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bitrouter_document::Document;
+    use bitrouter_route::Addresses;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_address_names_its_member() {
+        let of = |body: &str| {
+            let mut document = Document::parse(body.to_owned()).unwrap();
+            let asked =
+                Addresses::take(&mut document).map_err(Error::from).and_then(|asked| asked.ok_or(Error::NoModel));
+            let error = asked.unwrap_err().to_api("r");
+            (error.param.unwrap(), error.code.unwrap())
+        };
+        let long = format!(r#"{{"model":"{}"}}"#, "m".repeat(513));
+        for (body, param, code) in [
+            (r#"{"model":null}"#, "model", "model_missing"),
+            (r#"{"models":null}"#, "model", "model_missing"),
+            (r#"{"model":5}"#, "model", "model_invalid"),
+            (r#"{"model":"m","models":[]}"#, "models", "models_invalid"),
+            (r#"{"model":"m","models":[null]}"#, "models", "models_invalid"),
+            (&long, "model", "model_not_found"),
+        ] {
+            assert_eq!(of(body), (param.to_owned(), code.to_owned()), "{body:.40}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Config and plugin call it. They are locked and replaced as the token store is.
 
-use std::io;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +34,21 @@ impl PrivateFile {
     pub fn replace(file: &Path, text: &str) -> io::Result<()> {
         Reserved::beside(file, text.len())?.replace(text)
     }
+}
+
+/// Replaces a file as a whole, readable by this user alone, in a folder that is made if need be: for what may be lost.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.exists() {
+        fs::create_dir_all(folder)?;
+        #[cfg(unix)]
+        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    }
+    // tempfile makes it 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// A path as a POSIX shell takes it, for the commands that sentences give.

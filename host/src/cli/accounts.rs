@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bitrouter_contract::description::SideKind;
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
 use bitrouter_credential::{Source, Timestamp};
+use bitrouter_route::Window;
 use clap::Args;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use super::setup::Setup;
 use super::window::{bar, resets, used};
 use super::{Components, Global, Outcome, span};
 use crate::control::Health;
-use crate::route::{Provider, Providers, Window};
+use crate::route::{Provider, Providers};
 use crate::side::{Found, Kept, Usage};
 
 #[derive(Debug, Args)]

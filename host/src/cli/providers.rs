@@ -9,14 +9,15 @@ use std::process::ExitCode;
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::AccountError;
 use bitrouter_plugin::{Origin, Refused};
+use bitrouter_route::billing_in_words;
+use bitrouter_route::nearest::nearest;
 use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::route::nearest::nearest;
-use crate::route::{Provider, Providers, billing_in_words};
+use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

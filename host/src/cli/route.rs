@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bitrouter_document::Document;
+use bitrouter_route::Addresses;
 use clap::Args;
 
 use super::print::{self, Table};
@@ -13,7 +14,7 @@ use super::providers::{RefusedRow, below, not_loaded};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
 use crate::gateway::{self, Endpoint};
-use crate::route::{Addresses, Explanation, Providers};
+use crate::route::{Explanation, Providers};
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("asked").required(true))]

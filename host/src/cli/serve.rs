@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use bitrouter_route::Cooldowns;
 use clap::Args;
 
 use super::providers::Row;
@@ -20,7 +21,6 @@ use crate::app::{self, App, Live};
 use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
-use crate::route::Cooldowns;
 use crate::side;
 use crate::telemetry::{self, Lines, LogOptions};
 use reader::Reader;

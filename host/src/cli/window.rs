@@ -2,9 +2,9 @@
 //! alike.
 
 use bitrouter_credential::Timestamp;
+use bitrouter_route::Window;
 
 use super::span;
-use crate::route::Window;
 
 /// How many characters a bar has.
 const BAR: usize = 20;

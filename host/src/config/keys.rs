@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bitrouter_contract::Origin;
 use bitrouter_credential::SecretsIn;
+use bitrouter_route::Strategy;
 use serde_json::{Map, Value as Json};
 
 use super::addresses::{self, Folder, HOST_NAME, Listen, URL, Urls, WEB_ORIGIN};
@@ -22,7 +23,6 @@ use super::providers::Providers;
 use super::read::{Entry, Reader};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
 use super::{Guarded, Place};
-use crate::route::Strategy;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

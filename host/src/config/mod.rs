@@ -34,7 +34,7 @@ pub use trust::{Trusted, trust, untrust};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::route::nearest::nearest;
+use bitrouter_route::nearest::nearest;
 
 /// Looks an environment variable up. A closure, so that a test never changes its process.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;

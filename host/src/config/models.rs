@@ -3,14 +3,14 @@
 //! What can be known without the components is checked here, with its place. Whether a provider is there is for
 //! `config check` and `serve` to say, and whether a model is, for the request that asks for it.
 
+use bitrouter_route::address::Address;
+use bitrouter_route::asked::MOST;
 use serde_json::json;
 
 use super::kinds::{Kind, Takes, text};
 use super::read::{Entry, Placed, Reader, join};
 use super::tree::{Name, Node, Value};
 use super::{Fault, Place};
-use crate::route::address::Address;
-use crate::route::asked::MOST;
 
 /// One name under `models:`.
 #[derive(Clone, Debug, PartialEq, Eq)]

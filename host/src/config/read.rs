@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use bitrouter_route::nearest::nearest;
 use serde_json::Value as Json;
 
 use super::expand::{self, Piece};
@@ -15,7 +16,6 @@ use super::section::Section;
 use super::tree::{self, Name, Node, Value};
 use super::trust::{Guard, Standing};
 use super::{Config, ConfigError, Env, Fault, Guarded, Place, Problem};
-use crate::route::nearest::nearest;
 
 /// What a file says.
 pub(super) struct Read {

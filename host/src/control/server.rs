@@ -9,6 +9,8 @@ use axum::extract::State as From;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bitrouter_route::cooldown::Cooling;
+use bitrouter_route::nearest::nearest;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,6 @@ use super::status::{Process, State, Status};
 use crate::app::Live;
 use crate::gateway::Connections;
 use crate::route::Providers;
-use crate::route::cooldown::Cooling;
-use crate::route::nearest::nearest;
 
 /// Which cooldowns are to be lifted: all of them where nothing is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

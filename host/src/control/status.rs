@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bitrouter_credential::{AccountError, Timestamp};
+use bitrouter_route::Window;
+use bitrouter_route::cooldown::Cooling;
 use serde::{Deserialize, Serialize};
 
 use super::reload::InForce;
 use crate::app::App;
-use crate::route::cooldown::Cooling;
-use crate::route::{Provider, Window};
+use crate::route::Provider;
 use crate::telemetry::{self, LastError, Phase, UnderWay};
 
 /// A gateway at one moment. Times are RFC 3339, durations what their names say.

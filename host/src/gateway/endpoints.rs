@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use bitrouter_dialect::{Dialect, LastWord};
 use bitrouter_document::{Document, Kind};
+use bitrouter_route::{Addresses, Wanted};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request};
@@ -22,7 +23,6 @@ use super::{apart, body, models, multipart, place, reply};
 use crate::app::{App, Live};
 use crate::error::Error;
 use crate::pipeline;
-use crate::route::{Addresses, Wanted};
 use crate::telemetry::{Finished, Outcome};
 
 /// A longer body is looked through apart: it takes milliseconds.

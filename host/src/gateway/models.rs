@@ -8,6 +8,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bitrouter_dialect::Dialect;
+use bitrouter_route::Addresses;
+use bitrouter_route::address::Address;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -18,8 +20,7 @@ use super::{place, reply};
 use crate::app::{App, Live};
 use crate::error::Error;
 use crate::pipeline;
-use crate::route::address::Address;
-use crate::route::{Addresses, Providers};
+use crate::route::Providers;
 use crate::telemetry::Finished;
 
 /// The largest catalogue that is looked through for one model.

@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
+use bitrouter_route::{Addresses, asked};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use crate::error::Error;
-use crate::route::{Addresses, asked};
 
 /// What was found in a form.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@
 
 use axum::response::Response;
 use bitrouter_dialect::Dialect;
+use bitrouter_route::nearest::nearest_of_all;
 use http::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use super::endpoints::{self, Endpoint, endpoint};
 use super::reply;
 use crate::error::Error;
-use crate::route::nearest::nearest_of_all;
 
 /// The pages beside calls. A model's own page stands below the last.
 const PAGES: [&str; 3] = ["/", "/health", "/v1/models"];

@@ -14,6 +14,8 @@ use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
+use bitrouter_route::cooldown::Reason;
+use bitrouter_route::{Ends, Meaning};
 use bitrouter_upstream::SendError;
 use bytes::Bytes;
 use http::StatusCode;
@@ -23,8 +25,6 @@ use super::deliver::{self, Delivered};
 use super::wait;
 use crate::error::{self, Error, Status};
 use crate::gateway;
-use crate::route::cooldown::Reason;
-use crate::route::{Ends, Meaning};
 use crate::telemetry::{Finished, Outcome};
 
 /// A failed attempt.

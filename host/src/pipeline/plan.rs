@@ -8,13 +8,14 @@ use std::time::SystemTime;
 
 use bitrouter_contract::description::Billing;
 use bitrouter_credential::{AccountError, Credential};
+use bitrouter_route::cooldown::{Candidate, Reason};
+use bitrouter_route::{Account, Conversation, Own, Passed, Place};
 
 use super::failed::Failed;
 use crate::app::App;
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
-use crate::route::cooldown::{Candidate, Reason};
-use crate::route::{Account, Conversation, Own, Passed, Place, Target};
+use crate::route::Target;
 
 /// The credential of an account, as a journey knows it.
 #[derive(Clone)]

@@ -4,10 +4,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_plugin::contract::Failure;
+use bitrouter_route::Ends;
 use bitrouter_wait::{Ends as Told, LAST, limit_ends, retry_after};
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-
-use crate::route::Ends;
 
 /// Another way to say it, in milliseconds, which clients of OpenAI's read first.
 const RETRY_AFTER_MS: &str = "retry-after-ms";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bitrouter_contract::description::Billing;
+use bitrouter_route::{By, Conversation, Journey, Leg, Own};
 use futures_util::future::select_all;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
@@ -18,7 +19,7 @@ use super::plan::{self, Payer};
 use crate::app::App;
 use crate::error::Error;
 use crate::gateway::{Call, CallBody};
-use crate::route::{By, Conversation, Journey, Leg, Own, Target};
+use crate::route::Target;
 use crate::telemetry::{Finished, Phase};
 
 /// How long a connection may take to open while another target could be asked. Anywhere on Earth a server answers sooner;

@@ -9,10 +9,11 @@ use arc_swap::ArcSwap;
 use bitrouter_contract::description::Billing;
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
+use bitrouter_route::{Cooldowns, Wanted, Windows};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
-use super::{Cooldowns, Names, Provider, Wanted, Windows};
+use super::{Names, Provider};
 use crate::config::{Config, Paths};
 use crate::side::Known;
 

@@ -5,12 +5,12 @@
 use std::time::SystemTime;
 
 use bitrouter_credential::Timestamp;
+use bitrouter_route::cooldown::Candidate;
+use bitrouter_route::nearest::nearest_of_all;
+use bitrouter_route::{Skipped, Wanted};
 use serde::Serialize;
 
-use super::cooldown::Candidate;
-use super::nearest::nearest_of_all;
-use super::skipped::words;
-use super::{Providers, Skipped, Target, Wanted};
+use super::{Providers, Target};
 
 /// What addresses lead to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -159,7 +159,7 @@ fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<Str
         account: accounts.first().cloned(),
         accounts,
         missing: None,
-        billing: words(provider.billing()),
+        billing: bitrouter_route::billing_in_words(provider.billing()),
         origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
         dialects: provider.plugin.dialects(operation).to_vec(),
         // Every request goes up in the client's own dialect.

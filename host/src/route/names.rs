@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use bitrouter_route::address::Address;
+
 use super::Providers;
-use super::address::Address;
 use crate::config::{Fault, Named, Problem};
 
 /// The names, ready to be looked up.

@@ -10,10 +10,11 @@ use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
 use bitrouter_plugin::Plugin;
+use bitrouter_route::nearest::nearest;
+use bitrouter_route::{Strategy, Wanted};
 use bitrouter_upstream::{Deadlines, Upstream};
 
-use super::nearest::nearest;
-use super::{Learned, Strategy, Unread, Wanted};
+use super::{Learned, Unread};
 use crate::config;
 use crate::side::Known;
 pub use catalogue::Listed;

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use bitrouter_contract::description::Billing;
+use bitrouter_route::Wanted;
+use bitrouter_route::address::{Address, AddressError};
+use bitrouter_route::nearest::nearest;
+use bitrouter_route::{Skipped, Why};
 
-use super::address::{Address, AddressError};
-use super::nearest::nearest;
-use super::skipped::{Skipped, Why};
 use super::{Provider, Providers};
 use crate::error::Error;
 
@@ -22,15 +23,6 @@ pub struct Target {
     pub model: String,
     /// The account's label, if the address names one.
     pub label: Option<String>,
-}
-
-/// What an endpoint wants of a provider, in the contract's words.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// The operation.
-    pub operation: &'a str,
-    /// The dialect of the body.
-    pub dialect: &'a str,
 }
 
 impl Providers {
@@ -309,7 +301,7 @@ impl<'a> Decision<'a, '_> {
             .find(|skipped| !matches!(skipped.why, Why::Money { .. } | Why::NoCredential | Why::NotTrusted(_)));
         let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
         Err(match told.cloned() {
-            Some(skipped) => skipped.into_error(served_by()),
+            Some(skipped) => error_of(skipped, served_by()),
             None => Error::Internal("no target was found and nothing says why".to_owned()),
         })
     }
@@ -321,6 +313,23 @@ fn rank(billing: Billing) -> u8 {
         Billing::Subscription => 0,
         Billing::Free => 1,
         Billing::PayPerToken => 2,
+    }
+}
+
+/// The sentence where this is all there is to say of an address. `served_by` are those that serve what is wanted.
+fn error_of(skipped: Skipped, served_by: Vec<String>) -> Error {
+    let provider = skipped.provider;
+    match skipped.why {
+        Why::NotServed(wanted) => Error::NotServed { provider, wanted, served_by },
+        Why::Disabled => {
+            let reason = format!("it is switched off by providers.{provider}.enabled in bitrouter.yaml");
+            Error::NotServing { provider, reason }
+        }
+        Why::Misconfigured(fault) => {
+            let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
+            Error::NotServing { provider, reason }
+        }
+        other => Error::NotServing { provider, reason: other.to_string() },
     }
 }
 

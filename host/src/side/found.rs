@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use bitrouter_contract::OPERATIONS;
 use bitrouter_contract::description::{Model, SideKind};
-use bitrouter_plugin::contract;
+use bitrouter_route::Told;
 use serde::{Deserialize, Serialize};
 
 /// The most models of one list: aggregators have some hundreds.
@@ -85,8 +85,8 @@ impl Found {
 
 impl Usage {
     /// The windows as answers of the provider tell them.
-    pub fn windows(&self) -> Vec<contract::Window> {
-        let windows = self.windows.iter().map(|window| contract::Window {
+    pub fn windows(&self) -> Vec<Told> {
+        let windows = self.windows.iter().map(|window| Told {
             name: window.name.clone(),
             used_percent: window.used_percent,
             limit: window.limit,

@@ -2,11 +2,11 @@
 //! is as good as none. No secret is in it: an answer is scrubbed before a component reads it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bitrouter_credential::Timestamp;
+use bitrouter_credential::{Timestamp, write_private};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -63,21 +63,6 @@ pub(super) fn store(folder: &Path, name: &str, whose: [&str; 3], kept: &Kept) ->
         File { version: VERSION, provider, account, side, told_at: kept.at.to_string(), found: kept.found.clone() };
     forget_old(folder);
     write_private(&folder.join(name), &serde_json::to_vec_pretty(&file)?)
-}
-
-/// Replaces a file as a whole, readable by this user alone, in a folder that is made if need be.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    if !folder.exists() {
-        fs::create_dir_all(folder)?;
-        #[cfg(unix)]
-        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    }
-    // tempfile makes it 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn forget_old(folder: &Path) {

@@ -16,7 +16,6 @@ use bitrouter_contract::description::SideKind;
 use futures_util::StreamExt;
 
 pub use catalogue::Catalogue;
-pub(crate) use kept::write_private;
 
 pub use found::{Found, Usage, UsageWindow};
 pub use kept::Kept;

@@ -7,9 +7,9 @@ use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, SideKind};
 use bitrouter_plugin::Digest;
 use bitrouter_plugin::{trust, trust::Lock};
+use bitrouter_route::billing_in_words as words;
 
 use crate::cli::print::{self, Table};
-use crate::route::billing_in_words as words;
 
 /// Everything that the user is asked to accept.
 pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &Description) -> String {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bitrouter_credential::Timestamp;
+use bitrouter_route::Window;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
@@ -181,9 +182,10 @@ pub(super) fn size() -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_route::Window;
+
     use super::*;
     use crate::control::{Benched, ConfigInForce, RefusedConfig};
-    use crate::route::Window;
 
     fn now() -> Timestamp {
         "2026-01-31T10:00:00Z".parse().unwrap()

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitrouter_credential::SecretsIn;
+use bitrouter_route::Strategy;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::keys;
 use super::*;
-use crate::route::Strategy;
 
 /// A machine with a home, a working directory and an environment.
 struct Machine {

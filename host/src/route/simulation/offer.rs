@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_credential::Store;
+use bitrouter_route::{Conversation, Wanted, Window};
 use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +14,7 @@ use super::asked::Asked;
 use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
 use crate::route::world::{plugin, write_private};
-use crate::route::{Conversation, Learned, Names, Provider, Providers, Wanted, Window};
+use crate::route::{Learned, Names, Provider, Providers};
 use crate::side::Known;
 
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };

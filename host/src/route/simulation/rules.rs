@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::route::cooldown::Reason;
-use crate::route::{Cooldowns, Own};
+use bitrouter_route::cooldown::Reason;
+use bitrouter_route::{Cooldowns, Own};
 
 use super::asked::{Asked, pays};
 use super::traffic::address;

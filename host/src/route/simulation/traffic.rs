@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
 
+use bitrouter_route::{Conversation, Cooldowns, Window};
 use bitrouter_tests::Dice;
 use http::HeaderMap;
 
@@ -12,7 +13,6 @@ use super::offer::Offer;
 use super::rules::Rules;
 use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
 use super::walk::{Login, Walk, candidate, own};
-use crate::route::{Conversation, Cooldowns, Window};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bitrouter_route::Window;
+use bitrouter_route::cooldown::Reason;
 use bitrouter_tests::Dice;
-
-use crate::route::Window;
-use crate::route::cooldown::Reason;
 
 /// Milliseconds since the simulation began.
 pub type Millis = u64;

@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use crate::route::cooldown::{Candidate, Reason};
-use crate::route::journey::{Account, By, Journey, Leg, Place};
-use crate::route::verdict::{Ends, Meaning};
-use crate::route::{Cooldowns, Own};
+use bitrouter_route::cooldown::{Candidate, Reason};
+use bitrouter_route::journey::{Account, By, Journey, Leg, Place};
+use bitrouter_route::verdict::{Ends, Meaning};
+use bitrouter_route::{Cooldowns, Own};
+
 use bitrouter_contract::Scope;
 use bitrouter_contract::{Forward, Reserved};
 use bitrouter_dialect::ErrorKind;

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{All, Window};
-use crate::side::write_private;
+use bitrouter_credential::write_private;
 
 /// The format's version.
 const VERSION: u32 = 1;

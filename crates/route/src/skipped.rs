@@ -5,9 +5,6 @@ use std::fmt;
 
 use bitrouter_contract::description::Billing;
 
-use super::Wanted;
-use crate::error::Error;
-
 /// A provider that a request does not go to although its address leads there.
 #[derive(Clone, Debug)]
 pub struct Skipped {
@@ -41,25 +38,6 @@ pub enum Why {
         /// How the first is.
         chosen: Billing,
     },
-}
-
-impl Skipped {
-    /// The sentence where this is all there is to say of an address. `served_by` are those that serve what is wanted.
-    pub(super) fn into_error(self, served_by: Vec<String>) -> Error {
-        let provider = self.provider;
-        match self.why {
-            Why::NotServed(wanted) => Error::NotServed { provider, wanted, served_by },
-            Why::Disabled => {
-                let reason = format!("it is switched off by providers.{provider}.enabled in bitrouter.yaml");
-                Error::NotServing { provider, reason }
-            }
-            Why::Misconfigured(fault) => {
-                let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
-                Error::NotServing { provider, reason }
-            }
-            other => Error::NotServing { provider, reason: other.to_string() },
-        }
-    }
 }
 
 impl fmt::Display for Why {
@@ -99,15 +77,5 @@ pub fn words(billing: Billing) -> &'static str {
         Billing::PayPerToken => "pay-per-token",
         Billing::Subscription => "subscription",
         Billing::Free => "free",
-    }
-}
-
-impl Wanted<'_> {
-    /// As a sentence has it.
-    pub(super) fn words(&self) -> String {
-        match self.operation {
-            "generate" => format!("the {} dialect", self.dialect),
-            operation => operation.to_owned(),
-        }
     }
 }

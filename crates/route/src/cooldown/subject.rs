@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::route::Own;
+use crate::Own;
 
 /// The longest name of a model that is remembered, in bytes. Names come from clients; no provider has one of this length.
 pub(super) const LONGEST_MODEL: usize = 256;

@@ -6,15 +6,40 @@
 use std::ops::Deref;
 
 use bitrouter_document::{Document, Edit, Kind};
+use thiserror::Error;
 
-use super::address;
-use crate::error::Error;
+use super::address::{self, AddressError};
 
 /// The most addresses of one list, in a request or under a name of the config: each may cost a wait before the next.
 pub const MOST: usize = 8;
 
 /// The longest list, in bytes of its JSON: 8 addresses of 512 bytes, written with escapes.
 const MAX_BYTES: u32 = 32 << 10;
+
+/// Why a request asks for nothing that can be looked up.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum AskedError {
+    /// `models` is not what it should be.
+    #[error(
+        "`models` {problem}: it takes a list of 1 to {MOST} addresses, such as [\"openai-codex:gpt-5.5\", \"openai:gpt-5.5\"]"
+    )]
+    Models {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `model` is not what it should be.
+    #[error("`model` {problem}")]
+    Model {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `model` is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The body cannot be read.
+    #[error(transparent)]
+    Body(#[from] bitrouter_document::Error),
+}
 
 /// The addresses that a request names, in order; at least one. Nearly all name one, which takes no list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +52,7 @@ pub enum Addresses {
 
 impl Addresses {
     /// Takes the addresses out of a JSON body, if it names any. `models` does not stay in it.
-    pub fn take(document: &mut Document) -> Result<Option<Self>, Error> {
+    pub fn take(document: &mut Document) -> Result<Option<Self>, AskedError> {
         let kind = document.kind("/models")?;
         let listed = match kind {
             // Some clients write what is not set.
@@ -54,18 +79,21 @@ impl Addresses {
             }
             Some(kind) => {
                 let problem = format!("is of type {kind}: it takes a text, such as \"openai:gpt-5\"");
-                Err(Error::Member { name: "model", problem })
+                Err(AskedError::Model { problem })
             }
         }
     }
 
     /// The one that a request names. What is too long for an address goes no further.
-    pub fn one(model: String) -> Result<Self, Error> {
-        too_long(&model).map_or(Ok(Addresses::One(model)), |problem| Err(Error::address(problem)))
+    pub fn one(model: String) -> Result<Self, AskedError> {
+        match too_long(&model) {
+            Some(error) => Err(error.into()),
+            None => Ok(Addresses::One(model)),
+        }
     }
 
     /// The addresses in the text of a list.
-    pub fn parse_list(json: &str) -> Result<Vec<String>, Error> {
+    pub fn parse_list(json: &str) -> Result<Vec<String>, AskedError> {
         let items: Vec<serde_json::Value> =
             serde_json::from_str(json).map_err(|error| wrong(format!("is not a list of JSON ({error})")))?;
         let addresses = items.into_iter().enumerate().map(|(at, item)| match item {
@@ -77,7 +105,7 @@ impl Addresses {
 }
 
 /// Refuses a list of no addresses and of too many.
-pub fn check(list: Vec<String>) -> Result<Vec<String>, Error> {
+pub fn check(list: Vec<String>) -> Result<Vec<String>, AskedError> {
     match list.len() {
         0 => Err(wrong("is empty".to_owned())),
         1..=MOST => match list.iter().position(|address| too_long(address).is_some()) {
@@ -88,13 +116,12 @@ pub fn check(list: Vec<String>) -> Result<Vec<String>, Error> {
     }
 }
 
-/// The sentence for a text that is too long to be an address.
-fn too_long(address: &str) -> Option<String> {
+fn too_long(address: &str) -> Option<AddressError> {
     let bytes = address.len();
-    (bytes > address::MAX_BYTES).then(|| address::AddressError::TooLong { bytes }.to_string())
+    (bytes > address::MAX_BYTES).then_some(AddressError::TooLong { bytes })
 }
 
-fn list(document: &mut Document) -> Result<Vec<String>, Error> {
+fn list(document: &mut Document) -> Result<Vec<String>, AskedError> {
     match document.get("/models", MAX_BYTES) {
         Ok(json) => Addresses::parse_list(&json.unwrap_or_default()),
         Err(bitrouter_document::Error::TooBig { size }) => Err(wrong(format!("has {size} bytes"))),
@@ -102,8 +129,8 @@ fn list(document: &mut Document) -> Result<Vec<String>, Error> {
     }
 }
 
-fn wrong(problem: String) -> Error {
-    Error::Models { problem, most: MOST }
+fn wrong(problem: String) -> AskedError {
+    AskedError::Models { problem }
 }
 
 impl Deref for Addresses {
@@ -128,11 +155,11 @@ mod tests {
     use super::*;
 
     /// The addresses of a body, and what is left of it.
-    fn take(body: &str) -> Result<(Vec<String>, String), Error> {
+    fn take(body: &str) -> Result<(Vec<String>, String), AskedError> {
         let mut document = Document::parse(body.to_owned()).unwrap();
-        let addresses = Addresses::take(&mut document)?.ok_or(Error::NoModel)?;
+        let addresses = Addresses::take(&mut document)?;
         let left = String::from_utf8(document.output().into_bytes().to_vec()).unwrap();
-        Ok((addresses.to_vec(), left))
+        Ok((addresses.map(|addresses| addresses.to_vec()).unwrap_or_default(), left))
     }
 
     #[test]
@@ -161,27 +188,18 @@ mod tests {
             take(r#"{"model":"m","models":null}"#).unwrap(),
             (vec!["m".to_owned()], r#"{"model":"m"}"#.to_owned())
         );
-        assert!(matches!(take(r#"{"models":null}"#), Err(Error::NoModel)));
+        assert_eq!(take(r#"{"models":null}"#).unwrap().0, [""; 0]);
     }
 
     #[test]
     fn a_model_that_is_no_text_is_told_from_one_that_is_not_there() {
         for body in ["{}", r#"{"model":null}"#, r#"{"model":""}"#] {
-            let error = take(body).unwrap_err().to_api("r");
-            assert_eq!(
-                (error.param.as_deref(), error.code.as_deref()),
-                (Some("model"), Some("model_missing")),
-                "{body}"
-            );
+            assert_eq!(take(body).unwrap().0, [""; 0], "{body}");
         }
         for (model, kind) in [("5", "number"), ("true", "boolean"), ("[\"m\"]", "array"), ("{}", "object")] {
-            let error = take(&format!(r#"{{"model":{model}}}"#)).unwrap_err().to_api("r");
-            assert_eq!(
-                (error.param.as_deref(), error.code.as_deref()),
-                (Some("model"), Some("model_invalid")),
-                "{model}"
-            );
-            assert!(error.message.starts_with(&format!("`model` is of type {kind}: ")), "{}", error.message);
+            let error = take(&format!(r#"{{"model":{model}}}"#)).unwrap_err();
+            assert!(matches!(error, AskedError::Model { .. }), "{model}");
+            assert!(error.to_string().starts_with(&format!("`model` is of type {kind}: ")), "{error}");
         }
     }
 
@@ -220,7 +238,7 @@ mod tests {
         ] {
             let error = take(&format!(r#"{{"model":"m","models":{models}}}"#)).unwrap_err();
             assert!(error.to_string().starts_with(problem), "{models:.40}: {error}");
-            assert_eq!(error.to_api("r").param.as_deref(), Some("models"), "{models:.40}");
+            assert!(matches!(error, AskedError::Models { .. }), "{models:.40}");
         }
     }
 }

@@ -3,21 +3,18 @@
 
 mod kept;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bitrouter_plugin::{contract, contract::Field};
 use serde::{Deserialize, Serialize};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.
 const MOST: usize = 16;
 /// The longest name of a window that is kept, in characters.
 const LONGEST_NAME: usize = 64;
-/// How many things said of one account may wait to be read.
-const UNREAD: usize = 16;
 
 /// One window of a rate limit or of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +46,25 @@ impl Window {
     }
 }
 
+/// A window as a provider tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The provider's name of it.
+    pub name: String,
+    /// 0 to 100, where the provider says it.
+    pub used_percent: Option<f64>,
+    /// How many units it holds.
+    pub limit: Option<u64>,
+    /// How many units are left.
+    pub remaining: Option<u64>,
+    /// Its length in seconds.
+    pub length_seconds: Option<u64>,
+    /// Seconds since 1970 at which it begins anew.
+    pub resets_at: Option<u64>,
+    /// The same as a wait from the moment of the answer on, in seconds.
+    pub resets_in_seconds: Option<u64>,
+}
+
 type OfAccount = BTreeMap<String, Window>;
 /// By provider and label.
 type All = BTreeMap<String, BTreeMap<String, OfAccount>>;
@@ -69,12 +85,12 @@ impl Windows {
     }
 
     /// Keeps what an account's provider told: each window takes the place of the one of its name.
-    pub fn record(&self, provider: &str, label: &str, told: Vec<contract::Window>) {
+    pub fn record(&self, provider: &str, label: &str, told: Vec<Told>) {
         self.record_at(provider, label, told, now());
     }
 
     /// The same for what was told at another time, in seconds since 1970: newer windows stay.
-    pub fn record_at(&self, provider: &str, label: &str, told: Vec<contract::Window>, at: u64) {
+    pub fn record_at(&self, provider: &str, label: &str, told: Vec<Told>, at: u64) {
         let told = told.into_iter().take(MOST).map(|window| checked(window, at));
         let mut windows = lock(&self.told);
         let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
@@ -136,7 +152,7 @@ fn now() -> u64 {
 }
 
 /// A window without what makes no sense.
-fn checked(told: contract::Window, now: u64) -> Window {
+fn checked(told: Told, now: u64) -> Window {
     Window {
         name: told.name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect(),
         used_percent: told.used_percent.filter(|used| used.is_finite()).map(|used| used.clamp(0.0, 100.0)),
@@ -145,50 +161,6 @@ fn checked(told: contract::Window, now: u64) -> Window {
         length_seconds: told.length_seconds,
         resets_at: told.resets_at.or_else(|| now.checked_add(told.resets_in_seconds?)),
         told_at: now,
-    }
-}
-
-/// What an answer said of its account's limits.
-#[derive(Clone, Debug)]
-pub enum Said {
-    /// Its headers that are observed.
-    Headers(Vec<Field>),
-    /// An event that is observed.
-    Event(String),
-}
-
-/// Something said, and when the answer that said it began.
-pub type Heard = (SystemTime, Said);
-
-/// What answers said and no hook has read yet, by account. Bounded: the oldest goes first, and headers take the place
-/// of earlier ones, as each answer says them anew.
-#[derive(Debug, Default)]
-pub struct Unread(Mutex<BTreeMap<Arc<str>, VecDeque<Heard>>>);
-
-impl Unread {
-    /// Adds something; true if nobody reads this account's, so that the caller is to begin.
-    pub fn put(&self, account: &Arc<str>, (heard, said): Heard) -> bool {
-        let mut unread = lock(&self.0);
-        let begin = !unread.contains_key(account);
-        let waiting = unread.entry(Arc::clone(account)).or_default();
-        if matches!(said, Said::Headers(_)) {
-            waiting.retain(|(_, said)| !matches!(said, Said::Headers(_)));
-        }
-        waiting.push_back((heard, said));
-        if waiting.len() > UNREAD {
-            waiting.pop_front();
-        }
-        begin
-    }
-
-    /// Takes all that waits. None if nothing does: the reader ends, and the next to put begins.
-    pub fn take(&self, account: &Arc<str>) -> Option<VecDeque<Heard>> {
-        let mut unread = lock(&self.0);
-        let waiting = unread.get_mut(account).map(std::mem::take).filter(|waiting| !waiting.is_empty());
-        if waiting.is_none() {
-            unread.remove(account);
-        }
-        waiting
     }
 }
 
@@ -201,22 +173,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn told(name: &str) -> contract::Window {
-        contract::Window {
-            name: name.into(),
-            used_percent: None,
-            limit: None,
-            remaining: None,
-            length_seconds: None,
-            resets_at: None,
-            resets_in_seconds: None,
-        }
+    fn told(name: &str) -> Told {
+        Told { name: name.into(), ..Told::default() }
     }
 
     #[test]
     fn a_window_takes_the_place_of_the_one_of_its_name_in_its_account_alone() {
         let windows = Windows::default();
-        let used = |percent| contract::Window { used_percent: Some(percent), ..told("weekly") };
+        let used = |percent| Told { used_percent: Some(percent), ..told("weekly") };
         windows.record("codex", "work", vec![used(10.0), told("primary")]);
         windows.record("codex", "home", vec![used(90.0)]);
         windows.record("codex", "work", vec![used(20.0)]);
@@ -231,13 +195,13 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_not_kept() {
         let windows = Windows::default();
-        let odd = contract::Window {
+        let odd = Told {
             name: format!("two\r\nlines{}", "x".repeat(1000)),
             used_percent: Some(f64::NAN),
             resets_in_seconds: Some(u64::MAX),
             ..told("")
         };
-        windows.record("p", "a", vec![odd, contract::Window { used_percent: Some(1e9), ..told("much") }]);
+        windows.record("p", "a", vec![odd, Told { used_percent: Some(1e9), ..told("much") }]);
         let kept = windows.get("p", "a");
         assert_eq!((kept[0].name.as_str(), kept[0].used_percent), ("much", Some(100.0)));
         assert_eq!(kept[1].name.len(), 64);
@@ -257,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_told_later_stays() {
         let windows = Windows::default();
-        let used = |percent| vec![contract::Window { used_percent: Some(percent), ..told("weekly") }];
+        let used = |percent| vec![Told { used_percent: Some(percent), ..told("weekly") }];
         windows.record_at("p", "a", used(2.0), 2000);
         windows.record_at("p", "a", used(1.0), 1000);
         assert_eq!((windows.get("p", "a")[0].used_percent, windows.get("p", "a")[0].told_at), (Some(2.0), 2000));
@@ -269,7 +233,7 @@ mod tests {
     fn windows_outlive_their_process_and_those_of_two_processes_are_merged() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/windows.json");
-        let used = |percent| vec![contract::Window { used_percent: Some(percent), ..told("weekly") }];
+        let used = |percent| vec![Told { used_percent: Some(percent), ..told("weekly") }];
         let (ours, theirs) = (Windows::kept_in(file.clone()), Windows::kept_in(file.clone()));
         ours.save();
         assert!(!file.exists(), "nothing was told");
@@ -308,35 +272,11 @@ mod tests {
     #[test]
     fn a_window_that_has_begun_anew_says_nothing() {
         let windows = Windows::default();
-        let past = contract::Window { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
-        let coming = contract::Window { resets_in_seconds: Some(1000), ..told("coming") };
+        let past = Told { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
+        let coming = Told { resets_in_seconds: Some(1000), ..told("coming") };
         windows.record("p", "a", vec![past, coming]);
         let kept = windows.get("p", "a");
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].resets_at, Some(kept[0].told_at + 1000));
-    }
-
-    #[test]
-    fn one_reader_at_a_time_gets_the_newest_headers_and_every_event() {
-        let (unread, account) = (Unread::default(), Arc::from("work"));
-        let now = SystemTime::now();
-        let headers = |value: &str| (now, Said::Headers(vec![Field { name: "x".into(), value: value.into() }]));
-        let event = (now, Said::Event("{}".into()));
-        assert!(unread.put(&account, headers("1")));
-        assert!(!unread.put(&account, event.clone()));
-        assert!(!unread.put(&account, headers("2")));
-        assert!(unread.put(&Arc::from("home"), event.clone()));
-        let waiting = unread.take(&account).unwrap();
-        assert!(matches!(&waiting[0], (_, Said::Event(event)) if event == "{}"), "{waiting:?}");
-        assert!(matches!(&waiting[1], (_, Said::Headers(fields)) if fields[0].value == "2"), "{waiting:?}");
-        assert_eq!(waiting.len(), 2);
-        assert!(!unread.put(&account, event.clone()), "the reader is still at work");
-        assert!(unread.take(&account).is_some());
-        assert!(unread.take(&account).is_none());
-        assert!(unread.put(&account, event.clone()), "the reader has ended");
-        for _ in 0..1000 {
-            unread.put(&account, event.clone());
-        }
-        assert_eq!(unread.take(&account).map(|waiting| waiting.len()), Some(16));
     }
 }

@@ -1,0 +1,31 @@
+//! How a target is chosen, and what becomes of the choice when it fails: addresses, the order of accounts, failover as a
+//! plan, cooldowns, and the windows of limits.
+//!
+//! The gateway asks for each request and reports each attempt. Nothing here sends anything, runs a component or knows
+//! what a config looks like; of time it is told.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod asked;
+pub mod conversation;
+pub mod cooldown;
+pub mod journey;
+pub mod nearest;
+pub mod order;
+mod own;
+mod skipped;
+pub mod verdict;
+mod wanted;
+mod windows;
+
+pub use asked::{Addresses, AskedError};
+pub use conversation::Conversation;
+pub use cooldown::Cooldowns;
+pub use journey::{Account, By, Journey, Leg, Passed, Place};
+pub use order::Strategy;
+pub use own::Own;
+pub use skipped::{Skipped, Why, words as billing_in_words};
+pub use verdict::{Ends, Meaning};
+pub use wanted::Wanted;
+pub use windows::{Told, Window, Windows};
