@@ -8,7 +8,7 @@ use bitrouter_contract::Origin;
 use serde_json::json;
 
 use super::Fault;
-use super::kinds::{Kind, Parsed, Takes, text};
+use super::kinds::{Kind, Parsed, Takes, list, text};
 use super::read::{Entry, Placed, Reader, join};
 use super::tree::Value;
 
@@ -37,12 +37,11 @@ impl Kind for Listen {
     }
 
     fn shown(&self, value: &Self::Value) -> String {
-        let addresses: Vec<String> = value.iter().map(|address| format!("\"{address}\"")).collect();
-        format!("[{}]", addresses.join(", "))
+        list(value.iter().map(ToString::to_string))
     }
 
     fn takes(&self) -> Takes {
-        Takes::new("text, or a list", json!({ "anyOf": [text(), { "type": "array", "items": text() }] }))
+        Takes::list(&Takes::text("text"))
     }
 }
 

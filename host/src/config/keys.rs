@@ -15,12 +15,11 @@ use bitrouter_route::Strategy;
 use serde_json::{Map, Value as Json};
 
 use super::addresses::{self, Folder, HOST_NAME, Listen, URL, Urls, WEB_ORIGIN};
-use super::kinds::{
-    ApiKey, Choice, ClientKeys, Flag, List, Maybe, NotYet, Open, Secret, Whole, mebibytes, millis, size, whole,
-};
+use super::kinds::{Choice, Flag, List, Maybe, NotYet, Open, Whole, mebibytes, millis, size, whole};
 use super::models::{Named, Names};
 use super::providers::Providers;
 use super::read::{Entry, Reader};
+use super::secrets::{ApiKey, ClientKeys, Secret};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
 use super::{Guarded, Place};
 

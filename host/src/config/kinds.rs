@@ -6,7 +6,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json, json};
 
 use super::Fault;
@@ -45,6 +44,19 @@ impl Takes {
     pub fn text(words: &str) -> Self {
         Takes::new(words, text())
     }
+
+    /// A list of what an item takes, or one of them.
+    pub fn list(item: &Takes) -> Self {
+        let schema = &item.schema;
+        let words = format!("{}, or a list", item.words);
+        Takes::new(words, json!({ "anyOf": [schema, { "type": "array", "items": schema }] }))
+    }
+}
+
+/// A list of texts as it would be written.
+pub(super) fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.map(|item| format!("\"{item}\"")).collect();
+    format!("[{}]", items.join(", "))
 }
 
 pub(super) fn text() -> Json {
@@ -285,13 +297,11 @@ impl<K: Kind> Kind for List<K> {
     }
 
     fn shown(&self, value: &Self::Value) -> String {
-        let items: Vec<String> = value.iter().map(|item| format!("\"{}\"", self.0.shown(item))).collect();
-        format!("[{}]", items.join(", "))
+        list(value.iter().map(|item| self.0.shown(item)))
     }
 
     fn takes(&self) -> Takes {
-        let Takes { words, schema, .. } = self.0.takes();
-        Takes::new(format!("{words}, or a list"), json!({ "anyOf": [schema, { "type": "array", "items": schema }] }))
+        Takes::list(&self.0.takes())
     }
 }
 
@@ -331,85 +341,6 @@ impl Kind for NotYet {
         // `not: {}` allows no value, so that an editor marks the key.
         let schema = json!({ "description": format!("Not there yet: {}.", self.0), "not": {} });
         Takes { not_yet: Some(self.0), ..Takes::new("keys", schema) }
-    }
-}
-
-/// A secret of the config. Two can be compared, for a reload that has to know whether one has changed.
-#[derive(Clone, Debug)]
-pub struct Secret(SecretString);
-
-impl PartialEq for Secret {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
-impl std::ops::Deref for Secret {
-    type Target = SecretString;
-
-    fn deref(&self) -> &SecretString {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Secret(text.into())
-    }
-}
-
-/// The API key of a provider.
-pub(super) struct ApiKey;
-
-impl Kind for ApiKey {
-    type Value = Secret;
-
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Secret> {
-        let text = reader.text(entry, "text: put the key in quotes")?;
-        // It becomes part of a header: RFC 9110, section 5.5, without the spaces nobody has in a key.
-        if !text.text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(entry.problem(|key| Fault::SecretCharacter { key }));
-        }
-        reader.literal_secret |= !text.expanded;
-        Ok(Secret(text.text.into()))
-    }
-
-    fn takes(&self) -> Takes {
-        Takes::text("text")
-    }
-}
-
-/// The keys that clients have to send.
-pub(super) struct ClientKeys;
-
-impl ClientKeys {
-    /// The shortest. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
-    const SHORTEST: usize = 16;
-}
-
-impl Kind for ClientKeys {
-    type Value = Vec<Secret>;
-
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
-        if !matches!(entry.node.value, Value::List(_)) {
-            return Err(entry.wrong("a list of keys, each on a line of its own after `- `"));
-        }
-        let keys = entry.items().map(|item| {
-            let key = ApiKey.read(&item, reader)?;
-            match key.expose_secret().len() < Self::SHORTEST {
-                true => Err(item.problem(|key| Fault::ShortKey { key, min: Self::SHORTEST })),
-                false => Ok(key),
-            }
-        });
-        keys.collect()
-    }
-
-    fn shown(&self, _: &Self::Value) -> String {
-        "[]".to_owned()
-    }
-
-    fn takes(&self) -> Takes {
-        Takes::new("a list of texts", json!({ "type": "array", "items": text() }))
     }
 }
 

@@ -50,6 +50,10 @@ pub(super) enum Shape {
 }
 
 /// A section under a key: how what stands there becomes `T`. Its keys decide for themselves, so it decides nothing.
+#[diagnostic::on_unimplemented(
+    message = "a key that holds a value has to say what it decides",
+    note = "add `, decides` and a variant of `Guarded`, or `Nothing`, after the kind"
+)]
 pub(super) trait Block<T> {
     fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>, into: &mut T);
     fn body(&self) -> Body;
