@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use bitrouter_credential::Timestamp;
-use bitrouter_route::Window;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
