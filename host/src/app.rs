@@ -12,8 +12,8 @@ use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
 use bitrouter_route::{Cooldowns, Windows};
 
+use crate::call::{Bodies, Guard};
 use crate::config::{Config, Paths};
-use crate::gateway::{Bodies, Guard};
 use crate::route::{Directory, Learned};
 use crate::telemetry::Requests;
 

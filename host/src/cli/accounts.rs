@@ -15,8 +15,8 @@ use super::setup::Setup;
 use super::window::{bar, resets, used};
 use super::{Components, Global, Outcome, span};
 use crate::control::Health;
+use crate::route::known::{Found, Kept, Usage};
 use crate::route::{Provider, Providers};
-use crate::side::{Found, Kept, Usage};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -13,7 +13,8 @@ use super::print::{self, Table};
 use super::providers::{RefusedRow, below, not_loaded};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
-use crate::gateway::{self, Endpoint};
+use crate::call::{self, Endpoint};
+use crate::gateway;
 use crate::route::{Explanation, Providers};
 
 #[derive(Debug, Args)]
@@ -131,8 +132,8 @@ fn read(file: &Path) -> Result<Document, Box<dyn Error>> {
 }
 
 fn endpoint(path: &str) -> Result<&'static Endpoint, String> {
-    let paths = || gateway::paths().collect::<Vec<_>>().join(", ");
-    gateway::endpoint(path).ok_or_else(|| format!("there is no such endpoint; there are {}", paths()))
+    let paths = || call::paths().collect::<Vec<_>>().join(", ");
+    call::endpoint(path).ok_or_else(|| format!("there is no such endpoint; there are {}", paths()))
 }
 
 fn text(explanation: &Explanation) -> String {

@@ -13,8 +13,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::bodies::{Bodies, Share};
 use super::unpack::{self, Encoding};
+use crate::call::{Bodies, Share};
 use crate::config::Server;
 use crate::error::Error;
 

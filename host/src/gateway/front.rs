@@ -22,9 +22,10 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::connections::{Seat, UnderWay};
-use super::place::Place;
-use super::{endpoints, guard, place, reply};
+use super::endpoints;
 use crate::app::Live;
+use crate::call::place::Place;
+use crate::call::{guard, place, reply, request_id};
 use crate::error::Error;
 use crate::telemetry::Requests;
 
@@ -74,7 +75,7 @@ impl Front {
         let origin = request.headers().get(ORIGIN).cloned();
         let answer: Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>> = match place::of(&request) {
             Place::Call(endpoint) if under_way.is_beyond() => {
-                let mut refused = reply::error(&Error::Crowded, endpoint.shape, &endpoints::request_id());
+                let mut refused = reply::error(&Error::Crowded, endpoint.shape, &request_id());
                 refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 Box::pin(ready(Ok(refused)))
             }

@@ -4,7 +4,7 @@
 
 use bitrouter_document::{Document, Error, Kind};
 
-use super::endpoints::{Endpoint, endpoint};
+use crate::call::{Endpoint, endpoint};
 
 /// The path that this body is most likely sent to; none where nothing in it says. `operations` are those that the model is
 /// listed with, none where it is not listed.

@@ -15,9 +15,8 @@ use http::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::endpoints::{CATALOGUE, Call, CallBody, Endpoint, request_id};
-use super::{place, reply};
 use crate::app::{App, Live};
+use crate::call::{CATALOGUE, Call, CallBody, Endpoint, place, reply, request_id};
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::Providers;

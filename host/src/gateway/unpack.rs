@@ -18,7 +18,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::apart;
-use super::bodies::{Bodies, Share};
+
+use crate::call::{Bodies, Share};
 use crate::error::Error;
 
 /// So much is unpacked at once, in some 0.1 ms.

@@ -17,8 +17,8 @@ use http::{HeaderMap, StatusCode};
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
 use super::{Received, describe, page, send};
+use crate::call::{Call, CallBody};
 use crate::error::Error;
-use crate::gateway::{Call, CallBody};
 use crate::route::{Provider, Target};
 
 /// Exchanges that a component may make before it sends.

@@ -24,9 +24,9 @@ use super::answer::fold::{self, Folding};
 use super::answer::{Answer, AnswerBody, Broken, Source, Watcher, rewrite};
 use super::failed::Failed;
 use super::limits::Limits;
-use super::page::{self, Page};
+use super::page;
 use super::{Received, explain};
-use crate::error::{Error, Status};
+use crate::error::{Error, Page, Status};
 use crate::route::Provider;
 use crate::telemetry::Finished;
 

@@ -4,7 +4,7 @@ use bitrouter_contract::pattern;
 use bitrouter_plugin::contract::{Account, Call, Field};
 
 use super::attempt::Attempt;
-use crate::gateway::Endpoint;
+use crate::call::Endpoint;
 use crate::route::Target;
 
 /// The longest claim that a component is shown, in bytes.

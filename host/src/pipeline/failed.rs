@@ -23,8 +23,8 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::deliver::{self, Delivered};
 use super::wait;
+use crate::call;
 use crate::error::{self, Error, Status};
-use crate::gateway;
 use crate::telemetry::{Finished, Outcome};
 
 /// A failed attempt.
@@ -222,7 +222,7 @@ impl Failed {
                 response
             }
             Reply::Theirs { mut headers, .. } => {
-                let mut response = gateway::written_error(&error, shape, &finished.id);
+                let mut response = call::written_error(&error, shape, &finished.id);
                 // What the upstream says beside its body goes on: limits, ids, and when to come back.
                 for (name, value) in response.headers() {
                     if *name != RETRY_AFTER || !headers.contains_key(RETRY_AFTER) {
@@ -232,7 +232,7 @@ impl Failed {
                 *response.headers_mut() = headers;
                 response
             }
-            Reply::Ours(_) => gateway::written_error(&error, shape, &finished.id),
+            Reply::Ours(_) => call::written_error(&error, shape, &finished.id),
         };
         deliver::sign(response.headers_mut(), &finished);
         finished.status = response.status().as_u16();

@@ -26,14 +26,13 @@ use bitrouter_credential::Scrubber;
 use bitrouter_plugin::contract;
 
 use crate::app::App;
-use crate::gateway::{self, Call};
+use crate::call::{self, Call};
 use crate::route::Provider;
 use crate::telemetry::Finished;
 use answer::waiting;
 use failed::Failed;
 
 pub(crate) use beside::beside;
-pub use page::Page;
 
 /// A journey to its answer, or to the failure that the client is told of.
 type Travel = Pin<Box<dyn Future<Output = Result<Response, Box<Spent>>> + Send>>;
@@ -48,7 +47,7 @@ struct Spent {
 struct Received {
     provider: Arc<Provider>,
     account: Arc<str>,
-    endpoint: &'static gateway::Endpoint,
+    endpoint: &'static call::Endpoint,
     call: Box<contract::Call>,
     request: Arc<contract::Request>,
     scrubber: Option<Arc<Scrubber>>,

@@ -8,42 +8,11 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 
 use super::wait;
-use crate::error::Error;
+use crate::error::{Error, Page};
 use crate::route::Provider;
 
 /// How much of a body is looked at.
 const LOOKED_AT: usize = 32 << 10;
-
-/// What a page seems to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// It wants to know whether a person is there.
-    Robots,
-    /// It wants somebody to log in.
-    Login,
-    /// Any other.
-    Other,
-}
-
-impl Page {
-    /// What the rest of the sentence says, and what to do.
-    pub(crate) fn told(self) -> &'static str {
-        match self {
-            Page::Robots => {
-                ", a check for robots it seems. It comes from something in front of the API, not from the API: wait a \
-                 little, or use another network"
-            }
-            Page::Login => {
-                ", one to log in at it seems. It comes from something in front of the API, not from the API: see whether \
-                 this network or a proxy wants a login"
-            }
-            Page::Other => {
-                ". It comes from something in front of the API, not from the API: try again, and see whether the origin \
-                 is right and which proxy is in the way"
-            }
-        }
-    }
-}
 
 /// The page that an answer is, if it is one. `body` is what came of it.
 pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Page> {

@@ -13,8 +13,8 @@ use bitrouter_route::{Account, Conversation, Own, Passed, Place};
 
 use super::failed::Failed;
 use crate::app::App;
+use crate::call::{Call, CallBody};
 use crate::error::Error;
-use crate::gateway::{Call, CallBody};
 use crate::route::Target;
 
 /// The credential of an account, as a journey knows it.

@@ -17,8 +17,8 @@ use super::deliver::Delivered;
 use super::failed::{At, Failed};
 use super::plan::{self, Payer};
 use crate::app::App;
+use crate::call::{Call, CallBody};
 use crate::error::Error;
-use crate::gateway::{Call, CallBody};
 use crate::route::Target;
 use crate::telemetry::{Finished, Phase};
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Names, Provider};
 use crate::config::{Config, Paths};
-use crate::side::Known;
+use crate::route::known::Known;
 
 /// Turns what the registry has into providers, once for each change.
 pub struct Directory {

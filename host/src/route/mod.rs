@@ -5,6 +5,7 @@
 
 mod directory;
 mod explain;
+pub mod known;
 mod names;
 mod provider;
 mod resolve;

@@ -16,7 +16,7 @@ use bitrouter_upstream::{Deadlines, Upstream};
 
 use super::{Learned, Unread};
 use crate::config;
-use crate::side::Known;
+use crate::route::known::Known;
 pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.

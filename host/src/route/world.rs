@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Learned, Names, Provider, Providers};
 use crate::config::{self, Named, Place};
-use crate::side::Known;
+use crate::route::known::Known;
 
 /// A gateway's providers before they are put together:
 ///

@@ -8,10 +8,10 @@ use bitrouter_contract::description::{SideKind, SideRequest};
 use bitrouter_plugin::contract::types::Body;
 use bitrouter_plugin::contract::{Delivery, Field, Request};
 
-use super::known::Key;
-use super::{Found, Stays, Trouble};
+use super::{Stays, Trouble};
 use crate::pipeline;
 use crate::route::Provider;
+use crate::route::known::{Found, Key};
 
 /// How long all of it may take: a page that takes longer is as good as none.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -5,21 +5,11 @@
 //! kept for each account, on disk too, and stay in use while a newer one cannot be had.
 
 mod ask;
-mod catalogue;
-mod found;
-mod kept;
-mod known;
 
 use std::sync::Arc;
 
 use bitrouter_contract::description::SideKind;
 use futures_util::StreamExt;
-
-pub use catalogue::Catalogue;
-
-pub use found::{Found, Usage, UsageWindow};
-pub use kept::Kept;
-pub use known::{Known, Live};
 
 use crate::route::{Provider, Providers};
 

@@ -3,7 +3,7 @@
 use bitrouter_contract::description::Model;
 
 use super::Provider;
-use crate::side::Catalogue;
+use crate::route::known::Catalogue;
 
 /// One model that a provider lists.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use super::asked::Asked;
 use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
+use crate::route::known::Known;
 use crate::route::world::{plugin, write_private};
 use crate::route::{Learned, Names, Provider, Providers};
-use crate::side::Known;
 
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
 

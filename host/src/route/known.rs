@@ -1,6 +1,10 @@
 //! What is known of one provider by its side requests: for each account and each request the last good answer, and when
 //! it is asked for again. Route reads the live lists on the way of requests, without a lock.
 
+mod catalogue;
+mod found;
+mod kept;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +14,11 @@ use arc_swap::{ArcSwap, Guard};
 use bitrouter_contract::description::SideKind;
 use bitrouter_credential::{AccountError, Credential, Timestamp};
 
-use super::kept::{self, Kept};
-use super::{Catalogue, Found};
-use crate::route::Provider;
+use super::Provider;
+
+pub use catalogue::Catalogue;
+pub use found::{Found, Usage, UsageWindow};
+pub use kept::Kept;
 
 /// How long an answer is new.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -33,7 +39,7 @@ pub struct Known {
 
 /// One side request of one account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// The account's label; empty where the provider has no accounts.
     pub account: String,
     /// The side request's name in the description.
@@ -41,7 +47,7 @@ pub(super) struct Key {
 }
 
 /// What is known by one side request of one account.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub kind: SideKind,
     /// Whose answer it is: the account that had the label.
     pub identity: String,
@@ -81,24 +87,24 @@ impl Known {
     }
 
     /// What is to be asked for now.
-    pub(super) fn due(&self) -> Vec<Key> {
+    pub(crate) fn due(&self) -> Vec<Key> {
         let (now, today) = (Instant::now(), Timestamp::now());
         let asked = lock(&self.asked);
         asked.iter().filter(|(_, asked)| asked.is_due(now, today)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Everything of one kind.
-    pub(super) fn all(&self, kind: SideKind) -> Vec<Key> {
+    pub(crate) fn all(&self, kind: SideKind) -> Vec<Key> {
         let asked = lock(&self.asked);
         asked.iter().filter(|(_, asked)| asked.kind == kind).map(|(key, _)| key.clone()).collect()
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<Asked>> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Asked>> {
         lock(&self.asked).get(key).cloned()
     }
 
     /// Keeps an answer, in memory and on disk.
-    pub(super) async fn learn(&self, provider: &Provider, key: &Key, asked: &Asked, found: Found) {
+    pub(crate) async fn learn(&self, provider: &Provider, key: &Key, asked: &Asked, found: Found) {
         let kept = Kept { found, at: Timestamp::now() };
         {
             let mut state = lock(&asked.state);
@@ -138,22 +144,22 @@ impl Asked {
     }
 
     /// How often it was asked for.
-    pub(super) fn rounds(&self) -> u64 {
+    pub(crate) fn rounds(&self) -> u64 {
         lock(&self.state).rounds
     }
 
     /// What went wrong the last time, if something did.
-    pub(super) fn why(&self) -> Option<String> {
+    pub(crate) fn why(&self) -> Option<String> {
         lock(&self.state).why.clone()
     }
 
     /// Whether there is an answer of before.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         lock(&self.state).kept.is_some()
     }
 
     /// Notes that it failed; `after` is how long the provider wants to be left alone. True for the first failure in a row.
-    pub(super) fn failed(&self, why: &str, after: Option<Duration>) -> bool {
+    pub(crate) fn failed(&self, why: &str, after: Option<Duration>) -> bool {
         let mut state = lock(&self.state);
         let wait = FIRST_WAIT.saturating_mul(1 << state.failures.min(6)).max(after.unwrap_or_default()).min(FRESH);
         state.rounds += 1;
@@ -222,7 +228,7 @@ impl Provider {
     }
 
     /// Which account has a label, as far as its claims say it; nothing for a key.
-    pub(super) fn identity(&self, credential: &Credential) -> String {
+    pub(crate) fn identity(&self, credential: &Credential) -> String {
         let names = self.accounts.login().map(|login| login.identity.as_slice()).unwrap_or_default();
         let claims = names.iter().filter_map(|name| credential.claims.iter().find(|(claim, _)| claim == name));
         claims.map(|(name, value)| format!("{name}={value}\n")).collect()

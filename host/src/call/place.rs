@@ -18,7 +18,7 @@ const PAGES: [&str; 3] = ["/", "/health", "/v1/models"];
 const LONGEST: usize = 200;
 
 /// Where a request goes.
-pub(super) enum Place {
+pub(crate) enum Place {
     /// To the pipeline.
     Call(&'static Endpoint),
     /// To the router.
@@ -28,7 +28,7 @@ pub(super) enum Place {
 }
 
 /// Where this request goes.
-pub(super) fn of<B>(request: &Request<B>) -> Place {
+pub(crate) fn of<B>(request: &Request<B>) -> Place {
     let (path, method) = (request.uri().path(), request.method());
     if let Some(endpoint) = endpoint(path) {
         return match *method {
@@ -56,12 +56,12 @@ const CALLED: &str = "POST, OPTIONS";
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// The model that a path below `/v1/models` names, percent-encoded as it came. Names have slashes and colons.
-pub(super) fn model_of(path: &str) -> Option<&str> {
+pub(crate) fn model_of(path: &str) -> Option<&str> {
     path.strip_prefix("/v1/models/").filter(|model| !model.is_empty())
 }
 
 /// The dialect in which an error on this path is written: that of the nearest endpoint.
-pub(super) fn dialect_of(path: &str) -> Dialect {
+pub(crate) fn dialect_of(path: &str) -> Dialect {
     let near = || endpoint(nearest(path)).map(|endpoint| endpoint.shape);
     endpoint(path).map(|endpoint| endpoint.shape).or_else(near).unwrap_or(Dialect::ChatCompletions)
 }
@@ -125,7 +125,7 @@ fn options(allowed: &'static str) -> Box<Response> {
 }
 
 /// A client's text as an error or a log line may have it.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(LONGEST).flat_map(char::escape_debug).collect()
 }
 

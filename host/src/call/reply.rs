@@ -8,7 +8,7 @@ use http::{HeaderName, StatusCode};
 use crate::error::Error;
 
 /// The gateway's id of the request, on every answer.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-bitrouter-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-bitrouter-request-id");
 
 /// The HTTP answer for an error.
 pub fn error(error: &Error, dialect: Dialect, request_id: &str) -> Response {

@@ -41,7 +41,7 @@ pub struct Bodies {
 
 /// A body that is being read.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     size: AtomicUsize,
     /// The size that it waits for; 0 where it does not.
     wants: AtomicUsize,
@@ -51,7 +51,7 @@ pub(super) struct Reader {
 
 /// What one body holds. Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(crate) struct Share {
     bodies: Arc<Bodies>,
     reader: Arc<Reader>,
     size: usize,
@@ -87,7 +87,7 @@ impl Bodies {
     }
 
     /// A body that begins to be read.
-    pub(super) fn share(self: &Arc<Self>) -> Share {
+    pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share { bodies: Arc::clone(self), reader: Arc::default(), size: 0, listed: false }
     }
 
@@ -131,12 +131,12 @@ impl Bodies {
 
 impl Share {
     /// What tells this body to give way.
-    pub(super) fn reader(&self) -> Arc<Reader> {
+    pub(crate) fn reader(&self) -> Arc<Reader> {
         Arc::clone(&self.reader)
     }
 
     /// Makes room for a body of so many bytes; waits a moment for others where there is none.
-    pub(super) async fn grow(&mut self, to: usize) -> Result<(), Error> {
+    pub(crate) async fn grow(&mut self, to: usize) -> Result<(), Error> {
         if to <= self.size || to <= UNCOUNTED {
             return Ok(());
         }
@@ -171,7 +171,7 @@ impl Share {
     }
 
     /// The body is whole: these bytes hold the share until the last of them is dropped.
-    pub(super) fn keeps(mut self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn keeps(mut self, bytes: Vec<u8>) -> Bytes {
         if self.size == 0 {
             return bytes.into();
         }
@@ -181,7 +181,7 @@ impl Share {
     }
 
     /// So much is held now, and no more.
-    pub(super) fn shrink(&mut self, to: usize) {
+    pub(crate) fn shrink(&mut self, to: usize) {
         if let Some(less) = self.size.checked_sub(to).filter(|less| *less > 0) {
             self.size = to;
             self.bodies.held.fetch_sub(less, Relaxed);
@@ -234,7 +234,7 @@ impl Drop for Waiting<'_> {
 
 impl Reader {
     /// Returns once the body has to give way.
-    pub(super) async fn gives_way(&self, bodies: &Bodies) -> Error {
+    pub(crate) async fn gives_way(&self, bodies: &Bodies) -> Error {
         self.told.notified().await;
         bodies.full()
     }

@@ -47,7 +47,7 @@ impl Guard {
     }
 
     /// Lets a request in, or says what it is answered instead: an error, or what a browser asks before it sends one.
-    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
         let origin = match self.check_place(request) {
             Ok(origin) => origin,
             Err(error) => return Err(refused(request, &error)),
@@ -167,7 +167,7 @@ fn refused<B>(request: &Request<B>, error: &Error) -> Response {
 }
 
 /// Lets the page at this origin read an answer, with all of its headers. Only an allowed origin comes this far.
-pub(super) fn allow(mut response: Response, origin: HeaderValue) -> Response {
+pub(crate) fn allow(mut response: Response, origin: HeaderValue) -> Response {
     let headers = response.headers_mut();
     let hidden = [header::SET_COOKIE, header::CONNECTION, header::TRANSFER_ENCODING, header::VARY];
     let own = [header::RETRY_AFTER, reply::REQUEST_ID];

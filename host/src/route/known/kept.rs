@@ -79,8 +79,8 @@ fn forget_old(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Usage;
     use super::*;
-    use crate::side::Usage;
 
     fn kept(plan: &str) -> Kept {
         let usage = Usage { windows: Vec::new(), plan: Some(plan.into()) };

@@ -65,7 +65,7 @@ struct ModelsPage {
 
 impl Found {
     /// Reads the JSON that `interpret` returned. The error says what is wrong with it.
-    pub(super) fn read(kind: SideKind, json: &str) -> Result<Self, String> {
+    pub(crate) fn read(kind: SideKind, json: &str) -> Result<Self, String> {
         match kind {
             SideKind::Models => {
                 let page: ModelsPage = serde_json::from_str(json).map_err(|error| error.to_string())?;

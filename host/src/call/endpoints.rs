@@ -1,0 +1,146 @@
+//! The paths that clients know, and what a call is once its body has been read.
+//!
+//! The gateway makes calls of what comes in, and the pipeline answers them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use bitrouter_dialect::{Dialect, LastWord};
+use bitrouter_document::Document;
+use bitrouter_route::{Addresses, Wanted};
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// One path that takes calls.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The path.
+    pub path: &'static str,
+    /// The contract's name of the operation.
+    pub operation: &'static str,
+    /// The contract's name of the body's dialect.
+    pub dialect: &'static str,
+    /// The dialect whose events and error shapes apply.
+    pub shape: Dialect,
+    /// What says that a streamed answer is whole.
+    pub last_word: LastWord,
+    /// Whether a multipart form is taken beside JSON.
+    pub form: bool,
+    /// Whether a call may leave the model out, as OpenAI's own clients do there.
+    pub model_optional: bool,
+}
+
+const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
+    Endpoint { path, operation, dialect, shape, last_word: LastWord::Dialect, form: false, model_optional: false }
+}
+
+const fn openai(path: &'static str, operation: &'static str, form: bool, last_word: LastWord) -> Endpoint {
+    let shape = Dialect::ChatCompletions;
+    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model_optional: false }
+}
+
+const fn without_model(endpoint: Endpoint) -> Endpoint {
+    Endpoint { model_optional: true, ..endpoint }
+}
+
+static ENDPOINTS: [Endpoint; 14] = [
+    json("/v1/chat/completions", "generate", "chat-completions", Dialect::ChatCompletions),
+    json("/v1/responses", "generate", "responses", Dialect::Responses),
+    json("/v1/responses/compact", "compact", "responses", Dialect::Responses),
+    json("/v1/responses/input_tokens", "count-tokens", "responses", Dialect::Responses),
+    json("/v1/messages", "generate", "messages", Dialect::Messages),
+    openai("/v1/embeddings", "embeddings", false, LastWord::Nothing),
+    openai("/v1/completions", "completions", false, LastWord::Dialect),
+    without_model(openai("/v1/moderations", "moderations", false, LastWord::Nothing)),
+    without_model(openai(
+        "/v1/images/generations",
+        "images/generations",
+        false,
+        LastWord::Each("image_generation.completed"),
+    )),
+    without_model(openai("/v1/images/edits", "images/edits", true, LastWord::Each("image_edit.completed"))),
+    without_model(openai("/v1/images/variations", "images/variations", true, LastWord::Nothing)),
+    openai("/v1/audio/speech", "audio/speech", false, LastWord::Once("speech.audio.done")),
+    openai("/v1/audio/transcriptions", "audio/transcriptions", true, LastWord::Once("transcript.text.done")),
+    openai("/v1/audio/translations", "audio/translations", true, LastWord::Nothing),
+];
+
+/// The catalogue that a provider's own client asks for: a call without a body.
+pub static CATALOGUE: Endpoint = json("/v1/models", "models", "responses", Dialect::Responses);
+
+impl Endpoint {
+    /// What it wants of a provider.
+    pub fn wanted(&self) -> Wanted<'static> {
+        Wanted { operation: self.operation, dialect: self.dialect }
+    }
+}
+
+/// A client's call, read and checked as far as routing needs. It is boxed on its way: each step would copy it.
+pub struct Call {
+    /// Where it came in.
+    pub endpoint: &'static Endpoint,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The client's query string.
+    pub query: Option<String>,
+    /// The addresses of its models, as the client wrote them.
+    pub addresses: Addresses,
+    /// Whether the client asked for a stream.
+    pub streaming: bool,
+    /// What it sent.
+    pub body: CallBody,
+}
+
+/// A call's body. A clone shares its bytes.
+#[derive(Clone, Default)]
+pub enum CallBody {
+    /// A JSON object.
+    Json(Document),
+    /// A multipart form, kept as it came.
+    Form {
+        /// With the boundary.
+        content_type: String,
+        /// All of it.
+        bytes: Bytes,
+        /// Where the model's name stands.
+        model_at: Range<usize>,
+    },
+    /// None.
+    #[default]
+    None,
+}
+
+impl CallBody {
+    /// Its length in bytes, as it came.
+    pub fn len(&self) -> usize {
+        match self {
+            CallBody::Json(document) => document.body_len(),
+            CallBody::Form { bytes, .. } => bytes.len(),
+            CallBody::None => 0,
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The endpoint at a path, for who asks without a request.
+pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+}
+
+/// The paths of all endpoints.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ENDPOINTS.iter().map(|endpoint| endpoint.path)
+}
+
+/// Unique among all requests of all gateways, for practical purposes: a random start, then counting.
+pub fn request_id() -> Arc<str> {
+    static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("req_{:016x}{:08x}", *START, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+}

@@ -1,0 +1,17 @@
+//! A client's call: where it may come in, who may send it, what it is once it is read, what its body holds of memory, and
+//! how its error is written.
+//!
+//! The gateway makes calls and the pipeline answers them; here is what both need of one. Nothing here reads from a
+//! connection or asks a provider.
+
+mod bodies;
+mod endpoints;
+pub mod guard;
+pub mod place;
+pub mod reply;
+
+pub use bodies::Bodies;
+pub(crate) use bodies::Share;
+pub use endpoints::{CATALOGUE, Call, CallBody, Endpoint, endpoint, paths, request_id};
+pub use guard::Guard;
+pub use reply::written as written_error;
