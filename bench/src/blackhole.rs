@@ -123,15 +123,7 @@ fn notes(alone: &Tally, both: &Tally) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::Seen;
-
-    fn tally(seen: impl IntoIterator<Item = (u64, Result<Option<u32>>)>) -> Tally {
-        let mut tally = Tally::new().unwrap();
-        for (milliseconds, attempts) in seen {
-            tally.add(Seen { took: Duration::from_millis(milliseconds), attempts }).unwrap();
-        }
-        tally
-    }
+    use crate::clients::tally;
 
     #[test]
     fn an_error_fails_its_row_and_more_than_one_in_a_hundred_who_waited_theirs() {

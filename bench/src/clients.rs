@@ -163,17 +163,19 @@ impl Tally {
     }
 }
 
+/// What clients saw: after how many milliseconds, and the attempts that the gateway says it took.
+#[cfg(test)]
+pub(crate) fn tally(seen: impl IntoIterator<Item = (u64, Result<Option<u32>>)>) -> Tally {
+    let mut tally = Tally::new().unwrap();
+    for (milliseconds, attempts) in seen {
+        tally.add(Seen { took: Duration::from_millis(milliseconds), attempts }).unwrap();
+    }
+    tally
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tally(seen: impl IntoIterator<Item = (u64, Result<Option<u32>>)>) -> Tally {
-        let mut tally = Tally::new().unwrap();
-        for (milliseconds, attempts) in seen {
-            tally.add(Seen { took: Duration::from_millis(milliseconds), attempts }).unwrap();
-        }
-        tally
-    }
 
     #[test]
     fn who_tried_a_second_target_has_waited_and_so_has_who_saw_an_error() {

@@ -7,6 +7,7 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
 use crate::description::{Auth, Place};
+use crate::pattern::Pattern;
 
 /// Why a header of a component's request, or a name that its description forwards, is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -87,16 +88,14 @@ impl Forward {
     pub fn new(patterns: &[String], reserved: Reserved) -> Result<Self, HeaderError> {
         let mut forward = Forward { reserved, ..Forward::default() };
         for pattern in patterns {
-            let fixed = pattern.strip_suffix('*').unwrap_or(pattern);
-            if fixed.is_empty() && !pattern.is_empty() {
-                forward.prefixes.push("".into());
-                continue;
-            }
-            let name = HeaderName::from_bytes(fixed.as_bytes()).map_err(|_| HeaderError::Name(shown(pattern)))?;
-            if pattern.len() > fixed.len() {
-                forward.prefixes.push(name.as_str().into());
-            } else if !forward.reserved.holds(&name) {
-                forward.names.push(name);
+            let header =
+                |text: &str| HeaderName::from_bytes(text.as_bytes()).map_err(|_| HeaderError::Name(shown(pattern)));
+            match Pattern::of(pattern) {
+                Pattern::Beginning("") => forward.prefixes.push("".into()),
+                Pattern::Beginning(beginning) => forward.prefixes.push(header(beginning)?.as_str().into()),
+                Pattern::Name(name) => {
+                    forward.names.extend(Some(header(name)?).filter(|name| !forward.reserved.holds(name)))
+                }
             }
         }
         Ok(forward)

@@ -18,6 +18,6 @@ pub mod validate;
 pub use description::Description;
 pub use failure::{FailureKind, Scope};
 pub use header::{Forward, HeaderError, Reserved, answer_headers};
-pub use origin::{JoinError, Origin, OriginError};
+pub use origin::{JoinError, Origin, OriginError, is_loopback};
 pub use path::PathError;
 pub use validate::{Invalid, OPERATIONS};

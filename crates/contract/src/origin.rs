@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use http::Uri;
@@ -330,8 +330,11 @@ fn port_of(authority: &Authority, scheme: Scheme) -> Option<u16> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+/// Whether a host, as it stands in a URL or in `Host`, is this machine by a name that is always its own: `localhost`,
+/// 127.0.0.0/8 or `[::1]`. A name that merely leads here, by DNS, is another's.
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Endings of names that are not the internet's: RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`, and what routers and

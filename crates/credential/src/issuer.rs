@@ -14,13 +14,13 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt;
-use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::Timestamp;
 use super::wipe::wipe;
+use super::{Timestamp, claims};
 use bitrouter_upstream::{Outgoing, SendError, TlsError, Upstream};
 
 /// How long a connection may take to open.
@@ -223,6 +223,15 @@ impl Drop for Reply {
 }
 
 impl Tokens {
+    /// When the access token is over, if anything says so: after a login as after a refresh. The issuer's `expires_in` (RFC
+    /// 6749, section 5.1) is meant for clients; the `exp` inside the token is meant for whom it is shown to (RFC 9068,
+    /// section 6), and counts where the issuer says nothing.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        let token = self.access_token.as_ref()?;
+        let said = self.expires_in.map(|lifetime| self.at.plus(lifetime));
+        said.or_else(|| claims::expires_at(token.expose_secret()))
+    }
+
     /// What a success says, made at this moment by the issuer's clock. What is not of the right kind is not there.
     pub fn read(body: &Map<String, Value>, at: Timestamp) -> Self {
         let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty()).map(SecretString::from);
@@ -308,6 +317,21 @@ mod tests {
         let error = reply(400, json!({ "error": "your token canary is bad" })).tokens().unwrap_err();
         assert_eq!(error.to_string(), "auth.example answered 400");
         assert!(matches!(reply(200, json!({})).tokens().unwrap_err(), IssuerError::Malformed { .. }));
+    }
+
+    #[test]
+    fn what_the_issuer_says_of_expiry_counts_before_what_stands_in_the_token() {
+        let token = claims::tests::jwt(&json!({ "exp": 1_800_000_000 }));
+        let tokens = |body: Value| reply(200, body).tokens().unwrap();
+        let both = tokens(json!({ "access_token": token, "expires_in": 60 }));
+        assert_eq!(both.expiry(), Some(both.at.plus(Duration::from_secs(60))));
+        assert_eq!(tokens(json!({ "access_token": token })).expiry(), Timestamp::from_unix(1_800_000_000));
+        assert_eq!(tokens(json!({ "access_token": "opaque" })).expiry(), None);
+        assert_eq!(
+            tokens(json!({ "refresh_token": "r", "expires_in": 60 })).expiry(),
+            None,
+            "no access token, no expiry"
+        );
     }
 
     #[test]

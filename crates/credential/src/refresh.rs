@@ -324,10 +324,9 @@ impl Refresher {
 impl StoredLogin {
     /// Takes what an issuer gave: after a login as after a refresh. What it did not give stays as it was.
     pub fn renew(&mut self, tokens: Tokens, oauth: &Oauth) {
-        let (at, expires_in) = (tokens.at, tokens.expires_in);
+        let (at, expiry) = (tokens.at, tokens.expiry());
         if let Some(access_token) = tokens.access_token {
-            let recorded = claims::expires_at(access_token.expose_secret());
-            self.expires_at = expires_in.map(|seconds| at.plus(seconds)).or(recorded);
+            self.expires_at = expiry;
             self.access_token = access_token;
         }
         self.refresh_token = tokens.refresh_token.or_else(|| self.refresh_token.take());

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bitrouter_contract::pattern;
 use bytes::Bytes;
 
 use crate::event::Event;
@@ -38,7 +39,7 @@ impl Observer {
         if event.data.len() > EVENT_LIMIT {
             return;
         }
-        let named = |name: &str| self.patterns.iter().any(|pattern| matches(pattern, name));
+        let named = |name: &str| pattern::any(&self.patterns, name);
         let name = event.name.and_then(|name| std::str::from_utf8(name).ok());
         let type_name = json::get_text(event.data, "type");
         if !name.is_some_and(named) && !type_name.is_some_and(|name| named(&name)) {
@@ -56,13 +57,5 @@ impl Observer {
     pub fn take(&mut self) -> Vec<Bytes> {
         self.size = 0;
         self.kept.drain(..).collect()
-    }
-}
-
-/// A pattern is a type, or the beginning of one followed by `*`.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => name == pattern,
     }
 }

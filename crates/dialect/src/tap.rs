@@ -193,9 +193,12 @@ impl Tap {
                 let carried = splitter.carried();
                 let (mut at, mut shown) = (0, None);
                 splitter.feed(chunk, |event| {
+                    if shown.is_some() {
+                        return;
+                    }
                     learned.event(&event);
                     at += event.raw.len();
-                    if shown.is_none() && learned.untold() {
+                    if learned.untold() {
                         // What of it has left already is nothing to the client, once its line ends.
                         let begins = (at - event.raw.len()).checked_sub(carried);
                         shown = Some(begins.unwrap_or(at.saturating_sub(carried)).min(chunk.len()));
@@ -216,6 +219,8 @@ impl Tap {
         let whole_without_saying = self.whole_without_saying();
         let learned = &mut self.learned;
         match &mut self.source {
+            // Nothing that follows an error of which the client is told in other words counts, however it was cut.
+            Source::Sse(_) if learned.untold() => {}
             Source::Sse(splitter) => splitter.finish(|event| learned.event(&event)),
             Source::Json(whole) => learned.ended |= whole.is_closed(),
         }

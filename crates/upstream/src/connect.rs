@@ -81,9 +81,7 @@ impl Service<Uri> for Connect {
 
 /// Whether an origin is this machine.
 pub(super) fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    bitrouter_contract::is_loopback(uri.host().unwrap_or_default())
 }
 
 #[cfg(test)]

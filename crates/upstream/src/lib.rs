@@ -35,6 +35,19 @@ pub fn check_environment(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Re
     tls::check(env)
 }
 
+/// What errors call the proxy on the way to an origin, where there is one: its address, without a password that may stand in
+/// it, and the setting that names it. Loopback has none.
+pub fn proxy_to(
+    origin: &http::Uri,
+    env: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+) -> Result<Option<String>, SettingError> {
+    if connect::is_loopback(origin) {
+        return Ok(None);
+    }
+    let proxies = proxy::Proxies::new(env)?;
+    Ok(proxies.on_the_way_to(origin).map(|proxy| proxy.shown()))
+}
+
 /// The body of an answer that comes over this socket, once its head has come.
 #[cfg(any(test, feature = "test-support"))]
 pub async fn received_over(near: tokio::net::TcpStream) -> Received {

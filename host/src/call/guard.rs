@@ -7,8 +7,6 @@ mod idempotency;
 
 use std::sync::Arc;
 
-use std::net::IpAddr;
-
 use axum::response::Response;
 use bitrouter_credential::Scrubber;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -100,9 +98,7 @@ impl Guard {
         if self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
             return true;
         }
-        let loopback =
-            name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        loopback || (!self.loopback_only && !name.is_empty())
+        bitrouter_contract::is_loopback(name) || (!self.loopback_only && !name.is_empty())
     }
 
     fn allows_origin(&self, origin: &str) -> bool {

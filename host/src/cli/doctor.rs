@@ -8,7 +8,6 @@ use std::time::Duration;
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::SideKind;
 use clap::Args;
-use hyper_util::client::proxy::matcher::Matcher;
 
 use super::print::{self, Table};
 use super::providers::{RefusedRow, Row, State};
@@ -176,8 +175,10 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
 async fn address(origin: &Origin) -> Found {
     let (host, port) = (origin.host(), origin.port());
     let uri = http::Uri::try_from(origin.to_string()).unwrap_or_default();
-    if !origin.is_loopback() && Matcher::from_system().intercept(&uri).is_some() {
-        return Found::Aside(format!("{host} is asked through the proxy that the environment names"));
+    match bitrouter_upstream::proxy_to(&uri, &|name| std::env::var_os(name)) {
+        Ok(None) => {}
+        Ok(Some(proxy)) => return Found::Aside(format!("{host} is asked through {proxy}")),
+        Err(error) => return Found::Wrong(error.to_string()),
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((bare, port))).await {

@@ -34,6 +34,26 @@ fn a_path_keeps_its_case() {
 }
 
 #[test]
+fn a_host_is_this_machine_by_a_name_that_is_always_its_own() {
+    for host in ["localhost", "LocalHost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"] {
+        assert!(crate::is_loopback(host), "{host}");
+    }
+    for host in [
+        "",
+        "localhost.",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "0.0.0.0",
+        "10.0.0.1",
+        "[::]",
+        "[::1",
+        "::ffff:127.0.0.1",
+    ] {
+        assert!(!crate::is_loopback(host), "{host}");
+    }
+}
+
+#[test]
 fn plain_http_goes_to_loopback_alone() {
     for text in ["http://localhost", "http://LOCALHOST:1", "http://127.0.0.1", "http://127.8.9.1:80", "http://[::1]:1"]
     {

@@ -204,8 +204,7 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(Ok(host)), None) = (hosts.next().map(HeaderValue::to_str), hosts.next()) else { return false };
     let Ok(host) = host.parse::<Authority>() else { return false };
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    bitrouter_contract::is_loopback(host.host())
 }
 
 /// A page as an answer that is kept nowhere and names its address to nobody.

@@ -7,12 +7,11 @@ use bitrouter_contract::description::{Import, Oauth};
 use bitrouter_credential::issuer::Tokens;
 use bitrouter_credential::keyring::SystemKeyring;
 use bitrouter_credential::token_file::{Follows, StoredLogin};
-use bitrouter_credential::{Timestamp, claims, vendor};
+use bitrouter_credential::{Timestamp, vendor};
 use bitrouter_credential::{
     login,
     login::{Attempt, LoginError, Return, Way},
 };
-use secrecy::ExposeSecret;
 
 use super::Run;
 use crate::cli::print::{self, Table};
@@ -99,17 +98,11 @@ impl Run<'_> {
     }
 
     fn stored(&self, oauth: &Oauth, tokens: Tokens, from: &str) -> Result<StoredLogin, Box<dyn Error>> {
-        let access = tokens.access_token.ok_or("the issuer gave no access token")?;
-        let id = tokens.id_token.as_ref().map(ExposeSecret::expose_secret);
+        let access = tokens.access_token.clone().ok_or("the issuer gave no access token")?;
         let mut login = StoredLogin::new(access, self.bound(oauth)?);
-        login.claims = claims::of_tokens(&oauth.claims, id, login.access_token.expose_secret());
-        let by_lifetime = || tokens.expires_in.map(|lifetime| tokens.at.plus(lifetime));
-        login.expires_at = claims::expires_at(login.access_token.expose_secret()).or_else(by_lifetime);
-        login.refresh_token = tokens.refresh_token;
-        login.id_token = tokens.id_token;
         login.client_id = Some(oauth.client_id.clone());
-        login.refreshed_at = Some(tokens.at);
         login.from = Some(from.to_owned());
+        login.renew(tokens, oauth);
         Ok(login)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, SideKind};
+use bitrouter_contract::pattern::Pattern;
 use bitrouter_plugin::Digest;
 use bitrouter_plugin::{trust, trust::Lock};
 use bitrouter_route::billing_in_words as words;
@@ -192,12 +193,12 @@ fn taken(description: &Description, built_in: &[Description]) -> String {
 /// Whether a pattern of headers takes in one that looks like a credential. Those that are known to be one never go up.
 fn may_hold_credential(pattern: &str) -> bool {
     const WORDS: [&str; 8] = ["auth", "cred", "key", "passw", "secret", "session", "sign", "token"];
-    match pattern.strip_suffix('*') {
+    match Pattern::of(pattern) {
         // A beginning that is a vendor's own is what most forward.
-        Some(beginning) => {
+        Pattern::Beginning(beginning) => {
             beginning.trim_end_matches('-').len() < 3 || WORDS.iter().any(|word| beginning.contains(word))
         }
-        None => WORDS.iter().any(|word| pattern.contains(word)),
+        Pattern::Name(name) => WORDS.iter().any(|word| name.contains(word)),
     }
 }
 
