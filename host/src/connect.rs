@@ -5,8 +5,10 @@
 mod codex;
 
 use std::fs;
-use std::io::{self, Seek as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use bitrouter_credential::PrivateFile;
 
 pub use codex::{Codex, Door};
 
@@ -90,7 +92,7 @@ fn read(path: &Path) -> Result<Option<String>, ConnectError> {
 /// rename is refused and writing is not, as for a file that is mounted alone into a container, it is written in place.
 fn replace(path: &Path, text: &str) -> Result<(), ConnectError> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    match renamed(&real, text) {
+    match PrivateFile::replace_as_it_is(&real, text) {
         Err(error) if real.exists() => match in_place(&real, text) {
             Ok(()) => Ok(()),
             // What refused the rename is the reason that helps, unless the disk is full.
@@ -101,32 +103,11 @@ fn replace(path: &Path, text: &str) -> Result<(), ConnectError> {
     }
 }
 
-fn renamed(real: &Path, text: &str) -> io::Result<()> {
-    let folder = real.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    // The sentence that comes with it has the name of a file that is gone by then.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| io::Error::from(error.kind()))?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(metadata) = fs::metadata(real) {
-        file.as_file().set_permissions(metadata.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(real).map(drop).map_err(|error| error.error)
-}
-
 /// Writes over what is there; where that fails halfway, what was there is put back.
 fn in_place(real: &Path, text: &str) -> io::Result<()> {
     let before = fs::read(real)?;
-    let mut file = fs::OpenOptions::new().write(true).open(real)?;
-    let mut put = |bytes: &[u8]| {
-        file.rewind()?;
-        file.write_all(bytes)?;
-        // Not before: what is there keeps its room on the disk until then.
-        file.set_len(bytes.len() as u64)?;
-        file.sync_all()
-    };
-    put(text.as_bytes()).inspect_err(|_| {
+    PrivateFile::overwrite(real, text.as_bytes()).inspect_err(|_| {
         // It had room a moment ago.
-        let _ = put(&before);
+        let _ = PrivateFile::overwrite(real, &before);
     })
 }

@@ -26,7 +26,7 @@ mod wipe;
 pub use accounts::{AccountError, Accounts, Listing};
 pub use attach::{AttachError, Attachment};
 pub use binding::BindingError;
-pub use private::{PrivateFile, shell_word, write_private};
+pub use private::{PrivateFile, shell_word};
 pub use scrub::{ScrubStream, Scrubber, scrub_log};
 pub use source::{Credential, Source};
 pub use store::{Saved, SecretsIn, Store, StoreError};

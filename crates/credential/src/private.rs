@@ -1,8 +1,9 @@
-//! Small files of this user's that are read, changed and written by several processes: the lists of what was accepted.
+//! Files that only this user reads: replaced whole, on the disk when that is said, and by one process at a time.
 //!
-//! Config and plugin call it. They are locked and replaced as the token store is.
+//! Whatever keeps something between runs calls it: the lists of what was accepted, cooldowns, windows, answers of side
+//! requests. The token store, which sets room aside first, and a vendor's file are written by the same parts.
 
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -30,25 +31,28 @@ impl PrivateFile {
         })
     }
 
-    /// Puts this text in its place, whole at every moment, and returns once it is on the disk.
-    pub fn replace(file: &Path, text: &str) -> io::Result<()> {
-        Reserved::beside(file, text.len())?.replace(text)
+    /// Puts these bytes in its place, whole at every moment, and returns once they are on the disk. Makes the folder, for
+    /// this user alone, where it is missing.
+    pub fn replace(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let bytes = bytes.as_ref();
+        Reserved::beside(file, bytes.len())?.replace(bytes)
     }
-}
 
-/// Replaces a file as a whole, readable by this user alone, in a folder that is made if need be: for what may be lost.
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    if !folder.exists() {
-        fs::create_dir_all(folder)?;
-        #[cfg(unix)]
-        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    /// The same for a file that is another program's: it keeps the permissions that it has.
+    pub fn replace_as_it_is(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let bytes = bytes.as_ref();
+        Reserved::beside(file, bytes.len())?.with_permissions_of(file)?.replace(bytes)
     }
-    // tempfile makes it 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+
+    /// Writes over a file that nothing can take the place of, such as one that is mounted alone into a container. Not whole
+    /// at every moment: the caller has a way back.
+    pub fn overwrite(file: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut open = OpenOptions::new().write(true).open(file)?;
+        open.write_all(bytes)?;
+        // Not before: what is there keeps its room on the disk until then.
+        open.set_len(bytes.len() as u64)?;
+        open.sync_all()
+    }
 }
 
 /// A path as a POSIX shell takes it, for the commands that sentences give.

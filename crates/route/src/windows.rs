@@ -4,11 +4,13 @@
 mod kept;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitrouter_credential::PrivateFile;
 use serde::{Deserialize, Serialize};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.
@@ -112,6 +114,15 @@ impl Windows {
     /// logged and tried again the next time.
     pub fn save(&self) {
         let Some(file) = self.file.as_ref().filter(|_| self.changed.swap(false, Ordering::Relaxed)) else { return };
+        if let Err(error) = self.merge_into(file) {
+            self.changed.store(true, Ordering::Relaxed);
+            tracing::warn!(file = %file.display(), %error, "what is known of limits is not kept for the next start");
+        }
+    }
+
+    /// Puts what is in the file and what was told together, here and there.
+    fn merge_into(&self, file: &Path) -> io::Result<()> {
+        let _lock = PrivateFile::lock(file)?;
         let theirs = kept::load(file);
         let all = {
             let mut ours = lock(&self.told);
@@ -122,10 +133,7 @@ impl Windows {
             }
             ours.clone()
         };
-        if let Err(error) = kept::store(file, &all, now()) {
-            self.changed.store(true, Ordering::Relaxed);
-            tracing::warn!(file = %file.display(), %error, "what is known of limits is not kept for the next start");
-        }
+        kept::store(file, &all, now())
     }
 }
 

@@ -38,10 +38,19 @@ impl Reserved {
         Ok(Reserved { file, target })
     }
 
-    /// Puts this text in the file's place, and returns once it is on the disk.
-    pub(crate) fn replace(mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
-        self.file.as_file().set_len(text.len() as u64)?;
+    /// Gives it the permissions that a file has, instead of this user's alone.
+    pub(crate) fn with_permissions_of(self, file: &Path) -> io::Result<Self> {
+        if let Ok(metadata) = fs::metadata(file) {
+            self.file.as_file().set_permissions(metadata.permissions())?;
+        }
+        Ok(self)
+    }
+
+    /// Puts these bytes in the file's place, and returns once they are on the disk.
+    pub(crate) fn replace(mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let bytes = bytes.as_ref();
+        self.file.write_all(bytes)?;
+        self.file.as_file().set_len(bytes.len() as u64)?;
         self.file.as_file().sync_all()?;
         self.file.persist(&self.target).map_err(|error| error.error)?;
         sync_folder(&self.target)

@@ -4,11 +4,12 @@
 //! The write-back of a shared session calls it, under the other program's locks.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 
+use super::super::private::PrivateFile;
 use super::super::store::replace::Reserved;
 
 /// A way to put new text into a file, with room on the disk for it.
@@ -50,7 +51,7 @@ impl Replacement {
             Replacement::Rename(reserved) => reserved.replace(text),
             Replacement::Overwrite { file, copy: (copy, reserved) } => {
                 reserved.replace(text)?;
-                overwrite(&file, text.as_bytes())?;
+                PrivateFile::overwrite(&file, text.as_bytes())?;
                 fs::remove_file(copy)
             }
         }
@@ -66,16 +67,9 @@ pub(super) fn mend(file: &Path, copy: &Path, is_whole: impl Fn(&[u8]) -> bool) -
         Err(error) => return Err(error),
     };
     if is_whole(&text) && !is_whole(&Zeroizing::new(fs::read(file)?)) {
-        overwrite(file, &text)?;
+        PrivateFile::overwrite(file, &text)?;
     }
     fs::remove_file(copy)
-}
-
-fn overwrite(file: &Path, text: &[u8]) -> io::Result<()> {
-    let mut open = OpenOptions::new().write(true).open(file)?;
-    open.write_all(text)?;
-    open.set_len(text.len() as u64)?;
-    open.sync_all()
 }
 
 /// Whether something is mounted on this very path, so that a rename onto it fails.

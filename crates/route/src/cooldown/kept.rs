@@ -2,12 +2,12 @@
 //! requests. What cannot be read is ignored with a warning: at worst a limit is found out once more.
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter_credential::Timestamp;
+use bitrouter_credential::{PrivateFile, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -72,14 +72,9 @@ impl Cooldowns {
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let limits = self.0.table.lock().unwrap_or_else(PoisonError::into_inner).limits();
         let file = File { version: VERSION, cooldowns: limits.iter().map(Entry::of).collect() };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        make_folder(folder)?;
-        // A temporary file is readable by its owner alone, and renamed it stays so.
-        let mut new = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut new, &file)?;
-        new.write_all(b"\n")?;
-        new.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let mut text = serde_json::to_vec_pretty(&file)?;
+        text.push(b'\n');
+        PrivateFile::replace(path, text)
     }
 
     /// Writes the file whenever something changed, at most once a second, for as long as it is polled.
@@ -159,14 +154,6 @@ impl Entry {
 fn time(text: &str) -> Option<SystemTime> {
     let seconds = text.parse::<Timestamp>().ok()?.unix();
     UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 #[cfg(test)]

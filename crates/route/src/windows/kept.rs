@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{All, Window};
-use bitrouter_credential::write_private;
+use bitrouter_credential::PrivateFile;
 
 /// The format's version.
 const VERSION: u32 = 1;
@@ -56,5 +56,5 @@ pub(super) fn store(path: &Path, all: &All, now: u64) -> io::Result<()> {
         accounts.iter().map(of_account).filter(|account| !account.windows.is_empty()).collect::<Vec<_>>()
     };
     let file = File { version: VERSION, accounts: all.iter().flat_map(of_provider).collect() };
-    write_private(path, &serde_json::to_vec_pretty(&file)?)
+    PrivateFile::replace(path, serde_json::to_vec_pretty(&file)?)
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bitrouter_credential::{Timestamp, write_private};
+use bitrouter_credential::{PrivateFile, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -62,7 +62,7 @@ pub(super) fn store(folder: &Path, name: &str, whose: [&str; 3], kept: &Kept) ->
     let file =
         File { version: VERSION, provider, account, side, told_at: kept.at.to_string(), found: kept.found.clone() };
     forget_old(folder);
-    write_private(&folder.join(name), &serde_json::to_vec_pretty(&file)?)
+    PrivateFile::replace(&folder.join(name), serde_json::to_vec_pretty(&file)?)
 }
 
 fn forget_old(folder: &Path) {
