@@ -41,7 +41,9 @@ impl PrivateFile {
     /// The same for a file that is another program's: it keeps the permissions that it has.
     pub fn replace_as_it_is(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
-        Reserved::beside(file, bytes.len())?.with_permissions_of(file)?.replace(bytes)
+        // The sentence that comes with it names a file that is gone by then.
+        let reserved = Reserved::beside(file, bytes.len()).map_err(|error| io::Error::from(error.kind()))?;
+        reserved.with_permissions_of(file)?.replace(bytes)
     }
 
     /// Writes over a file that nothing can take the place of, such as one that is mounted alone into a container. Not whole
