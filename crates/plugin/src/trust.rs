@@ -203,7 +203,7 @@ impl Lock {
         let done = change(&mut lock);
         if lock.plugins != before {
             let text = serde_json::to_string_pretty(&lock).map_err(|error| failed(error.into()))?;
-            PrivateFile::replace(path, &format!("{text}\n")).map_err(failed)?;
+            PrivateFile::replace(path, format!("{text}\n")).map_err(failed)?;
         }
         Ok(done)
     }
