@@ -4,6 +4,7 @@
 //! `wit/0.1.0/description.schema.json`, is made from these types. It may grow within a contract version, so unknown
 //! members are kept out of the way here, never refused.
 
+mod alike;
 mod oauth;
 pub(crate) mod understood;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use alike::{ErrorRule, Errors, Limits, NextPage, Path, Paths};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
@@ -43,6 +45,20 @@ pub struct Description {
     pub auth: Vec<Auth>,
     /// Which operations are served, each in which dialects, the best first.
     pub serves: BTreeMap<String, Vec<String>>,
+    /// Where operations live, each for its dialects: a path below the origin `api`. Where nothing is said, it is the usual one
+    /// of the dialect, such as `/chat/completions`.
+    #[serde(default)]
+    pub paths: Paths,
+    /// Headers that every request has which the component does not make itself, names in lower case. The client's own
+    /// of the same name, where `forward` lets it go up, goes in its place.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What failures mean, where that is not what everybody means by them.
+    #[serde(default)]
+    pub errors: Errors,
+    /// What the headers of answers say of limits.
+    #[serde(default)]
+    pub limits: Limits,
     /// Names of client headers that go up, in lower case; a trailing `*` stands for any ending. Headers that carry a
     /// credential or frame the message never go up.
     #[serde(default)]
@@ -90,6 +106,10 @@ impl Description {
             origins: self.origins.clone(),
             auth: Vec::new(),
             serves,
+            paths: self.paths.clone(),
+            headers: self.headers.clone(),
+            errors: self.errors.clone(),
+            limits: self.limits.clone(),
             forward: Vec::new(),
             forward_query: Vec::new(),
             claims: Vec::new(),
@@ -218,6 +238,25 @@ pub struct SideRequest {
     /// Request headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Of a list of models that the component does not read: where in the page it is, as a JSON pointer (RFC 6901). `/data`
+    /// where nothing is said; the empty one is the page itself.
+    #[serde(default)]
+    pub list: Option<String>,
+    /// Where in an item of the list the model's name is; `/id` where nothing is said.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// What a name begins with that is no part of it, such as `models/`.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// Where in an item the most tokens are that a call may hold.
+    #[serde(default)]
+    pub context_window: Option<String>,
+    /// Items that are left out: those that have one of these texts there, by JSON pointer.
+    #[serde(default)]
+    pub unless: BTreeMap<String, String>,
+    /// How the list goes on.
+    #[serde(default)]
+    pub next: Option<NextPage>,
 }
 
 fn api_name() -> String {
@@ -257,6 +296,9 @@ pub struct Setting {
     /// What it must be.
     #[serde(rename = "type")]
     pub kind: SettingType,
+    /// The header that it goes up as, in lower case, with every request that the component does not make itself.
+    #[serde(default)]
+    pub header: Option<String>,
 }
 
 /// What a setting's value must be.

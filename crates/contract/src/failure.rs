@@ -36,6 +36,39 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// The contract's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            FailureKind::RateLimited => "rate-limited",
+            FailureKind::UsageLimit => "usage-limit",
+            FailureKind::Overloaded => "overloaded",
+            FailureKind::Unavailable => "unavailable",
+            FailureKind::Unauthorized => "unauthorized",
+            FailureKind::Forbidden => "forbidden",
+            FailureKind::ModelNotFound => "model-not-found",
+            FailureKind::ContextExceeded => "context-exceeded",
+            FailureKind::ContentFiltered => "content-filtered",
+            FailureKind::InvalidRequest => "invalid-request",
+            FailureKind::Unsupported => "unsupported",
+            FailureKind::Other => "other",
+        }
+    }
+
+    /// What such a failure mostly concerns.
+    pub fn scope(self) -> Scope {
+        match self {
+            FailureKind::RateLimited | FailureKind::UsageLimit | FailureKind::Unauthorized | FailureKind::Forbidden => {
+                Scope::Account
+            }
+            FailureKind::Overloaded
+            | FailureKind::ModelNotFound
+            | FailureKind::ContextExceeded
+            | FailureKind::ContentFiltered => Scope::Model,
+            FailureKind::InvalidRequest => Scope::Request,
+            FailureKind::Unavailable | FailureKind::Unsupported | FailureKind::Other => Scope::Provider,
+        }
+    }
+
     /// The contract's word; one that is not known is none of the others.
     pub fn of(word: &str) -> Self {
         match word {
@@ -70,6 +103,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The contract's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Scope::Request => "request",
+            Scope::Account => "account",
+            Scope::Model => "model",
+            Scope::Provider => "provider",
+        }
+    }
+
     /// The contract's word; one that is not known concerns the provider, which is tried no more for this request.
     pub fn of(word: &str) -> Self {
         match word {
@@ -100,9 +143,11 @@ mod tests {
         assert_eq!((kinds.len(), scopes.len()), (12, 4));
         for word in kinds {
             assert_eq!(serde_json::to_value(FailureKind::of(&word)).unwrap(), word.as_str());
+            assert_eq!(FailureKind::of(&word).word(), word);
         }
         for word in scopes {
             assert_eq!(serde_json::to_value(Scope::of(&word)).unwrap(), word.as_str());
+            assert_eq!(Scope::of(&word).word(), word);
         }
     }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cut;
+pub mod described;
 pub mod description;
 pub mod failure;
 pub mod header;

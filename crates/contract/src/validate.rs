@@ -1,10 +1,12 @@
 //! Checking what `describe` returned, once, at load: everything behind this room may rely on it.
 
+mod alike;
 mod login;
 mod mistakes;
 
 use std::collections::BTreeMap;
 
+pub use alike::paths;
 pub use mistakes::mistakes;
 
 use crate::description::{Attach, Auth, Description, Place, understood};
@@ -103,6 +105,7 @@ fn problems(description: &Description) -> Vec<(String, String)> {
             fault(&format!("side_requests.{name}.origin"), format!("there is no origin named `{}`", side.origin));
         }
     }
+    wrong.extend(alike::problems(description));
     wrong
 }
 

@@ -7,8 +7,8 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use read::read_error;
 pub use read::{ParsedError, is_error_of, parse_error};
+pub(crate) use read::{event_status, read_error, read_shape};
 
 /// What went wrong, in the gateway's own words. Each dialect has its own for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 mod dialect;
 mod error;
 mod event;
+mod failure;
 mod fold;
 mod json;
 mod observe;
@@ -20,6 +21,7 @@ mod whole;
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::{ApiError, ErrorKind, ParsedError, is_error_of, parse_error};
 pub use event::{Event, EventClass, EventKind, classify};
+pub use failure::{Failure, Trouble};
 pub use fold::{DEFAULT_FOLD_LIMIT, Fold, FoldError};
 pub use observe::Observer;
 pub use position::Position;

@@ -7,8 +7,9 @@
 use serde_json::{Map, Value};
 
 use super::IMPORT_SOURCES;
-use crate::cut;
+use super::{ErrorRule, Limits, Path};
 use crate::validate::{Invalid, OPERATIONS};
+use crate::{FailureKind, Scope, cut};
 
 const METHODS: [&str; 2] = ["api-key", "oauth"];
 const FLOWS: [&str; 3] = ["browser", "device", "import"];
@@ -18,6 +19,8 @@ const TOKENS: [&str; 2] = ["id", "access"];
 const SIDE_KINDS: [&str; 3] = ["models", "usage", "account"];
 const SETTING_TYPES: [&str; 4] = ["string", "number", "boolean", "json"];
 const BILLINGS: [&str; 3] = ["pay-per-token", "subscription", "free"];
+/// The members of a rule of `errors`.
+const RULE: [&str; 5] = ["code", "message", "status", "kind", "scope"];
 const DIALECTS: [&str; 5] = ["chat-completions", "responses", "messages", "generate-content", "openai"];
 
 /// Leaves out what is not known, and answers a sentence for each.
@@ -37,6 +40,9 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
         method.or_else(|| unknown(side, "kind", &SIDE_KINDS))
     });
     members(description, "settings", &mut said, |setting| unknown(setting, "type", &SETTING_TYPES));
+    paths(description, &mut said)?;
+    errors(description, &mut said)?;
+    limits(description, &mut said)?;
     let billing = description.get("billing").and_then(Value::as_str);
     if let Some(billing) = billing.filter(|billing| !BILLINGS.contains(billing)) {
         // What costs money is what nothing moves to by itself.
@@ -157,6 +163,93 @@ fn serves(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), I
         return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
     }
     Ok(())
+}
+
+/// The paths of operations in dialects.
+fn paths(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+    let Some(paths) = description.get_mut("paths").and_then(Value::as_object_mut) else { return Ok(()) };
+    paths.retain(|operation, _| {
+        let known = OPERATIONS.contains(&operation.as_str());
+        if !known {
+            said.note(format!("`paths`: the operation `{operation}`"));
+        }
+        known
+    });
+    for (operation, paths) in paths.iter_mut() {
+        let place = format!("paths.{operation}");
+        let Some(paths) = paths.as_object_mut() else {
+            return Err(Invalid::Member { place, problem: "it must be an object with a path for each dialect".into() });
+        };
+        paths.retain(|dialect, _| {
+            let known = DIALECTS.contains(&dialect.as_str());
+            if !known {
+                said.note(format!("`{place}`: the dialect `{dialect}`"));
+            }
+            known
+        });
+        paths.iter().try_for_each(|(dialect, path)| typed::<Path>(&format!("{place}.{dialect}"), path))?;
+    }
+    Ok(())
+}
+
+/// Rules with a condition that is not known would mean what they do not say, so they are left out in whole.
+fn errors(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+    let Some(errors) = description.get_mut("errors").and_then(Value::as_object_mut) else { return Ok(()) };
+    if let Some(why) = unknown_word(errors, "unknown_event", is_kind) {
+        said.note(format!("`errors`: {why}"));
+        errors.remove("unknown_event");
+    }
+    let Some(rules) = errors.get_mut("rules").and_then(Value::as_array_mut) else { return Ok(()) };
+    let mut at = 0;
+    rules.retain(|rule| {
+        let place = format!("`errors.rules.{at}`");
+        at += 1;
+        let Some(rule) = rule.as_object() else { return true };
+        let condition = rule.keys().find(|name| !RULE.contains(&name.as_str()));
+        let condition = condition.map(|name| format!("the member `{name}`"));
+        let scope = |word: &str| Scope::of(word).word() == word;
+        let why =
+            condition.or_else(|| unknown_word(rule, "kind", is_kind)).or_else(|| unknown_word(rule, "scope", scope));
+        if let Some(why) = &why {
+            said.note(format!("{place}: {why}"));
+        }
+        why.is_none()
+    });
+    let mut rules = rules.iter().enumerate();
+    rules.try_for_each(|(at, rule)| typed::<ErrorRule>(&format!("errors.rules.{at}"), rule))
+}
+
+/// Patterns with a hole that is not known.
+fn limits(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+    let Some(limits) = description.get_mut("limits") else { return Ok(()) };
+    if let Some(patterns) = limits.get_mut("headers").and_then(Value::as_array_mut) {
+        patterns.retain(|pattern| match pattern.as_str().and_then(crate::described::limits::unknown_hole) {
+            Some(hole) => {
+                said.note(format!("`limits.headers`: the hole `{hole}`"));
+                false
+            }
+            None => true,
+        });
+    }
+    typed::<Limits>("limits", limits)
+}
+
+/// Whether a value is what this member takes; the error names the member.
+fn typed<T: serde::de::DeserializeOwned>(place: &str, value: &Value) -> Result<(), Invalid> {
+    match T::deserialize(value) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Invalid::Member { place: place.to_owned(), problem: cut::sentence(error.to_string()) }),
+    }
+}
+
+fn is_kind(word: &str) -> bool {
+    FailureKind::of(word).word() == word
+}
+
+/// What a member says, if it is a word that is not known.
+fn unknown_word(object: &Map<String, Value>, member: &str, known: impl Fn(&str) -> bool) -> Option<String> {
+    let word = object.get(member)?.as_str().filter(|word| !known(word))?;
+    Some(format!("the {member} `{word}`"))
 }
 
 /// Leaves members of a member out, each for its own reason.

@@ -31,6 +31,7 @@ pub fn mistakes(json: &str) -> Vec<String> {
     if let Ok(read) = serde_json::to_value(&description) {
         unread("", &known, &read, &mut wrong);
     }
+    wrong.extend(super::alike::unserved(&description));
     for model in &description.models {
         for operation in model.operations.iter().filter(|operation| !description.serves.contains_key(*operation)) {
             let model = &model.id;

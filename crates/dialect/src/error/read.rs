@@ -22,6 +22,8 @@ pub struct ParsedError {
     pub param: Option<String>,
     /// Seconds after which to try again, if the body says so.
     pub retry_after: Option<u64>,
+    /// The same in milliseconds.
+    pub retry_after_ms: Option<u64>,
     /// Seconds since 1970 at which the limit is reset, if the body says so.
     pub resets_at: Option<u64>,
 }
@@ -61,12 +63,14 @@ pub fn is_error_of(dialect: Dialect, body: &[u8]) -> bool {
 /// Reads an error event, whose status, if it has any, is in its data.
 pub(crate) fn read_error(data: &[u8]) -> Option<ParsedError> {
     let mut error = read_shape(data)?;
-    let status = json::get(data, "status")
-        .or_else(|| json::get(json::get(data, "error")?, "code"))
-        .and_then(json::count)
-        .and_then(|status| u16::try_from(status).ok());
-    error.settle_kind(status);
+    error.settle_kind(event_status(data));
     Some(error)
+}
+
+/// The HTTP status that an error event names: OpenAI's beside the error, Google's and OpenRouter's as its code.
+pub(crate) fn event_status(data: &[u8]) -> Option<u16> {
+    let status = json::get(data, "status").or_else(|| json::get(json::get(data, "error")?, "code"));
+    u16::try_from(json::count(status?)?).ok()
 }
 
 impl ParsedError {
@@ -81,7 +85,7 @@ impl ParsedError {
     }
 }
 
-fn read_shape(body: &[u8]) -> Option<ParsedError> {
+pub(crate) fn read_shape(body: &[u8]) -> Option<ParsedError> {
     let body = body.trim_ascii();
     let body = json::items(body).next().unwrap_or(body);
     let failed = json::get(body, "response").and_then(|response| json::get(response, "error"));
@@ -93,7 +97,7 @@ fn read_shape(body: &[u8]) -> Option<ParsedError> {
     }
     // A flat event; its type says no more than that it is an error.
     let mut flat = read_object(body)?;
-    flat.type_name = flat.type_name.filter(|name| name != "error");
+    flat.type_name = flat.type_name.filter(|name| name != "error" && name != "response.failed");
     Some(flat)
 }
 
@@ -135,22 +139,17 @@ fn read_object(error: &[u8]) -> Option<ParsedError> {
     if message.is_none() && type_name.is_none() && code.is_none() {
         return None;
     }
+    let retry_after_ms = json::get(error, "resets_in_seconds")
+        .and_then(|seconds| json::count(seconds)?.checked_mul(1000))
+        .or_else(|| bitrouter_wait::milliseconds(&detail("retryDelay")?));
     Some(ParsedError {
         kind: ErrorKind::default(),
         code: code.map(Cow::into_owned),
         type_name: type_name.map(Cow::into_owned),
         message: message.map(Cow::into_owned).unwrap_or_default(),
         param: json::get_text(error, "param").map(Cow::into_owned),
-        retry_after: json::get(error, "resets_in_seconds")
-            .and_then(json::count)
-            .or_else(|| seconds(&detail("retryDelay")?)),
+        retry_after: retry_after_ms.map(|after| after.div_ceil(1000)),
+        retry_after_ms,
         resets_at: json::get(error, "resets_at").and_then(json::count),
     })
-}
-
-/// A google.protobuf.Duration in JSON, such as `1.5s`, rounded up to whole seconds.
-fn seconds(duration: &str) -> Option<u64> {
-    let seconds: f64 = duration.strip_suffix('s')?.parse().ok()?;
-    // Casting saturates; what is not finite or is negative is no wait.
-    (seconds.is_finite() && seconds >= 0.0).then_some(seconds.ceil() as u64)
 }

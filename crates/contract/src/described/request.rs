@@ -1,0 +1,277 @@
+//! Makes the request of a call by the description alone: the path of its operation and dialect, the headers that are
+//! always sent, and those that settings say. It looks at no body, which goes up as it came.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::{Description, path};
+
+/// All that a path segment does not hold as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The operation.
+    pub operation: &'a str,
+    /// The dialect of its body.
+    pub dialect: &'a str,
+    /// The provider's own name of the model.
+    pub model: &'a str,
+    /// Whether the answer is to be a stream.
+    pub streaming: bool,
+    /// What the user set, as a JSON object.
+    pub settings: &'a str,
+}
+
+/// The request that it becomes. Its origin is `api`, and its answer is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shaped {
+    /// `POST` with the call's body, or `GET` without one.
+    pub method: &'static str,
+    /// The path below the origin.
+    pub path: String,
+    /// The query.
+    pub query: Vec<(String, String)>,
+    /// Headers beside the client's.
+    pub headers: Vec<(String, String)>,
+    /// How the answer is cut into events.
+    pub framing: &'static str,
+}
+
+/// Why there is no such request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unserved {
+    /// The provider serves nothing of the kind.
+    #[error("{0} does not serve this operation in this dialect")]
+    Operation(String),
+    /// Its name would lead elsewhere.
+    #[error("the name `{0}` cannot stand in a path")]
+    Model(String),
+}
+
+/// The request for a call. A header of `headers` is left out where the client's own of that name goes up, which `forwarded`
+/// tells.
+///
+/// # Errors
+///
+/// The provider does not serve it, or the model's name can be no part of a path.
+pub fn request(
+    description: &Description,
+    asked: Asked<'_>,
+    forwarded: impl Fn(&str) -> bool,
+) -> Result<Shaped, Unserved> {
+    let unserved = || Unserved::Operation(description.id.clone());
+    let template = template(description, asked).ok_or_else(unserved)?;
+    let (path, query) = template.split_once('?').unwrap_or((template, ""));
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        (plain(name), plain(value))
+    };
+    let fixed = description.headers.iter().filter(|(name, _)| !forwarded(name));
+    let mut headers: Vec<_> = fixed.map(|(name, value)| (name.clone(), value.clone())).collect();
+    set(description, asked.settings, &mut headers);
+    Ok(Shaped {
+        method: if asked.operation == "models" { "GET" } else { "POST" },
+        path: filled(path, asked.model)?,
+        query: query.split('&').filter(|part| !part.is_empty()).map(pair).collect(),
+        headers,
+        framing: framing(asked),
+    })
+}
+
+/// The path of an operation in a dialect, if it is served: what the description says, else the usual one.
+fn template<'d>(description: &'d Description, asked: Asked<'_>) -> Option<&'d str> {
+    let served = description.serves.get(asked.operation)?;
+    served.iter().find(|dialect| *dialect == asked.dialect)?;
+    let described = description.paths.get(asked.operation).and_then(|paths| paths.get(asked.dialect));
+    described.map(|path| path.of(asked.streaming)).or_else(|| usual(asked.operation, asked.dialect, asked.streaming))
+}
+
+/// Where an operation lives with those whose dialect it is, below their version.
+pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&'static str> {
+    Some(match (operation, dialect) {
+        ("generate", "chat-completions") => "/chat/completions",
+        ("generate", "responses") => "/responses",
+        ("compact", "responses") => "/responses/compact",
+        ("count-tokens", "responses") => "/responses/input_tokens",
+        ("generate", "messages") => "/messages",
+        ("count-tokens", "messages") => "/messages/count_tokens",
+        ("generate", "generate-content") if streaming => "/models/{model}:streamGenerateContent?alt=sse",
+        ("generate", "generate-content") => "/models/{model}:generateContent",
+        ("count-tokens", "generate-content") => "/models/{model}:countTokens",
+        ("embeddings", "openai") => "/embeddings",
+        ("completions", "openai") => "/completions",
+        ("moderations", "openai") => "/moderations",
+        ("images/generations", "openai") => "/images/generations",
+        ("images/edits", "openai") => "/images/edits",
+        ("images/variations", "openai") => "/images/variations",
+        ("audio/speech", "openai") => "/audio/speech",
+        ("audio/transcriptions", "openai") => "/audio/transcriptions",
+        ("audio/translations", "openai") => "/audio/translations",
+        _ => return None,
+    })
+}
+
+/// The path with the model's name as one segment: whatever a client calls its model, it leads nowhere else.
+fn filled(path: &str, model: &str) -> Result<String, Unserved> {
+    let Some((before, after)) = path.split_once("{model}") else { return Ok(path.to_owned()) };
+    let filled = format!("{before}{}{after}", utf8_percent_encode(model, SEGMENT));
+    // A proxy that decodes it must not read another path either.
+    match model.is_empty() || path::check(&filled).is_err() {
+        true => Err(Unserved::Model(model.escape_debug().take(200).collect())),
+        false => Ok(filled),
+    }
+}
+
+/// Speech is bytes unless it is streamed as events, and a transcript is a text in whatever form the client asked for.
+fn framing(asked: Asked<'_>) -> &'static str {
+    match asked.operation {
+        _ if asked.streaming => "sse",
+        "audio/speech" | "audio/transcriptions" | "audio/translations" => "raw",
+        _ => "json",
+    }
+}
+
+/// Adds the settings that go up as a header.
+fn set(description: &Description, settings: &str, headers: &mut Vec<(String, String)>) {
+    // No settings are the common case.
+    if settings.len() <= 2 || description.settings.values().all(|setting| setting.header.is_none()) {
+        return;
+    }
+    let Ok(settings) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(settings) else { return };
+    for (name, setting) in &description.settings {
+        let (Some(header), Some(value)) = (&setting.header, settings.get(name)) else { continue };
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        headers.retain(|(other, _)| other != header);
+        headers.push((header.clone(), value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::validate;
+
+    fn described(more: serde_json::Value) -> Description {
+        let mut description = json!({
+            "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example/v1" },
+            "serves": {
+                "generate": ["chat-completions", "responses", "messages", "generate-content"], "models": ["openai"],
+                "count-tokens": ["messages", "responses", "generate-content"], "embeddings": ["openai"],
+                "audio/speech": ["openai"], "moderations": ["openai"],
+            },
+        });
+        description.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        validate::description(&description.to_string()).unwrap()
+    }
+
+    fn asked<'a>(operation: &'a str, dialect: &'a str, streaming: bool) -> Asked<'a> {
+        Asked { operation, dialect, model: "m", streaming, settings: "{}" }
+    }
+
+    fn shaped(description: &Description, asked: Asked<'_>) -> Result<Shaped, Unserved> {
+        request(description, asked, |_| false)
+    }
+
+    #[test]
+    fn every_operation_lives_where_its_dialect_has_it_unless_something_else_is_said() {
+        let description = described(json!({ "paths": {
+            "generate": { "responses": "/engine/{model}/responses", "messages": { "whole": "/w", "streaming": "/s?x=a%20b&y" } },
+            "models": { "openai": "/models" },
+        } }));
+        for (operation, dialect, streaming, expected) in [
+            ("generate", "chat-completions", false, "POST /chat/completions json"),
+            ("generate", "chat-completions", true, "POST /chat/completions sse"),
+            ("generate", "responses", true, "POST /engine/m/responses sse"),
+            ("generate", "messages", false, "POST /w json"),
+            ("generate", "messages", true, "POST /s?x=a b&y= sse"),
+            ("generate", "generate-content", false, "POST /models/m:generateContent json"),
+            ("generate", "generate-content", true, "POST /models/m:streamGenerateContent?alt=sse sse"),
+            ("count-tokens", "generate-content", false, "POST /models/m:countTokens json"),
+            ("count-tokens", "messages", false, "POST /messages/count_tokens json"),
+            ("count-tokens", "responses", false, "POST /responses/input_tokens json"),
+            ("embeddings", "openai", false, "POST /embeddings json"),
+            ("audio/speech", "openai", false, "POST /audio/speech raw"),
+            ("audio/speech", "openai", true, "POST /audio/speech sse"),
+            ("models", "openai", false, "GET /models json"),
+        ] {
+            let Shaped { method, path, query, framing, .. } =
+                shaped(&description, asked(operation, dialect, streaming)).unwrap();
+            let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+            assert_eq!(format!("{method} {path}{query} {framing}"), expected, "{operation} {dialect}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_served_has_no_request() {
+        let description = described(json!({}));
+        for (operation, dialect) in [
+            ("compact", "responses"),
+            ("embeddings", "responses"),
+            ("count-tokens", "chat-completions"),
+            ("generate", "openai"),
+            // Served, and nobody said where.
+            ("models", "openai"),
+        ] {
+            let refused = shaped(&description, asked(operation, dialect, false)).unwrap_err();
+            assert_eq!(refused.to_string(), "acme does not serve this operation in this dialect", "{operation}");
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_client_leaves_its_segment() {
+        let description = described(json!({}));
+        let path = |model| {
+            let asked = Asked { model, ..asked("count-tokens", "generate-content", false) };
+            shaped(&description, asked).map(|shaped| shaped.path)
+        };
+        for (model, expected) in [
+            ("gpt-5.5_x~", "/models/gpt-5.5_x~:countTokens"),
+            ("x/y", "/models/x%2Fy:countTokens"),
+            ("a%2Fb", "/models/a%252Fb:countTokens"),
+            ("a?b#c", "/models/a%3Fb%23c:countTokens"),
+            ("b;c:d@e", "/models/b%3Bc%3Ad%40e:countTokens"),
+            ("modèle ", "/models/mod%C3%A8le%20:countTokens"),
+            ("{model}", "/models/%7Bmodel%7D:countTokens"),
+        ] {
+            assert_eq!(path(model).as_deref(), Ok(expected), "{model}");
+        }
+        for model in ["", "../../admin", "a\\b", "x//y", "a\nb"] {
+            assert!(matches!(path(model), Err(Unserved::Model(_))), "{model}");
+        }
+        let path = described(json!({ "paths": { "moderations": { "openai": "/m/{model}" } } }));
+        for model in [".", ".."] {
+            let asked = Asked { model, ..asked("moderations", "openai", false) };
+            assert!(shaped(&path, asked).is_err(), "{model}");
+        }
+    }
+
+    #[test]
+    fn headers_are_what_is_always_sent_less_what_the_client_says_itself_and_then_what_is_set() {
+        let description = described(json!({
+            "headers": { "acme-version": "2023-06-01", "acme-region": "any" },
+            "settings": {
+                "region": { "type": "string", "description": "where", "header": "acme-region" },
+                "tries": { "type": "number", "description": "how often", "header": "acme-tries" },
+                "note": { "type": "string", "description": "never sent" },
+            },
+        }));
+        let headers = |settings, forwarded: &str| {
+            let asked = Asked { settings, ..asked("moderations", "openai", false) };
+            request(&description, asked, |name| name == forwarded).unwrap().headers
+        };
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let version = ("acme-version", "2023-06-01");
+        assert_eq!(headers("{}", ""), pairs(&[("acme-region", "any"), version]));
+        assert_eq!(headers("{}", "acme-version"), pairs(&[("acme-region", "any")]));
+        let set = r#"{"region":"eu","tries":3,"note":"x","other":1}"#;
+        assert_eq!(headers(set, ""), pairs(&[version, ("acme-region", "eu"), ("acme-tries", "3")]));
+        assert_eq!(headers("not json", "acme-region"), pairs(&[version]));
+    }
+}

@@ -1,0 +1,101 @@
+//! What most providers do alike, as members of the description: where operations live, what failures mean, which headers
+//! say what of limits. The host does it; a component that exports a hook for one of these does it itself.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{FailureKind, Scope};
+
+/// Where an operation lives: a path below the origin `api`, with a query behind a `?` where it takes one. `{model}` stands
+/// for the model's name as one segment.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(untagged, expecting = "it is neither a path nor {\"whole\": path, \"streaming\": path}")]
+pub enum Path {
+    /// One path for all answers.
+    Same(String),
+    /// One for whole answers and one for streams, as Google has them.
+    Apart {
+        /// For an answer in one piece.
+        whole: String,
+        /// For a stream.
+        streaming: String,
+    },
+}
+
+impl Path {
+    /// The one for such an answer.
+    pub fn of(&self, streaming: bool) -> &str {
+        match self {
+            Path::Same(path) => path,
+            Path::Apart { streaming: path, .. } if streaming => path,
+            Path::Apart { whole, .. } => whole,
+        }
+    }
+
+    /// All that are written.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let (first, second) = match self {
+            Path::Same(path) => (path, None),
+            Path::Apart { whole, streaming } => (whole, Some(streaming)),
+        };
+        std::iter::once(first.as_str()).chain(second.map(String::as_str))
+    }
+}
+
+/// What failures mean, where that is not what everybody means by them. The host knows the codes, statuses and shapes of
+/// OpenAI, Anthropic, Google and those who copied them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct Errors {
+    /// The first that fits a failure says what it means, before all that the host knows.
+    #[serde(default)]
+    pub rules: Vec<ErrorRule>,
+    /// What an error event inside a stream is whose code nothing here and nothing in the host knows.
+    #[serde(default)]
+    pub unknown_event: Option<FailureKind>,
+}
+
+/// What some failures mean: those that fit all of its conditions, of which it has at least one.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct ErrorRule {
+    /// The error's code or type, whatever its case; a number as it is written.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// A part of its sentence.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// The answer's status, or that which an event names.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// What it is.
+    pub kind: FailureKind,
+    /// What it concerns; where nothing is said, what such a failure mostly concerns.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+}
+
+/// What an answer's headers say of limits.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct Limits {
+    /// Names of headers, the first that fits wins, such as `x-ratelimit-{value}-{window}`. `{window}` stands for the name
+    /// of a window (`requests` where there is no such hole), `{value}` for one of `limit`, `remaining`, `reset`,
+    /// `used-percent`, `utilization` (a share of 1), `window-minutes`, `window-seconds`, `reset-at` and `reset-after`.
+    #[serde(default)]
+    pub headers: Vec<String>,
+}
+
+/// How a list of models goes on.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct NextPage {
+    /// The query parameter that asks for the next page.
+    pub query: String,
+    /// Where its value stands in this page: a JSON pointer (RFC 6901). Without a text or a number there, this is the last.
+    pub value: String,
+    /// Where the page says whether there is another; without it, there is one as long as there is a value.
+    #[serde(default)]
+    pub more: Option<String>,
+}
+
+/// Operations, each with a path for its dialects.
+pub type Paths = BTreeMap<String, BTreeMap<String, Path>>;
