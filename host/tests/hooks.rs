@@ -11,7 +11,7 @@ use std::time::Duration;
 use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::contract::{Account, Answer, Call, Event, Failure, Field, Request, Trouble};
 use bitrouter_plugin::{
-    Budget, Cache, Digest, HookBody, HookError, LoadError, Loader, Origin, Plugin, Prepared, REWRITERS, Rewriter,
+    Budget, Cache, Digest, HookBody, HookError, LoadError, Loader, Origin, Plugin, Prepared, REWRITERS, Read, Rewriter,
     Runtime,
 };
 
@@ -185,7 +185,7 @@ async fn with_every_rewriter_in_use_another_is_refused_and_hooks_go_on() {
 
 #[tokio::test]
 async fn the_same_call_is_answered_without_the_component() {
-    for file in ["openai.wasm", "tests/echo.wasm", "tests/hostile.wasm"] {
+    for file in ["tests/folding.wasm", "tests/echo.wasm", "tests/hostile.wasm"] {
         let plugin = plugin(file).await;
         let first = sent(&plugin, &call("ok")).await;
         assert!(Arc::ptr_eq(&first, &sent(&plugin, &call("ok")).await), "{file}");
@@ -194,6 +194,47 @@ async fn the_same_call_is_answered_without_the_component() {
         work.account = Some(Account { label: "work".into(), claims: Vec::new() });
         assert!(!Arc::ptr_eq(&first, &sent(&plugin, &work).await), "{file}");
     }
+}
+
+#[tokio::test]
+async fn a_description_alone_does_what_it_says_without_any_instance() {
+    const ALONE: &str = r#"{
+        "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example" },
+        "serves": { "generate": ["chat-completions"] },
+        "errors": { "rules": [{ "code": "77", "kind": "overloaded" }] },
+        "limits": { "headers": ["acme-{value}-{window}"] },
+        "side_requests": { "models": { "kind": "models", "path": "/m" }, "usage": { "kind": "usage", "path": "/u" } }
+    }"#;
+    let cache = tempfile::tempdir().unwrap();
+    let acme = load(&without_compiler(&cache), ALONE.as_bytes()).await.unwrap();
+    let request = sent(&acme, &call("m")).await;
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/chat/completions"));
+    let mut elsewhere = call("m");
+    elsewhere.dialect = "responses".into();
+    let Ok(Err(refused)) = prepare(&acme, &elsewhere).await else { panic!("it is not served") };
+    assert_eq!((refused.kind.as_str(), refused.scope.as_str()), ("unsupported", "provider"));
+
+    let page = |status, body: &str| Answer { status, headers: Vec::new(), body: body.into(), truncated: false };
+    let trouble = Trouble::Answer(page(400, r#"{"error":{"code":77,"message":"Full"}}"#));
+    let failure = acme.explain(&trouble, b"", None).await.unwrap();
+    assert_eq!((failure.kind.as_str(), failure.scope.as_str()), ("overloaded", "model"));
+    let headers = [Field { name: "acme-remaining-day".into(), value: "5".into() }];
+    let windows = acme.quota(&headers, None, None).await.unwrap();
+    assert_eq!((windows[0].name.as_str(), windows[0].remaining), ("day", Some(5)));
+    let read = acme.interpret("models", &page(200, r#"{"data":[{"id":"a"}]}"#), None).await.unwrap();
+    assert!(matches!(read, Ok(Read::Page(page)) if page.models[0].id == "a" && page.next.is_none()));
+    for (side, page, kind) in [
+        ("models", page(401, ""), "unauthorized"),
+        ("models", page(200, "{}"), "other"),
+        ("usage", page(200, "{}"), "unsupported"),
+        ("none", page(200, "{}"), "unsupported"),
+    ] {
+        let Ok(Err(failure)) = acme.interpret(side, &page, None).await else { panic!("{side} was read") };
+        assert_eq!(failure.kind, kind, "{side}");
+    }
+    let (acme, call) = (Arc::new(acme), call("m"));
+    let refused = Rewriter::start(acme, &call, b"", None).await.err().unwrap().to_string();
+    assert!(refused.contains("exports no `streams`"), "{refused}");
 }
 
 #[tokio::test]

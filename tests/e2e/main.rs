@@ -16,6 +16,7 @@ mod codex;
 mod codex_cli;
 #[cfg(target_os = "linux")]
 mod crowd;
+mod described;
 mod dialects;
 mod door;
 mod drips;

@@ -11,7 +11,7 @@ use wasmparser::{Parser, Payload};
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1.0",
-        world: "plugin",
+        world: "full",
         imports: {
             // What may be long waits for its turn.
             "bitrouter:provider/host.[method]document.kind": async | trappable,
@@ -27,12 +27,14 @@ mod bindings {
     });
 }
 
+/// All that a component may export; it need not export all of it.
+pub use bindings::Full;
 pub use bindings::bitrouter::provider::types::{
     Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
 };
 pub use bindings::bitrouter::provider::{host as imports, types};
-pub use bindings::exports::bitrouter::provider::provider::Payload as BodyArgument;
-pub use bindings::{Plugin, PluginPre};
+pub use bindings::exports::bitrouter::provider::requests::Payload as BodyArgument;
+pub(super) use bindings::exports::bitrouter::provider::{failures, limits, provider, queries, requests, streams};
 
 /// The package whose `provider` interface a component exports.
 const PACKAGE: &str = "bitrouter:provider/provider@";

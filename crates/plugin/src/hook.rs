@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::cut::sentence;
+use bitrouter_contract::described::Page;
 use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
-use wasmtime::component::Resource;
+use wasmtime::component::{Instance, Resource};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Plugin;
-use super::contract::{
-    Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, PluginPre, Request, Step, Trouble, Window,
-};
-use super::cut;
+use super::code::Code;
+use super::contract::{Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, Request, Step, Trouble, Window};
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
 use super::wasi::Inert;
+use super::{cut, described};
 
 /// What a hook's store holds.
 pub struct HookState {
@@ -70,16 +70,13 @@ pub enum Prepared {
     Ask(Box<Exchange>),
 }
 
-impl From<Step> for Prepared {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Send(mut request) => {
-                cut::request(&mut request);
-                Prepared::Send(Arc::new(request))
-            }
-            Step::Ask(exchange) => Prepared::Ask(Box::new(exchange)),
-        }
-    }
+/// What a side request brought.
+#[derive(Debug)]
+pub enum Read {
+    /// JSON in the form of its kind, as a component wrote it.
+    Json(String),
+    /// A page of a list of models, read as described.
+    Page(Page),
 }
 
 /// Why a hook gave no answer. None of these is the upstream's doing.
@@ -123,29 +120,32 @@ pub enum HookError {
 pub(super) const FUEL: usize = 8 << 20;
 
 impl Plugin {
-    /// Shapes a call. The body comes back as the hook left it.
+    /// Shapes a call. The body comes back as the hook left it. Without such a hook it takes no instance.
     pub async fn prepare(
         &self,
         call: &Call,
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
+        let Some((code, requests)) = self.exported(|code| code.requests.as_ref()) else {
+            return (Ok(self.prepared(Step::Described, call)), body);
+        };
         if let Some(request) = self.remembered.get(call, &body) {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
         // Boxed, so that a call which is remembered does not carry the size of one that is not.
-        let asked = Box::pin(self.shape("prepare", body, scrubber, async |guest, store, body| {
-            let step = guest.bitrouter_provider_provider().call_prepare(&mut *store, call, &body).await?;
-            Ok((step, store.data().untouched && store.data().wasi.is_none()))
+        let asked = Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
+            let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
+            Ok((step, store.data().untouched && !code.wasi))
         }));
         let (answer, body) = asked.await;
         let answer = answer.map(|(step, pure)| {
-            step.map_err(cut::failure).map(|step| match Prepared::from(step) {
-                Prepared::Send(request) if pure => {
-                    self.remembered.keep(call, &body, &request);
-                    Prepared::Send(request)
+            step.map_err(cut::failure).and_then(|step| self.prepared(step, call)).inspect(|step| {
+                if let Prepared::Send(request) = step
+                    && pure
+                {
+                    self.remembered.keep(call, &body, request);
                 }
-                step => step,
             })
         });
         (answer, body)
@@ -160,12 +160,29 @@ impl Plugin {
         answer: &Answer,
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
+        let Some((_, requests)) = self.exported(|code| code.requests.as_ref()) else {
+            return (Ok(self.prepared(Step::Described, call)), body);
+        };
         let (answer, body) = self
-            .shape("resume", body, scrubber, async |guest, store, body| {
-                guest.bitrouter_provider_provider().call_resume(store, call, &body, memo, answer).await
+            .shape("resume", body, scrubber, async |instance, store, body| {
+                requests.load(&mut *store, instance)?.call_resume(store, call, &body, memo, answer).await
             })
             .await;
-        (answer.map(|step| step.map(Prepared::from).map_err(cut::failure)), body)
+        (answer.map(|step| step.map_err(cut::failure).and_then(|step| self.prepared(step, call))), body)
+    }
+
+    /// A step as the pipeline takes it.
+    fn prepared(&self, step: Step, call: &Call) -> Result<Prepared, Failure> {
+        Ok(match step {
+            Step::Send(mut request) => {
+                cut::request(&mut request);
+                Prepared::Send(Arc::new(request))
+            }
+            Step::Ask(exchange) => Prepared::Ask(Box::new(exchange)),
+            Step::Described => {
+                Prepared::Send(Arc::new(described::request(&self.description, call).map_err(cut::failure)?))
+            }
+        })
     }
 
     /// Says what a failure means.
@@ -175,15 +192,19 @@ impl Plugin {
         memo: &[u8],
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Failure, HookError> {
-        let size = match trouble {
-            Trouble::Answer(answer) => answer.body.len(),
-            Trouble::Event(event) => event.len(),
-        };
-        self.observe("explain", size, scrubber, async |guest, store| {
-            guest.bitrouter_provider_provider().call_explain(store, trouble, memo).await
-        })
-        .await
-        .map(cut::failure)
+        if let Some((_, failures)) = self.exported(|code| code.failures.as_ref()) {
+            let size = match trouble {
+                Trouble::Answer(answer) => answer.body.len(),
+                Trouble::Event(event) => event.len(),
+            };
+            let said = self.observe("explain", size, scrubber, async |instance, store| {
+                failures.load(&mut *store, instance)?.call_explain(store, trouble, memo).await
+            });
+            if let Some(failure) = said.await? {
+                return Ok(cut::failure(failure));
+            }
+        }
+        Ok(described::explain(&self.description, trouble))
     }
 
     /// Reads the limits out of headers or an event.
@@ -193,10 +214,15 @@ impl Plugin {
         event: Option<&str>,
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Vec<Window>, HookError> {
-        self.observe("quota", event.map_or(0, str::len), scrubber, async |guest, store| {
-            guest.bitrouter_provider_provider().call_quota(store, headers, event).await
-        })
-        .await
+        if let Some((_, limits)) = self.exported(|code| code.limits.as_ref()) {
+            let said = self.observe("quota", event.map_or(0, str::len), scrubber, async |instance, store| {
+                limits.load(&mut *store, instance)?.call_quota(store, headers, event).await
+            });
+            if let Some(windows) = said.await? {
+                return Ok(windows);
+            }
+        }
+        Ok(described::quota(&self.description, headers))
     }
 
     /// Reads the answer of a side request. No client waits for it and the page may have megabytes, so it gets the budget
@@ -206,14 +232,27 @@ impl Plugin {
         side: &str,
         page: &Answer,
         scrubber: Option<Arc<Scrubber>>,
-    ) -> Result<Result<String, Failure>, HookError> {
-        let budget = off_the_path(self.runtime.budget());
-        let (answer, _) = self
-            .within_budget("interpret", budget, None, scrubber, async |guest, store| {
-                guest.bitrouter_provider_provider().call_interpret(store, side, page).await
-            })
-            .await;
-        answer.map(|read| read.map_err(cut::failure))
+    ) -> Result<Result<Read, Failure>, HookError> {
+        if let Some((_, queries)) = self.exported(|code| code.queries.as_ref()) {
+            let budget = off_the_path(self.runtime.budget());
+            let (answer, _) = self
+                .within_budget("interpret", budget, None, scrubber, async |instance, store| {
+                    queries.load(&mut *store, instance)?.call_interpret(store, side, page).await
+                })
+                .await;
+            match answer? {
+                Ok(Some(json)) => return Ok(Ok(Read::Json(json))),
+                Ok(None) => {}
+                Err(failure) => return Ok(Err(cut::failure(failure))),
+            }
+        }
+        Ok(described::interpret(&self.description, side, page))
+    }
+
+    /// The code, and where a hook is in it, if it exports that one.
+    fn exported<'p, T>(&'p self, hook: impl FnOnce(&'p Code) -> Option<&'p T>) -> Option<(&'p Code, &'p T)> {
+        let code = self.code.as_ref()?;
+        Some((code, hook(code)?))
     }
 
     /// Runs a hook that has no body, but so many bytes to read.
@@ -222,7 +261,7 @@ impl Plugin {
         name: &'static str,
         size: usize,
         scrubber: Option<Arc<Scrubber>>,
-        hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
+        hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> Result<T, HookError> {
         let (answer, _) = self.run(name, size, None, scrubber, hook).await;
         answer
@@ -234,26 +273,26 @@ impl Plugin {
         name: &'static str,
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
-        hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>, BodyArgument) -> wasmtime::Result<T>,
+        hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>, BodyArgument) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, HookBody) {
         match body {
             HookBody::Json(document) => {
                 let size = document.body_len();
                 let (answer, document) = self
-                    .run(name, size, Some(document), scrubber, async |guest, store| {
-                        hook(guest, store, BodyArgument::Json(Resource::new_borrow(0))).await
+                    .run(name, size, Some(document), scrubber, async |instance, store| {
+                        hook(instance, store, BodyArgument::Json(Resource::new_borrow(0))).await
                     })
                     .await;
                 (answer, document.map_or(HookBody::None, HookBody::Json))
             }
             HookBody::Opaque(blob) => {
                 let argument = BodyArgument::Opaque(blob.clone());
-                let run = async |guest: &_, store: &mut _| hook(guest, store, argument).await;
+                let run = async |instance: &_, store: &mut _| hook(instance, store, argument).await;
                 let (answer, _) = self.run(name, 0, None, scrubber, run).await;
                 (answer, HookBody::Opaque(blob))
             }
             HookBody::None => {
-                let run = async |guest: &_, store: &mut _| hook(guest, store, BodyArgument::None).await;
+                let run = async |instance: &_, store: &mut _| hook(instance, store, BodyArgument::None).await;
                 let (answer, _) = self.run(name, 0, None, scrubber, run).await;
                 (answer, HookBody::None)
             }
@@ -267,7 +306,7 @@ impl Plugin {
         size: usize,
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
-        hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
+        hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
         if let Err(benched) = self.bench.check() {
             return (Err(benched), document);
@@ -284,18 +323,21 @@ impl Plugin {
         budget: Budget,
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
-        hook: impl AsyncFnOnce(&super::contract::Plugin, &mut Store<HookState>) -> wasmtime::Result<T>,
+        hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
+        let Some(code) = &self.code else {
+            return (Err(HookError::Contract(format!("{name}: it has no code"))), document);
+        };
         let _slot = match self.slots.slot().await {
             Ok(slot) => slot,
             Err(busy) => return (Err(busy), document),
         };
         let body_size = document.as_ref().map_or(0, Document::body_len);
-        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, self.wasi);
+        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, code.wasi);
         let mut store = store(&self.runtime, state, FUEL + 2 * body_size);
         let answer = within(&self.runtime, name, &mut store, async |store: &mut Store<HookState>| {
-            let guest = self.pre.instantiate_async(&mut *store).await?;
-            hook(&guest, store).await
+            let instance = code.pre.instantiate_async(&mut *store).await?;
+            hook(&instance, store).await
         })
         .await;
         let mut state = store.into_data();
@@ -401,13 +443,13 @@ fn place(error: &wasmtime::Error) -> String {
 }
 
 /// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once.
-pub(super) async fn describe(runtime: &Runtime, pre: &PluginPre<HookState>, wasi: bool) -> Result<String, HookError> {
+pub(super) async fn describe(runtime: &Runtime, code: &Code) -> Result<String, HookError> {
     let budget = off_the_path(runtime.budget());
-    let state = HookState::new(GuestLog::new("(loading)"), None, None, budget, wasi);
+    let state = HookState::new(GuestLog::new("(loading)"), None, None, budget, code.wasi);
     let mut store = store(runtime, state, FUEL);
     within(runtime, "describe", &mut store, async |store: &mut Store<HookState>| {
-        let guest = pre.instantiate_async(&mut *store).await?;
-        guest.bitrouter_provider_provider().call_describe(store).await
+        let instance = code.pre.instantiate_async(&mut *store).await?;
+        code.provider.load(&mut *store, &instance)?.call_describe(store).await
     })
     .await
 }

@@ -8,9 +8,11 @@
 
 mod bench;
 mod cache;
+mod code;
 pub mod compile;
 pub mod contract;
 mod cut;
+mod described;
 mod document;
 mod engine;
 pub mod file;
@@ -32,12 +34,12 @@ use bitrouter_contract::Description;
 
 pub use cache::{Cache, CacheKey, Digest};
 pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
-pub use hook::{HookBody, HookError, HookState, Prepared};
+pub use hook::{HookBody, HookError, HookState, Prepared, Read};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
 
-/// One loaded component, ready to run hooks.
+/// One loaded provider: a component, ready to run hooks, or a description without one.
 pub struct Plugin {
     /// The provider's id.
     pub id: Arc<str>,
@@ -51,7 +53,8 @@ pub struct Plugin {
     pub origin: Origin,
     /// SHA-256 of the component.
     pub digest: Digest,
-    pre: contract::PluginPre<HookState>,
+    /// None where the description is all there is.
+    code: Option<code::Code>,
     runtime: Runtime,
     slots: Arc<slots::Share>,
     /// A rewriter keeps its slot for as long as its stream lasts, so rewriters have slots of their own.
@@ -59,7 +62,6 @@ pub struct Plugin {
     log: Arc<guest_log::GuestLog>,
     bench: bench::Bench,
     remembered: remember::Remembered,
-    wasi: bool,
 }
 
 /// Where a component came from.
@@ -91,14 +93,13 @@ impl Plugin {
             trusted,
             origin: self.origin.clone(),
             digest: self.digest.clone(),
-            pre: self.pre.clone(),
+            code: self.code.clone(),
             runtime: self.runtime.clone(),
             slots: Arc::clone(&self.slots),
             rewriters: Arc::clone(&self.rewriters),
             log: Arc::clone(&self.log),
             bench: bench::Bench::default(),
             remembered: remember::Remembered::default(),
-            wasi: self.wasi,
         })
     }
 

@@ -10,11 +10,12 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::cache::{Cache, Code, Digest};
+use super::code::Code as Linked;
 use super::compile::{CompileError, Compiler};
-use super::contract::{self, NotAProvider, PluginPre};
+use super::contract::{self, NotAProvider};
 use super::engine::{REWRITERS, Runtime, SLOTS};
 use super::guest_log::GuestLog;
-use super::hook::{self, HookError, HookState};
+use super::hook::{self, HookError};
 use super::remember::Remembered;
 use super::slots::Slots;
 use super::{Origin, Plugin, bench::Bench, wasi};
@@ -74,23 +75,24 @@ impl Loader {
 
     /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.
     pub async fn describe(&self, bytes: &[u8], digest: &Digest) -> Result<Description, LoadError> {
+        if is_description(bytes) {
+            return alone(bytes);
+        }
         if let Some(known) = self.cache.description(digest).and_then(|json| validate::description(&json).ok()) {
             return Ok(known);
         }
         Ok(self.load(bytes, digest.clone(), Origin::BuiltIn).await?.description)
     }
 
-    /// Loads a component, with all that it says of itself: whether that is believed is for the registry to decide.
+    /// Loads a component, or a description without one, with all that it says of itself: whether that is believed is for
+    /// the registry to decide.
     pub async fn load(&self, bytes: &[u8], digest: Digest, origin: Origin) -> Result<Plugin, LoadError> {
-        let names = contract::names(bytes)?;
-        let component = match self.cache.code(self.runtime.engine(), &digest) {
-            Some(component) => component,
-            None => self.compile(bytes, &digest).await?,
-        };
-        let pre = self.link(&component, names.wasi)?;
-        let description = match self.cache.description(&digest).and_then(|json| validate::description(&json).ok()) {
-            Some(known) => known,
-            None => self.ask(&pre, &digest, names.wasi).await?,
+        let (description, code) = match is_description(bytes) {
+            true => (alone(bytes)?, None),
+            false => {
+                let (description, code) = self.component(bytes, &digest).await?;
+                (description, Some(code))
+            }
         };
         for what in &description.not_understood {
             tracing::warn!(
@@ -107,14 +109,41 @@ impl Loader {
             trusted: true,
             origin,
             digest,
-            pre,
+            code,
             runtime: self.runtime.clone(),
             slots: self.slots.share(),
             rewriters: self.rewriters.share(),
             bench: Bench::default(),
             remembered: Remembered::default(),
-            wasi: names.wasi,
         })
+    }
+
+    /// The JSON that a provider says of itself, unchecked, and whether the host makes its requests: what an author wants
+    /// to have looked at.
+    pub async fn says(&self, bytes: &[u8], digest: &Digest) -> Result<(String, bool), LoadError> {
+        if is_description(bytes) {
+            return Ok((String::from_utf8_lossy(bytes).into_owned(), true));
+        }
+        let code = self.linked(bytes, digest).await?;
+        Ok((self.ask(&code, digest).await?, code.requests.is_none()))
+    }
+
+    async fn component(&self, bytes: &[u8], digest: &Digest) -> Result<(Description, Linked), LoadError> {
+        let code = self.linked(bytes, digest).await?;
+        let description = validate::description(&self.ask(&code, digest).await?)?;
+        if code.requests.is_none() {
+            validate::paths(&description)?;
+        }
+        Ok((description, code))
+    }
+
+    async fn linked(&self, bytes: &[u8], digest: &Digest) -> Result<Linked, LoadError> {
+        let names = contract::names(bytes)?;
+        let component = match self.cache.code(self.runtime.engine(), digest) {
+            Some(component) => component,
+            None => self.compile(bytes, digest).await?,
+        };
+        self.link(&component, names.wasi)
     }
 
     async fn compile(&self, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
@@ -129,45 +158,56 @@ impl Loader {
         Ok(component)
     }
 
-    fn link(&self, component: &Component, wasi: bool) -> Result<PluginPre<HookState>, LoadError> {
+    fn link(&self, component: &Component, wasi: bool) -> Result<Linked, LoadError> {
         let link = || {
             let mut linker = Linker::new(self.runtime.engine());
-            contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)?;
+            contract::Full::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)?;
             if wasi {
                 wasi::add_to_linker(&mut linker)?;
             }
-            PluginPre::new(linker.instantiate_pre(component)?)
+            Linked::new(linker.instantiate_pre(component)?, wasi)
         };
         link().map_err(|error: wasmtime::Error| LoadError::Link(sentence(format!("{error:#}"))))
     }
 
-    async fn ask(&self, pre: &PluginPre<HookState>, digest: &Digest, wasi: bool) -> Result<Description, LoadError> {
-        let json = hook::describe(&self.runtime, pre, wasi).await.map_err(LoadError::Describe)?;
+    /// Its description, which is asked for once.
+    async fn ask(&self, code: &Linked, digest: &Digest) -> Result<String, LoadError> {
+        if let Some(known) = self.cache.description(digest) {
+            return Ok(known);
+        }
+        let json = hook::describe(&self.runtime, code).await.map_err(LoadError::Describe)?;
         if json.len() > MAX_DESCRIPTION {
             return Err(Invalid::TooLong(json.len()).into());
         }
-        let description = validate::description(&json)?;
         if let Err(error) = self.cache.keep_description(digest, &json) {
             tracing::warn!(%error, "a description is not kept: it is asked for again at the next start");
         }
-        Ok(description)
+        Ok(json)
     }
+}
+
+/// Whether a file is a description and no component, by what it begins with.
+fn is_description(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// A description without a component: all that it serves must have a path.
+fn alone(bytes: &[u8]) -> Result<Description, LoadError> {
+    if bytes.len() > MAX_DESCRIPTION {
+        return Err(Invalid::TooLong(bytes.len()).into());
+    }
+    let description = validate::description(&String::from_utf8_lossy(bytes))?;
+    validate::paths(&description)?;
+    Ok(description)
 }
 
 #[cfg(feature = "test-support")]
 impl Plugin {
-    /// A component that says this of itself, for tests of what is decided by a description. Its code is that of the first
-    /// component that was given here.
+    /// A provider that says this of itself and has no code, for tests of what is decided by a description.
     #[allow(clippy::unwrap_used, reason = "it is for tests: a panic is how one fails")]
-    pub fn described(description: Description, component: impl FnOnce() -> Vec<u8>) -> Arc<Plugin> {
-        static LINKED: std::sync::OnceLock<(Runtime, PluginPre<HookState>)> = std::sync::OnceLock::new();
-        let (runtime, pre) = LINKED.get_or_init(|| {
-            let runtime = Runtime::with(super::settings(), super::Budget::default()).unwrap();
-            let mut linker = Linker::new(runtime.engine());
-            contract::Plugin::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).unwrap();
-            let component = Component::new(runtime.engine(), component()).unwrap();
-            (runtime, PluginPre::new(linker.instantiate_pre(&component).unwrap()).unwrap())
-        });
+    pub fn described(description: Description) -> Arc<Plugin> {
+        static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
+        let runtime = RUNTIME.get_or_init(|| Runtime::with(super::settings(), super::Budget::default()).unwrap());
         Arc::new(Plugin {
             id: description.id.as_str().into(),
             digest: Digest::of(description.id.as_bytes()),
@@ -175,14 +215,13 @@ impl Plugin {
             description,
             trusted: true,
             origin: Origin::BuiltIn,
-            pre: pre.clone(),
+            code: None,
             runtime: runtime.clone(),
             log: GuestLog::new("described"),
             slots: Slots::new(1).share(),
             rewriters: Slots::new(1).share(),
             bench: Bench::default(),
             remembered: Remembered::default(),
-            wasi: false,
         })
     }
 }

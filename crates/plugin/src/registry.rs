@@ -269,7 +269,7 @@ fn read_built_in(sources: &Sources) -> Vec<Candidate> {
     sources.built_in.iter().map(candidate).collect()
 }
 
-/// Every `.wasm` file of the folder, in order of name.
+/// Every component of the folder, and every description without one, in order of name.
 fn read_folder(folder: &Path) -> Vec<Result<Candidate, Refused>> {
     let refuse = |file: &Path, reason: String| Refused { file: file.display().to_string(), id: None, reason };
     let entries = match std::fs::read_dir(folder) {
@@ -282,7 +282,7 @@ fn read_folder(folder: &Path) -> Vec<Result<Candidate, Refused>> {
     let mut files = Vec::new();
     for path in paths {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("wasm") => files.push(match super::file::read(&path, MAX_COMPONENT as u64) {
+            Some("wasm" | "json") => files.push(match super::file::read(&path, MAX_COMPONENT as u64) {
                 Ok(bytes) => Ok(Candidate {
                     file: path.display().to_string(),
                     digest: Digest::of(&bytes),

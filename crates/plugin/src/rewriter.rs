@@ -10,7 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::Plugin;
-use super::contract::{Call, Event, Failure, Plugin as Guest};
+use super::contract::{Call, Event, Failure, streams::Guest};
 use super::cut;
 use super::hook::{self, HookError, HookState};
 use super::slots::Slot;
@@ -33,15 +33,17 @@ impl Rewriter {
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Self, HookError> {
         plugin.bench.check()?;
+        let Some((code, streams)) = plugin.code.as_ref().and_then(|code| Some((code, code.streams.as_ref()?))) else {
+            return Err(HookError::Contract("prepare: it asks for a rewriter, and exports no `streams`".into()));
+        };
         let slot = plugin.rewriters.slot().await?;
-        let state = HookState::new(Arc::clone(&plugin.log), None, scrubber, plugin.runtime.budget(), plugin.wasi);
+        let state = HookState::new(Arc::clone(&plugin.log), None, scrubber, plugin.runtime.budget(), code.wasi);
         let mut store = hook::store(&plugin.runtime, state, hook::FUEL);
-        let pre = &plugin.pre;
         let (guest, resource) =
             hook::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
-                let guest = pre.instantiate_async(&mut *store).await?;
-                let resource =
-                    guest.bitrouter_provider_provider().rewriter().call_constructor(&mut *store, call, memo).await?;
+                let instance = code.pre.instantiate_async(&mut *store).await?;
+                let guest = streams.load(&mut *store, &instance)?;
+                let resource = guest.rewriter().call_constructor(&mut *store, call, memo).await?;
                 Ok((guest, resource))
             })
             .await?;
@@ -53,9 +55,7 @@ impl Rewriter {
         let size = events.iter().map(|event| event.data.len()).sum();
         self.renew(size);
         let (guest, resource) = (&self.guest, self.resource);
-        let push = async |store: &mut Store<HookState>| {
-            guest.bitrouter_provider_provider().rewriter().call_push(store, resource, events).await
-        };
+        let push = async |store: &mut Store<HookState>| guest.rewriter().call_push(store, resource, events).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
         self.plugin.bench.record(&answer, size);
         answer.map(|events| events.map_err(cut::failure))
@@ -65,9 +65,7 @@ impl Rewriter {
     pub async fn finish(&mut self) -> Result<Result<Vec<Event>, Failure>, HookError> {
         self.renew(0);
         let (guest, resource) = (&self.guest, self.resource);
-        let finish = async |store: &mut Store<HookState>| {
-            guest.bitrouter_provider_provider().rewriter().call_finish(store, resource).await
-        };
+        let finish = async |store: &mut Store<HookState>| guest.rewriter().call_finish(store, resource).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
         self.plugin.bench.record(&answer, 0);
         answer.map(|events| events.map_err(cut::failure))

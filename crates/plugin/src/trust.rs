@@ -309,7 +309,8 @@ mod tests {
             left,
             json!({
                 "id": "p", "name": "P", "version": "1", "vendor": null, "origins": { "api": "https://api.example" },
-                "auth": [], "serves": { "generate": ["responses"] }, "forward": [], "forward_query": [], "claims": [],
+                "auth": [], "serves": { "generate": ["responses"] }, "paths": {}, "headers": {},
+                "errors": { "rules": [], "unknown_event": null }, "limits": { "headers": [] }, "forward": [], "forward_query": [], "claims": [],
                 "models": [], "side_requests": {}, "observe": { "headers": [], "events": [] }, "settings": {},
                 "billing": "pay-per-token",
             })

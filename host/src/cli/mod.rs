@@ -94,7 +94,7 @@ fn no_config(_: &str) -> Result<PathBuf, String> {
 /// What holds for every command that looks at components.
 #[derive(Debug, Args)]
 struct Components {
-    /// The folder of .wasm components that are providers too, instead of `plugins.dir`
+    /// The folder of components and descriptions that are providers too, instead of `plugins.dir`
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bitrouter_contract::description::Description;
+use bitrouter_contract::validate;
 use bitrouter_plugin::compile::MAX_COMPONENT;
 use bitrouter_plugin::trust::{Grant, Lock};
 use bitrouter_plugin::{Digest, file};
@@ -27,6 +28,8 @@ use asks::{standing, wants};
 pub(super) enum Plugin {
     /// List the components that are loaded, and those that are not
     List(List),
+    /// Look for mistakes in what a provider says of itself
+    Check(Check),
     /// Show what a component asks for, and accept it
     Trust(Trust),
     /// Take the acceptance of a component back
@@ -42,6 +45,22 @@ pub(super) struct List {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    components: Components,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For who writes a provider: names each member of its description that is wrong or not known, and what is. Nothing is sent. \
+Exits with 1 where there is a mistake.
+
+Examples:
+  bitrouter plugin check acme.json
+  bitrouter plugin check target/acme.wasm")]
+pub(super) struct Check {
+    /// A component or a description: a file, one of the plugin folder's, or the id of one there
+    #[arg(value_name = "FILE|ID")]
+    file: PathBuf,
     #[command(flatten)]
     components: Components,
 }
@@ -86,6 +105,7 @@ impl Plugin {
     pub(super) fn run(self, global: &Global) -> Outcome {
         match self {
             Plugin::List(command) => command.run(global),
+            Plugin::Check(command) => command.run(global),
             Plugin::Trust(command) => command.run(global),
             Plugin::Untrust(command) => command.run(global),
         }
@@ -133,6 +153,35 @@ impl List {
         let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
         print::answer(&[table.text(), untrusted(&rows), not_loaded(&refused), besides, folder].concat())?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Check {
+    fn run(self, global: &Global) -> Outcome {
+        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let (file, bytes) = find(&self.file, &setup)?;
+        let file = print::printable(&file.display().to_string());
+        let loader = app::loader(&setup.loaded.config, &setup.paths)?;
+        let digest = Digest::of(&bytes);
+        let asked = setup::with_progress(loader.says(&bytes, &digest), || "compiling 1 component…".to_owned());
+        let (json, described) = setup::runtime()?
+            .block_on(asked)
+            .map_err(|error| format!("{file}: {}", print::printable(&error.to_string())))?;
+        let mut wrong = validate::mistakes(&json);
+        if wrong.is_empty() {
+            let description = validate::description(&json)?;
+            if described && let Err(error) = validate::paths(&description) {
+                wrong.push(error.to_string());
+            } else {
+                let Description { id, name, version, .. } = &description;
+                let of = print::printable(&format!("{id}, {name} {version}"));
+                print::answer(&format!("{file}: no mistake was found in {of}\n"))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        let lines: String = wrong.iter().map(|wrong| format!("  {}\n", print::printable(wrong))).collect();
+        print::answer(&format!("{file}: the description has mistakes\n{lines}"))?;
+        Ok(ExitCode::FAILURE)
     }
 }
 
@@ -228,8 +277,7 @@ fn find(named: &Path, setup: &Setup) -> Result<(PathBuf, Vec<u8>), Box<dyn Error
 /// The file of the plugin folder whose component has this id: the one of its name, else whichever says so.
 fn of_id(id: &str, setup: &Setup, folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
+    let mut files: Vec<PathBuf> = entries.filter(|path| is_loaded(path)).collect();
     files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != id), path.clone()));
     let has_id = |place: &PathBuf| {
         let bytes = file::read(place, MAX_COMPONENT as u64).ok()?;
@@ -265,15 +313,19 @@ fn agreed() -> Result<bool, Box<dyn Error>> {
     Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Whether a file in the plugin folder is a provider, by its name: a component, or a description without one.
+fn is_loaded(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "wasm" || extension == "json")
+}
+
 /// Where the file has to be, unless it is there.
 fn next_step(file: &Path, folder: &Path) -> String {
     let parent = file.parent().and_then(|parent| parent.canonicalize().ok());
     let is_there = parent.is_some() && parent == folder.canonicalize().ok();
-    let is_component = file.extension().is_some_and(|extension| extension == "wasm");
-    match (is_there, is_component) {
+    match (is_there, is_loaded(file)) {
         (true, true) => "It is in the plugin folder: the next `bitrouter serve` loads it.\n".to_owned(),
         (true, false) => {
-            "It is in the plugin folder, but only files that end in .wasm are loaded: rename it.\n".to_owned()
+            "It is in the plugin folder, but only files that end in .wasm or .json are loaded: rename it.\n".to_owned()
         }
         (false, _) => format!("It is not in the plugin folder yet. Copy it there: {}\n", folder.display()),
     }

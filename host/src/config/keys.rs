@@ -106,7 +106,7 @@ section! {
 section! {
     /// Where the components are and what they may use.
     pub struct Plugins {
-        /// The folder whose `.wasm` files are loaded, instead of `plugins` in the data folder. A relative path starts at the
+        /// The folder whose `.wasm` and `.json` files are loaded, instead of `plugins` in the data folder. A relative path starts at the
         /// config's folder.
         dir: PathBuf = PathBuf::new(), Folder, decides PluginDir;
         /// How long one hook of a component may compute, in milliseconds of CPU.

@@ -75,7 +75,7 @@ impl Look {
 }
 
 fn is_component(path: &Path) -> bool {
-    matches!(path.extension().and_then(|extension| extension.to_str()), Some("wasm" | "cwasm"))
+    matches!(path.extension().and_then(|extension| extension.to_str()), Some("wasm" | "json" | "cwasm"))
 }
 
 impl Reloader {

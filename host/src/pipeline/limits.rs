@@ -1,11 +1,11 @@
-//! What answers say of limits, handed to the component's `quota` and kept. The way back calls it where a header or an
+//! What answers say of limits, read as described or by the component's `quota`, and kept. The way back calls it where a header or an
 //! event matched what the description observes. No client waits for it, and a provider that observes nothing never
 //! gets here.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bitrouter_contract::{answer_headers, pattern};
+use bitrouter_contract::{Description, answer_headers, pattern};
 use bitrouter_credential::Scrubber;
 use bitrouter_plugin::contract::{self, Field};
 use bitrouter_route::Told;
@@ -41,11 +41,11 @@ impl Limits {
 
     /// The headers of an answer that the description observes, scrubbed; none where there are none.
     pub(super) fn in_headers(received: &Received) -> Option<(Self, Said)> {
-        let patterns = &received.provider.plugin.description.observe.headers;
-        if patterns.is_empty() {
+        let description = &received.provider.plugin.description;
+        if description.observe.headers.is_empty() && description.limits.headers.is_empty() {
             return None;
         }
-        let fields = observed(received.response.headers(), patterns, received.scrubber.as_deref());
+        let fields = observed(received.response.headers(), description, received.scrubber.as_deref());
         (!fields.is_empty()).then(|| (Self::new(received), Said::Headers(fields)))
     }
 
@@ -101,9 +101,12 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
     }
 }
 
-fn observed(headers: &HeaderMap, patterns: &[String], scrubber: Option<&Scrubber>) -> Vec<Field> {
+/// The headers that `observe` names, for the component, and those that `limits` do, for it or for the host.
+fn observed(headers: &HeaderMap, description: &Description, scrubber: Option<&Scrubber>) -> Vec<Field> {
     answer_headers(headers)
-        .filter(|(name, _)| pattern::any(patterns, name.as_str()))
+        .filter(|(name, _)| {
+            description.limits.name(name.as_str()) || pattern::any(&description.observe.headers, name.as_str())
+        })
         .filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value)).into_owned();

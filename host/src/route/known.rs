@@ -17,6 +17,7 @@ use bitrouter_credential::{AccountError, Credential, Timestamp};
 use super::Provider;
 
 pub use catalogue::Catalogue;
+pub(crate) use found::MOST_MODELS;
 pub use found::{Found, Usage, UsageWindow};
 pub use kept::Kept;
 

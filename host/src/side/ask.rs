@@ -4,17 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitrouter_contract::description::{SideKind, SideRequest};
+use bitrouter_contract::description::{Model, SideKind, SideRequest};
+use bitrouter_plugin::Read;
 use bitrouter_plugin::contract::types::Body;
-use bitrouter_plugin::contract::{Delivery, Field, Request};
+use bitrouter_plugin::contract::{Answer, Delivery, Failure, Field, Request};
 
 use super::{Stays, Trouble};
 use crate::pipeline;
 use crate::route::Provider;
-use crate::route::known::{Found, Key};
+use crate::route::known::{Found, Key, MOST_MODELS};
 
 /// How long all of it may take: a page that takes longer is as good as none.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Pages of one list at most: one that names itself as the next has no end.
+const MOST_PAGES: usize = 64;
 
 /// Why it brought nothing.
 struct Why {
@@ -86,18 +89,40 @@ async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, ident
     if credential.as_ref().is_some_and(|credential| provider.identity(credential) != identity) {
         return Err(because("another account has the label now".into()));
     }
-    let (page, scrubber) = pipeline::beside(provider, credential, &request(side)).await?;
-    let read = provider.plugin.interpret(&key.side, &page, scrubber).await?;
-    match read {
-        Ok(json) => Found::read(side.kind, &json)
-            .map_err(|why| because(format!("what the component made of it is of no use: {why}"))),
-        Err(_) if page.truncated => Err(because("the answer has more than 4 MiB".into())),
-        Err(failure) => {
-            let sentence: String = failure.message.replace(char::is_control, " ").chars().take(500).collect();
-            let after = failure.retry_after_ms.map(Duration::from_millis);
-            Err(Why { sentence: format!("{sentence} (the answer's status is {})", page.status), after })
-        }
+    let mut request = request(side);
+    let described = request.query.len();
+    let mut models: Vec<Model> = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let (page, scrubber) = pipeline::beside(provider, credential.clone(), &request).await?;
+        let next = match provider.plugin.interpret(&key.side, &page, scrubber).await? {
+            Ok(Read::Json(json)) => {
+                return Found::read(side.kind, &json)
+                    .map_err(|why| because(format!("what the component made of it is of no use: {why}")));
+            }
+            Ok(Read::Page(page)) => {
+                models.extend(page.models);
+                page.next
+            }
+            Err(failure) => return Err(refused(&page, &failure)),
+        };
+        let Some((name, value)) = next.filter(|_| models.len() <= MOST_MODELS) else {
+            return Found::listed(models).map_err(because);
+        };
+        request.query.truncate(described);
+        request.query.retain(|field| field.name != name);
+        request.query.push(Field { name, value });
     }
+    Err(because(format!("its list has more than {MOST_PAGES} pages")))
+}
+
+/// What an answer says went wrong.
+fn refused(page: &Answer, failure: &Failure) -> Why {
+    if page.truncated {
+        return because("the answer has more than 4 MiB".into());
+    }
+    let sentence: String = failure.message.replace(char::is_control, " ").chars().take(500).collect();
+    let after = failure.retry_after_ms.map(Duration::from_millis);
+    Why { sentence: format!("{sentence} (the answer's status is {})", page.status), after }
 }
 
 /// The sentence without the name that it begins with.

@@ -3,23 +3,24 @@
 //! No server was at hand: what one could change is in `description.json`, `members.json` or a setting.
 
 mod body;
-mod explain;
 mod limits;
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Field, Json, Model, Payload, Provider, Request, Step, Trouble, Window, export, models_json,
+    Answer, Call, Failure, Field, Json, Limits, Payload, Provider, Queries, Request, Requests, Step, Window, export,
 };
 
 /// The provider.
 pub struct OpenAiCodex;
 
-export!(OpenAiCodex);
+export!(OpenAiCodex: Requests, Queries, Limits);
 
 impl Provider for OpenAiCodex {
     fn describe() -> String {
         include_str!("../description.json").into()
     }
+}
 
+impl Requests for OpenAiCodex {
     fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
         match (call.operation.as_str(), call.dialect.as_str(), body.document()) {
             // Only the CLI asks for this one, in its own form.
@@ -38,22 +39,22 @@ impl Provider for OpenAiCodex {
             _ => Err(Failure::unsupported("openai-codex serves generate, compact and models in the dialect responses")),
         }
     }
+}
 
-    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
-        explain::explain(trouble)
-    }
-
-    fn interpret(side: &str, page: Answer) -> Result<String, Failure> {
+impl Queries for OpenAiCodex {
+    /// The usage of a plan; the list of models is read as described.
+    fn interpret(side: &str, page: Answer) -> Result<Option<String>, Failure> {
         match side {
-            _ if !(200..300).contains(&page.status) => Err(explain::explain(&Trouble::Answer(page))),
-            "models" => models(page.json()),
-            "usage" => limits::usage(page.json()),
-            _ => Err(Failure::unsupported("openai-codex has two side requests, `models` and `usage`")),
+            "usage" if (200..300).contains(&page.status) => limits::usage(page.json()).map(Some),
+            _ => Ok(None),
         }
     }
+}
 
-    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
-        event.map_or_else(|| limits::of_headers(headers), |event| limits::of_event(Json::parse(event)))
+impl Limits for OpenAiCodex {
+    /// What an event says; headers are read as described.
+    fn quota(_headers: &[Field], event: Option<&str>) -> Option<Vec<Window>> {
+        event.map(|event| limits::of_event(Json::parse(event)))
     }
 }
 
@@ -70,19 +71,6 @@ fn identified(call: &Call, request: Request) -> Request {
 
 fn version_of(call: &Call) -> String {
     call.setting("client_version").unwrap_or_else(|| "0.169.0".into())
-}
-
-/// The models of `{"models": [{"slug", "visibility", "context_window"…}…]}` that are meant to be chosen. The page has
-/// most of a megabyte, as each model's prompt is in it; one that was cut off holds no list.
-fn models(page: Json<'_>) -> Result<String, Failure> {
-    let Some(models) = page.get("models") else {
-        return Err(Failure::new("other", "provider", "the list of models is cut off, or not in the form of Codex"));
-    };
-    let shown = models.items().filter(|model| !model.get("visibility").is_some_and(|shown| shown.is("hide")));
-    Ok(models_json(shown.filter_map(|model| {
-        let window = model.get("context_window").and_then(Json::integer);
-        Some(Model::named(model.get("slug")?.text()?).context_window(window))
-    })))
 }
 
 #[cfg(test)]

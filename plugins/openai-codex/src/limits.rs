@@ -1,19 +1,8 @@
-//! Reads the windows of a plan: from an answer's headers, from the event `codex.rate_limits`, and from the account's
-//! usage page. `quota` and `interpret` call it. All three name a window alike: `primary` and `secondary` for the plan's
-//! own, `bengalfox-primary` for that of a further limit `codex-bengalfox`.
+//! Reads the windows of a plan: from the event `codex.rate_limits`, and from the account's usage page. `quota` and
+//! `interpret` call it. They name a window as the description does those of an answer's headers: `primary` and `secondary`
+//! for the plan's own, `bengalfox-primary` for that of a further limit `codex-bengalfox`.
 
-use bitrouter_provider::{Failure, Field, Json, Window, usage_json};
-
-/// The windows of `x-<limit>-<window>-{used-percent,window-minutes,reset-at}`.
-pub(crate) fn of_headers(headers: &[Field]) -> Vec<Window> {
-    let used = headers.iter().filter_map(|used| Some((used.name.strip_suffix("-used-percent")?, used.value.as_str())));
-    let windows = used.filter_map(|(start, used)| {
-        let field = |end| headers.iter().find(|field| field.name.strip_prefix(start) == Some(end));
-        let whole = |end| field(end)?.value.parse().ok();
-        window(start.strip_prefix("x-")?, used, (whole("-window-minutes"), 60), whole("-reset-at"))
-    });
-    windows.collect()
-}
+use bitrouter_provider::{Failure, Json, Window, usage_json};
 
 /// The windows of `{"rate_limits": {"primary": {"used_percent", "window_minutes", "reset_at"}, "secondary": …},
 /// "metered_limit_name": "codex"}`.

@@ -1,16 +1,17 @@
-//! A whole provider: it serves Chat Completions and embeddings as they come, and leaves failures and rate limits to the
-//! SDK's defaults. In a crate of your own this is `src/lib.rs`, and `crate-type = ["cdylib"]` is in its Cargo.toml.
+//! A whole provider: its description says where requests go, what is served and what the headers say of limits. The one thing
+//! that takes code is a member of the body that its API refuses. In a crate of your own this is `src/lib.rs`, and
+//! `crate-type = ["cdylib"]` is in its Cargo.toml.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Call, Edit, Failure, Payload, Provider, Requests, Step, export};
 
 /// The provider.
 pub struct Acme;
 
-export!(Acme);
+// `export!(Acme);` where the description is all.
+export!(Acme: Requests);
 
 impl Provider for Acme {
-    /// Everything that the host needs to know before any call: where requests go, how the key is attached, what is
-    /// served. The key itself never comes in here.
+    /// Everything that the host needs to know before any call. The key itself never comes in here.
     fn describe() -> String {
         r#"{
             "id": "acme",
@@ -26,26 +27,23 @@ impl Provider for Acme {
             }],
             "serves": { "generate": ["chat-completions"], "embeddings": ["openai"] },
             "models": [{ "id": "acme-large", "context_window": 200000 }],
-            "observe": { "headers": ["x-ratelimit-*"] },
+            "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
             "settings": {
-                "region": { "type": "string", "description": "Sent as x-acme-region." }
+                "region": { "type": "string", "description": "Where it runs.", "header": "x-acme-region" }
             }
         }"#
         .into()
     }
+}
 
-    /// One call in, one request out. The body goes up as it came; its `model` member already is the provider's own
-    /// name of the model.
-    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        let path = match call.operation.as_str() {
-            "generate" => "/chat/completions",
-            "embeddings" => "/embeddings",
-            _ => return Err(Failure::unsupported("acme serves generate and embeddings")),
-        };
-        let mut request = Request::post("api", path).framing(call.framing());
-        if let Some(region) = call.setting("region") {
-            request = request.header("x-acme-region", region);
+impl Requests for Acme {
+    /// Takes the member out; all else of the request is as described. The body's `model` already is the provider's own name.
+    fn prepare(_call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        if let Some(document) = body.document()
+            && document.kind("/user")?.is_some()
+        {
+            document.patch(&[Edit::remove("/user")]).map_err(Failure::invalid)?;
         }
-        Ok(request.pass())
+        Ok(Step::Described)
     }
 }

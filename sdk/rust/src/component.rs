@@ -1,55 +1,71 @@
-//! Joins a [`Provider`] to wit-bindgen's traits. `export!` names it; it turns arguments into the SDK's types and must
-//! not decide anything.
+//! Joins a provider to wit-bindgen's traits. `export!` names it; it turns arguments into the SDK's types and must not
+//! decide anything.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use crate::bindings::exports::bitrouter::provider::provider::{self as contract, Guest, GuestRewriter};
+use crate::bindings::exports::bitrouter::provider::provider as described;
+use crate::bindings::failures::exports::bitrouter::provider::failures;
+use crate::bindings::limits::exports::bitrouter::provider::limits;
+use crate::bindings::queries::exports::bitrouter::provider::queries;
+use crate::bindings::requests::exports::bitrouter::provider::requests;
+use crate::bindings::streams::exports::bitrouter::provider::streams;
 use crate::panic;
-use crate::{Answer, Call, Document, Event, Failure, Field, Payload, Provider, Rewriter, Step, Trouble, Window};
+use crate::{Answer, Call, Document, Event, Failure, Field, Payload, Rewriter, Step, Trouble, Window};
+use crate::{Failures, Limits, Provider, Queries, Requests, Streams};
 
 /// A provider as the component model sees it.
 pub struct Component<P>(PhantomData<P>);
 
-impl<P: Provider> Guest for Component<P> {
-    type Rewriter = Stream<P>;
-
+impl<P: Provider> described::Guest for Component<P> {
     fn describe() -> String {
         panic::tell();
         P::describe()
     }
+}
 
-    fn prepare(call: Call, body: contract::Payload<'_>) -> Result<Step, Failure> {
+impl<P: Requests> requests::Guest for Component<P> {
+    fn prepare(call: Call, body: requests::Payload<'_>) -> Result<Step, Failure> {
         panic::tell();
         P::prepare(&call, &payload(body))
     }
 
-    fn resume(call: Call, body: contract::Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+    fn resume(call: Call, body: requests::Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
         panic::tell();
         P::resume(&call, &payload(body), memo, answer)
     }
+}
 
-    fn explain(trouble: Trouble, memo: Vec<u8>) -> Failure {
+impl<P: Failures> failures::Guest for Component<P> {
+    fn explain(trouble: Trouble, memo: Vec<u8>) -> Option<Failure> {
         panic::tell();
         P::explain(&trouble, memo)
     }
+}
 
-    fn interpret(side: String, page: Answer) -> Result<String, Failure> {
+impl<P: Queries> queries::Guest for Component<P> {
+    fn interpret(side: String, page: Answer) -> Result<Option<String>, Failure> {
         panic::tell();
         P::interpret(&side, page)
     }
+}
 
-    fn quota(headers: Vec<Field>, event: Option<String>) -> Vec<Window> {
+impl<P: Limits> limits::Guest for Component<P> {
+    fn quota(headers: Vec<Field>, event: Option<String>) -> Option<Vec<Window>> {
         panic::tell();
         P::quota(&headers, event.as_deref())
     }
 }
 
-fn payload(body: contract::Payload<'_>) -> Payload<'_> {
+impl<P: Streams> streams::Guest for Component<P> {
+    type Rewriter = Stream<P>;
+}
+
+fn payload(body: requests::Payload<'_>) -> Payload<'_> {
     match body {
-        contract::Payload::Json(document) => Payload::Json(Document::lent(document)),
-        contract::Payload::Opaque(blob) => Payload::Opaque(blob),
-        contract::Payload::None => Payload::None,
+        requests::Payload::Json(document) => Payload::Json(Document::lent(document)),
+        requests::Payload::Opaque(blob) => Payload::Opaque(blob),
+        requests::Payload::None => Payload::None,
     }
 }
 
@@ -68,7 +84,7 @@ impl<P> Stream<P> {
     }
 }
 
-impl<P: Provider> GuestRewriter for Stream<P> {
+impl<P: Streams> streams::GuestRewriter for Stream<P> {
     fn new(call: Call, memo: Vec<u8>) -> Self {
         #[cfg(feature = "arena")]
         crate::arena::retire();

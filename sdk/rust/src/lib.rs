@@ -15,19 +15,18 @@
 
 #[cfg(all(target_arch = "wasm32", feature = "arena"))]
 mod arena;
-mod base64;
 #[doc(hidden)]
 pub mod bindings;
 mod call;
 #[cfg(target_arch = "wasm32")]
 mod component;
 mod document;
-mod explain;
 mod failure;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test-kit"))]
 pub mod golden;
+#[cfg(not(target_arch = "wasm32"))]
+mod hooks;
 mod json;
-mod limits;
 mod log;
 mod pages;
 #[cfg(target_arch = "wasm32")]
@@ -35,7 +34,6 @@ mod panic;
 mod provider;
 mod request;
 
-pub use base64::base64;
 pub use bindings::bitrouter::provider::host::{Cell, Edit, Kind, Level, ReadError};
 pub use bindings::bitrouter::provider::types::{
     Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
@@ -45,27 +43,58 @@ pub use call::matches;
 #[doc(hidden)]
 pub use component::Component;
 pub use document::{Document, Payload};
-pub use explain::explain;
 pub use failure::{kind, scope};
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+pub use hooks::{Exported, Hooks};
 pub use json::{Json, quote};
-pub use limits::rate_limits;
 pub use log::log;
 pub use pages::{Model, models_json, usage_json};
-pub use provider::{Provider, Rewriter};
+pub use provider::{Failures, Limits, Provider, Queries, Requests, Rewriter, Streams};
 pub use request::segment;
 
-/// Makes a provider the component's export: `export!(MyProvider);`, once in a crate.
+/// Makes a provider the component's export, once in a crate: `export!(Acme);` for one that is described in full, and
+/// `export!(Acme: Requests, Limits);` for one that overrules its description in these.
 ///
-/// It does nothing where the crate is built for another target than `wasm32`, so that a provider can be tested there.
+/// Where the crate is built for another target than `wasm32`, it only says so to the tests.
 #[macro_export]
 macro_rules! export {
-    ($provider:ty) => {
+    ($provider:ty $(: $($hooks:ident),+ $(,)?)?) => {
         #[cfg(target_arch = "wasm32")]
         mod __component {
             use super::*;
             type Component = $crate::Component<$provider>;
-            $crate::bindings::__export_component!(Component with_types_in $crate::bindings);
+            $crate::bindings::__export_provider!(Component with_types_in $crate::bindings);
+            $($($crate::__export!($hooks Component);)+)?
         }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl $crate::Exported for $provider {
+            fn hooks() -> $crate::Hooks {
+                $crate::Hooks::of::<Self>()$($(.$hooks::<Self>())+)?
+            }
+        }
+    };
+}
+
+/// Exports one interface, by the name of its trait.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    (Requests $component:ident) => {
+        $crate::bindings::requests::__export_requests!($component with_types_in $crate::bindings::requests);
+    };
+    (Failures $component:ident) => {
+        $crate::bindings::failures::__export_failures!($component with_types_in $crate::bindings::failures);
+    };
+    (Queries $component:ident) => {
+        $crate::bindings::queries::__export_queries!($component with_types_in $crate::bindings::queries);
+    };
+    (Limits $component:ident) => {
+        $crate::bindings::limits::__export_limits!($component with_types_in $crate::bindings::limits);
+    };
+    (Streams $component:ident) => {
+        $crate::bindings::streams::__export_streams!($component with_types_in $crate::bindings::streams);
     };
 }
 

@@ -5,6 +5,21 @@ use std::borrow::Cow;
 
 use crate::{Window, quote};
 
+impl Window {
+    /// A window of which only the name is known yet.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            used_percent: None,
+            limit: None,
+            remaining: None,
+            length_seconds: None,
+            resets_at: None,
+            resets_in_seconds: None,
+        }
+    }
+}
+
 /// One model of a list.
 pub struct Model<'a> {
     id: Cow<'a, str>,

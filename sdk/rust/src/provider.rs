@@ -1,27 +1,32 @@
-//! What a provider implements. The component glue calls it in a guest, the golden tests call it natively; the defaults
-//! here are what most providers need, and nothing in this file does anything but hand over.
+//! What a provider implements. The component glue calls it in a guest, the golden tests call it natively. All but
+//! [`Provider`] is optional: what is not exported, or answers `None`, is done by the host as the description says.
 
-use crate::{Answer, Call, Event, Failure, Field, Payload, Step, Trouble, Window, explain, rate_limits};
+use crate::{Answer, Call, Event, Failure, Field, Payload, Step, Trouble, Window};
 
-/// A model provider. Only [`describe`](Self::describe) and [`prepare`](Self::prepare) are required.
+/// A model provider. Often its description is all of it: `export!(Acme);`. Where a part of it takes code, the trait of that
+/// part is implemented and named: `export!(Acme: Requests, Limits);`.
 ///
 /// There is no `self`, because nothing lasts: every hook but the rewriter's runs in an instance of its own. For one
 /// call of a client the host goes through these in order:
 ///
 /// 1. [`describe`](Self::describe), once for each build of the component; the answer is cached.
-/// 2. [`prepare`](Self::prepare), once for each target that is tried.
-/// 3. [`resume`](Self::resume), after each [`Step::Ask`], at most three times.
-/// 4. [`rewriter`](Self::rewriter), once, where the request asked for it; its `push` for each batch, then its `finish`.
-/// 5. [`explain`](Self::explain), where the answer was a failure, or an error event came inside a stream.
-/// 6. [`quota`](Self::quota), each time a header or event matched `observe` of the description.
+/// 2. [`prepare`](Requests::prepare), once for each target that is tried.
+/// 3. [`resume`](Requests::resume), after each [`Step::Ask`], at most three times.
+/// 4. [`rewriter`](Streams::rewriter), once, where the request asked for it; its `push` for each batch, then its `finish`.
+/// 5. [`explain`](Failures::explain), where the answer was a failure, or an error event came inside a stream.
+/// 6. [`quota`](Limits::quota), each time a header or event matched `observe` of the description.
 ///
-/// [`interpret`](Self::interpret) stands beside the calls: once for each answer of a side request.
+/// [`interpret`](Queries::interpret) stands beside the calls: once for each answer of a side request.
 pub trait Provider: 'static {
     /// What the provider is: JSON under `description.schema.json`. A constant of the build, so best a file of its own
     /// and `include_str!`.
     fn describe() -> String;
+}
 
+/// A provider whose requests are more than what `paths` of the description says.
+pub trait Requests: Provider {
     /// Shapes a call into a request. It runs on the way of every call: read no more of the body than is needed.
+    /// [`Step::Described`] is what the description says, with the body as it was edited.
     ///
     /// # Errors
     /// A failure ends the attempt before anything is sent.
@@ -35,37 +40,37 @@ pub trait Provider: 'static {
         let _ = (call, body, memo, answer);
         Err(Failure::unsupported("this provider asks nothing, so it has nothing to resume"))
     }
+}
 
-    /// Says what a failure means; `memo` is the request's. The default reads the statuses, headers and error shapes
-    /// that OpenAI and Anthropic use: see [`explain()`](crate::explain).
-    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Failure {
-        let _ = memo;
-        explain(trouble)
-    }
+/// A provider whose failures cannot be told by `errors` of the description.
+pub trait Failures: Provider {
+    /// Says what a failure means; `memo` is the request's. `None` is what the host makes of it: by the rules of the
+    /// description, and by the codes, statuses and shapes that OpenAI, Anthropic, Google and those who copied them use.
+    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Option<Failure>;
+}
 
+/// A provider with side requests that are more than a list of models.
+pub trait Queries: Provider {
     /// Reads the answer of the side request called `side`, and returns JSON in the form of its kind:
-    /// `{"models": […]}`, `{"windows": […], "plan": "…"}` or `{"claims": {…}}`.
+    /// `{"models": […]}`, `{"windows": […], "plan": "…"}` or `{"claims": {…}}`. `None` is what the host makes of it: a failure
+    /// as above, a list of models by the members `list`, `id` and so on of the side request.
     ///
     /// # Errors
-    /// What the page says went wrong. The default is `unsupported`, for providers that declare no side request.
-    fn interpret(side: &str, page: Answer) -> Result<String, Failure> {
-        let _ = (side, page);
-        Err(Failure::unsupported("this provider has no side request"))
-    }
+    /// What the page says went wrong.
+    fn interpret(side: &str, page: Answer) -> Result<Option<String>, Failure>;
+}
 
-    /// Reads limits out of an answer's headers or out of one event, of which only those come that `observe` names.
-    /// The default reads `x-ratelimit-*` headers: see [`rate_limits`].
-    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
-        let _ = event;
-        rate_limits(headers)
-    }
+/// A provider whose limits cannot be told by `limits` of the description.
+pub trait Limits: Provider {
+    /// Reads limits out of an answer's headers or out of one event, of which only those come that `observe` and `limits`
+    /// name. `None` is what the host reads in them by `limits`.
+    fn quota(headers: &[Field], event: Option<&str>) -> Option<Vec<Window>>;
+}
 
-    /// Starts to rewrite one answer, whose request had [`Delivery::Rewrite`](crate::Delivery::Rewrite) and this memo.
-    /// The default is none, for providers that never ask for it.
-    fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
-        let _ = (call, memo);
-        None
-    }
+/// A provider that asks for [`Delivery::Rewrite`](crate::Delivery::Rewrite).
+pub trait Streams: Provider {
+    /// Starts to rewrite one answer, whose request had this memo; `None` where this one cannot be.
+    fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>>;
 }
 
 /// Rewrites one answer. Its instance lives as long as the stream, so it may keep state, and memory is freed.

@@ -1,11 +1,13 @@
 //! The golden files of a provider with an alien stream: what the test kit runs, and what it shows.
 
 use bitrouter_provider::{
-    Answer, Call, Event, Failure, Json, Model, Payload, Provider, Request, Rewriter, Step, Trouble, kind, models_json,
-    quote, scope, segment,
+    Answer, Call, Event, Failure, Failures, Json, Model, Payload, Provider, Queries, Request, Requests, Rewriter, Step,
+    Streams, Trouble, kind, models_json, quote, scope, segment,
 };
 
 struct Alien;
+
+bitrouter_provider::export!(Alien: Requests, Failures, Queries, Streams);
 
 impl Provider for Alien {
     fn describe() -> String {
@@ -19,32 +21,40 @@ impl Provider for Alien {
         }"#
         .into()
     }
+}
 
+impl Requests for Alien {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         let path = ["/engines/", &segment(&call.model)?, "/converse"].concat();
         Ok(Request::post("api", path).framing("sse").rewrite("sse"))
     }
+}
 
-    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Failure {
+impl Failures for Alien {
+    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Option<Failure> {
         let why = match trouble {
             Trouble::Answer(answer) => answer.json().get("why").and_then(Json::text).unwrap_or_default().into_owned(),
             Trouble::Event(event) => event.clone(),
         };
-        Failure::new(kind::OVERLOADED, scope::MODEL, format!("{} is {why}", String::from_utf8_lossy(&memo)))
+        Some(Failure::new(kind::OVERLOADED, scope::MODEL, format!("{} is {why}", String::from_utf8_lossy(&memo))))
     }
+}
 
-    fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
+impl Queries for Alien {
+    fn interpret(_side: &str, page: Answer) -> Result<Option<String>, Failure> {
         if page.truncated {
             return Err(Failure::new(kind::OTHER, scope::PROVIDER, "the list of models is cut off"));
         }
         let models = page.json().get("models").into_iter().flat_map(Json::items);
-        Ok(models_json(models.filter_map(|model| {
+        Ok(Some(models_json(models.filter_map(|model| {
             let is_vector = model.get("kind")?.is("vector");
             let operations: &[&str] = if is_vector { &["embeddings"] } else { &["generate"] };
             Some(Model::named(model.get("id")?.text()?).operations(operations))
-        })))
+        }))))
     }
+}
 
+impl Streams for Alien {
     fn rewriter(_call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
         Some(Box::new(Words { memo: String::from_utf8(memo).ok()? }))
     }

@@ -9,7 +9,7 @@ use bitrouter_route::Told;
 use serde::{Deserialize, Serialize};
 
 /// The most models of one list: aggregators have some hundreds.
-const MOST_MODELS: usize = 4096;
+pub(crate) const MOST_MODELS: usize = 4096;
 /// The longest id of a model, in bytes.
 const LONGEST_ID: usize = 256;
 /// The longest name of a plan, in characters.
@@ -64,12 +64,17 @@ struct ModelsPage {
 }
 
 impl Found {
+    /// A list of models. The error says what is wrong with it.
+    pub(crate) fn listed(all: Vec<Model>) -> Result<Self, String> {
+        models(all).map(Found::Models)
+    }
+
     /// Reads the JSON that `interpret` returned. The error says what is wrong with it.
     pub(crate) fn read(kind: SideKind, json: &str) -> Result<Self, String> {
         match kind {
             SideKind::Models => {
                 let page: ModelsPage = serde_json::from_str(json).map_err(|error| error.to_string())?;
-                models(page.models).map(Found::Models)
+                Self::listed(page.models)
             }
             SideKind::Usage => {
                 let mut usage: Usage = serde_json::from_str(json).map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
 //! Reads one case and runs the hook that it is for. `check` calls it; it must not know what is expected.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,9 +8,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::described::Provider;
 use super::lent::Lent;
 use super::transcript::{self, Transcript};
-use crate::{Account, Answer, Blob, Call, Document, Event, Field, Payload, Provider, Step, Trouble};
+use crate::{Account, Answer, Blob, Call, Document, Event, Field, Payload, Step, Trouble};
+
+/// Headers and the like, in the order of their names.
+type Fields = BTreeMap<String, Value>;
 
 /// `call.json`. What is left out is as for a plain Chat Completions call.
 #[derive(Deserialize)]
@@ -23,9 +28,9 @@ struct CallFile {
     #[serde(default)]
     streaming: bool,
     #[serde(default)]
-    headers: Map<String, Value>,
+    headers: Fields,
     #[serde(default)]
-    query: Map<String, Value>,
+    query: Fields,
     #[serde(default)]
     settings: Map<String, Value>,
     account: Option<AccountFile>,
@@ -49,7 +54,7 @@ fn chat_completions() -> String {
 struct AccountFile {
     label: String,
     #[serde(default)]
-    claims: Map<String, Value>,
+    claims: Fields,
 }
 
 /// An answer: the body is a JSON value, or a string that is taken as it is.
@@ -60,7 +65,7 @@ struct AnswerFile {
     #[serde(default = "ok")]
     status: u16,
     #[serde(default)]
-    headers: Map<String, Value>,
+    headers: Fields,
     #[serde(default)]
     body: Value,
     /// Whether the body goes on behind what is shown of it.
@@ -107,36 +112,37 @@ impl AnswerFile {
 }
 
 /// Runs the hook whose input file is there, and tells what it returned.
-pub(super) fn run<P: Provider>(folder: &Path) -> Result<String, String> {
+pub(super) fn run(provider: &Provider, folder: &Path) -> Result<String, String> {
     if let Some(call) = read::<CallFile>(&folder.join("call.json"))? {
-        return prepare::<P>(folder, &call);
+        return prepare(provider, folder, &call);
     }
     if let Some(trouble) = read::<AnswerFile>(&folder.join("trouble.json"))? {
         let memo = trouble.memo.clone().into_bytes();
         let trouble =
             trouble.event.as_ref().map_or_else(|| Trouble::Answer(trouble.answer()), |e| Trouble::Event(text(e)));
-        return Ok(transcript::failure(&P::explain(&trouble, memo)));
+        return Ok(transcript::failure(&provider.explain(&trouble, memo)));
     }
     if let Some(limits) = read::<AnswerFile>(&folder.join("limits.json"))? {
         let event = limits.event.as_ref().map(text);
-        return Ok(transcript::windows(&P::quota(&fields(&limits.headers), event.as_deref())));
+        return Ok(transcript::windows(&provider.quota(&fields(&limits.headers), event.as_deref())));
     }
     if let Some(page) = read::<AnswerFile>(&folder.join("page.json"))? {
         let side = page.side.as_deref().ok_or("page.json does not say which `side` request it answers")?;
-        return match P::interpret(side, page.answer()) {
+        return match provider.interpret(side, page.answer()) {
             Ok(json) => transcript::pretty(&json).map(|text| text + "\n"),
             Err(failure) => Ok(transcript::failure(&failure)),
         };
     }
     if let Some(stream) = read::<StreamFile>(&folder.join("stream.json"))? {
-        return rewrite::<P>(&stream);
+        return rewrite(provider, &stream);
     }
     Err("there is none of call.json, trouble.json, limits.json, page.json and stream.json".into())
 }
 
 /// Runs the rewriter over the batches of a stream.
-fn rewrite<P: Provider>(stream: &StreamFile) -> Result<String, String> {
-    let mut rewriter = P::rewriter(stream.call.call(), stream.memo.clone().into_bytes())
+fn rewrite(provider: &Provider, stream: &StreamFile) -> Result<String, String> {
+    let mut rewriter = provider
+        .rewriter(stream.call.call(), stream.memo.clone().into_bytes())
         .ok_or("the provider has no rewriter for this call")?;
     let mut transcript = Transcript::default();
     for batch in &stream.batches {
@@ -149,7 +155,7 @@ fn rewrite<P: Provider>(stream: &StreamFile) -> Result<String, String> {
     Ok(transcript.text())
 }
 
-fn prepare<P: Provider>(folder: &Path, file: &CallFile) -> Result<String, String> {
+fn prepare(provider: &Provider, folder: &Path, file: &CallFile) -> Result<String, String> {
     let body = fs::read_to_string(folder.join("body.json")).ok();
     let document = body.as_deref().map(Lent::parse).transpose()?;
     let payload = match (&document, &file.opaque) {
@@ -159,16 +165,16 @@ fn prepare<P: Provider>(folder: &Path, file: &CallFile) -> Result<String, String
     };
     let call = file.call();
     let mut transcript = Transcript::default();
-    let mut step = P::prepare(&call, &payload);
+    let mut step = provider.prepare(&call, &payload);
     let mut answers = file.answers.iter();
     while let Ok(Step::Ask(exchange)) = step {
         transcript.ask(&exchange);
         let answer = answers.next().ok_or("the provider asks more often than call.json has `answers`")?;
-        step = P::resume(&call, &payload, exchange.memo, answer.answer());
+        step = provider.resume(&call, &payload, exchange.memo, answer.answer());
     }
     match step {
         Ok(Step::Send(request)) => transcript.send(&request),
-        Ok(Step::Ask(_)) => return Err("the provider still asks".into()),
+        Ok(Step::Ask(_) | Step::Described) => return Err("the provider still asks".into()),
         Err(failure) => {
             transcript.fail(&failure);
             return Ok(transcript.text());
@@ -198,7 +204,7 @@ impl CallFile {
     }
 }
 
-fn fields(map: &Map<String, Value>) -> Vec<Field> {
+fn fields(map: &Fields) -> Vec<Field> {
     map.iter().map(|(name, value)| Field::new(name, text(value))).collect()
 }
 

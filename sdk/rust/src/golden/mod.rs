@@ -14,6 +14,7 @@
 //! With `BLESS=1` in the environment the expected files are written anew; read the difference before committing it.
 
 mod case;
+mod described;
 mod diff;
 mod lent;
 mod transcript;
@@ -23,20 +24,30 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use lent::Lent;
 
-use crate::Provider;
+use crate::Exported;
 
 /// Checks a provider's description, and every case below `<crate_folder>/cases`.
 ///
 /// # Panics
 /// With one text that names every mistake of the description and every case that came out differently.
-pub fn check<P: Provider>(crate_folder: &str) {
-    let mut wrong = bitrouter_contract::validate::mistakes(&P::describe());
+pub fn check<P: Exported>(crate_folder: &str) {
+    let hooks = P::hooks();
+    let described = (hooks.describe)();
+    let mut wrong = bitrouter_contract::validate::mistakes(&described);
+    let description = match bitrouter_contract::validate::description(&described) {
+        Ok(description) => description,
+        Err(_) => panic!("\n\n{}\n", wrong.join("\n\n")),
+    };
+    if hooks.requests.is_none() {
+        wrong.extend(bitrouter_contract::validate::paths(&description).err().map(|error| error.to_string()));
+    }
+    let provider = described::Provider { hooks, description };
     let cases = folders(&Path::new(crate_folder).join("cases"));
     if cases.is_empty() {
         wrong.push("there is no case: make a folder in cases/, with call.json and body.json".into());
     }
     let bless = std::env::var_os("BLESS").is_some();
-    wrong.extend(cases.iter().filter_map(|folder| difference::<P>(folder, bless).err()));
+    wrong.extend(cases.iter().filter_map(|folder| difference(&provider, folder, bless).err()));
     assert!(wrong.is_empty(), "\n\n{}\n", wrong.join("\n\n"));
 }
 
@@ -47,9 +58,9 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn difference<P: Provider>(folder: &Path, bless: bool) -> Result<(), String> {
+fn difference(provider: &described::Provider, folder: &Path, bless: bool) -> Result<(), String> {
     let case = folder.display();
-    let actual = case::run::<P>(folder).map_err(|error| format!("{case}: {error}"))?;
+    let actual = case::run(provider, folder).map_err(|error| format!("{case}: {error}"))?;
     let file = folder.join("expected.txt");
     if bless {
         return fs::write(&file, actual).map_err(|error| format!("{}: {error}", file.display()));

@@ -1,6 +1,6 @@
 //! Claims the id `openai`, with an origin that is not OpenAI's: a stored key must never go there.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Provider, export};
 
 /// The provider.
 pub struct ClaimsOpenai;
@@ -23,9 +23,5 @@ impl Provider for ClaimsOpenai {
             "models": [{ "id": "openai-1" }]
         }"#
         .into()
-    }
-
-    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        Ok(Request::post("api", "/chat/completions").framing(call.framing()).pass())
     }
 }

@@ -1,12 +1,12 @@
 //! Passes Chat Completions, Responses and Messages through without a credential. Tests point its origin at a mock
 //! upstream; without that it leads to the discard port, where nobody answers.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Requests, Step, export};
 
 /// The provider.
 pub struct Echo;
 
-export!(Echo);
+export!(Echo: Requests);
 
 impl Provider for Echo {
     fn describe() -> String {
@@ -22,12 +22,14 @@ impl Provider for Echo {
             },
             "models": [{ "id": "echo-1" }],
             "forward": ["x-echo-*"],
-            "observe": { "headers": ["x-ratelimit-*"] },
+            "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
             "billing": "free"
         }"#
         .into()
     }
+}
 
+impl Requests for Echo {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         let path = match (call.operation.as_str(), call.dialect.as_str()) {
             ("generate", "responses") => "/responses",

@@ -5,14 +5,14 @@
 use std::hint::black_box;
 
 use bitrouter_provider::{
-    Answer, Call, Document, Edit, Failure, Field, Level, Payload, Provider, Request, Step, Trouble, Window, explain,
-    export, log, rate_limits,
+    Answer, Call, Document, Edit, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request,
+    Requests, Step, Trouble, Window, export, log,
 };
 
 /// The provider.
 pub struct Floods;
 
-export!(Floods);
+export!(Floods: Requests, Failures, Queries, Limits);
 
 impl Provider for Floods {
     fn describe() -> String {
@@ -28,7 +28,9 @@ impl Provider for Floods {
         }"#
         .into()
     }
+}
 
+impl Requests for Floods {
     fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
         let (what, count) = call.model.split_once('/').unwrap_or((&call.model, "1"));
         let count: usize = count.parse().unwrap_or(1);
@@ -68,17 +70,23 @@ impl Provider for Floods {
         }
         Ok(request.pass())
     }
+}
 
-    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
-        explain(trouble)
+impl Failures for Floods {
+    fn explain(_trouble: &Trouble, _memo: Vec<u8>) -> Option<Failure> {
+        None
     }
+}
 
-    fn interpret(_side: &str, _page: Answer) -> Result<String, Failure> {
-        Ok("{}".into())
+impl Queries for Floods {
+    fn interpret(_side: &str, _page: Answer) -> Result<Option<String>, Failure> {
+        Ok(Some("{}".into()))
     }
+}
 
-    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
-        rate_limits(headers)
+impl Limits for Floods {
+    fn quota(_headers: &[Field], _event: Option<&str>) -> Option<Vec<Window>> {
+        None
     }
 }
 

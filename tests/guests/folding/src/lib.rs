@@ -2,13 +2,13 @@
 //! in headers and events, and logs what its `quota` is shown.
 
 use bitrouter_provider::{
-    Call, Failure, Field, Level, Payload, Provider, Request, Step, Window, export, log, rate_limits,
+    Call, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Step, Window, export, log,
 };
 
 /// The provider.
 pub struct Folding;
 
-export!(Folding);
+export!(Folding: Requests, Limits);
 
 impl Provider for Folding {
     fn describe() -> String {
@@ -22,12 +22,15 @@ impl Provider for Folding {
                 "embeddings": ["openai"]
             },
             "models": [{ "id": "folding-1" }],
-            "observe": { "headers": ["x-ratelimit-*"], "events": ["codex.rate_limits"] },
+            "observe": { "events": ["codex.rate_limits"] },
+            "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
             "billing": "free"
         }"#
         .into()
     }
+}
 
+impl Requests for Folding {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         if call.operation == "embeddings" {
             // What cannot be: one document has nothing to be folded.
@@ -36,16 +39,18 @@ impl Provider for Folding {
         let request = Request::post("api", "/generate").framing("sse");
         Ok(if call.streaming { request.pass() } else { request.fold() })
     }
+}
 
-    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
+impl Limits for Folding {
+    fn quota(headers: &[Field], event: Option<&str>) -> Option<Vec<Window>> {
         for header in headers {
             log(Level::Info, &["quota was shown ", &header.name, ": ", &header.value].concat());
         }
         let Some(event) = event else {
-            return rate_limits(headers);
+            return None;
         };
         log(Level::Info, &["quota was shown ", event].concat());
-        vec![Window {
+        Some(vec![Window {
             name: "primary".into(),
             used_percent: Some(41.5),
             limit: None,
@@ -53,6 +58,6 @@ impl Provider for Folding {
             length_seconds: None,
             resets_at: None,
             resets_in_seconds: None,
-        }]
+        }])
     }
 }

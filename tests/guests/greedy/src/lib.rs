@@ -1,12 +1,12 @@
 //! Wants no credential, and says that it has what others have: models, a vendor, a plan. It would like every header of a
 //! client's, and asks by itself. Tests point its origin, which is this machine's, at a mock upstream.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Requests, Step, export};
 
 /// The provider.
 pub struct Greedy;
 
-export!(Greedy);
+export!(Greedy: Requests);
 
 impl Provider for Greedy {
     fn describe() -> String {
@@ -26,7 +26,9 @@ impl Provider for Greedy {
         }"#
         .into()
     }
+}
 
+impl Requests for Greedy {
     /// What it is shown of the client's query goes up, so that a test sees it.
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         if call.operation == "models" {

@@ -4,14 +4,14 @@
 use std::hint::black_box;
 
 use bitrouter_provider::{
-    Answer, Call, Document, Edit, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Trouble,
-    Window, export, log, scope,
+    Answer, Call, Document, Edit, Event, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request,
+    Requests, Rewriter, Step, Streams, Trouble, Window, export, log, scope,
 };
 
 /// The provider.
 pub struct Hostile;
 
-export!(Hostile);
+export!(Hostile: Requests, Failures, Queries, Limits, Streams);
 
 impl Provider for Hostile {
     fn describe() -> String {
@@ -28,7 +28,9 @@ impl Provider for Hostile {
         }"#
         .into()
     }
+}
 
+impl Requests for Hostile {
     fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
         let plain =
             || Request::post("api", "/chat/completions").framing(call.framing()).memo(call.model.clone().into());
@@ -116,37 +118,45 @@ impl Provider for Hostile {
         let request = Request::post("api", "/chat/completions").framing(call.framing());
         Ok(request.header("x-asked", answer.status.to_string()).header("x-answer", answer.body.trim()).pass())
     }
+}
 
-    fn explain(trouble: &Trouble, memo: Vec<u8>) -> Failure {
+impl Failures for Hostile {
+    fn explain(_trouble: &Trouble, memo: Vec<u8>) -> Option<Failure> {
         match memo.as_slice() {
             b"trap-explain" => trap(),
             b"loop-explain" => spin(),
-            b"bad-kind" => Failure::new("no-such-kind", "no-such-scope", "two\r\nlines").code("x".repeat(1 << 20)),
+            b"bad-kind" => {
+                Some(Failure::new("no-such-kind", "no-such-scope", "two\r\nlines").code("x".repeat(1 << 20)))
+            }
             b"retry-forever" => {
                 let mut failure = Failure::new("rate-limited", scope::PROVIDER, "come back at the end of time");
                 failure.retry_after_ms = Some(u64::MAX);
                 failure.resets_at = Some(u64::MAX);
-                failure
+                Some(failure)
             }
-            _ => bitrouter_provider::explain(trouble),
+            _ => None,
         }
     }
+}
 
-    fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
+impl Queries for Hostile {
+    fn interpret(_side: &str, page: Answer) -> Result<Option<String>, Failure> {
         match page.body.trim() {
             "trap" => trap(),
             "loop" => spin(),
-            "not-json" => Ok("{\"models\":".into()),
-            _ => Ok("{\"models\":[{\"id\":\"from-interpret\"}]}".into()),
+            "not-json" => Ok(Some("{\"models\":".into())),
+            _ => Ok(Some("{\"models\":[{\"id\":\"from-interpret\"}]}".into())),
         }
     }
+}
 
-    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
+impl Limits for Hostile {
+    fn quota(headers: &[Field], _event: Option<&str>) -> Option<Vec<Window>> {
         if headers.iter().any(|header| header.value == "trap-quota") {
             trap();
         }
         let used = headers.iter().any(|header| header.value == "not-a-number").then_some(f64::NAN);
-        vec![Window {
+        Some(vec![Window {
             name: "hostile\r\n".into(),
             used_percent: used,
             limit: Some(0),
@@ -154,9 +164,11 @@ impl Provider for Hostile {
             length_seconds: Some(u64::MAX),
             resets_at: None,
             resets_in_seconds: Some(u64::MAX),
-        }]
+        }])
     }
+}
 
+impl Streams for Hostile {
     fn rewriter(call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
         (call.model == "flood-pushes").then(|| Box::new(Flooding) as Box<dyn Rewriter>)
     }

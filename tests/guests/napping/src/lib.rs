@@ -1,7 +1,8 @@
 //! Has WASI, as the runtimes of some languages do, and waits for its clock in the way that the call's model names.
 
 use bitrouter_provider::{
-    Answer, Call, Failure, Field, Payload, Provider, Request, Step, Trouble, Window, explain, export, rate_limits,
+    Answer, Call, Failure, Failures, Field, Limits, Payload, Provider, Queries, Request, Requests, Step, Trouble,
+    Window, export,
 };
 
 mod wasi {
@@ -48,7 +49,7 @@ const MINUTE: u64 = 60_000_000_000;
 /// The provider.
 pub struct Napping;
 
-export!(Napping);
+export!(Napping: Requests, Failures, Queries, Limits);
 
 impl Provider for Napping {
     fn describe() -> String {
@@ -63,7 +64,9 @@ impl Provider for Napping {
         }"#
         .into()
     }
+}
 
+impl Requests for Napping {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         let clock = monotonic_clock::subscribe_duration(MINUTE);
         match call.model.as_str() {
@@ -80,16 +83,22 @@ impl Provider for Napping {
         }
         Ok(Request::post("api", "/chat/completions").framing(call.framing()).pass())
     }
+}
 
-    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
-        explain(trouble)
+impl Failures for Napping {
+    fn explain(_trouble: &Trouble, _memo: Vec<u8>) -> Option<Failure> {
+        None
     }
+}
 
-    fn interpret(_side: &str, _page: Answer) -> Result<String, Failure> {
-        Ok("{}".into())
+impl Queries for Napping {
+    fn interpret(_side: &str, _page: Answer) -> Result<Option<String>, Failure> {
+        Ok(Some("{}".into()))
     }
+}
 
-    fn quota(headers: &[Field], _event: Option<&str>) -> Vec<Window> {
-        rate_limits(headers)
+impl Limits for Napping {
+    fn quota(_headers: &[Field], _event: Option<&str>) -> Option<Vec<Window>> {
+        None
     }
 }

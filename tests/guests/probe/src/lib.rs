@@ -3,14 +3,14 @@
 //! that reached it once would be found.
 
 use bitrouter_provider::{
-    Answer, Call, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Trouble, Window, explain,
-    export, log, quote, rate_limits,
+    Answer, Call, Event, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request, Requests,
+    Rewriter, Step, Streams, Trouble, Window, export, log, quote,
 };
 
 /// The provider.
 pub struct Probe;
 
-export!(Probe);
+export!(Probe: Requests, Failures, Queries, Limits, Streams);
 
 /// The most that is read of the body.
 const MOST: u32 = 64 * 1024;
@@ -35,12 +35,15 @@ impl Provider for Probe {
             "models": [{ "id": "probe-1" }],
             "forward": ["x-probe-*"],
             "claims": ["plan"],
-            "observe": { "headers": ["x-ratelimit-*", "x-probe-*"], "events": ["probe.limits"] },
+            "observe": { "headers": ["x-probe-*"], "events": ["probe.limits"] },
+            "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
             "side_requests": { "models": { "kind": "models", "path": "/models" } }
         }"#
         .into()
     }
+}
 
+impl Requests for Probe {
     /// Asks first, with all that it can see as the memo.
     fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
         let mut seen = seen(call);
@@ -66,25 +69,33 @@ impl Provider for Probe {
             request.framing(call.framing()).pass()
         })
     }
+}
 
-    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Failure {
+impl Failures for Probe {
+    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Option<Failure> {
         if let Trouble::Answer(answer) = trouble {
             log(Level::Warn, &joined(&answer.headers));
         }
-        explain(trouble)
+        None
     }
+}
 
-    fn interpret(_side: &str, page: Answer) -> Result<String, Failure> {
+impl Queries for Probe {
+    fn interpret(_side: &str, page: Answer) -> Result<Option<String>, Failure> {
         log(Level::Info, &page.body);
-        Ok(["{\"models\":[{\"id\":", &quote("probe-2"), "}]}"].concat())
+        Ok(Some(["{\"models\":[{\"id\":", &quote("probe-2"), "}]}"].concat()))
     }
+}
 
-    fn quota(headers: &[Field], event: Option<&str>) -> Vec<Window> {
+impl Limits for Probe {
+    fn quota(headers: &[Field], event: Option<&str>) -> Option<Vec<Window>> {
         log(Level::Info, &joined(headers));
         log(Level::Info, event.unwrap_or_default());
-        rate_limits(headers)
+        None
     }
+}
 
+impl Streams for Probe {
     fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
         Some(Box::new(Keeper { kept: vec![seen(&call), String::from_utf8_lossy(&memo).into_owned()] }))
     }

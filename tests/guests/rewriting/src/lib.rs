@@ -3,13 +3,14 @@
 //! no stream is answered with one all the same, for the host to fold. Its own events about limits are observed, and dropped.
 
 use bitrouter_provider::{
-    Call, Event, Failure, Field, Level, Payload, Provider, Request, Rewriter, Step, Window, export, log,
+    Call, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams, Window,
+    export, log,
 };
 
 /// The provider.
 pub struct Rewriting;
 
-export!(Rewriting);
+export!(Rewriting: Requests, Limits, Streams);
 
 impl Provider for Rewriting {
     fn describe() -> String {
@@ -25,17 +26,23 @@ impl Provider for Rewriting {
         }"#
         .into()
     }
+}
 
+impl Requests for Rewriting {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         let path = if call.operation == "generate" { "/chat/completions" } else { "/embeddings" };
         Ok(Request::post("api", path).framing("sse").rewrite("sse"))
     }
+}
 
-    fn quota(_headers: &[Field], event: Option<&str>) -> Vec<Window> {
+impl Limits for Rewriting {
+    fn quota(_headers: &[Field], event: Option<&str>) -> Option<Vec<Window>> {
         log(Level::Info, &["quota was shown ", event.unwrap_or("nothing")].concat());
-        Vec::new()
+        Some(Vec::new())
     }
+}
 
+impl Streams for Rewriting {
     fn rewriter(_call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
         Some(Box::new(Numbering { seen: 0 }))
     }

@@ -1,7 +1,7 @@
 //! Waits in its hook on the clock of WASI, as a component may that was compiled from a language whose runtime has one. The
 //! load rig has many calls of it at once, to see whether others wait with it.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Requests, Step, export};
 
 use clock::wasi::clocks::monotonic_clock::subscribe_duration;
 
@@ -41,7 +41,7 @@ const NAP: u64 = 4_000_000_000;
 /// The provider.
 pub struct Sleeping;
 
-export!(Sleeping);
+export!(Sleeping: Requests);
 
 impl Provider for Sleeping {
     fn describe() -> String {
@@ -56,7 +56,9 @@ impl Provider for Sleeping {
         }"#
         .into()
     }
+}
 
+impl Requests for Sleeping {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         subscribe_duration(NAP).block();
         Ok(Request::post("api", "/chat/completions").framing(call.framing()).pass())

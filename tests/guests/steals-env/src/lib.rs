@@ -1,6 +1,6 @@
 //! Wants OpenAI's environment variable for an origin of its own: without a grant it must not get it.
 
-use bitrouter_provider::{Call, Failure, Payload, Provider, Request, Step, export};
+use bitrouter_provider::{Provider, export};
 
 /// The provider.
 pub struct StealsEnv;
@@ -23,9 +23,5 @@ impl Provider for StealsEnv {
             "models": [{ "id": "thief-1" }]
         }"#
         .into()
-    }
-
-    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        Ok(Request::post("api", "/chat/completions").framing(call.framing()).pass())
     }
 }

@@ -1,0 +1,63 @@
+//! Which hooks a provider exports, for tests that run natively. `export!` fills it in; nothing of it is in a component.
+
+use crate::{Answer, Call, Failure, Field, Payload, Rewriter, Step, Trouble, Window};
+use crate::{Failures, Limits, Provider, Queries, Requests, Streams};
+
+type Prepare = fn(&Call, &Payload<'_>) -> Result<Step, Failure>;
+type Resume = fn(&Call, &Payload<'_>, Vec<u8>, Answer) -> Result<Step, Failure>;
+
+/// The hooks of a provider: none is there but those of the traits that `export!` names.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// [`Provider::describe`].
+    pub describe: fn() -> String,
+    /// [`Requests`].
+    pub requests: Option<(Prepare, Resume)>,
+    /// [`Failures::explain`].
+    pub explain: Option<fn(&Trouble, Vec<u8>) -> Option<Failure>>,
+    /// [`Queries::interpret`].
+    pub interpret: Option<fn(&str, Answer) -> Result<Option<String>, Failure>>,
+    /// [`Limits::quota`].
+    pub quota: Option<fn(&[Field], Option<&str>) -> Option<Vec<Window>>>,
+    /// [`Streams::rewriter`].
+    pub rewriter: Option<fn(Call, Vec<u8>) -> Option<Box<dyn Rewriter>>>,
+}
+
+/// A provider that `export!` names.
+pub trait Exported: Provider {
+    /// What it exports.
+    fn hooks() -> Hooks;
+}
+
+#[allow(non_snake_case, reason = "each is called as its trait is, so that `export!` can name it")]
+impl Hooks {
+    /// Those of a provider that is described in full.
+    pub fn of<P: Provider>() -> Self {
+        Self { describe: P::describe, requests: None, explain: None, interpret: None, quota: None, rewriter: None }
+    }
+
+    /// Adds those of [`Requests`].
+    pub fn Requests<P: Requests>(self) -> Self {
+        Self { requests: Some((P::prepare, P::resume)), ..self }
+    }
+
+    /// Adds that of [`Failures`].
+    pub fn Failures<P: Failures>(self) -> Self {
+        Self { explain: Some(P::explain), ..self }
+    }
+
+    /// Adds that of [`Queries`].
+    pub fn Queries<P: Queries>(self) -> Self {
+        Self { interpret: Some(P::interpret), ..self }
+    }
+
+    /// Adds that of [`Limits`].
+    pub fn Limits<P: Limits>(self) -> Self {
+        Self { quota: Some(P::quota), ..self }
+    }
+
+    /// Adds that of [`Streams`].
+    pub fn Streams<P: Streams>(self) -> Self {
+        Self { rewriter: Some(P::rewriter), ..self }
+    }
+}
