@@ -43,5 +43,5 @@ impl Code {
 }
 
 fn export(pre: &InstancePre<HookState>, interface: &str) -> Option<ComponentExportIndex> {
-    pre.component().get_export_index(None, &format!("{PACKAGE}/{interface}@{VERSION}"))
+    pre.component().get_export_index(None, format!("{PACKAGE}/{interface}@{VERSION}"))
 }

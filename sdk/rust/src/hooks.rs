@@ -5,6 +5,10 @@ use crate::{Failures, Limits, Provider, Queries, Requests, Streams};
 
 type Prepare = fn(&Call, &Payload<'_>) -> Result<Step, Failure>;
 type Resume = fn(&Call, &Payload<'_>, Vec<u8>, Answer) -> Result<Step, Failure>;
+type Explain = fn(&Trouble, Vec<u8>) -> Option<Failure>;
+type Interpret = fn(&str, Answer) -> Result<Option<String>, Failure>;
+type Quota = fn(&[Field], Option<&str>) -> Option<Vec<Window>>;
+type Rewrite = fn(Call, Vec<u8>) -> Option<Box<dyn Rewriter>>;
 
 /// The hooks of a provider: none is there but those of the traits that `export!` names.
 #[derive(Clone, Copy)]
@@ -14,13 +18,13 @@ pub struct Hooks {
     /// [`Requests`].
     pub requests: Option<(Prepare, Resume)>,
     /// [`Failures::explain`].
-    pub explain: Option<fn(&Trouble, Vec<u8>) -> Option<Failure>>,
+    pub explain: Option<Explain>,
     /// [`Queries::interpret`].
-    pub interpret: Option<fn(&str, Answer) -> Result<Option<String>, Failure>>,
+    pub interpret: Option<Interpret>,
     /// [`Limits::quota`].
-    pub quota: Option<fn(&[Field], Option<&str>) -> Option<Vec<Window>>>,
+    pub quota: Option<Quota>,
     /// [`Streams::rewriter`].
-    pub rewriter: Option<fn(Call, Vec<u8>) -> Option<Box<dyn Rewriter>>>,
+    pub rewriter: Option<Rewrite>,
 }
 
 /// A provider that `export!` names.
