@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where tests are.
-const ROOMS: [&str; 5] = ["tests", "host", "dialect", "document", "bench"];
+const ROOMS: [&str; 4] = ["tests", "host", "crates", "bench"];
 
 /// A test as the document names it.
 struct Named<'d> {
