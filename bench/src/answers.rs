@@ -26,6 +26,8 @@ pub enum Behaviour {
     Paced,
     /// One event, then nothing until `POST /release` comes; then three events and `[DONE]`.
     Hold,
+    /// The same with an event every 0.2 s until then.
+    Tick,
     /// Events of 4 KB as fast as the gateway takes them, without an end.
     Flood,
     /// A short stream in the dialect Responses.
@@ -45,10 +47,12 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The distance between two events of [`Behaviour::Paced`].
 const PACE: Duration = Duration::from_millis(3);
+/// The distance between two events of [`Behaviour::Tick`].
+const TICK: Duration = Duration::from_millis(200);
 
 impl Behaviour {
-    const ALL: [Self; 7] =
-        [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold, Self::Flood, Self::Responses];
+    const ALL: [Self; 8] =
+        [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold, Self::Tick, Self::Flood, Self::Responses];
 
     /// The model's name that asks for it.
     pub fn model(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Behaviour {
             Self::Short => "bench-short",
             Self::Paced => "bench-paced",
             Self::Hold => "bench-hold",
+            Self::Tick => "bench-tick",
             Self::Flood => "bench-flood",
             Self::Responses => "bench-responses",
         }
@@ -109,7 +114,8 @@ impl Behaviour {
             next: 0,
             flush: false,
             flood: (self == Self::Flood).then(Flood::begin),
-            wait: (self == Self::Hold).then(Wait::start),
+            wait: matches!(self, Self::Hold | Self::Tick).then(Wait::start),
+            tick: (self == Self::Tick).then(|| Box::pin(tokio::time::sleep(TICK))),
             pace: (self == Self::Paced).then(|| Box::pin(tokio::time::sleep(PACE))),
         }
     }
@@ -137,7 +143,7 @@ impl Behaviour {
             Self::Burst => BURST.clone(),
             Self::Short => SHORT.clone(),
             Self::Paced => PACED.clone(),
-            Self::Hold => HOLD.clone(),
+            Self::Hold | Self::Tick => HOLD.clone(),
             Self::Flood => FLOOD.clone(),
             Self::Responses => RESPONSES.clone(),
         }
@@ -224,6 +230,8 @@ pub struct Answer {
     flood: Option<Flood>,
     /// What comes before the second piece.
     wait: Option<Wait>,
+    /// When the first piece is sent once more while that is waited for.
+    tick: Option<Pin<Box<Sleep>>>,
     pace: Option<Pin<Box<Sleep>>>,
 }
 
@@ -238,7 +246,12 @@ impl Body for Answer {
         if self.next == 1
             && let Some(wait) = &mut self.wait
         {
-            std::task::ready!(wait.poll(cx));
+            if wait.poll(cx).is_pending() {
+                let Some(tick) = &mut self.tick else { return Poll::Pending };
+                std::task::ready!(tick.as_mut().poll(cx));
+                tick.as_mut().reset(Instant::now() + TICK);
+                return Poll::Ready(Some(Ok(Frame::data(self.pieces[0].clone()))));
+            }
             self.wait = None;
         }
         if let Some(sleep) = &mut self.pace {

@@ -16,18 +16,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::accounting::{kernel, resident};
-use crate::answers::{Behaviour, DONE};
-use crate::bodies::Kind;
+use crate::answers::DONE;
 use crate::child::{Child, Gateway, Program};
 use crate::connection::{Call, Connection, Target};
 use crate::report::{Comparison, Row};
-use crate::table::{BUILT_IN, HeldRow, OPENED_AT_ONCE, Section};
+use crate::table::{BUILT_IN, HeldRow, Section};
 use crate::tls;
 
 /// A stream whose first event has not come by then is not held.
 const OPENS: Duration = Duration::from_secs(10);
 /// After so many failures the rest is not tried: they would fail as well, one deadline after the other.
-const GIVE_UP: u64 = OPENED_AT_ONCE as u64;
+const GIVE_UP: u64 = 64;
 /// From the release until the last stream has ended.
 const ENDS: Duration = Duration::from_secs(60);
 /// Streams that are held and ended before anything counts.
@@ -69,12 +68,12 @@ pub async fn measure(
         _ => format!("{}:", row.provider),
     };
     let (gateway, _) = gateway_files.start()?;
-    let gateway = hold(&gateway, &prefix, streams, &behind).await;
+    let gateway = hold(&gateway, &prefix, row, streams, &behind).await;
     let gateway = gateway.map_err(|error| anyhow!("{error:#}\n{}", gateway_files.last_words()))?;
     // The floor has one HTTP/2 connection, and no rewriter.
     let floor = match row.tls || row.provider != BUILT_IN {
         true => None,
-        false => Some(hold(&Child::floor(upstream.addr, None)?, "", streams, &behind).await?),
+        false => Some(hold(&Child::floor(upstream.addr, None)?, "", row, streams, &behind).await?),
     };
     let mut notes = vec![gateway.note(&title, "gateway", streams)];
     notes.extend(floor.as_ref().map(|floor| floor.note(&title, "floor", streams)));
@@ -98,11 +97,11 @@ struct Held {
 }
 
 /// Holds `streams` through `proxy`, measures, and lets them end.
-async fn hold(proxy: &Child, prefix: &str, streams: u64, upstream: &Target) -> Result<Held> {
-    let call = Call::new(prefix, Kind::Turns, Behaviour::Hold);
+async fn hold(proxy: &Child, prefix: &str, row: &HeldRow, streams: u64, upstream: &Target) -> Result<Held> {
+    let call = Call::new(prefix, row.body, row.behaviour);
     let target = Target { addr: proxy.addr, tls: None };
 
-    let warm_up = open(&target, &call, WARM_UP).await?;
+    let warm_up = open(&target, &call, WARM_UP, 1).await?;
     if let Some(error) = warm_up.first_error {
         bail!("no stream could be held: {error}");
     }
@@ -111,7 +110,7 @@ async fn hold(proxy: &Child, prefix: &str, streams: u64, upstream: &Target) -> R
 
     let before = settled(proxy.pid()).await;
     let kernel_before = kernel();
-    let Opened { streams: opened, first_error } = open(&target, &call, streams).await?;
+    let Opened { streams: opened, first_error } = open(&target, &call, streams, row.opened_at_once).await?;
     let during = settled(proxy.pid()).await;
     let kernel = kernel().zip(kernel_before).map(|(now, before)| now.cast_signed() - before.cast_signed());
     let held = opened.len() as u64;
@@ -134,10 +133,10 @@ struct Opened {
 }
 
 /// Opens this many streams, some at a time.
-async fn open(target: &Target, call: &Call, count: u64) -> Result<Opened> {
+async fn open(target: &Target, call: &Call, count: u64, at_once: usize) -> Result<Opened> {
     let (next, failures) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut workers = JoinSet::new();
-    for _ in 0..OPENED_AT_ONCE {
+    for _ in 0..at_once {
         let (target, call, next, failures) = (target.clone(), call.clone(), next.clone(), failures.clone());
         workers.spawn(async move {
             let (mut streams, mut first_error) = (Vec::new(), None);

@@ -162,8 +162,14 @@ pub struct HeldRow {
     pub title: &'static str,
     /// The component that serves it: built in, or one of the tests'.
     pub provider: &'static str,
+    /// What the upstream does until it lets them go.
+    pub behaviour: Behaviour,
+    /// What is sent.
+    pub body: Kind,
     /// How many at once.
     pub streams: u64,
+    /// How many of them are opened at once.
+    pub opened_at_once: usize,
     /// Kilobytes (1,024 bytes) that were promised for each.
     pub target: f64,
 }
@@ -172,12 +178,28 @@ pub struct HeldRow {
 pub const BUILT_IN: &str = "openai";
 
 /// The held streams. 9,000 take 18,000 file descriptors of a proxy over HTTP/1.1, which is what common limits allow.
-/// Rewriters are as many as the gateway has instances for (`REWRITERS` in `host/src/plugin/engine.rs`).
-pub const HELD: [HeldRow; 3] = [
-    HeldRow { tls: false, title: "passed through", provider: BUILT_IN, streams: 9_000, target: 40.0 },
-    HeldRow { tls: false, title: "through a rewriter", provider: "rewriting", streams: 768, target: 150.0 },
-    HeldRow { tls: true, title: "passed through", provider: BUILT_IN, streams: 10_000, target: 40.0 },
+/// Rewriters are as many as one component may have: three quarters of `REWRITERS` in `crates/plugin/src/engine.rs`.
+pub const HELD: [HeldRow; 4] = [
+    HeldRow { streams: 9_000, ..PASSED_THROUGH },
+    HeldRow {
+        title: "with an event every 0.2 s",
+        behaviour: Behaviour::Tick,
+        body: Kind::Small,
+        streams: 1_000,
+        opened_at_once: 1_000,
+        ..PASSED_THROUGH
+    },
+    HeldRow { title: "through a rewriter", provider: "rewriting", streams: 576, target: 150.0, ..PASSED_THROUGH },
+    HeldRow { tls: true, streams: 10_000, ..PASSED_THROUGH },
 ];
 
-/// Streams that are opened at once.
-pub const OPENED_AT_ONCE: usize = 64;
+const PASSED_THROUGH: HeldRow = HeldRow {
+    tls: false,
+    title: "passed through",
+    provider: BUILT_IN,
+    behaviour: Behaviour::Hold,
+    body: Kind::Turns,
+    streams: 0,
+    opened_at_once: 64,
+    target: 40.0,
+};
