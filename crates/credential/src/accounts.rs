@@ -11,6 +11,7 @@ mod renewal;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Auth, Oauth};
 use secrecy::SecretString;
@@ -61,7 +62,9 @@ pub struct Accounts {
     fixed: Vec<Result<Arc<Credential>, AccountError>>,
     store: Arc<Store>,
     refresher: Option<Arc<Refresher>>,
-    last: Mutex<Last>,
+    last: ArcSwap<Last>,
+    /// Held by whoever makes the next listing.
+    listing: Mutex<()>,
 }
 
 /// What the store held when the listing was made.
@@ -69,6 +72,14 @@ pub struct Accounts {
 struct Last {
     stored: Option<Stored>,
     listing: Arc<Listing>,
+}
+
+impl Last {
+    /// The listing, if it is of this.
+    fn of(&self, stored: &Stored) -> Option<Arc<Listing>> {
+        let is_same = self.stored.as_ref().is_some_and(|before| same(before, stored));
+        is_same.then(|| Arc::clone(&self.listing))
+    }
 }
 
 type Stored = Result<Arc<TokenFile>, Arc<StoreError>>;
@@ -106,7 +117,8 @@ impl Accounts {
             fixed: from_config.into_iter().chain(from_env).collect(),
             store,
             refresher: None,
-            last: Mutex::default(),
+            last: ArcSwap::default(),
+            listing: Mutex::default(),
         };
         let refresher = accounts.login().and_then(|oauth| Refresher::new(provider, oauth, &accounts.store));
         accounts.refresher = refresher.map(Arc::new);
@@ -126,16 +138,20 @@ impl Accounts {
         !self.auth.is_empty()
     }
 
-    /// What is there now. A credential stays the same `Arc` for as long as its source says the same. May read the store,
-    /// which blocks briefly.
+    /// What is there now. A credential stays the same `Arc` for as long as its source says the same. Where nobody watches
+    /// the store, this may read it, which blocks briefly.
     pub fn list(&self) -> Arc<Listing> {
         let stored = self.store.read();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if !last.stored.as_ref().is_some_and(|before| same(before, &stored)) {
-            last.listing = Arc::new(self.listing(&stored, &last.listing));
-            last.stored = Some(stored);
+        if let Some(listing) = self.last.load().of(&stored) {
+            return listing;
         }
-        last.listing.clone()
+        let _listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.load_full();
+        last.of(&stored).unwrap_or_else(|| {
+            let listing = Arc::new(self.listing(&stored, &last.listing));
+            self.last.store(Arc::new(Last { stored: Some(stored), listing: Arc::clone(&listing) }));
+            listing
+        })
     }
 
     /// The credential of the account with this label, or of the first account. Its access token may be over:

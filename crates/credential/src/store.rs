@@ -1,20 +1,24 @@
 //! The stored credentials: reads `oauth-tokens.json`, notices when it changes, and changes it.
 //!
 //! Accounts asks on every request, so a login is found and a logout holds without a restart; login, logout and refresh
-//! write. A file that cannot be read is an error and stays as it is.
+//! write. A file that cannot be read is an error and stays as it is. In a gateway a task of its own looks at the file and
+//! publishes what it holds, so that no request waits for a file or a keyring.
 
 mod logins;
 pub(super) mod replace;
 mod secrets;
 mod write;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwapOption;
 use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
@@ -103,18 +107,23 @@ pub struct Store {
     interval: Duration,
     secrets_in: Option<SecretsIn>,
     keyring: Arc<dyn Keyring>,
-    last: Mutex<Option<Last>>,
+    /// What was last read, for whoever asks.
+    last: ArcSwapOption<Last>,
+    /// Held by whoever reads.
+    reading: Mutex<()>,
+    /// Whether [`Store::watch`] looks at the file, so that whoever asks need not.
+    watched: AtomicBool,
+    /// Whether the file is read again whatever it looks like.
+    stale: AtomicBool,
 }
 
 /// What was last read, and what the file looked like then.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Last {
     looked: Instant,
     stamp: Option<Stamp>,
     outcome: Outcome,
     warning: Option<String>,
-    /// Whether the file is looked at before this is used again, whatever it looks like.
-    stale: bool,
     /// When the keyring is asked again, where it did not give all.
     ask_keyring: Option<Instant>,
 }
@@ -129,7 +138,7 @@ type Outcome = Result<Arc<TokenFile>, Arc<StoreError>>;
 
 /// What changes whenever a file is replaced or written. A file replaced by renaming has another inode, one written in
 /// place another time of change.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
     size: u64,
@@ -149,7 +158,10 @@ impl Store {
             interval: NOTICED_WITHIN,
             secrets_in: None,
             keyring: Arc::new(SystemKeyring),
-            last: Mutex::new(None),
+            last: ArcSwapOption::empty(),
+            reading: Mutex::new(()),
+            watched: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
         }
     }
 
@@ -164,8 +176,29 @@ impl Store {
         &self.path
     }
 
+    /// Looks at the file again and again for as long as this is polled. Meanwhile whoever asks is told what was last seen,
+    /// and waits for nothing.
+    pub async fn watch(self: Arc<Self>) -> Infallible {
+        struct Watching(Arc<Store>);
+        impl Drop for Watching {
+            fn drop(&mut self) {
+                self.0.watched.store(false, Ordering::Release);
+            }
+        }
+        let store = Watching(self);
+        loop {
+            let looking = Arc::clone(&store.0);
+            let looked = tokio::task::spawn_blocking(move || looking.look(Duration::ZERO)).await;
+            // A look that panicked is made by whoever asks.
+            store.0.watched.store(looked.is_ok(), Ordering::Release);
+            // Whoever changed it waits for longer than this.
+            tokio::time::sleep(store.0.interval / 2).await;
+        }
+    }
+
     /// What the file holds now, or held at most a quarter of a second ago; the same `Arc` for as long as it has not
-    /// changed. No file is as good as an empty one. Blocks for a `stat`, or a read of the file where it has changed.
+    /// changed. No file is as good as an empty one. Where nobody watches, this blocks for a `stat`, or a read of the file
+    /// where it has changed.
     pub fn read(&self) -> Result<Arc<TokenFile>, Arc<StoreError>> {
         self.with_last(|last| last.outcome.clone())
     }
@@ -176,17 +209,33 @@ impl Store {
     }
 
     fn with_last<T>(&self, take: impl FnOnce(&Last) -> T) -> T {
+        match &*self.last.load() {
+            Some(last) if self.watched.load(Ordering::Acquire) || self.is_fresh(last, self.interval) => take(last),
+            _ => take(&self.look(self.interval)),
+        }
+    }
+
+    fn is_fresh(&self, last: &Last, age: Duration) -> bool {
+        !self.stale.load(Ordering::Acquire) && last.looked.elapsed() < age
+    }
+
+    /// Looks at the file, unless that was done within so long, and publishes what it holds.
+    fn look(&self, within: Duration) -> Arc<Last> {
         // A thread that panicked in here left either the old value or the new one, both whole.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let fresh = match last.take() {
-            Some(known) if !known.stale && now.duration_since(known.looked) < self.interval => known,
-            Some(known) if !known.stale && self.looks_like(&known) && !known.asks_again(now) => {
-                Last { looked: now, ..known }
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, last) = (Instant::now(), self.last.load_full());
+        let last = match last {
+            Some(known) if self.is_fresh(&known, within) => return known,
+            // Who changes the file from here on says so again.
+            known if self.stale.swap(false, Ordering::AcqRel) => self.load(now, known.as_deref()),
+            Some(known) if self.looks_like(&known) && !known.asks_again(now) => {
+                Last { looked: now, ..Last::clone(&known) }
             }
-            known => self.load(now, known.as_ref()),
+            known => self.load(now, known.as_deref()),
         };
-        take(last.insert(fresh))
+        let last = Arc::new(last);
+        self.last.store(Some(Arc::clone(&last)));
+        last
     }
 
     fn looks_like(&self, known: &Last) -> bool {
@@ -208,14 +257,7 @@ impl Store {
         };
         let out_of_reach = |file: &TokenFile| file.entries.iter().any(|entry| Entry::out_of_reach(entry).is_some());
         let ask_keyring = outcome.as_ref().is_ok_and(out_of_reach).then(|| Instant::now() + KEYRING_AGAIN);
-        Last {
-            looked: now,
-            stamp,
-            outcome: outcome.map(Arc::new).map_err(Arc::new),
-            warning,
-            stale: false,
-            ask_keyring,
-        }
+        Last { looked: now, stamp, outcome: outcome.map(Arc::new).map_err(Arc::new), warning, ask_keyring }
     }
 
     /// The text and what its own file looked like, by the same handle: a file put in its place meanwhile is noticed.
@@ -346,6 +388,73 @@ mod tests {
         let first = store.read().unwrap();
         fs::remove_file(&path).unwrap();
         assert!(Arc::ptr_eq(&first, &store.read().unwrap()));
+    }
+
+    /// A keyring that does not answer.
+    #[derive(Debug, Default)]
+    struct Hanging(Mutex<()>);
+
+    impl Keyring for Hanging {
+        fn get(&self, _: &str, _: &str) -> Result<Option<secrecy::SecretString>, KeyringError> {
+            drop(self.0.lock().unwrap());
+            Err(KeyringError::Silent)
+        }
+
+        fn set(&self, _: &str, _: &str, _: &secrecy::SecretString) -> Result<(), KeyringError> {
+            Err(KeyringError::Silent)
+        }
+
+        fn delete(&self, _: &str, _: &str) -> Result<(), KeyringError> {
+            Err(KeyringError::Silent)
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn whoever_asks_a_store_that_is_watched_waits_for_no_keyring() {
+        let (_folder, path) = folder();
+        fs::write(&path, text(&["default"])).unwrap();
+        let keyring = Arc::new(Hanging::default());
+        let store = Store { interval: Duration::from_millis(20), ..Store::new(&path) };
+        let store = Arc::new(store.with_keyring(Arc::<Hanging>::clone(&keyring)));
+        let watching = tokio::spawn(Arc::clone(&store).watch());
+        while !store.watched.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // From now on the keyring hangs, and the file names a secret in it.
+        let silence = keyring.0.lock().unwrap();
+        let kept = r#"{"in":"keyring","name":"3fa9/openai@work","revision":1,"pieces":{"key":1}}"#;
+        let named = text(&["default", "work"]).replace(r#"{"key":"sk-canary-work"}"#, kept);
+        fs::write(&path, named).unwrap();
+        let until = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < until {
+            assert_eq!(labels(&store), ["default"], "what was last seen is what whoever asks is told");
+        }
+        drop(silence);
+        while labels(&store) == ["default"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        watching.abort();
+    }
+
+    #[tokio::test]
+    async fn a_change_of_this_process_is_seen_at_once_though_the_store_is_watched() {
+        let (_folder, path) = folder();
+        let store = Arc::new(Store { interval: Duration::from_secs(3600), ..Store::new(&path) });
+        let watching = tokio::spawn(Arc::clone(&store).watch());
+        while !store.watched.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fs::write(&path, text(&["default"])).unwrap();
+        assert!(labels(&store).is_empty(), "nobody has looked");
+        store.look_again();
+        assert_eq!(labels(&store), ["default"]);
+        watching.abort();
+        while store.watched.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fs::write(&path, text(&["home"])).unwrap();
+        store.look_again();
+        assert_eq!(labels(&store), ["home"], "and by whoever asks once nobody watches");
     }
 
     #[test]

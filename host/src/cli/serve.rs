@@ -11,31 +11,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bitrouter_route::Cooldowns;
 use clap::Args;
 
 use super::providers::Row;
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
-use crate::app::{self, App, Live};
+use crate::app::{self, App, Live, Server};
 use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
-use crate::side;
 use crate::telemetry::{self, Lines, LogOptions};
 use reader::Reader;
 pub(super) use reader::{NO_CONFIG, reachable};
 use signals::{Signal, Signals};
-
-/// How often it is looked for logins that will soon be over. They are refreshed minutes before.
-const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
-const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-/// How often it is looked for answers that nobody reads.
-const END_UNREAD_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
-/// How often what was heard of limits is written, so that commands know it.
-const SAVE_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -145,12 +133,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         Err(error) => reader.warn(&error.to_string()),
     }
     beside.spawn(report(live.now(), setup.loaded, reader, log.clone()));
-    beside.spawn(keep_fresh(Arc::clone(&live)));
-    beside.spawn(ask_beside(Arc::clone(&live)));
-    beside.spawn(save_windows(Arc::clone(&live)));
-    beside.spawn(end_unread(Arc::clone(&live)));
     beside.spawn(Arc::clone(&reloader).watch());
-    beside.spawn(keep_cooldowns(live.now().directory.cooldowns().clone(), setup.paths.cooldowns()));
 
     let running = Arc::clone(&live);
     let stop = async move {
@@ -171,66 +154,13 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         });
         running.now().config.server.drain
     };
-    gateway::serve(listeners, gateway::Front::new(Arc::clone(&live)), connections, stop).await;
+    let served = Server { live, listeners, connections, cooldowns: setup.paths.cooldowns() }.run(stop).await;
     // Which takes the control socket away, too.
     beside.shutdown().await;
-    let app = live.now();
-    app.directory.windows().save();
-    app.directory.now().finish_refreshes().await;
-    if let Err(error) = app.directory.cooldowns().save(&setup.paths.cooldowns()) {
+    if let Err(error) = served {
         tracing::warn!(%error, "limits that were reached are not kept for the next start");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Keeps accounts logged in for as long as the gateway runs, whether or not they are used.
-async fn keep_fresh(live: Arc<Live>) {
-    live.now().directory.complete().await;
-    let mut ticks = tokio::time::interval(REFRESH_EVERY);
-    loop {
-        ticks.tick().await;
-        live.now().directory.now().refresh_due().await;
-    }
-}
-
-/// Keeps limits that were reached for the next start.
-async fn keep_cooldowns(cooldowns: Cooldowns, file: PathBuf) {
-    match cooldowns.keep(&file).await {}
-}
-
-/// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
-async fn ask_beside(live: Arc<Live>) {
-    live.now().directory.complete().await;
-    let mut ticks = tokio::time::interval(ASK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let app = live.now();
-        if app.config.side_requests {
-            side::ask_due(&app.directory.now()).await;
-        }
-    }
-}
-
-/// Ends the answers whose clients have stopped reading: what an upstream is asked for is over when its time is.
-async fn end_unread(live: Arc<Live>) {
-    let requests = Arc::clone(&live.now().requests);
-    let mut ticks = tokio::time::interval(END_UNREAD_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        requests.in_flight.end_unread();
-    }
-}
-
-/// Writes what was heard of limits, every few seconds in which something was.
-async fn save_windows(live: Arc<Live>) {
-    loop {
-        tokio::time::sleep(SAVE_EVERY).await;
-        let windows = Arc::clone(live.now().directory.windows());
-        // It writes a file.
-        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
-    }
 }
 
 /// Says what is ready and what is missing, once that is known.

@@ -131,6 +131,11 @@ impl Directory {
         next
     }
 
+    /// Where logins and keys are stored.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.lasting.store
+    }
+
     /// What is known of the accounts' limits.
     pub fn windows(&self) -> &Arc<Windows> {
         &self.lasting.learned.windows

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -84,8 +84,9 @@ impl Store {
 
     /// Has the next reader look at the file, however recently it was looked at.
     pub(crate) fn look_again(&self) {
-        if let Some(last) = &mut *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            last.stale = true;
+        self.stale.store(true, Ordering::Release);
+        if self.watched.load(Ordering::Acquire) {
+            self.look(Duration::ZERO);
         }
     }
 

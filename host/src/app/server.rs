@@ -1,0 +1,120 @@
+//! A gateway that serves: its listeners, and the tasks beside them that keep it up to date. `serve` runs one, and so may a
+//! test or another program.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::Live;
+use crate::gateway::{self, Connections, Front};
+use crate::side;
+
+/// How often it is looked for logins that will soon be over. They are refreshed minutes before.
+const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked for answers that nobody reads.
+const END_UNREAD_EVERY: Duration = Duration::from_secs(1);
+/// How often what was heard of limits is written, so that commands know it.
+const SAVE_EVERY: Duration = Duration::from_secs(3);
+
+/// A gateway with what it needs to serve.
+pub struct Server {
+    /// The gateway, whichever serves at a moment.
+    pub live: Arc<Live>,
+    /// Where it listens.
+    pub listeners: Vec<TcpListener>,
+    /// The connections of its clients.
+    pub connections: Arc<Connections>,
+    /// The file in which cooldowns outlast it.
+    pub cooldowns: PathBuf,
+}
+
+impl Server {
+    /// Serves until `stop` resolves, then lets open streams finish for as long as it said. What must not be lost is
+    /// written before this returns; the error is that of the cooldowns' file.
+    pub async fn run(self, stop: impl Future<Output = Duration>) -> io::Result<()> {
+        let Server { live, listeners, connections, cooldowns } = self;
+        let mut beside = JoinSet::new();
+        beside.spawn(watch_store(Arc::clone(&live)));
+        beside.spawn(keep_fresh(Arc::clone(&live)));
+        beside.spawn(ask_providers(Arc::clone(&live)));
+        beside.spawn(save_windows(Arc::clone(&live)));
+        beside.spawn(end_unread(Arc::clone(&live)));
+        beside.spawn(keep_cooldowns(Arc::clone(&live), cooldowns.clone()));
+        gateway::serve(listeners, Front::new(Arc::clone(&live)), connections, stop).await;
+        beside.shutdown().await;
+        let app = live.now();
+        app.directory.windows().save();
+        app.directory.now().finish_refreshes().await;
+        app.directory.cooldowns().save(&cooldowns)
+    }
+}
+
+/// Sees what was stored, so that no request has to look.
+async fn watch_store(live: Arc<Live>) -> Infallible {
+    let store = Arc::clone(live.now().directory.store());
+    store.watch().await
+}
+
+/// Keeps accounts logged in for as long as the gateway runs, whether or not they are used.
+async fn keep_fresh(live: Arc<Live>) -> Infallible {
+    live.now().directory.complete().await;
+    let mut ticks = ticks(REFRESH_EVERY);
+    loop {
+        ticks.tick().await;
+        live.now().directory.now().refresh_due().await;
+    }
+}
+
+/// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
+async fn ask_providers(live: Arc<Live>) -> Infallible {
+    live.now().directory.complete().await;
+    let mut ticks = ticks(ASK_EVERY);
+    loop {
+        ticks.tick().await;
+        let app = live.now();
+        if app.config.side_requests {
+            side::ask_due(&app.directory.now()).await;
+        }
+    }
+}
+
+/// Ends the answers whose clients have stopped reading: what an upstream is asked for is over when its time is.
+async fn end_unread(live: Arc<Live>) -> Infallible {
+    let requests = Arc::clone(&live.now().requests);
+    let mut ticks = ticks(END_UNREAD_EVERY);
+    loop {
+        ticks.tick().await;
+        requests.in_flight.end_unread();
+    }
+}
+
+/// Writes what was heard of limits, every few seconds in which something was.
+async fn save_windows(live: Arc<Live>) -> Infallible {
+    loop {
+        tokio::time::sleep(SAVE_EVERY).await;
+        let windows = Arc::clone(live.now().directory.windows());
+        // It writes a file.
+        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
+    }
+}
+
+/// Keeps limits that were reached for the next start.
+async fn keep_cooldowns(live: Arc<Live>, file: PathBuf) -> Infallible {
+    let cooldowns = live.now().directory.cooldowns().clone();
+    cooldowns.keep(&file).await
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
