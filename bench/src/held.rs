@@ -274,8 +274,11 @@ fn rows(row: &HeldRow, title: &str, streams: u64, gateway: Option<&Held>, floor:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Behaviour;
+    use crate::bodies::Kind;
+    use crate::table::PASSED_THROUGH;
 
-    const ROW: HeldRow = HeldRow { tls: false, title: "passed through", provider: BUILT_IN, streams: 10, target: 40.0 };
+    const ROW: HeldRow = HeldRow { streams: 10, ..PASSED_THROUGH };
 
     fn held(held: u64, alive: u64, grew_by: u64) -> Held {
         Held { held, alive, resident: Some((50 << 20, (50 << 20) + grew_by)), ..Held::default() }

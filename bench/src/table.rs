@@ -193,7 +193,8 @@ pub const HELD: [HeldRow; 4] = [
     HeldRow { tls: true, streams: 10_000, ..PASSED_THROUGH },
 ];
 
-const PASSED_THROUGH: HeldRow = HeldRow {
+/// What most of them have in common.
+pub const PASSED_THROUGH: HeldRow = HeldRow {
     tls: false,
     title: "passed through",
     provider: BUILT_IN,
