@@ -3,14 +3,13 @@
 //! Every step returns it; the gateway writes it. Sentences name the thing, the place and the next step, and never hold a
 //! secret.
 
+mod edge;
 mod page;
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use bitrouter_contract::FailureKind;
 use bitrouter_credential::{BindingError, Timestamp};
-use bitrouter_dialect::{ApiError, ErrorKind};
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
 use bitrouter_route::cooldown::Reason as Cool;
@@ -18,6 +17,7 @@ use bitrouter_route::{AskedError, Ends, Own};
 use bitrouter_upstream::SendError;
 use http::StatusCode;
 
+pub(crate) use edge::refusal;
 pub use page::Page;
 
 /// A failed request.
@@ -307,21 +307,6 @@ fn left(until: &SystemTime) -> Duration {
     until.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-/// What a client is told of something that cools down: what it failed with.
-fn cooling(reason: Cool) -> ErrorKind {
-    match reason {
-        Cool::RateLimited => ErrorKind::RateLimited,
-        Cool::UsageLimit | Cool::NoCredit => ErrorKind::UsageLimit,
-        Cool::LoggedOut => ErrorKind::Unauthorized,
-        Cool::NotOffered | Cool::Deactivated => ErrorKind::Forbidden,
-        Cool::NotFound => ErrorKind::NotFound,
-        Cool::Overloaded => ErrorKind::Overloaded,
-        Cool::Failing | Cool::Unreachable | Cool::SlowConnect | Cool::Silent | Cool::BrokeOff | Cool::InFront => {
-            ErrorKind::Unavailable
-        }
-    }
-}
-
 impl From<AskedError> for Error {
     fn from(error: AskedError) -> Self {
         match error {
@@ -341,140 +326,6 @@ impl Error {
     /// The address in `model` names nothing; the whole sentence.
     pub(crate) fn address(message: String) -> Self {
         Error::Address { message, param: "model" }
-    }
-
-    /// What kind of error it is, in the words that all dialects share.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Error::ForeignHost(_) | Error::ForeignOrigin(_) | Error::Binding(_) => ErrorKind::Forbidden,
-            Error::NoKey | Error::NoCredential(_) => ErrorKind::Unauthorized,
-            Error::ContentType(..) | Error::Encoding(_) => ErrorKind::UnsupportedMediaType,
-            Error::BodyLimit(_) => ErrorKind::PayloadTooLarge,
-            Error::Decompress { .. }
-            | Error::BodyLost(_)
-            | Error::BodySlow(_)
-            | Error::BadHost(_)
-            | Error::Method { .. }
-            | Error::NoWebSocket(_)
-            | Error::Member { .. }
-            | Error::Json(_)
-            | Error::Multipart(_)
-            | Error::NoModel
-            | Error::Asked(_)
-            | Error::Address { .. } => ErrorKind::InvalidRequest,
-            Error::Hook { error: HookError::Body(_), .. } => ErrorKind::InvalidRequest,
-            Error::NotServing { .. } | Error::Compiling | Error::NotRefreshed(_) => ErrorKind::Unavailable,
-            Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => ErrorKind::Unavailable,
-            Error::Cooling { reason, .. } => cooling(*reason),
-            Error::Hook { error: HookError::Busy | HookError::Benched { .. }, .. } => ErrorKind::Unavailable,
-            Error::NotServed { .. } => ErrorKind::NotImplemented,
-            Error::Refused { kind, .. } => refusal(kind),
-            Error::Send { error: SendError::FirstByte { .. }, .. } => ErrorKind::Timeout,
-            Error::Hook { .. }
-            | Error::BadRequest { .. }
-            | Error::Send { .. }
-            | Error::Redirect { .. }
-            | Error::Page { .. }
-            | Error::Broken { .. } => ErrorKind::Upstream,
-            Error::NoEndpoint { .. } | Error::NotListed(_) => ErrorKind::NotFound,
-            Error::Internal(_) => ErrorKind::Internal,
-        }
-    }
-
-    /// When to try again.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Error::Compiling | Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => {
-                Some(Duration::from_secs(5))
-            }
-            Error::Cooling { until, .. } => Some(left(until)),
-            Error::Page { ends, .. } => Some(ends.as_ref()?.left(SystemTime::now())),
-            Error::Hook { error: HookError::Busy, .. } => Some(Duration::from_secs(1)),
-            Error::Hook { error: HookError::Benched { left, .. }, .. } => Some(*left),
-            _ => None,
-        }
-    }
-
-    /// A word for programs, where there is one that says more than the kind.
-    pub fn code(&self) -> Option<&'static str> {
-        Some(match self {
-            Error::NoModel => "model_missing",
-            Error::Asked(AskedError::Models { .. }) => "models_invalid",
-            Error::Asked(_) => "model_invalid",
-            Error::Member { .. } => "parameter_invalid",
-            Error::Address { .. } | Error::NotListed(_) => "model_not_found",
-            Error::BodiesFull(_) | Error::BodiesWait(_) | Error::Crowded => "gateway_busy",
-            Error::BodySlow(_) => "body_timeout",
-            Error::NoEndpoint { .. } => "endpoint_not_found",
-            Error::Method { .. } => "method_not_allowed",
-            Error::NoWebSocket(_) => "websocket_not_supported",
-            Error::ForeignHost(_) | Error::BadHost(_) => "host_not_allowed",
-            Error::ForeignOrigin(_) => "origin_not_allowed",
-            Error::NoKey => "gateway_key_missing",
-            Error::NoCredential(_) => "credential_missing",
-            Error::Binding(_) => "origin_not_accepted",
-            Error::Redirect { .. } => "redirect_refused",
-            Error::Page { .. } => "web_page",
-            Error::Hook { .. } | Error::BadRequest { .. } => "component_failed",
-            _ => return None,
-        })
-    }
-
-    /// The member of the body that is at fault, where it is one that the gateway reads.
-    fn param(&self) -> Option<&'static str> {
-        match self {
-            Error::NoModel => Some("model"),
-            Error::Asked(AskedError::Models { .. }) => Some("models"),
-            Error::Asked(_) => Some("model"),
-            Error::Address { param, .. } => Some(param),
-            Error::Member { name, .. } => Some(name),
-            Error::NotListed(_) => Some("model"),
-            _ => None,
-        }
-    }
-
-    /// The status, where it says more than the kind's own.
-    fn status(&self) -> Option<u16> {
-        match self {
-            Error::BodySlow(_) => Some(408),
-            Error::Method { .. } => Some(405),
-            Error::NoWebSocket(_) => Some(426),
-            _ => None,
-        }
-    }
-
-    /// In the form that every dialect can be written from.
-    pub fn to_api(&self, request_id: &str) -> ApiError {
-        let mut error = ApiError::new(self.kind(), self.to_string());
-        error.code = self.code().map(str::to_owned);
-        error.param = self.param().map(str::to_owned);
-        error.status = self.status().unwrap_or(error.status);
-        error.retry_after = self.retry_after().map(|after| after.as_secs().max(1));
-        if let Error::Cooling { until, reason, .. } = self
-            && reason.is_limit()
-        {
-            error.resets_at = until.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
-        }
-        error.request_id = Some(request_id.to_owned());
-        error
-    }
-}
-
-/// The contract's failure kinds in the dialects' words.
-pub(crate) fn refusal(kind: &str) -> ErrorKind {
-    match FailureKind::of(kind) {
-        FailureKind::RateLimited => ErrorKind::RateLimited,
-        FailureKind::UsageLimit => ErrorKind::UsageLimit,
-        FailureKind::Overloaded => ErrorKind::Overloaded,
-        FailureKind::Unavailable => ErrorKind::Unavailable,
-        FailureKind::Unauthorized => ErrorKind::Unauthorized,
-        FailureKind::Forbidden => ErrorKind::Forbidden,
-        FailureKind::ModelNotFound => ErrorKind::NotFound,
-        FailureKind::ContextExceeded => ErrorKind::ContextWindow,
-        FailureKind::ContentFiltered => ErrorKind::ContentFilter,
-        FailureKind::InvalidRequest => ErrorKind::InvalidRequest,
-        FailureKind::Unsupported => ErrorKind::NotImplemented,
-        FailureKind::Other => ErrorKind::Upstream,
     }
 }
 

@@ -85,8 +85,10 @@ impl Meaning {
     /// What may be tried next.
     pub fn next(&self) -> Next {
         use ErrorKind as Kind;
+        if self.why == Some(Reason::SlowConnect) {
+            return Next::Later;
+        }
         match (self.kind, self.scope) {
-            _ if self.why == Some(Reason::SlowConnect) => Next::Later,
             (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => Next::Nothing,
             // Known filters and windows are a model's: another model may be content.
             (Kind::ContextWindow | Kind::ContentFilter, _) => Next::Target,
@@ -120,7 +122,10 @@ impl Meaning {
             (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => {
                 Some(Cools::Target)
             }
-            _ => None,
+            (Kind::Forbidden, Scope::Request | Scope::Provider) => None,
+            (Kind::NotFound, Scope::Request | Scope::Model | Scope::Provider) => None,
+            (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => None,
+            (Kind::ContextWindow | Kind::ContentFilter | Kind::NotImplemented, _) => None,
         }
     }
 
@@ -136,7 +141,15 @@ impl Meaning {
             ErrorKind::Forbidden | ErrorKind::NotFound => Reason::NotOffered,
             ErrorKind::Overloaded => Reason::Overloaded,
             ErrorKind::Timeout => Reason::Silent,
-            _ => Reason::Failing,
+            ErrorKind::Unavailable
+            | ErrorKind::Upstream
+            | ErrorKind::Internal
+            | ErrorKind::InvalidRequest
+            | ErrorKind::PayloadTooLarge
+            | ErrorKind::UnsupportedMediaType
+            | ErrorKind::ContextWindow
+            | ErrorKind::ContentFilter
+            | ErrorKind::NotImplemented => Reason::Failing,
         }
     }
 

@@ -285,6 +285,6 @@ mod tests {
         let _others = TURNS[1].0.acquire().await.unwrap();
         let refused = unpack(Encoding::Gzip, packed, 64 * MIB, &bodies).await.unwrap_err();
         assert!(matches!(refused, Error::BodiesWait(10)), "{refused}");
-        assert_eq!((refused.retry_after().is_some(), bodies.held().0), (true, 0));
+        assert_eq!((refused.meaning().ends.is_some(), bodies.held().0), (true, 0));
     }
 }

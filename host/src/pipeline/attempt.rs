@@ -52,7 +52,16 @@ pub(super) async fn run(
 fn no_credential(error: AccountError) -> Error {
     match error {
         AccountError::NotRefreshed { .. } => Error::NotRefreshed(error.to_string()),
-        _ => Error::NoCredential(error.to_string()),
+        AccountError::NoCredential { .. }
+        | AccountError::NotLoggedIn { .. }
+        | AccountError::LogInAgain { .. }
+        | AccountError::Rejected { .. }
+        | AccountError::UnknownLabel { .. }
+        | AccountError::Refused { .. }
+        | AccountError::WrongKind { .. }
+        | AccountError::UnknownKind { .. }
+        | AccountError::OutOfReach { .. }
+        | AccountError::Store(_) => Error::NoCredential(error.to_string()),
     }
 }
 

@@ -12,11 +12,9 @@ use axum::response::Response;
 use bitrouter_contract::Scope;
 use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
-use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
+use bitrouter_route::Meaning;
 use bitrouter_route::cooldown::Reason;
-use bitrouter_route::{Ends, Meaning};
-use bitrouter_upstream::SendError;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -71,43 +69,14 @@ enum Reply {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        let (scope, upstream) = concerns(&error);
-        let ends = error.retry_after().map(Ends::After);
-        let meaning = Meaning { kind: error.kind(), scope, ends, why: why(&error), upstream };
         Failed {
-            meaning,
+            meaning: error.meaning(),
             sentence: error.to_string(),
             committed: false,
             at: None,
             scrubber: None,
             reply: Reply::Ours(Box::new(error)),
         }
-    }
-}
-
-/// What an error of the gateway's own concerns, and whether it is the upstream's doing.
-fn concerns(error: &Error) -> (Scope, bool) {
-    match error {
-        Error::NoCredential(_) | Error::NotRefreshed(_) | Error::Binding(_) => (Scope::Account, false),
-        Error::Send { .. } | Error::Broken { .. } | Error::Redirect { .. } | Error::Page { .. } => {
-            (Scope::Provider, true)
-        }
-        Error::Hook { error: HookError::Body(_), .. } => (Scope::Request, false),
-        Error::Refused { scope, .. } => (Scope::of(scope), false),
-        Error::Hook { .. } | Error::BadRequest { .. } | Error::NotServed { .. } => (Scope::Provider, false),
-        _ => (Scope::Request, false),
-    }
-}
-
-/// Why a target is left alone, where the error's kind does not say it.
-fn why(error: &Error) -> Option<Reason> {
-    match error {
-        Error::Page { .. } | Error::Redirect { .. } => Some(Reason::InFront),
-        Error::Send { error: SendError::FirstByte { .. }, .. } => Some(Reason::Silent),
-        Error::Send { error: SendError::Slow { .. }, .. } => Some(Reason::SlowConnect),
-        Error::Send { error: SendError::Connect { .. } | SendError::Tls(_), .. } => Some(Reason::Unreachable),
-        Error::Send { .. } | Error::Broken { .. } => Some(Reason::BrokeOff),
-        _ => None,
     }
 }
 
@@ -355,7 +324,11 @@ fn scope_of(kind: ErrorKind) -> Scope {
             Scope::Model
         }
         ErrorKind::InvalidRequest | ErrorKind::PayloadTooLarge | ErrorKind::UnsupportedMediaType => Scope::Request,
-        _ => Scope::Provider,
+        ErrorKind::NotImplemented
+        | ErrorKind::Unavailable
+        | ErrorKind::Timeout
+        | ErrorKind::Upstream
+        | ErrorKind::Internal => Scope::Provider,
     }
 }
 

@@ -98,10 +98,19 @@ enum Unpaid {
 
 impl From<AccountError> for Unpaid {
     fn from(error: AccountError) -> Self {
-        let missing = matches!(
-            error,
-            AccountError::NoCredential { .. } | AccountError::NotLoggedIn { .. } | AccountError::UnknownLabel { .. }
-        );
+        let missing = match error {
+            AccountError::NoCredential { .. }
+            | AccountError::NotLoggedIn { .. }
+            | AccountError::UnknownLabel { .. } => true,
+            AccountError::LogInAgain { .. }
+            | AccountError::NotRefreshed { .. }
+            | AccountError::Rejected { .. }
+            | AccountError::Refused { .. }
+            | AccountError::WrongKind { .. }
+            | AccountError::UnknownKind { .. }
+            | AccountError::OutOfReach { .. }
+            | AccountError::Store(_) => false,
+        };
         Unpaid::Fault { sentence: error.to_string(), missing }
     }
 }

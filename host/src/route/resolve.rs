@@ -329,7 +329,9 @@ fn error_of(skipped: Skipped, served_by: Vec<String>) -> Error {
             let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
             Error::NotServing { provider, reason }
         }
-        other => Error::NotServing { provider, reason: other.to_string() },
+        why @ (Why::Refused(_) | Why::NoCredential | Why::NotTrusted(_) | Why::Money { .. }) => {
+            Error::NotServing { provider, reason: why.to_string() }
+        }
     }
 }
 

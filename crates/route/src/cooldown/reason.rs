@@ -93,7 +93,13 @@ impl Reason {
             }
             // One hiccup must cost nobody more than a blink, least of all where there is no other target; who stays down is
             // left alone for twice as long each time.
-            _ => Duration::from_secs(1),
+            Reason::Overloaded
+            | Reason::Failing
+            | Reason::Unreachable
+            | Reason::SlowConnect
+            | Reason::Silent
+            | Reason::BrokeOff
+            | Reason::InFront => Duration::from_secs(1),
         }
     }
 

@@ -17,7 +17,7 @@ fn targets(world: &World, addresses: &[&str], wanted: Wanted<'_>) -> String {
             };
             targets.iter().map(shown).collect::<Vec<_>>().join(", ")
         }
-        Err(error) => format!("{}: {error}", error.kind().status()),
+        Err(error) => format!("{}: {error}", error.meaning().kind.status()),
     }
 }
 
