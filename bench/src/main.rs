@@ -3,6 +3,7 @@
 //! what hurts a gateway and what it keeps.
 //! Everything listens on 127.0.0.1; nothing here is part of the gateway.
 #![forbid(unsafe_code)]
+#![allow(unreachable_pub, reason = "a program: what is public is for its other modules")]
 
 mod abuse;
 mod accounting;

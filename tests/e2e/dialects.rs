@@ -3,7 +3,7 @@
 use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
 use serde_json::json;
 
-pub const DIALECTS: [Wire; 3] = [
+pub(crate) const DIALECTS: [Wire; 3] = [
     Wire {
         path: "/v1/chat/completions",
         preamble: r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#,
@@ -32,7 +32,7 @@ pub const DIALECTS: [Wire; 3] = [
 
 /// One dialect on the wire.
 #[derive(Clone, Copy)]
-pub struct Wire {
+pub(crate) struct Wire {
     pub path: &'static str,
     pub preamble: &'static str,
     pub content: &'static str,
@@ -43,14 +43,14 @@ pub struct Wire {
 }
 
 /// An event with this data. Anthropic's clients know an error by its name alone.
-pub fn data(event: &str) -> String {
+pub(crate) fn data(event: &str) -> String {
     let name = if event.starts_with("{\"type\":\"error\",\"error\"") { "event: error\n" } else { "" };
     format!("{name}data: {event}\n\n")
 }
 
 impl Wire {
     /// The answer of a target that works.
-    pub fn second(self, streamed: bool) -> Reply {
+    pub(crate) fn second(self, streamed: bool) -> Reply {
         match streamed {
             true => {
                 let content = self.content.replace("half", "second");
@@ -62,12 +62,12 @@ impl Wire {
 }
 
 /// A gateway whose provider `echo` sends to this upstream, in every dialect.
-pub fn echo_at(upstream: &Upstream) -> Gateway {
+pub(crate) fn echo_at(upstream: &Upstream) -> Gateway {
     let setup = Gateway::start().with_plugin("echo").with_origin("echo", upstream);
     setup.with("/providers/echo/timeouts/first_byte_ms", json!(400)).run()
 }
 
 /// A call with a list of models.
-pub fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer {
+pub(crate) fn ask(gateway: &Gateway, wire: Wire, models: &[&str], streamed: bool) -> Answer {
     gateway.post(wire.path).json(&json!({"models": models, "messages": [], "input": "hi", "stream": streamed})).send()
 }

@@ -44,7 +44,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<HookState>) -> wasmtime::Result<
 }
 
 /// The WASI state of one hook.
-pub struct Inert {
+pub(crate) struct Inert {
     context: WasiCtx,
     table: ResourceTable,
 }

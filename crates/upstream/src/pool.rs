@@ -38,7 +38,7 @@ pub(super) fn key(uri: &Uri) -> Option<Key> {
 
 /// All kept connections.
 #[derive(Default)]
-pub struct Pool {
+pub(crate) struct Pool {
     origins: Mutex<HashMap<Key, Kept>>,
     heard: Arc<Heard>,
 }

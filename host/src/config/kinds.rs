@@ -36,17 +36,17 @@ pub(super) struct Takes {
 }
 
 impl Takes {
-    pub fn new(words: impl Into<String>, schema: Json) -> Self {
+    pub(crate) fn new(words: impl Into<String>, schema: Json) -> Self {
         let schema = if let Json::Object(schema) = schema { schema } else { Map::new() };
         Takes { words: words.into(), schema, example: "", not_yet: None }
     }
 
-    pub fn text(words: &str) -> Self {
+    pub(crate) fn text(words: &str) -> Self {
         Takes::new(words, text())
     }
 
     /// A list of what an item takes, or one of them.
-    pub fn list(item: &Takes) -> Self {
+    pub(crate) fn list(item: &Takes) -> Self {
         let schema = &item.schema;
         let words = format!("{}, or a list", item.words);
         Takes::new(words, json!({ "anyOf": [schema, { "type": "array", "items": schema }] }))

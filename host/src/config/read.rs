@@ -67,22 +67,22 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// A problem of the value.
-    pub fn problem(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
+    pub(crate) fn problem(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
         Problem { place: self.node.place, fault: fault(self.key.to_owned()) }
     }
 
     /// A problem of the key as a whole.
-    pub fn problem_of_key(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
+    pub(crate) fn problem_of_key(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
         Problem { place: self.place, fault: fault(self.key.to_owned()) }
     }
 
     /// The value is another kind of thing than the key takes.
-    pub fn wrong(&self, takes: &str) -> Problem {
+    pub(crate) fn wrong(&self, takes: &str) -> Problem {
         self.problem(|key| Fault::WrongType { key, takes: takes.to_owned() })
     }
 
     /// The values of a list; one value is a list of one.
-    pub fn items(self) -> impl Iterator<Item = Entry<'a>> {
+    pub(crate) fn items(self) -> impl Iterator<Item = Entry<'a>> {
         let items = match &self.node.value {
             Value::List(items) => items.as_slice(),
             _ => std::slice::from_ref(self.node),
@@ -110,13 +110,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(guard: Guard<'a>, env: Env<'a>) -> Self {
+    pub(crate) fn new(guard: Guard<'a>, env: Env<'a>) -> Self {
         let (problems, says_something, literal_secret, open) = (Vec::new(), false, false, None);
         Reader { guard, env, problems, says_something, literal_secret, open }
     }
 
     /// Reads a section over what `into` says.
-    pub fn section<T: Section>(&mut self, entry: &Entry<'_>, into: &mut T) {
+    pub(crate) fn section<T: Section>(&mut self, entry: &Entry<'_>, into: &mut T) {
         for (name, node) in self.entries(entry, T::NAMES) {
             let key = join(entry.key, &name.text);
             if !into.read(&name.text, &Entry { key: &key, place: name.place, node }, self) {
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys below a key that has keys of its own.
-    pub fn entries<'n>(&mut self, entry: &Entry<'n>, names: &[&'static str]) -> &'n [(Name, Node)] {
+    pub(crate) fn entries<'n>(&mut self, entry: &Entry<'n>, names: &[&'static str]) -> &'n [(Name, Node)] {
         let (place, key) = (entry.place, entry.key.to_owned());
         let fault = match &entry.node.value {
             Value::Map(entries) => return entries,
@@ -141,7 +141,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of a key, unless the file may not decide what it decides.
-    pub fn value<K: Kind>(&mut self, entry: &Entry<'_>, kind: &K, decides: Option<Guarded>, into: &mut K::Value) {
+    pub(crate) fn value<K: Kind>(
+        &mut self,
+        entry: &Entry<'_>,
+        kind: &K,
+        decides: Option<Guarded>,
+        into: &mut K::Value,
+    ) {
         self.says_something = true;
         let refused = decides.and_then(|guarded| self.guard.check(entry.key, guarded).err());
         if let Some(fault) = refused {
@@ -187,18 +193,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn problem(&mut self, problem: Problem) {
+    pub(crate) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
     /// What was wrong, in the order of the file.
-    pub fn problems(mut self) -> Vec<Problem> {
+    pub(crate) fn problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| problem.place);
         self.problems
     }
 
     /// A text that is not empty. `takes` says what the key takes when it is something else.
-    pub fn text(&self, entry: &Entry<'_>, takes: &str) -> Placed<Text> {
+    pub(crate) fn text(&self, entry: &Entry<'_>, takes: &str) -> Placed<Text> {
         let missing = || entry.problem(|key| Fault::NoValue { key });
         match &entry.node.value {
             Value::Text(text) => {
@@ -211,7 +217,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Any value, as JSON. Variables are expanded in its texts, not in its keys.
-    pub fn json(&self, entry: &Entry<'_>) -> Placed<Json> {
+    pub(crate) fn json(&self, entry: &Entry<'_>) -> Placed<Json> {
         let of = |node| self.json(&Entry { node, ..*entry });
         Ok(match &entry.node.value {
             Value::Null => Json::Null,

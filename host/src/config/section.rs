@@ -161,7 +161,7 @@ fn object<'a>(members: impl IntoIterator<Item = (&'a str, Json)>) -> Map<String,
 
 impl Body {
     /// Of a key that holds a value.
-    pub fn value<K: Kind>(kind: &K, default: &K::Value, decides: Option<Guarded>) -> Self {
+    pub(crate) fn value<K: Kind>(kind: &K, default: &K::Value, decides: Option<Guarded>) -> Self {
         Body::Value { takes: kind.takes(), default: kind.shown(default), decides }
     }
 }
@@ -187,6 +187,7 @@ macro_rules! section {
     ) => {
         $(#[$about])+
         #[derive(Clone, Debug, PartialEq)]
+        #[allow(unreachable_pub, reason = "some sections are named by those above them alone")]
         pub struct $Section {
             $( $(#[doc = $doc])+ pub $field: $Type, )+
             $($( $(#[$about_extra])+ pub $extra: $Extra, )+)?

@@ -27,7 +27,7 @@ pub(super) struct Node {
 
 impl Node {
     /// A key with its value, where this is a mapping that has it.
-    pub fn entry(&self, key: &str) -> Option<&(Name, Node)> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&(Name, Node)> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|(name, _)| name.text == key),
             _ => None,
@@ -35,7 +35,7 @@ impl Node {
     }
 
     /// The value of a key of a section.
-    pub fn value_of(&self, section: &str, key: &str) -> Option<&Node> {
+    pub(crate) fn value_of(&self, section: &str, key: &str) -> Option<&Node> {
         let (_, section) = self.entry(section)?;
         section.entry(key).map(|(_, node)| node)
     }

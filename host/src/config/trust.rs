@@ -33,7 +33,7 @@ pub(super) struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    pub fn check(&self, key: &str, guarded: Guarded) -> Result<(), Fault> {
+    pub(crate) fn check(&self, key: &str, guarded: Guarded) -> Result<(), Fault> {
         let changed = match self.standing {
             Standing::Trusted => return Ok(()),
             Standing::Changed => true,
@@ -107,7 +107,7 @@ pub(super) struct Accepted {
 
 impl Accepted {
     /// Reads the list, not the file: one that is not in it need not be read.
-    pub fn look_up(file: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+    pub(crate) fn look_up(file: &Path, paths: &Paths) -> Result<Self, ConfigError> {
         let list = read_list(&paths.trusted_configs())?;
         // What has no name to be recorded by was never recorded.
         let recorded = recorded_name(file).ok();
@@ -116,12 +116,12 @@ impl Accepted {
     }
 
     /// Whether it was accepted once, as it is or as it was.
-    pub fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.sha256.is_some()
     }
 
     /// How the file stands with these bytes.
-    pub fn standing(&self, bytes: &[u8]) -> Standing {
+    pub(crate) fn standing(&self, bytes: &[u8]) -> Standing {
         match &self.sha256 {
             None => Standing::Unknown,
             Some(recorded) if *recorded == sha256(bytes) => Standing::Trusted,

@@ -43,7 +43,7 @@ pub(super) fn plugin(description: Value) -> Arc<Plugin> {
 
 impl World {
     /// These providers have a key.
-    pub fn with_keys(providers: &[&'static str]) -> Self {
+    pub(crate) fn with_keys(providers: &[&'static str]) -> Self {
         World {
             home: tempfile::tempdir().unwrap(),
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
@@ -56,36 +56,36 @@ impl World {
         }
     }
 
-    pub fn priority(mut self, provider: &'static str, priority: u64) -> Self {
+    pub(crate) fn priority(mut self, provider: &'static str, priority: u64) -> Self {
         self.configured.entry(provider).or_default().priority = priority;
         self
     }
 
-    pub fn disabled(mut self, provider: &'static str) -> Self {
+    pub(crate) fn disabled(mut self, provider: &'static str) -> Self {
         self.configured.entry(provider).or_default().enabled = false;
         self
     }
 
     /// The provider's block says something that its component does not take.
-    pub fn misconfigured(mut self, provider: &'static str) -> Self {
+    pub(crate) fn misconfigured(mut self, provider: &'static str) -> Self {
         self.configured.entry(provider).or_default().settings.insert("no_such_setting".into(), json!(1));
         self
     }
 
-    pub fn named(mut self, name: &str, addresses: &[&str]) -> Self {
+    pub(crate) fn named(mut self, name: &str, addresses: &[&str]) -> Self {
         let place = Place { line: 7, column: 3 };
         let addresses = addresses.iter().map(|address| (place, (*address).to_owned())).collect();
         self.models.push(Named { place, name: name.into(), addresses });
         self
     }
 
-    pub fn refused(mut self, id: &str, reason: &str) -> Self {
+    pub(crate) fn refused(mut self, id: &str, reason: &str) -> Self {
         self.refused.push(Refused { file: format!("{id}.wasm"), id: Some(id.into()), reason: reason.into() });
         self
     }
 
     /// A component that nobody accepted says this of itself, besides where it is.
-    pub fn foreign(mut self, id: &str, says: Value) -> Self {
+    pub(crate) fn foreign(mut self, id: &str, says: Value) -> Self {
         let mut description = json!({
             "id": id, "name": id, "version": "1", "origins": {"api": format!("https://{id}.example")},
             "serves": {"generate": ["responses", "chat-completions"]},
@@ -98,13 +98,13 @@ impl World {
     }
 
     /// Some components are still being compiled.
-    pub fn compiling(mut self) -> Self {
+    pub(crate) fn compiling(mut self) -> Self {
         self.pending = 1;
         self
     }
 
     /// The provider's login is there and cannot be used.
-    pub fn with_a_login_that_is_over(self, provider: &str) -> Self {
+    pub(crate) fn with_a_login_that_is_over(self, provider: &str) -> Self {
         let entry = json!({
             "provider": provider, "label": "default", "kind": "passkey", "secret": {}, "origins": {},
             "created_at": "2026-01-31T09:00:00Z",
@@ -117,11 +117,11 @@ impl World {
         self.home.path().join("oauth-tokens.json")
     }
 
-    pub fn models(&self) -> &[Named] {
+    pub(crate) fn models(&self) -> &[Named] {
         &self.models
     }
 
-    pub fn providers(&self) -> Providers {
+    pub(crate) fn providers(&self) -> Providers {
         let _inside = self.runtime.enter();
         let store = Arc::new(Store::new(self.store()));
         let both = json!(["responses", "chat-completions"]);

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What must never be found: with characters that JSON, URLs and base64 each write in their own way.
-pub const SECRET: &str = "sk-canary-J3/x+Tr\"9=\\Qz_<&>.~0123456789";
+pub(crate) const SECRET: &str = "sk-canary-J3/x+Tr\"9=\\Qz_<&>.~0123456789";
 
 /// The secret as it looks in each encoding, by name.
-pub fn forms() -> Vec<(String, String)> {
+pub(crate) fn forms() -> Vec<(String, String)> {
     let quoted = serde_json::to_string(SECRET).unwrap();
     let percent = utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string();
     let mut forms = vec![
@@ -40,20 +40,20 @@ fn lower(percent: &str) -> String {
 }
 
 /// All forms in one text.
-pub fn all() -> String {
+pub(crate) fn all() -> String {
     forms().into_iter().map(|(name, form)| format!("{name}: {form}")).collect::<Vec<_>>().join("; ")
 }
 
 /// What each answer holds beside the secret, for a component to see: where it is not found, the search is broken.
-pub mod marker {
-    pub const ASKED: &str = "marker-answer-of-ask";
-    pub const EVENT: &str = "marker-event-of-stream";
-    pub const FAILED: &str = "marker-failed-answer";
-    pub const HEADER: &str = "marker-answer-header";
+pub(crate) mod marker {
+    pub(crate) const ASKED: &str = "marker-answer-of-ask";
+    pub(crate) const EVENT: &str = "marker-event-of-stream";
+    pub(crate) const FAILED: &str = "marker-failed-answer";
+    pub(crate) const HEADER: &str = "marker-answer-header";
 }
 
 /// Answers calls at this address, and checks that the secret came with each.
-pub async fn serve(listener: TcpListener) {
+pub(crate) async fn serve(listener: TcpListener) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();

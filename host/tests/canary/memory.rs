@@ -13,7 +13,7 @@ use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 const PAGE: usize = 64 << 10;
 
 /// Hands out memories of a fixed capacity and keeps them all.
-pub struct Recorder {
+pub(crate) struct Recorder {
     capacity: usize,
     blocks: Mutex<Vec<Arc<Block>>>,
 }
@@ -35,17 +35,17 @@ unsafe impl Sync for Block {}
 
 impl Recorder {
     /// A recorder of memories that can grow up to `capacity` bytes.
-    pub fn new(capacity: usize) -> Arc<Self> {
+    pub(crate) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Recorder { capacity, blocks: Mutex::default() })
     }
 
     /// How many memories were made so far.
-    pub fn made(&self) -> usize {
+    pub(crate) fn made(&self) -> usize {
         self.blocks.lock().unwrap().len()
     }
 
     /// The content of every memory, once all instances are gone. None while one is still there.
-    pub fn bytes(&self) -> Option<Vec<&'static [u8]>> {
+    pub(crate) fn bytes(&self) -> Option<Vec<&'static [u8]>> {
         let blocks = self.blocks.lock().unwrap();
         let content = |block: &Arc<Block>| {
             block.released.load(Ordering::Acquire).then(|| {

@@ -4,12 +4,12 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value};
 
 /// Any JSON object. Numbers are integers: how a float reads back is serde_json's business.
-pub fn object() -> impl Strategy<Value = Value> {
+pub(crate) fn object() -> impl Strategy<Value = Value> {
     vec((key(), value()), 0..6).prop_map(|members| Value::Object(Map::from_iter(members)))
 }
 
 /// Any JSON value.
-pub fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -31,12 +31,12 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 /// Choices of how to spell a value.
-pub fn noise() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 1..64)
 }
 
 /// Spells a value with white space and escapes that the noise picks.
-pub fn spelled(value: &Value, noise: &[u8]) -> String {
+pub(crate) fn spelled(value: &Value, noise: &[u8]) -> String {
     let mut writer = Writer { out: String::new(), noise: noise.iter().copied().cycle() };
     writer.padded(value);
     writer.out
@@ -117,7 +117,7 @@ impl<N: Iterator<Item = u8>> Writer<N> {
 }
 
 /// Every value inside a value, with its pointer.
-pub fn pointers(value: &Value) -> Vec<(String, Value)> {
+pub(crate) fn pointers(value: &Value) -> Vec<(String, Value)> {
     let mut found = vec![(String::new(), value.clone())];
     let mut next = 0;
     while let Some((pointer, value)) = found.get(next).cloned() {

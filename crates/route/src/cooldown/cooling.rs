@@ -78,7 +78,7 @@ pub(super) enum Stand {
 
 impl Cooldown {
     /// The first failure.
-    pub fn begin(subject: Subject, failure: Failure, now: SystemTime) -> Self {
+    pub(crate) fn begin(subject: Subject, failure: Failure, now: SystemTime) -> Self {
         let Failure { reason, told, by, sent } = failure;
         Cooldown {
             subject,
@@ -98,7 +98,7 @@ impl Cooldown {
     }
 
     /// One more failure.
-    pub fn again(&mut self, failure: Failure, now: SystemTime) {
+    pub(crate) fn again(&mut self, failure: Failure, now: SystemTime) {
         let Failure { reason, told, by, sent } = failure;
         let told = told.filter(|end| *end > now);
         if let (Some(_), Some(by)) = (self.suspect, by)
@@ -134,14 +134,14 @@ impl Cooldown {
     }
 
     /// Somebody was answered: what one caller alone has met is over, and for a while it is not everybody's if it comes back.
-    pub fn is_answered(&mut self, now: SystemTime) {
+    pub(crate) fn is_answered(&mut self, now: SystemTime) {
         if self.suspect.is_some() {
             (self.well, self.until) = (Some(now), self.until.min(now));
         }
     }
 
     /// Whether one caller alone has met it.
-    pub fn is_one_callers(&self) -> bool {
+    pub(crate) fn is_one_callers(&self) -> bool {
         self.suspect.is_some()
     }
 
@@ -150,12 +150,12 @@ impl Cooldown {
     }
 
     /// Whether it is only asked after all others, and kept from nobody.
-    pub fn only_puts_off(&self) -> bool {
+    pub(crate) fn only_puts_off(&self) -> bool {
         self.suspect.is_some() || self.reason.only_puts_off()
     }
 
     /// What it says to a request at this moment.
-    pub fn stand(&self, now: SystemTime) -> Stand {
+    pub(crate) fn stand(&self, now: SystemTime) -> Stand {
         let due = match (now < self.until, self.reason.is_outage()) {
             (false, false) => return Stand::Over,
             (false, true) if self.suspect.is_some() => return Stand::Over,
@@ -169,17 +169,17 @@ impl Cooldown {
     }
 
     /// Whether a request is under way that will tell more.
-    pub fn is_being_probed(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_being_probed(&self, now: SystemTime) -> bool {
         self.out.is_some_and(|(_, since)| within(since, PATIENCE, now))
     }
 
     /// Whether a request was let through less than `pause` ago.
-    pub fn was_tried(&self, pause: Duration, now: SystemTime) -> bool {
+    pub(crate) fn was_tried(&self, pause: Duration, now: SystemTime) -> bool {
         self.tried.is_some_and(|tried| within(tried, pause, now))
     }
 
     /// Lets a request through.
-    pub fn let_through(&mut self, id: u64, now: SystemTime) {
+    pub(crate) fn let_through(&mut self, id: u64, now: SystemTime) {
         // Past the end of an outage more than one may be under way: the first of them keeps others from going first.
         if !self.is_being_probed(now) {
             self.out = Some((id, now));
@@ -203,7 +203,7 @@ impl Cooldown {
     }
 
     /// Whether nothing of it matters any more.
-    pub fn is_forgotten(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_forgotten(&self, now: SystemTime) -> bool {
         match self.well.filter(|well| *well >= self.failed) {
             Some(well) => !within(well, WELL, now),
             None => now.duration_since(self.until).is_ok_and(|since| since >= MEMORY),
@@ -211,7 +211,7 @@ impl Cooldown {
     }
 
     /// Brings what lies too far ahead within bounds: the machine's clock may have been set back, a file may say anything.
-    pub fn bound(&mut self, now: SystemTime) {
+    pub(crate) fn bound(&mut self, now: SystemTime) {
         self.until = self.until.min(now + self.reason.most());
         self.failed = self.failed.min(now);
         self.sent = self.sent.min(now);

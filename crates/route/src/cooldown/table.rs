@@ -23,22 +23,22 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_provider.values().map(Vec::len).sum()
     }
 
     /// Whether something changed that outlives the gateway, since this was last asked.
-    pub fn take_changed(&mut self) -> bool {
+    pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
     /// Forgets what is long over, and bounds the rest.
-    pub fn tidy(&mut self, now: SystemTime) {
+    pub(crate) fn tidy(&mut self, now: SystemTime) {
         self.retain(|cooldown| !cooldown.is_forgotten(now));
         self.by_provider.values_mut().flatten().for_each(|cooldown| cooldown.bound(now));
     }
 
-    pub fn admit(&mut self, candidate: &Candidate<'_>, now: SystemTime, shared: &Arc<Shared>) -> Admission {
+    pub(crate) fn admit(&mut self, candidate: &Candidate<'_>, now: SystemTime, shared: &Arc<Shared>) -> Admission {
         if let Some((until, reason)) = self.peek(candidate, now) {
             return Admission::Cooling { until, reason };
         }
@@ -53,29 +53,29 @@ impl Table {
     }
 
     /// What closes the candidate the longest, if anything does.
-    pub fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
+    pub(crate) fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
         let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
         closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
     }
 
-    pub fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub(crate) fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
         let mut put_off = self.covering(candidate).filter(|cooldown| cooldown.only_puts_off());
         put_off.any(|cooldown| cooldown.stand(now) == Stand::Closed)
     }
 
     /// The client's headers because of which the candidate is closed the longest, if it is because of any.
-    pub fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub(crate) fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
         let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
         closed.max_by_key(|cooldown| cooldown.until).is_some_and(|cooldown| cooldown.subject.own.is_some())
     }
 
     /// When the request was sent with which the credential was refused last.
-    pub fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
+    pub(crate) fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
         let mut refused = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::LoggedOut);
         refused.next().map(|cooldown| cooldown.sent)
     }
 
-    pub fn cool(&mut self, subject: Subject, failure: Failure, now: SystemTime) {
+    pub(crate) fn cool(&mut self, subject: Subject, failure: Failure, now: SystemTime) {
         if subject.model.as_ref().is_some_and(|model| model.len() > LONGEST_MODEL) {
             return;
         }
@@ -101,7 +101,7 @@ impl Table {
         self.changed |= before.is_limit() || after.is_limit();
     }
 
-    pub fn answered(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
+    pub(crate) fn answered(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
         for cooldown in self.by_provider.get_mut(candidate.provider).into_iter().flatten() {
             if cooldown.reason.is_outage() && cooldown.subject.covers(candidate) {
                 cooldown.is_answered(now);
@@ -114,17 +114,17 @@ impl Table {
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub fn offered(&mut self, candidate: &Candidate<'_>) {
+    pub(crate) fn offered(&mut self, candidate: &Candidate<'_>) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.only_puts_off();
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub fn room(&mut self, candidate: &Candidate<'_>, heard: SystemTime) {
+    pub(crate) fn room(&mut self, candidate: &Candidate<'_>, heard: SystemTime) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.is_limit() && heard > cooldown.failed;
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub fn last_resort(
+    pub(crate) fn last_resort(
         &mut self,
         candidates: &[Candidate<'_>],
         now: SystemTime,
@@ -153,7 +153,7 @@ impl Table {
         Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id, now) })
     }
 
-    pub fn release(&mut self, provider: &str, id: u64) {
+    pub(crate) fn release(&mut self, provider: &str, id: u64) {
         for cooldown in self.by_provider.get_mut(provider).into_iter().flatten() {
             if cooldown.out.is_some_and(|(out, _)| out == id) {
                 cooldown.out = None;
@@ -161,7 +161,7 @@ impl Table {
         }
     }
 
-    pub fn over(&mut self, provider: &str, subjects: &[Subject], since: SystemTime) {
+    pub(crate) fn over(&mut self, provider: &str, subjects: &[Subject], since: SystemTime) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.is_outage() || cooldown.failed <= since;
         self.retain(|cooldown| {
             let probed = cooldown.subject.provider == provider && subjects.contains(&cooldown.subject);
@@ -169,7 +169,7 @@ impl Table {
         });
     }
 
-    pub fn clear(&mut self, provider: Option<&str>, label: Option<&str>, now: SystemTime) -> usize {
+    pub(crate) fn clear(&mut self, provider: Option<&str>, label: Option<&str>, now: SystemTime) -> usize {
         let meant = |subject: &Subject| {
             provider.is_none_or(|provider| subject.provider == provider)
                 && label.is_none_or(|label| subject.label.as_deref() == Some(label))
@@ -183,7 +183,7 @@ impl Table {
         lifted
     }
 
-    pub fn list(&self, now: SystemTime) -> Vec<Cooling> {
+    pub(crate) fn list(&self, now: SystemTime) -> Vec<Cooling> {
         let mut list: Vec<Cooling> = self
             .by_provider
             .values()
@@ -203,13 +203,13 @@ impl Table {
     }
 
     /// Those that outlive the gateway.
-    pub fn limits(&self) -> Vec<Cooldown> {
+    pub(crate) fn limits(&self) -> Vec<Cooldown> {
         let outlives = |cooldown: &&Cooldown| cooldown.reason.is_limit() && cooldown.subject.own.is_none();
         self.by_provider.values().flatten().filter(outlives).cloned().collect()
     }
 
     /// Adds what was kept.
-    pub fn put(&mut self, cooldown: Cooldown) {
+    pub(crate) fn put(&mut self, cooldown: Cooldown) {
         let cooldowns = self.by_provider.entry(cooldown.subject.provider.clone()).or_default();
         if cooldowns.len() < MOST && cooldowns.iter().all(|known| known.subject != cooldown.subject) {
             cooldowns.push(cooldown);

@@ -5,7 +5,7 @@ use super::upstream::{MODELS, PAID, PROVIDERS};
 
 /// What a client asked for.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// A bare name.
     Bare,
     /// The same behind its vendor's.
@@ -22,18 +22,18 @@ pub enum Asked {
 
 /// How a provider is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pays {
+pub(crate) enum Pays {
     Plan,
     EachToken,
 }
 
-pub fn pays(provider: usize) -> Pays {
+pub(crate) fn pays(provider: usize) -> Pays {
     if provider == PAID { Pays::EachToken } else { Pays::Plan }
 }
 
 impl Asked {
     /// The addresses in the request.
-    pub fn addresses(&self, model: usize, labels: &[&str]) -> Vec<String> {
+    pub(crate) fn addresses(&self, model: usize, labels: &[&str]) -> Vec<String> {
         let name = MODELS[model];
         match self {
             Asked::Bare => vec![name.to_owned()],
@@ -46,7 +46,7 @@ impl Asked {
     }
 
     /// The providers that may be asked, in this order. `paid_first`: the config prefers what costs money.
-    pub fn promised(&self, paid_first: bool) -> Vec<usize> {
+    pub(crate) fn promised(&self, paid_first: bool) -> Vec<usize> {
         let [team, spare] = [0, 1];
         match (self, paid_first) {
             (Asked::Bare | Asked::Vendor, false) => vec![team, spare],
@@ -60,7 +60,7 @@ impl Asked {
     }
 
     /// Whether it names nobody, so that it may not cross between a plan and what costs money.
-    pub fn names_nobody(&self) -> bool {
+    pub(crate) fn names_nobody(&self) -> bool {
         matches!(self, Asked::Bare | Asked::Vendor)
     }
 }

@@ -20,14 +20,14 @@ use crate::route::{Learned, Names, Provider, Providers};
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
 
 /// What is offered.
-pub struct Offer {
+pub(crate) struct Offer {
     providers: Providers,
     _home: TempDir,
 }
 
 impl Offer {
     /// `paid_first`: the config prefers what costs money.
-    pub fn new(paid_first: bool) -> Self {
+    pub(crate) fn new(paid_first: bool) -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = config(&home, paid_first);
         let tokens = home.path().join("oauth-tokens.json");
@@ -60,7 +60,7 @@ impl Offer {
     }
 
     /// The places that a request is sent to: provider, model and accounts, each in its order.
-    pub fn places(
+    pub(crate) fn places(
         &self,
         asked: &Asked,
         model: usize,

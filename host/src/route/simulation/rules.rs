@@ -55,7 +55,7 @@ struct Sent {
     choice: bool,
 }
 
-pub struct Rules {
+pub(crate) struct Rules {
     seed: u64,
     /// Whether the config prefers what costs money.
     paid_first: bool,
@@ -82,7 +82,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub fn new(seed: u64, paid_first: bool) -> Self {
+    pub(crate) fn new(seed: u64, paid_first: bool) -> Self {
         Rules {
             seed,
             paid_first,
@@ -103,7 +103,7 @@ impl Rules {
     }
 
     /// A request has been given its places.
-    pub fn planned(&self, asked: &Asked, model: usize, places: &[(usize, usize, Vec<usize>)]) {
+    pub(crate) fn planned(&self, asked: &Asked, model: usize, places: &[(usize, usize, Vec<usize>)]) {
         let providers: Vec<usize> = places.iter().map(|(provider, ..)| *provider).collect();
         let promised = asked.promised(self.paid_first);
         let what = format!("{asked:?} is for {promised:?} in this order, not {providers:?}");
@@ -122,14 +122,14 @@ impl Rules {
     }
 
     /// Just before a request takes its next step.
-    pub fn before(&mut self, left: &[Spot], own: Option<&Own>, cooldowns: &Cooldowns, now: Millis) {
+    pub(crate) fn before(&mut self, left: &[Spot], own: Option<&Own>, cooldowns: &Cooldowns, now: Millis) {
         self.now = now;
         let closed = |spot: &Spot| cooldowns.peek(&candidate(*spot, own), wall(now)).map(|(_, reason)| reason);
         self.closed = left.iter().map(closed).collect();
     }
 
     /// It was sent, with a credential of that time.
-    pub fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: Millis) {
+    pub(crate) fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: Millis) {
         let (now, choice) = (self.now, self.closed.iter().any(Option::is_none));
         let choice_said = if choice { "" } else { ", the last resort" };
         self.note(
@@ -212,7 +212,7 @@ impl Rules {
     }
 
     /// An answer came; says where from, and when that was sent.
-    pub fn answered(&mut self, request: usize, answer: &Answer, now: Millis) -> (Spot, Millis) {
+    pub(crate) fn answered(&mut self, request: usize, answer: &Answer, now: Millis) -> (Spot, Millis) {
         self.now = now;
         let Sent { spot, conversation, at: sent, .. } = self.under_way.remove(&request).expect("it was sent");
         self.note(spot.provider, format!("request {request} of {} is answered: {}", address(spot), short(answer)));
@@ -303,7 +303,7 @@ impl Rules {
     }
 
     /// A request has nothing left to try.
-    pub fn spent(&mut self, request: usize, conversation: u64, left: &[Spot], upstream: &Upstream) {
+    pub(crate) fn spent(&mut self, request: usize, conversation: u64, left: &[Spot], upstream: &Upstream) {
         let now = self.now;
         self.note(left[0].provider, format!("request {request} is told to come back later"));
         if conversation == FOREIGN {
@@ -341,7 +341,7 @@ impl Rules {
     }
 
     /// Once a minute: nothing stays closed for longer than its bound.
-    pub fn minute(&mut self, cooldowns: &Cooldowns, now: Millis) {
+    pub(crate) fn minute(&mut self, cooldowns: &Cooldowns, now: Millis) {
         self.now = now;
         for cooling in cooldowns.list(wall(now)) {
             let provider = PROVIDERS.iter().position(|known| *known == cooling.subject.provider).expect("one of three");
@@ -364,7 +364,7 @@ impl Rules {
     }
 
     /// At the end, when everything has been well for a while.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.now = END;
         for (provider, account) in (0..3).flat_map(|provider| (0..3).map(move |account| (provider, account))) {
             let (count, last) = self.content.get(&(provider, account)).copied().unwrap_or_default();

@@ -30,7 +30,7 @@ struct Request {
     answer: Answer,
 }
 
-pub struct Simulation {
+pub(crate) struct Simulation {
     seed: u64,
     dice: Dice,
     upstream: Upstream,
@@ -46,7 +46,7 @@ pub struct Simulation {
 
 /// What happened, for the reader of the test's output.
 #[derive(Default)]
-pub struct Told {
+pub(crate) struct Told {
     requests: u64,
     answered: u64,
     surfaced: u64,
@@ -62,7 +62,7 @@ impl fmt::Display for Told {
 }
 
 impl Simulation {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // In every third run the config prefers what costs money: then a bare name must not move to a plan.
         let paid_first = seed % 3 == 2;
         Simulation {
@@ -81,7 +81,7 @@ impl Simulation {
         }
     }
 
-    pub fn run(mut self) -> Told {
+    pub(crate) fn run(mut self) -> Told {
         self.at(0, Event::Arrives);
         self.at(MINUTE, Event::Minute);
         while let Some(Reverse((now, _, event))) = self.events.pop() {
@@ -194,6 +194,6 @@ impl Simulation {
 }
 
 /// A spot as an address.
-pub fn address(spot: Spot) -> String {
+pub(crate) fn address(spot: Spot) -> String {
     format!("{}@{}:{}", PROVIDERS[spot.provider], LABELS[spot.account], MODELS[spot.model])
 }

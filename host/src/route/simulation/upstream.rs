@@ -7,47 +7,47 @@ use bitrouter_route::cooldown::Reason;
 use bitrouter_tests::Dice;
 
 /// Milliseconds since the simulation began.
-pub type Millis = u64;
+pub(crate) type Millis = u64;
 
-pub const SECOND: Millis = 1000;
-pub const MINUTE: Millis = 60 * SECOND;
-pub const HOUR: Millis = 60 * MINUTE;
+pub(crate) const SECOND: Millis = 1000;
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
 
 /// When the faults end; the traffic goes on for a while.
-pub const FAULTS: Millis = 48 * HOUR;
-pub const END: Millis = FAULTS + 3 * HOUR;
+pub(crate) const FAULTS: Millis = 48 * HOUR;
+pub(crate) const END: Millis = FAULTS + 3 * HOUR;
 
 /// The first two are plans, the third costs money for each token.
-pub const PROVIDERS: [&str; 3] = ["team", "spare", "paid"];
-pub const PAID: usize = 2;
-pub const LABELS: [&str; 3] = ["default", "home", "work"];
-pub const MODELS: [&str; 2] = ["m", "n"];
+pub(crate) const PROVIDERS: [&str; 3] = ["team", "spare", "paid"];
+pub(crate) const PAID: usize = 2;
+pub(crate) const LABELS: [&str; 3] = ["default", "home", "work"];
+pub(crate) const MODELS: [&str; 2] = ["m", "n"];
 /// The plan of this account does not have the model of this index.
-pub const NOT_OFFERED: (usize, usize, usize) = (1, 1, 0);
+pub(crate) const NOT_OFFERED: (usize, usize, usize) = (1, 1, 0);
 
 /// The plan of this account has a window of a week, and not much in it.
-pub const WEEKLY: (usize, usize) = (0, 2);
+pub(crate) const WEEKLY: (usize, usize) = (0, 2);
 
 /// A conversation on which every backend crashes, whoever is asked.
-pub const POISON: u64 = 13;
+pub(crate) const POISON: u64 = 13;
 /// A conversation whose client sends a header of its own that no account agrees with.
-pub const FOREIGN: u64 = 7;
+pub(crate) const FOREIGN: u64 = 7;
 
 /// The moment as the gateway sees it.
-pub fn wall(at: Millis) -> SystemTime {
+pub(crate) fn wall(at: Millis) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_millis(at)
 }
 
 /// Whom a request goes to: indexes of provider, account and model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Spot {
+pub(crate) struct Spot {
     pub provider: usize,
     pub account: usize,
     pub model: usize,
 }
 
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Content(Vec<Window>),
     /// A limit of the account; its end in milliseconds where it is told.
     Limited(Reason, Option<Millis>),
@@ -77,7 +77,7 @@ struct Outage {
     reason: Reason,
 }
 
-pub struct Upstream {
+pub(crate) struct Upstream {
     /// By provider and account.
     limits: Vec<Vec<[Limit; 2]>>,
     /// By provider and model.
@@ -88,7 +88,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let account = |dice: &mut Dice| {
             let (most, length) = (dice.between(100, 600), dice.between(1, 6) * HOUR);
@@ -109,7 +109,7 @@ impl Upstream {
     }
 
     /// What a request that is sent now will be answered, and how long that takes.
-    pub fn answer(&mut self, spot: Spot, conversation: u64, now: Millis) -> (Millis, Answer) {
+    pub(crate) fn answer(&mut self, spot: Spot, conversation: u64, now: Millis) -> (Millis, Answer) {
         let quick = self.dice.between(20, 900);
         if let Some(outage) = self.outage(spot, now) {
             let reason = outage.reason;
@@ -146,7 +146,7 @@ impl Upstream {
     }
 
     /// Whether a request that is sent now would be answered with content, and since when that is so at least.
-    pub fn healthy_since(&self, spot: Spot, now: Millis) -> Option<Millis> {
+    pub(crate) fn healthy_since(&self, spot: Spot, now: Millis) -> Option<Millis> {
         if self.outage(spot, now).is_some()
             || self.is_dead(spot, now)
             || (spot.provider, spot.account, spot.model) == NOT_OFFERED
@@ -172,7 +172,7 @@ impl Upstream {
     }
 
     /// Since when the account has the credential that it has.
-    pub fn logged_in(&self, provider: usize, account: usize, now: Millis) -> Millis {
+    pub(crate) fn logged_in(&self, provider: usize, account: usize, now: Millis) -> Millis {
         let (_, again) = self.deaths[provider][account];
         if again <= now { again } else { 0 }
     }

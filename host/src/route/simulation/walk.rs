@@ -14,12 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::upstream::{Answer, FOREIGN, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
 
-pub fn candidate(spot: Spot, own: Option<&Own>) -> Candidate<'_> {
+pub(crate) fn candidate(spot: Spot, own: Option<&Own>) -> Candidate<'_> {
     Candidate { provider: PROVIDERS[spot.provider], label: Some(LABELS[spot.account]), model: MODELS[spot.model], own }
 }
 
 /// The headers of its own that a conversation's client sends.
-pub fn own(conversation: u64) -> Option<Own> {
+pub(crate) fn own(conversation: u64) -> Option<Own> {
     let forward = Forward::new(&["acme-tenant".to_owned()], Reserved::default()).unwrap();
     let tenant = (HeaderName::from_static("acme-tenant"), HeaderValue::from_static("another"));
     (conversation == FOREIGN).then(|| Own::of(&forward, &HeaderMap::from_iter([tenant])))?
@@ -27,7 +27,7 @@ pub fn own(conversation: u64) -> Option<Own> {
 
 /// An account with the credential that it has at this moment.
 #[derive(Clone)]
-pub struct Login {
+pub(crate) struct Login {
     pub account: usize,
     pub since: Millis,
 }
@@ -43,7 +43,7 @@ impl Account for Login {
 }
 
 /// A request on its way.
-pub struct Walk {
+pub(crate) struct Walk {
     journey: Journey<'static, Login>,
     /// Where each place of the journey is.
     places: Vec<(usize, usize)>,
@@ -53,7 +53,7 @@ pub struct Walk {
 
 impl Walk {
     /// By place: the provider, the model, and the accounts in their order.
-    pub fn new(cooldowns: &'static Cooldowns, conversation: u64, plan: Vec<(usize, usize, Vec<Login>)>) -> Self {
+    pub(crate) fn new(cooldowns: &'static Cooldowns, conversation: u64, plan: Vec<(usize, usize, Vec<Login>)>) -> Self {
         let by = By { caller: conversation, own: own(conversation) };
         let places = plan.iter().map(|(provider, model, _)| (*provider, *model)).collect();
         let place = |(provider, model, accounts): (usize, usize, Vec<Login>)| Place {
@@ -67,7 +67,7 @@ impl Walk {
     }
 
     /// Where it goes next, and since when it has the credential for that; none where nothing is left.
-    pub fn next(&mut self, now: Millis) -> Option<(Spot, Millis)> {
+    pub(crate) fn next(&mut self, now: Millis) -> Option<(Spot, Millis)> {
         let leg = self.journey.next(wall(now))?;
         let (provider, model) = self.places[leg.place];
         let Login { account, since } = *leg.account.as_ref().expect("all of them need one");
@@ -76,7 +76,7 @@ impl Walk {
     }
 
     /// The answer to what was sent last.
-    pub fn answered(&mut self, answer: &Answer, now: Millis) {
+    pub(crate) fn answered(&mut self, answer: &Answer, now: Millis) {
         let leg = self.leg.take().expect("it was sent");
         match meaning(answer) {
             None => self.journey.arrived(leg, wall(now)),

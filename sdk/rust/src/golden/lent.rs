@@ -8,7 +8,7 @@ use bitrouter_document as host;
 use crate::{Cell, Edit, Kind, ReadError};
 
 /// A document as the host lends it.
-pub struct Lent(RefCell<host::Document>);
+pub(crate) struct Lent(RefCell<host::Document>);
 
 impl Lent {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
