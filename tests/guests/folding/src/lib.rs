@@ -46,9 +46,7 @@ impl Limits for Folding {
         for header in headers {
             log(Level::Info, &["quota was shown ", &header.name, ": ", &header.value].concat());
         }
-        let Some(event) = event else {
-            return None;
-        };
+        let event = event?;
         log(Level::Info, &["quota was shown ", event].concat());
         Some(vec![Window {
             name: "primary".into(),
