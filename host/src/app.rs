@@ -2,8 +2,6 @@
 //!
 //! `serve` and the commands that need providers start one; a reload makes the next one out of it. Nothing is decided here.
 
-mod server;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,8 +16,6 @@ use crate::call::{Bodies, Guard};
 use crate::config::{Config, Paths};
 use crate::route::{Directory, Learned};
 use crate::telemetry::Requests;
-
-pub use server::Server;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 

@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod memory;
 pub mod pipeline;
 pub mod route;
+pub mod server;
 pub mod side;
 pub mod telemetry;
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::Live;
+use crate::app::Live;
 use crate::gateway::{self, Connections, Front};
 use crate::side;
 
