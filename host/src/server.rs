@@ -42,6 +42,8 @@ impl Server {
     /// written before this returns; the error is that of the cooldowns' file.
     pub async fn run(self, stop: impl Future<Output = Duration>) -> io::Result<()> {
         let Server { live, listeners, connections, cooldowns } = self;
+        // Before the first request, for which it would be a wait.
+        Arc::clone(live.now().directory.store()).seen().await;
         let mut beside = JoinSet::new();
         beside.spawn(watch_store(Arc::clone(&live)));
         beside.spawn(keep_fresh(Arc::clone(&live)));
@@ -52,9 +54,12 @@ impl Server {
         gateway::serve(listeners, Front::new(Arc::clone(&live)), connections, stop).await;
         beside.shutdown().await;
         let app = live.now();
-        app.directory.windows().save();
+        // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
-        app.directory.cooldowns().save(&cooldowns)
+        let saved = app.directory.cooldowns().save(&cooldowns);
+        let windows = Arc::clone(app.directory.windows());
+        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
+        saved
     }
 }
 

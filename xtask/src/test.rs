@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -24,12 +24,13 @@ const FUZZ_SECONDS: u32 = 30;
 
 /// All tests: the workspace's, those of the crates without wasmtime with overflow checks, the providers' golden files.
 pub(crate) fn test(root: &Root, args: &[String]) -> Result<()> {
-    // The end-to-end tests start the program, so it must be built before they run.
-    gateway::build(root)?;
     let times = root.join("target/tmp/test-times");
     fs::create_dir_all(root.join("target/tmp"))?;
     fs::write(&times, "")?;
-    let outcome = run(timed(root, &times)?.args(["test", "--release", "--workspace"]).args(args));
+    let runner = runner(root)?;
+    // The end-to-end tests start the program, so it must be built before they run.
+    gateway::build(root)?;
+    let outcome = run(timed(root, &runner, &times).args(["test", "--release", "--workspace"]).args(args));
     let times = fs::read_to_string(&times)?;
     outcome?;
     // A flag selects something of the workspace's that the others may not have.
@@ -60,13 +61,20 @@ pub(crate) fn fuzz(root: &Root, args: &[String]) -> Result<()> {
     run(tests.args(["test", "--release", "--workspace", "--lib", "--tests", "--", "fuzz", "--nocapture"]))
 }
 
-/// A cargo that starts test programs through us, so that their tests are timed.
-fn timed(root: &Root, times: &Path) -> Result<Command> {
+/// A copy of this program: cargo builds the workspace, and with it this program anew, before it starts the first test.
+fn runner(root: &Root) -> Result<PathBuf> {
+    let copy = root.join(&format!("target/tmp/test-runner{}", std::env::consts::EXE_SUFFIX));
     let program = std::env::current_exe().context("the program's own file cannot be found")?;
+    fs::copy(&program, &copy).with_context(|| format!("copy {} to {}", program.display(), copy.display()))?;
+    Ok(copy)
+}
+
+/// A cargo that starts test programs through us, so that their tests are timed.
+fn timed(root: &Root, runner: &Path, times: &Path) -> Command {
     let mut command = cargo(root);
-    let runner = format!("target.\"cfg(all())\".runner=['{}', '{RUNNER}', '{}']", program.display(), times.display());
+    let runner = format!("target.\"cfg(all())\".runner=['{}', '{RUNNER}', '{}']", runner.display(), times.display());
     command.arg("--config").arg(runner);
-    Ok(command)
+    command
 }
 
 /// `cargo test` of the crates that do without wasmtime, with overflow checks in them and in nothing below them, so that

@@ -146,6 +146,8 @@ impl Accounts {
             return listing;
         }
         let _listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who waited here may have what is no more.
+        let stored = self.store.read();
         let last = self.last.load_full();
         last.of(&stored).unwrap_or_else(|| {
             let listing = Arc::new(self.listing(&stored, &last.listing));

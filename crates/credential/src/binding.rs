@@ -1,7 +1,7 @@
 //! Keeps a credential to the origins that its owner agreed to.
 //!
-//! Upstream asks before it attaches, and again before it follows a redirect. There is no way around an error from here:
-//! neither a component, nor a config file, nor a redirect can move a credential.
+//! The pipeline asks before it attaches, and follows no redirect. There is no way around an error from here: neither a
+//! component, nor a config file, nor a redirect can move a credential.
 
 use std::fmt;
 

@@ -35,7 +35,7 @@ impl PrivateFile {
     /// this user alone, where it is missing.
     pub fn replace(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
-        Reserved::beside(file, bytes.len())?.replace(bytes)
+        Reserved::beside_ours(file, bytes.len())?.replace(bytes)
     }
 
     /// The same for a file that is another program's: it keeps the permissions that it has.

@@ -176,6 +176,12 @@ impl Store {
         &self.path
     }
 
+    /// Looks at the file now. A keyring may take seconds to answer.
+    pub async fn seen(self: Arc<Self>) {
+        // One that panicked is made again by whoever asks.
+        let _ = tokio::task::spawn_blocking(move || self.look(Duration::ZERO)).await;
+    }
+
     /// Looks at the file again and again for as long as this is polled. Meanwhile whoever asks is told what was last seen,
     /// and waits for nothing.
     pub async fn watch(self: Arc<Self>) -> Infallible {

@@ -192,6 +192,11 @@ fn check_settings(
             SettingType::Boolean => (value.is_boolean(), "true or false"),
             SettingType::Json => (true, "anything"),
         };
-        (!fits).then(|| format!("`settings.{name}` must be {wanted}"))
+        if !fits {
+            return Some(format!("`settings.{name}` must be {wanted}"));
+        }
+        let sent = setting.header.as_ref().and(value.as_str());
+        sent.filter(|text| http::HeaderValue::from_str(text).is_err())
+            .map(|_| format!("`settings.{name}` is sent as a header, which takes no line ends and no such characters"))
     })
 }

@@ -30,6 +30,12 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     let patterns = description.limits.headers.iter().filter_map(|pattern| limits::problem(pattern));
     wrong.extend(patterns.map(|problem| ("limits.headers".to_owned(), problem)));
     for (at, rule) in description.errors.rules.iter().enumerate() {
+        for (member, text) in [("code", &rule.code), ("message", &rule.message)] {
+            if text.as_ref().is_some_and(String::is_empty) {
+                let problem = "it is empty, so it would mean every failure".to_owned();
+                wrong.push((format!("errors.rules.{at}.{member}"), problem));
+            }
+        }
         if rule.code.is_none() && rule.message.is_none() && rule.status.is_none() {
             let problem = "it has none of `code`, `message` and `status`, so it would mean every failure";
             wrong.push((format!("errors.rules.{at}"), problem.to_owned()));

@@ -32,10 +32,16 @@ impl Reserved {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().unwrap_or(Path::new("."));
         make_folder(folder)?;
-        remove_leftovers(folder);
         let file = make_in(folder)?;
         set_aside(file.as_file(), size)?;
         Ok(Reserved { file, target })
+    }
+
+    /// The same in a folder where ours are, which is tidied up.
+    pub(crate) fn beside_ours(path: &Path, size: usize) -> io::Result<Self> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        remove_leftovers(target.parent().unwrap_or(Path::new(".")));
+        Self::beside(path, size)
     }
 
     /// Gives it the permissions that a file has, instead of this user's alone.
@@ -53,7 +59,11 @@ impl Reserved {
         self.file.as_file().set_len(bytes.len() as u64)?;
         self.file.as_file().sync_all()?;
         self.file.persist(&self.target).map_err(|error| error.error)?;
-        sync_folder(&self.target)
+        // It is in its place by now: whoever was told otherwise would undo what it names.
+        if let Err(error) = sync_folder(&self.target) {
+            tracing::warn!(%error, "{}: written, but its folder could not be synced to the disk", self.target.display());
+        }
+        Ok(())
     }
 }
 
@@ -122,9 +132,9 @@ mod tests {
         let (left, other) = (folder.path().join(".bitrouter-left"), folder.path().join("other"));
         fs::write(&left, "canary").unwrap();
         fs::write(&other, "").unwrap();
-        let first = Reserved::beside(&folder.path().join("a.json"), 100).unwrap();
+        let first = Reserved::beside_ours(&folder.path().join("a.json"), 100).unwrap();
         assert!(!left.exists() && other.exists());
-        let second = Reserved::beside(&folder.path().join("b.json"), 100).unwrap();
+        let second = Reserved::beside_ours(&folder.path().join("b.json"), 100).unwrap();
         first.replace("a").unwrap();
         second.replace("b").unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -137,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |at: usize| {
             for _ in 0..50 {
-                Reserved::beside(&folder.path().join(format!("{at}.json")), 100).unwrap().replace("x").unwrap();
+                Reserved::beside_ours(&folder.path().join(format!("{at}.json")), 100).unwrap().replace("x").unwrap();
             }
         };
         std::thread::scope(|scope| (0..4).for_each(|at| drop(scope.spawn(move || write(at)))));

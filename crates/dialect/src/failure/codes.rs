@@ -55,8 +55,10 @@ const GOOGLE: &[(&str, FailureKind)] = &[
     ("UNIMPLEMENTED", Unsupported),
 ];
 
-/// What a code or a type means, whatever its case.
+/// What a code or a type means, whatever its case. Google's are common words, which others write in small letters for something
+/// of their own.
 pub(super) fn kind(word: &str) -> Option<FailureKind> {
-    let mut known = [OPENAI, ANTHROPIC, GOOGLE].into_iter().flatten();
-    known.find(|(code, _)| code.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+    let mut known = [OPENAI, ANTHROPIC].into_iter().flatten();
+    let known = known.find(|(code, _)| code.eq_ignore_ascii_case(word));
+    known.or_else(|| GOOGLE.iter().find(|(code, _)| *code == word)).map(|(_, kind)| *kind)
 }
