@@ -17,13 +17,12 @@ fn of_kinds() -> impl Iterator<Item = String> {
     ErrorKind::ALL.into_iter().filter_map(code)
 }
 
-/// The codes of single errors: the words in `Error::code`. They cannot be asked for without an error of each variant, and a
-/// list of those would be forgotten like the page.
+/// The codes of single errors: the words that `Error::edge` gives them. They cannot be asked for without an error of each
+/// variant, and a list of those would be forgotten like the page.
 fn of_errors() -> impl Iterator<Item = String> {
-    let source = include_str!("../src/error.rs");
-    let body = source.split("pub fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
-    let arms = body.lines().filter_map(|line| line.split_once("=> \""));
-    let codes: Vec<String> = arms.map(|(_, rest)| rest.split('"').next().unwrap().to_owned()).collect();
+    let source = include_str!("../src/error/edge.rs");
+    let words = source.split(".code(\"").skip(1);
+    let codes: Vec<String> = words.map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
     assert!(codes.contains(&"model_missing".to_owned()), "the codes stand elsewhere by now: {codes:?}");
     codes.into_iter()
 }

@@ -108,10 +108,6 @@ async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, ident
         let Some((name, value)) = next.filter(|_| models.len() <= MOST_MODELS) else {
             return Found::listed(models).map_err(because);
         };
-        // A server that does not know the parameter answers with its first page for ever.
-        if request.query.iter().skip(described).any(|field| field.name == name && field.value == value) {
-            return Found::listed(models).map_err(because);
-        }
         request.query.truncate(described);
         request.query.retain(|field| field.name != name);
         request.query.push(Field { name, value });
