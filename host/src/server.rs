@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::app::Live;
+use crate::app::{App, Live};
 use crate::gateway::{self, Connections, Front};
 use crate::side;
 
@@ -38,9 +38,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves until `stop` resolves, then lets open streams finish for as long as it said. What must not be lost is
-    /// written before this returns; the error is that of the cooldowns' file.
-    pub async fn run(self, stop: impl Future<Output = Duration>) -> io::Result<()> {
+    /// Serves until `stop` resolves, then lets open streams finish for as long as it said.
+    pub async fn run(self, stop: impl Future<Output = Duration>) -> Stopped {
         let Server { live, listeners, connections, cooldowns } = self;
         // Before the first request, for which it would be a wait.
         Arc::clone(live.now().directory.store()).seen().await;
@@ -53,7 +52,21 @@ impl Server {
         beside.spawn(keep_cooldowns(Arc::clone(&live), cooldowns.clone()));
         gateway::serve(listeners, Front::new(Arc::clone(&live)), connections, stop).await;
         beside.shutdown().await;
-        let app = live.now();
+        Stopped { app: live.now(), cooldowns }
+    }
+}
+
+/// A gateway that serves no more, and has still to write what must not be lost.
+#[must_use]
+pub struct Stopped {
+    app: Arc<App>,
+    cooldowns: PathBuf,
+}
+
+impl Stopped {
+    /// Writes it; the error is that of the cooldowns' file.
+    pub async fn save(self) -> io::Result<()> {
+        let Stopped { app, cooldowns } = self;
         // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
         let saved = app.directory.cooldowns().save(&cooldowns);

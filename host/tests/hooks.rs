@@ -160,11 +160,11 @@ async fn an_instance_knows_nothing_of_the_one_before_it() {
     }
     // One that wrote to all the memory it could get leaves nothing of it to the next, which has the same slot.
     // On a busy machine its CPU time may be over first: what costs is the first touch of each page.
-    let mut refused = false;
-    for _ in 0..5 {
-        refused |= matches!(prepare(&hostile, &call("grow")).await, Err(HookError::Memory(_)));
+    let mut tries = 0;
+    while !matches!(prepare(&hostile, &call("grow")).await, Err(HookError::Memory(_))) {
+        tries += 1;
+        assert!(tries < 3, "it has all the memory that it wants");
     }
-    assert!(refused);
     let request = sent(&hostile, &fresh("ok", 0)).await;
     assert_eq!((request.path.as_str(), request.memo.as_slice()), ("/chat/completions", b"ok".as_slice()));
 }

@@ -63,6 +63,8 @@ fn two_workspaces_of_one_login_stay_two_accounts_through_every_refresh() {
         login.user_id = "user-1".into();
         gateway.setup().log_in("openai-codex", label, &login);
     }
+    // For as long as a command waits that has changed the file: by then the gateway has seen it.
+    std::thread::sleep(std::time::Duration::from_millis(250));
     for _ in 0..3 {
         for (label, account) in [("default", "acc-home"), ("work", "acc-work")] {
             let answer = ask(&gateway, &format!("openai-codex@{label}:gpt-5.5")).status(200);

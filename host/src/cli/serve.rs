@@ -155,10 +155,10 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         });
         running.now().config.server.drain
     };
-    let served = Server { live, listeners, connections, cooldowns: setup.paths.cooldowns() }.run(stop).await;
-    // Which takes the control socket away, too.
+    let stopped = Server { live, listeners, connections, cooldowns: setup.paths.cooldowns() }.run(stop).await;
+    // Which takes the control socket away, too: before anything that takes time, for the next gateway has one of that name.
     beside.shutdown().await;
-    if let Err(error) = served {
+    if let Err(error) = stopped.save().await {
         tracing::warn!(%error, "limits that were reached are not kept for the next start");
     }
     Ok(ExitCode::SUCCESS)
