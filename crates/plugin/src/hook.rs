@@ -127,12 +127,16 @@ impl Plugin {
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
-        let Some((code, requests)) = self.exported(|code| code.requests.as_ref()) else {
-            return (Ok(self.prepared(Step::Described, call)), body);
-        };
         if let Some(request) = self.remembered.get(call, &body) {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
+        let Some((code, requests)) = self.exported(|code| code.requests.as_ref()) else {
+            let prepared = self.prepared(Step::Described, call);
+            if let Ok(Prepared::Send(request)) = &prepared {
+                self.remembered.keep(call, &body, request);
+            }
+            return (Ok(prepared), body);
+        };
         // Boxed, so that a call which is remembered does not carry the size of one that is not.
         let asked = Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
             let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
