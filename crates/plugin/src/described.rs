@@ -55,14 +55,15 @@ fn of_answer(description: &Description, answer: &Answer) -> dialect::Failure {
 }
 
 /// What an answer's headers say of limits.
-pub(super) fn quota(description: &Description, headers: &[Field]) -> Vec<Window> {
+pub(super) fn quota(description: &Description, headers: &[Field]) -> Vec<described::Window> {
     let fields = headers.iter().map(|field| (field.name.as_str(), field.value.as_str()));
-    let window = |window: described::Window| {
-        let described::Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } =
-            window;
-        Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
-    };
-    description.limits.windows(fields).into_iter().map(window).collect()
+    description.limits.windows(fields)
+}
+
+/// A window as a component says it.
+pub(super) fn window(said: Window) -> described::Window {
+    let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } = said;
+    described::Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
 }
 
 /// What the answer of a side request brought.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::cut::sentence;
-use bitrouter_contract::described::Page;
+use bitrouter_contract::described::{Page, Window};
 use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
 use wasmtime::component::{Instance, Resource};
@@ -15,7 +15,7 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDe
 
 use super::Plugin;
 use super::code::Code;
-use super::contract::{Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, Request, Step, Trouble, Window};
+use super::contract::{Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, Request, Step, Trouble};
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
@@ -223,7 +223,7 @@ impl Plugin {
                 limits.load(&mut *store, instance)?.call_quota(store, headers, event).await
             });
             if let Some(windows) = said.await? {
-                return Ok(windows);
+                return Ok(windows.into_iter().map(described::window).collect());
             }
         }
         Ok(described::quota(&self.description, headers))

@@ -28,4 +28,4 @@ pub use own::Own;
 pub use skipped::{Skipped, Why, words as billing_in_words};
 pub use verdict::{Ends, Meaning};
 pub use wanted::Wanted;
-pub use windows::{Told, Window, Windows};
+pub use windows::{Window, Windows};

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitrouter_contract::described;
 use bitrouter_credential::PrivateFile;
 use serde::{Deserialize, Serialize};
 
@@ -48,25 +49,6 @@ impl Window {
     }
 }
 
-/// A window as a provider tells it.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// The provider's name of it.
-    pub name: String,
-    /// 0 to 100, where the provider says it.
-    pub used_percent: Option<f64>,
-    /// How many units it holds.
-    pub limit: Option<u64>,
-    /// How many units are left.
-    pub remaining: Option<u64>,
-    /// Its length in seconds.
-    pub length_seconds: Option<u64>,
-    /// Seconds since 1970 at which it begins anew.
-    pub resets_at: Option<u64>,
-    /// The same as a wait from the moment of the answer on, in seconds.
-    pub resets_in_seconds: Option<u64>,
-}
-
 type OfAccount = BTreeMap<String, Window>;
 /// By provider and label.
 type All = BTreeMap<String, BTreeMap<String, OfAccount>>;
@@ -87,12 +69,12 @@ impl Windows {
     }
 
     /// Keeps what an account's provider told: each window takes the place of the one of its name.
-    pub fn record(&self, provider: &str, label: &str, told: Vec<Told>) {
+    pub fn record(&self, provider: &str, label: &str, told: Vec<described::Window>) {
         self.record_at(provider, label, told, now());
     }
 
     /// The same for what was told at another time, in seconds since 1970: newer windows stay.
-    pub fn record_at(&self, provider: &str, label: &str, told: Vec<Told>, at: u64) {
+    pub fn record_at(&self, provider: &str, label: &str, told: Vec<described::Window>, at: u64) {
         let told = told.into_iter().take(MOST).map(|window| checked(window, at));
         let mut windows = lock(&self.told);
         let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
@@ -160,7 +142,7 @@ fn now() -> u64 {
 }
 
 /// A window without what makes no sense.
-fn checked(told: Told, now: u64) -> Window {
+fn checked(told: described::Window, now: u64) -> Window {
     Window {
         name: told.name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect(),
         used_percent: told.used_percent.filter(|used| used.is_finite()).map(|used| used.clamp(0.0, 100.0)),
@@ -181,14 +163,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn told(name: &str) -> Told {
-        Told { name: name.into(), ..Told::default() }
+    fn told(name: &str) -> described::Window {
+        described::Window { name: name.into(), ..described::Window::default() }
     }
 
     #[test]
     fn a_window_takes_the_place_of_the_one_of_its_name_in_its_account_alone() {
         let windows = Windows::default();
-        let used = |percent| Told { used_percent: Some(percent), ..told("weekly") };
+        let used = |percent| described::Window { used_percent: Some(percent), ..told("weekly") };
         windows.record("codex", "work", vec![used(10.0), told("primary")]);
         windows.record("codex", "home", vec![used(90.0)]);
         windows.record("codex", "work", vec![used(20.0)]);
@@ -203,13 +185,13 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_not_kept() {
         let windows = Windows::default();
-        let odd = Told {
+        let odd = described::Window {
             name: format!("two\r\nlines{}", "x".repeat(1000)),
             used_percent: Some(f64::NAN),
             resets_in_seconds: Some(u64::MAX),
             ..told("")
         };
-        windows.record("p", "a", vec![odd, Told { used_percent: Some(1e9), ..told("much") }]);
+        windows.record("p", "a", vec![odd, described::Window { used_percent: Some(1e9), ..told("much") }]);
         let kept = windows.get("p", "a");
         assert_eq!((kept[0].name.as_str(), kept[0].used_percent), ("much", Some(100.0)));
         assert_eq!(kept[1].name.len(), 64);
@@ -229,7 +211,7 @@ mod tests {
     #[test]
     fn what_was_told_later_stays() {
         let windows = Windows::default();
-        let used = |percent| vec![Told { used_percent: Some(percent), ..told("weekly") }];
+        let used = |percent| vec![described::Window { used_percent: Some(percent), ..told("weekly") }];
         windows.record_at("p", "a", used(2.0), 2000);
         windows.record_at("p", "a", used(1.0), 1000);
         assert_eq!((windows.get("p", "a")[0].used_percent, windows.get("p", "a")[0].told_at), (Some(2.0), 2000));
@@ -241,7 +223,7 @@ mod tests {
     fn windows_outlive_their_process_and_those_of_two_processes_are_merged() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/windows.json");
-        let used = |percent| vec![Told { used_percent: Some(percent), ..told("weekly") }];
+        let used = |percent| vec![described::Window { used_percent: Some(percent), ..told("weekly") }];
         let (ours, theirs) = (Windows::kept_in(file.clone()), Windows::kept_in(file.clone()));
         ours.save();
         assert!(!file.exists(), "nothing was told");
@@ -280,8 +262,8 @@ mod tests {
     #[test]
     fn a_window_that_has_begun_anew_says_nothing() {
         let windows = Windows::default();
-        let past = Told { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
-        let coming = Told { resets_in_seconds: Some(1000), ..told("coming") };
+        let past = described::Window { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
+        let coming = described::Window { resets_in_seconds: Some(1000), ..told("coming") };
         windows.record("p", "a", vec![past, coming]);
         let kept = windows.get("p", "a");
         assert_eq!(kept.len(), 1);

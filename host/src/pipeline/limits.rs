@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bitrouter_contract::{Description, answer_headers, pattern};
 use bitrouter_credential::Scrubber;
-use bitrouter_plugin::contract::{self, Field};
-use bitrouter_route::Told;
+use bitrouter_plugin::contract::Field;
 use bitrouter_route::cooldown::Candidate;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -68,13 +67,6 @@ impl Limits {
     }
 }
 
-/// A window in the words of routing.
-fn told(window: contract::Window) -> Told {
-    let contract::Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } =
-        window;
-    Told { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
-}
-
 /// Reads what was said of one account until nothing more is.
 async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scrubber>>) {
     while let Some(unread) = provider.unread.take(account) {
@@ -87,7 +79,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
                 Ok(windows) => {
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
                     let known = &provider.learned.windows;
-                    known.record(provider.id(), account, windows.into_iter().map(told).collect());
+                    known.record(provider.id(), account, windows);
                     let candidate = Candidate { provider: provider.id(), label: Some(account), model: "", own: None };
                     let known = known.get(provider.id(), account);
                     provider.learned.cooldowns.room(&candidate, &known, heard, SystemTime::now());

@@ -18,7 +18,7 @@ use super::Provider;
 
 pub use catalogue::Catalogue;
 pub(crate) use found::MOST_MODELS;
-pub use found::{Found, Usage, UsageWindow};
+pub use found::{Found, Usage};
 pub use kept::Kept;
 
 /// How long an answer is new.
@@ -240,7 +240,7 @@ impl Provider {
 fn tell_windows(provider: &Provider, account: &str, kept: &Kept) {
     if let Found::Usage(usage) = &kept.found {
         let at = u64::try_from(kept.at.unix()).unwrap_or_default();
-        provider.learned.windows.record_at(provider.id(), account, usage.windows(), at);
+        provider.learned.windows.record_at(provider.id(), account, usage.windows.clone(), at);
     }
 }
 

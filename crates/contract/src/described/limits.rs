@@ -3,6 +3,7 @@
 //! `anthropic-ratelimit-{window}-{value}` with Anthropic.
 
 use bitrouter_wait::Ends;
+use serde::{Deserialize, Serialize};
 
 use crate::description::Limits;
 
@@ -22,12 +23,12 @@ const VALUES: [&str; 9] = [
     "reset",
 ];
 
-/// One window, as far as headers speak of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// One window of a rate limit or of a plan, as far as a provider speaks of it. As JSON it says moments, never waits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The provider's name of it.
     pub name: String,
-    /// 0 to 100.
+    /// 0 to 100, where the provider says it.
     pub used_percent: Option<f64>,
     /// How many units it holds.
     pub limit: Option<u64>,
@@ -35,9 +36,10 @@ pub struct Window {
     pub remaining: Option<u64>,
     /// Its length in seconds.
     pub length_seconds: Option<u64>,
-    /// Seconds since 1970.
+    /// Seconds since 1970 at which it begins anew.
     pub resets_at: Option<u64>,
-    /// Seconds from now.
+    /// The same as a wait from the moment of the answer on, in seconds.
+    #[serde(skip)]
     pub resets_in_seconds: Option<u64>,
 }
 

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use bitrouter_contract::OPERATIONS;
+use bitrouter_contract::described::Window;
 use bitrouter_contract::description::{Model, SideKind};
-use bitrouter_route::Told;
 use serde::{Deserialize, Serialize};
 
 /// The most models of one list: aggregators have some hundreds.
@@ -30,32 +30,10 @@ pub enum Found {
 pub struct Usage {
     /// The plan's windows.
     #[serde(default)]
-    pub windows: Vec<UsageWindow>,
+    pub windows: Vec<Window>,
     /// The plan's name.
     #[serde(default)]
     pub plan: Option<String>,
-}
-
-/// One window of a plan, as `interpret` returns it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UsageWindow {
-    /// The provider's name of it.
-    pub name: String,
-    /// 0 to 100.
-    #[serde(default)]
-    pub used_percent: Option<f64>,
-    /// How many units it holds.
-    #[serde(default)]
-    pub limit: Option<u64>,
-    /// How many units are left.
-    #[serde(default)]
-    pub remaining: Option<u64>,
-    /// Its length in seconds.
-    #[serde(default)]
-    pub length_seconds: Option<u64>,
-    /// Seconds since 1970.
-    #[serde(default)]
-    pub resets_at: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -85,22 +63,6 @@ impl Found {
             }
             SideKind::Account => Err("side requests of the kind `account` are not there yet".into()),
         }
-    }
-}
-
-impl Usage {
-    /// The windows as answers of the provider tell them.
-    pub fn windows(&self) -> Vec<Told> {
-        let windows = self.windows.iter().map(|window| Told {
-            name: window.name.clone(),
-            used_percent: window.used_percent,
-            limit: window.limit,
-            remaining: window.remaining,
-            length_seconds: window.length_seconds,
-            resets_at: window.resets_at,
-            resets_in_seconds: None,
-        });
-        windows.collect()
     }
 }
 
@@ -169,7 +131,7 @@ mod tests {
         let json = r#"{"windows":[{"name":"weekly","used_percent":7.5,"resets_at":9}],"plan":"plus\u0007"}"#;
         let Found::Usage(usage) = Found::read(SideKind::Usage, json).unwrap() else { panic!("no usage") };
         assert_eq!(usage.plan.as_deref(), Some("plus"));
-        let windows = usage.windows();
+        let windows = usage.windows;
         assert_eq!(
             (windows[0].name.as_str(), windows[0].used_percent, windows[0].resets_at),
             ("weekly", Some(7.5), Some(9))
