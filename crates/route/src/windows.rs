@@ -78,7 +78,7 @@ impl Windows {
         let told = told.into_iter().take(MOST).map(|window| checked(window, at));
         let mut windows = lock(&self.told);
         let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
-        if merge(account, told) {
+        if merge(account, told, |before, told| before <= told) {
             self.changed.store(true, Ordering::Relaxed);
         }
     }
@@ -102,7 +102,8 @@ impl Windows {
         }
     }
 
-    /// Puts what is in the file and what was told together, here and there.
+    /// Puts what is in the file and what was told together, here and there. Of two that were told in the same second, what
+    /// this process heard stays: the file may hold what it heard before that.
     fn merge_into(&self, file: &Path) -> io::Result<()> {
         let _lock = PrivateFile::lock(file)?;
         let theirs = kept::load(file);
@@ -110,7 +111,8 @@ impl Windows {
             let mut ours = lock(&self.told);
             for (provider, accounts) in theirs {
                 for (label, windows) in accounts {
-                    merge(ours.entry(provider.clone()).or_default().entry(label).or_default(), windows.into_values());
+                    let account = ours.entry(provider.clone()).or_default().entry(label).or_default();
+                    merge(account, windows.into_values(), |before, theirs| before < theirs);
                 }
             }
             ours.clone()
@@ -119,12 +121,14 @@ impl Windows {
     }
 }
 
-/// Puts windows in the place of older ones of their names, and keeps the newest; true if there was one.
-fn merge(account: &mut OfAccount, told: impl Iterator<Item = Window>) -> bool {
+/// Puts windows in the place of those of their names, where the moments at which both were told are `in_order`, and keeps
+/// the newest; true if there was one.
+fn merge(account: &mut OfAccount, told: impl Iterator<Item = Window>, in_order: fn(u64, u64) -> bool) -> bool {
     let mut changed = false;
     for window in told {
-        let newer =
-            account.get(&window.name).is_none_or(|before| before.told_at <= window.told_at && *before != window);
+        let newer = account
+            .get(&window.name)
+            .is_none_or(|before| in_order(before.told_at, window.told_at) && *before != window);
         if newer {
             account.insert(window.name.clone(), window);
             changed = true;
@@ -244,6 +248,21 @@ mod tests {
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn of_what_was_told_twice_in_one_second_the_last_stays_also_after_a_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windows.json");
+        let windows = Windows::kept_in(file.clone());
+        let now = now();
+        for percent in [10.0, 20.0] {
+            let used = described::Window { used_percent: Some(percent), ..told("weekly") };
+            windows.record_at("p", "a", vec![used], now);
+            windows.save();
+            assert_eq!(windows.get("p", "a")[0].used_percent, Some(percent));
+            assert_eq!(Windows::kept_in(file.clone()).get("p", "a")[0].used_percent, Some(percent));
         }
     }
 
