@@ -41,10 +41,9 @@ impl Server {
     /// Serves until `stop` resolves, then lets open streams finish for as long as it said.
     pub async fn run(self, stop: impl Future<Output = Duration>) -> Stopped {
         let Server { live, listeners, connections, cooldowns } = self;
-        // Before the first request, for which it would be a wait.
-        Arc::clone(live.now().directory.store()).seen().await;
         let mut beside = JoinSet::new();
-        beside.spawn(watch_store(Arc::clone(&live)));
+        // It has looked before the first request, for which that would be a wait.
+        beside.spawn(Arc::clone(live.now().directory.store()).watch().await);
         beside.spawn(keep_fresh(Arc::clone(&live)));
         beside.spawn(ask_providers(Arc::clone(&live)));
         beside.spawn(save_windows(Arc::clone(&live)));
@@ -74,12 +73,6 @@ impl Stopped {
         let _ = tokio::task::spawn_blocking(move || windows.save()).await;
         saved
     }
-}
-
-/// Sees what was stored, so that no request has to look.
-async fn watch_store(live: Arc<Live>) -> Infallible {
-    let store = Arc::clone(live.now().directory.store());
-    store.watch().await
 }
 
 /// Keeps accounts logged in for as long as the gateway runs, whether or not they are used.

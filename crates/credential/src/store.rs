@@ -176,29 +176,17 @@ impl Store {
         &self.path
     }
 
-    /// Looks at the file now. A keyring may take seconds to answer.
-    pub async fn seen(self: Arc<Self>) {
-        // One that panicked is made again by whoever asks.
-        let _ = tokio::task::spawn_blocking(move || self.look(Duration::ZERO)).await;
-    }
-
-    /// Looks at the file again and again for as long as this is polled. Meanwhile whoever asks is told what was last seen,
-    /// and waits for nothing.
-    pub async fn watch(self: Arc<Self>) -> Infallible {
-        struct Watching(Arc<Store>);
-        impl Drop for Watching {
-            fn drop(&mut self) {
-                self.0.watched.store(false, Ordering::Release);
+    /// Looks at the file, which a keyring may make take seconds, and hands out what looks again and again for as long as it
+    /// is there and polled. Meanwhile whoever asks is told what was last seen, and waits for nothing.
+    pub async fn watch(self: Arc<Self>) -> impl Future<Output = Infallible> + Send {
+        let watch = Watch(self);
+        watch.look().await;
+        async move {
+            loop {
+                // Whoever changed it waits for longer than this.
+                tokio::time::sleep(watch.0.interval / 2).await;
+                watch.look().await;
             }
-        }
-        let store = Watching(self);
-        loop {
-            let looking = Arc::clone(&store.0);
-            let looked = tokio::task::spawn_blocking(move || looking.look(Duration::ZERO)).await;
-            // A look that panicked is made by whoever asks.
-            store.0.watched.store(looked.is_ok(), Ordering::Release);
-            // Whoever changed it waits for longer than this.
-            tokio::time::sleep(store.0.interval / 2).await;
         }
     }
 
@@ -273,6 +261,24 @@ impl Store {
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text)?;
         Ok((metadata, text))
+    }
+}
+
+/// A store that is looked at by a task of its own, until this is dropped.
+struct Watch(Arc<Store>);
+
+impl Watch {
+    async fn look(&self) {
+        let store = Arc::clone(&self.0);
+        let looked = tokio::task::spawn_blocking(move || store.look(Duration::ZERO)).await;
+        // A look that panicked is made by whoever asks.
+        self.0.watched.store(looked.is_ok(), Ordering::Release);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.watched.store(false, Ordering::Release);
     }
 }
 
@@ -422,10 +428,7 @@ mod tests {
         let keyring = Arc::new(Hanging::default());
         let store = Store { interval: Duration::from_millis(20), ..Store::new(&path) };
         let store = Arc::new(store.with_keyring(Arc::<Hanging>::clone(&keyring)));
-        let watching = tokio::spawn(Arc::clone(&store).watch());
-        while !store.watched.load(Ordering::Acquire) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let watching = tokio::spawn(Arc::clone(&store).watch().await);
         // From now on the keyring hangs, and the file names a secret in it.
         let silence = keyring.0.lock().unwrap();
         let kept = r#"{"in":"keyring","name":"3fa9/openai@work","revision":1,"pieces":{"key":1}}"#;
@@ -446,10 +449,7 @@ mod tests {
     async fn a_change_of_this_process_is_seen_at_once_though_the_store_is_watched() {
         let (_folder, path) = folder();
         let store = Arc::new(Store { interval: Duration::from_secs(3600), ..Store::new(&path) });
-        let watching = tokio::spawn(Arc::clone(&store).watch());
-        while !store.watched.load(Ordering::Acquire) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let watching = tokio::spawn(Arc::clone(&store).watch().await);
         fs::write(&path, text(&["default"])).unwrap();
         assert!(labels(&store).is_empty(), "nobody has looked");
         store.look_again();
