@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lock::FileLock;
-use super::store::replace::Reserved;
+use super::store::replace::{Leftovers, Reserved};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,14 +35,15 @@ impl PrivateFile {
     /// this user alone, where it is missing.
     pub fn replace(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
-        Reserved::beside_ours(file, bytes.len())?.replace(bytes)
+        Reserved::beside(file, bytes.len(), Leftovers::Remove)?.replace(bytes)
     }
 
     /// The same for a file that is another program's: it keeps the permissions that it has.
     pub fn replace_as_it_is(file: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
         // The sentence that comes with it names a file that is gone by then.
-        let reserved = Reserved::beside(file, bytes.len()).map_err(|error| io::Error::from(error.kind()))?;
+        let reserved =
+            Reserved::beside(file, bytes.len(), Leftovers::Stay).map_err(|error| io::Error::from(error.kind()))?;
         reserved.with_permissions_of(file)?.replace(bytes)
     }
 

@@ -18,6 +18,15 @@ const PREFIX: &str = ".bitrouter-";
 /// Elsewhere a locked file cannot be read or renamed as well, so there leftovers stay.
 const LOCKS: bool = cfg!(unix);
 
+/// What becomes of files that killed processes of ours left in a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leftovers {
+    /// They are removed: they may hold tokens, and the folder is ours or holds sessions.
+    Remove,
+    /// They stay, as the folder is another program's: what we write there is settings, and there may be anything else.
+    Stay,
+}
+
 /// Room on the disk, in the file that is to take another's place. It is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Reserved {
@@ -28,20 +37,16 @@ pub(crate) struct Reserved {
 impl Reserved {
     /// Sets this many bytes aside, for this user alone to read, beside the file that is to be replaced. Where that is a
     /// symbolic link, what it leads to is replaced.
-    pub(crate) fn beside(path: &Path, size: usize) -> io::Result<Self> {
+    pub(crate) fn beside(path: &Path, size: usize, leftovers: Leftovers) -> io::Result<Self> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().unwrap_or(Path::new("."));
         make_folder(folder)?;
+        if leftovers == Leftovers::Remove {
+            remove_leftovers(folder);
+        }
         let file = make_in(folder)?;
         set_aside(file.as_file(), size)?;
         Ok(Reserved { file, target })
-    }
-
-    /// The same in a folder where ours are, which is tidied up.
-    pub(crate) fn beside_ours(path: &Path, size: usize) -> io::Result<Self> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        remove_leftovers(target.parent().unwrap_or(Path::new(".")));
-        Self::beside(path, size)
     }
 
     /// Gives it the permissions that a file has, instead of this user's alone.
@@ -132,9 +137,9 @@ mod tests {
         let (left, other) = (folder.path().join(".bitrouter-left"), folder.path().join("other"));
         fs::write(&left, "canary").unwrap();
         fs::write(&other, "").unwrap();
-        let first = Reserved::beside_ours(&folder.path().join("a.json"), 100).unwrap();
+        let first = Reserved::beside(&folder.path().join("a.json"), 100, Leftovers::Remove).unwrap();
         assert!(!left.exists() && other.exists());
-        let second = Reserved::beside_ours(&folder.path().join("b.json"), 100).unwrap();
+        let second = Reserved::beside(&folder.path().join("b.json"), 100, Leftovers::Remove).unwrap();
         first.replace("a").unwrap();
         second.replace("b").unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -147,7 +152,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |at: usize| {
             for _ in 0..50 {
-                Reserved::beside_ours(&folder.path().join(format!("{at}.json")), 100).unwrap().replace("x").unwrap();
+                Reserved::beside(&folder.path().join(format!("{at}.json")), 100, Leftovers::Remove)
+                    .unwrap()
+                    .replace("x")
+                    .unwrap();
             }
         };
         std::thread::scope(|scope| (0..4).for_each(|at| drop(scope.spawn(move || write(at)))));

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::lock::FileLock;
 use super::super::token_file::TokenFile;
-use super::replace::Reserved;
+use super::replace::{Leftovers, Reserved};
 use super::{Store, StoreError};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
@@ -31,7 +31,7 @@ impl Store {
     pub(crate) fn reserve(&self) -> Result<Reserved, StoreError> {
         let size = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         let size = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(ROOM);
-        Reserved::beside_ours(&self.path, size).map_err(|error| self.unwritable(error))
+        Reserved::beside(&self.path, size, Leftovers::Remove).map_err(|error| self.unwritable(error))
     }
 
     /// [`Store::update`], into room that was set aside before.
@@ -67,7 +67,7 @@ impl Store {
         if before != text {
             let reserved = match reserved {
                 Some(reserved) => Ok(reserved),
-                None => Reserved::beside_ours(&self.path, text.len()),
+                None => Reserved::beside(&self.path, text.len(), Leftovers::Remove),
             };
             let written = reserved.and_then(|reserved| reserved.replace(text));
             // Even where the folder could not be synced the file may have been replaced.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::zeroize::Zeroizing;
 
 use super::super::private::PrivateFile;
-use super::super::store::replace::Reserved;
+use super::super::store::replace::{Leftovers, Reserved};
 
 /// A way to put new text into a file, with room on the disk for it.
 #[derive(Debug)]
@@ -34,14 +34,14 @@ impl Replacement {
         // A program that may not write the file should not replace it either, though its folder would let it.
         OpenOptions::new().write(true).open(&target)?;
         if !is_mount(&target) {
-            match Reserved::beside_ours(&target, size) {
+            match Reserved::beside(&target, size, Leftovers::Remove) {
                 Ok(reserved) => return Ok(Replacement::Rename(reserved)),
                 // Nothing can be made in the folder: the file itself can be written all the same.
                 Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {}
                 Err(error) => return Err(error),
             }
         }
-        let reserved = Reserved::beside_ours(copy, size)?;
+        let reserved = Reserved::beside(copy, size, Leftovers::Remove)?;
         Ok(Replacement::Overwrite { file: target, copy: (copy.to_owned(), reserved) })
     }
 
@@ -107,7 +107,7 @@ mod tests {
         }
 
         fn in_place(&self) -> Replacement {
-            let reserved = Reserved::beside_ours(&self.copy, 100).unwrap();
+            let reserved = Reserved::beside(&self.copy, 100, Leftovers::Remove).unwrap();
             Replacement::Overwrite { file: self.file.clone(), copy: (self.copy.clone(), reserved) }
         }
 
