@@ -130,19 +130,17 @@ impl Plugin {
         if let Some(request) = self.remembered.get(call, &body) {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
-        let Some((code, requests)) = self.exported(|code| code.requests.as_ref()) else {
-            let prepared = self.prepared(Step::Described, call);
-            if let Ok(Prepared::Send(request)) = &prepared {
-                self.remembered.keep(call, &body, request);
+        let (answer, body) = match self.exported(|code| code.requests.as_ref()) {
+            None => (Ok((Ok(Step::Described), true)), body),
+            // Boxed, so that a call which is remembered does not carry the size of one that is not.
+            Some((code, requests)) => {
+                Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
+                    let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
+                    Ok((step, store.data().untouched && !code.wasi))
+                }))
+                .await
             }
-            return (Ok(prepared), body);
         };
-        // Boxed, so that a call which is remembered does not carry the size of one that is not.
-        let asked = Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
-            let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
-            Ok((step, store.data().untouched && !code.wasi))
-        }));
-        let (answer, body) = asked.await;
         let answer = answer.map(|(step, pure)| {
             step.map_err(cut::failure).and_then(|step| self.prepared(step, call)).inspect(|step| {
                 if let Prepared::Send(request) = step
