@@ -11,6 +11,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// The Rust version that it promises.
     pub(crate) rust_version: Option<String>,
+    /// Whether others may get it, rather than `publish = false`.
+    pub(crate) is_published: bool,
     kinds: Vec<String>,
 }
 
@@ -41,6 +43,8 @@ impl Member {
         Some(Self {
             name: package["name"].as_str()?.to_owned(),
             rust_version: package["rust_version"].as_str().map(str::to_owned),
+            // A list of registries, empty for `publish = false`, and null where nothing is said.
+            is_published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
             kinds: kinds.map(str::to_owned).collect(),
         })
     }
@@ -61,5 +65,24 @@ impl Member {
         tree.args(["tree", "--quiet", "--prefix", "none", "--format", "{p}", "--edges", "normal,build", "--package"]);
         let tree = answer(tree.arg(&self.name)).unwrap_or_default();
         tree.lines().any(|line| line.split_whitespace().next() == Some(package))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_library_without_a_program_that_is_never_published_is_told_from_one_that_is() {
+        let member = |publish: Value, kind: &str| {
+            let package = json!({ "name": "m", "publish": publish, "targets": [{ "kind": [kind] }] });
+            Member::of(&package).map(|member| (member.is_library(), member.is_published)).unwrap()
+        };
+        assert_eq!(member(Value::Null, "lib"), (true, true));
+        assert_eq!(member(json!(["crates-io"]), "lib"), (true, true));
+        assert_eq!(member(json!([]), "lib"), (true, false));
+        assert_eq!(member(json!([]), "bin"), (false, false));
     }
 }

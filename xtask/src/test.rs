@@ -77,15 +77,12 @@ fn timed(root: &Root, runner: &Path, times: &Path) -> Command {
     command
 }
 
-/// `cargo test` of the crates that do without wasmtime, with overflow checks in them and in nothing below them, so that
-/// nothing else is compiled anew.
+/// `cargo test` of the published libraries that do without wasmtime, with overflow checks in them and in nothing below
+/// them, so that nothing else is compiled anew. What is never published serves tests, the end-to-end ones among them.
 fn checked(root: &Root) -> Result<Command> {
     let mut command = cargo(root);
     command.args(["test", "--release"]);
-    // The end-to-end tests are of the program, which is what it is.
-    let small = |member: &Member| {
-        member.is_library() && member.name != "bitrouter-tests" && !member.depends_on(root, "wasmtime")
-    };
+    let small = |member: &Member| member.is_library() && member.is_published && !member.depends_on(root, "wasmtime");
     let members: Vec<_> = members::all(root)?.into_iter().filter(small).collect();
     for Member { name, .. } in &members {
         command.args(["--package", name, "--config", &format!("profile.release.package.{name}.overflow-checks=true")]);
