@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 
 /// What the time before a hook's first tick is charged: the clock is not read for a hook that ends before it.
 const TICK: Duration = Duration::from_millis(1);
@@ -17,9 +17,45 @@ const TICK: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(2);
 
 /// The turns to do long work, the host's or a guest's: half of the machine's cores may at once, so that the other half
-/// answers. Whoever waits for one gets it before whoever asks later.
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1)));
+/// answers.
+static TURNS: LazyLock<Turns> =
+    LazyLock::new(|| Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1)));
+
+/// Turns that are taken by who runs, never handed to who waits: a client that reads nothing leaves its hook waiting with
+/// nobody to poll it, and a turn in its hands would be lost to all for as long.
+struct Turns {
+    free: Semaphore,
+    /// Wakes all who wait, in the order in which they came.
+    bell: Notify,
+}
+
+/// A turn, until it is dropped.
+struct Turn(&'static Turns);
+
+impl Turns {
+    fn new(turns: usize) -> Self {
+        Turns { free: Semaphore::new(turns), bell: Notify::new() }
+    }
+
+    async fn take(&'static self) -> Turn {
+        loop {
+            // Before it looks, so that a turn given back in between is noticed.
+            let rung = self.bell.notified();
+            if let Ok(free) = self.free.try_acquire() {
+                free.forget();
+                return Turn(self);
+            }
+            rung.await;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.free.add_permits(1);
+        self.0.bell.notify_waiters();
+    }
+}
 
 /// What a hook has used, and may use.
 pub(super) struct Meter {
@@ -35,11 +71,11 @@ struct Going {
     /// The thread's CPU time then, in nanoseconds.
     since: AtomicU64,
     /// The turn that it has, if its work has become long.
-    turn: Mutex<Option<SemaphorePermit<'static>>>,
+    turn: Mutex<Option<Turn>>,
 }
 
 impl Going {
-    fn turn(&self, turn: Option<SemaphorePermit<'static>>) {
+    fn turn(&self, turn: Option<Turn>) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
@@ -88,9 +124,8 @@ impl Meter {
             (done, before.zip(thread_time()).map(|(before, after)| after.saturating_sub(before)))
         };
         let has_turn = self.going.as_ref().is_some_and(|going| going.has_turn());
-        // It is never closed, so there is an answer. Threads that waited here would all go on at once afterwards, beside
-        // those that answer.
-        let _turn = if has_turn { None } else { self.turn().await };
+        // Threads that waited here would all go on at once afterwards, beside those that answer.
+        let _turn = if has_turn { None } else { Some(self.turn().await) };
         let (done, took) = match Handle::try_current() {
             Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(timed),
             _ => timed(),
@@ -103,9 +138,9 @@ impl Meter {
     }
 
     /// Waits for a turn. It may go on on another thread.
-    async fn turn(&mut self) -> Option<SemaphorePermit<'static>> {
+    async fn turn(&mut self) -> Turn {
         self.used += self.going.as_ref().and_then(|going| going.ran()).unwrap_or_default();
-        let turn = TURNS.acquire().await.ok();
+        let turn = TURNS.take().await;
         self.going.as_ref().inspect(|going| going.starts());
         turn
     }
@@ -122,7 +157,7 @@ async fn rest(going: Arc<Going>, long: bool) {
     going.turn(None);
     tokio::task::yield_now().await;
     if long {
-        going.turn(TURNS.acquire().await.ok());
+        going.turn(Some(TURNS.take().await));
     }
     going.starts();
 }
@@ -144,6 +179,7 @@ fn thread_time() -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
+    use std::task::{Context, Waker};
 
     use super::*;
 
@@ -202,8 +238,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_guest_that_waits_for_a_turn_to_have_work_done_is_charged_for_itself_alone_and_holds_no_thread() {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let turns = TURNS.acquire_many((cores / 2).max(1) as u32).await.unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).max(1) {
+            turns.push(TURNS.take().await);
+        }
         let waiting: Vec<_> = (0..8)
             .map(|_| {
                 tokio::spawn(async {
@@ -246,6 +284,23 @@ mod tests {
         for guest in guests {
             assert!(guest.await.unwrap() <= most as u64);
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_and_is_never_polled_again_takes_it_from_nobody() {
+        let turns: &'static Turns = Box::leak(Box::new(Turns::new(1)));
+        let held = turns.take().await;
+        let mut left = std::pin::pin!(turns.take());
+        let polled = left.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let after_it = tokio::spawn(turns.take());
+        tokio::task::yield_now().await;
+        assert!(!after_it.is_finished());
+        drop(held);
+        let turn = tokio::time::timeout(Duration::from_secs(10), after_it).await.expect("the turn is free").unwrap();
+        drop(turn);
+        let polled = left.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "it gets its turn once it is polled");
     }
 
     #[tokio::test]
