@@ -148,13 +148,18 @@ impl Said<'_> {
     fn by_status(&self, status: u16) -> (FailureKind, Scope) {
         let coded = self.by_code();
         let plain = |kind: FailureKind| (kind, kind.scope());
+        // A code that names a limit says more than the status around it.
+        let limit = coded.filter(|(kind, _)| matches!(kind, FailureKind::RateLimited | FailureKind::UsageLimit));
         match status {
             // Google's for a key that is none.
             400 if self.is("API_KEY_INVALID") => plain(FailureKind::Unauthorized),
             401 => plain(FailureKind::Unauthorized),
             402 => plain(FailureKind::UsageLimit),
             // The latter where a country's law or an organization's rules are in the way.
-            403 | 451 => plain(FailureKind::Forbidden),
+            // What a filter refuses is the call's own, and no reason to leave the account alone.
+            403 | 451 => limit
+                .or(coded.filter(|(kind, _)| *kind == FailureKind::ContentFiltered))
+                .unwrap_or_else(|| plain(FailureKind::Forbidden)),
             404 | 410 if self.speaks_of("model") => plain(FailureKind::ModelNotFound),
             404 | 410 if self.names_what_the_call_holds() => plain(FailureKind::InvalidRequest),
             _ if MISDIRECTED.contains(&status) => (FailureKind::Other, Scope::Account),
@@ -162,10 +167,14 @@ impl Said<'_> {
             429 => coded
                 .filter(|(kind, _)| *kind != FailureKind::InvalidRequest)
                 .unwrap_or_else(|| plain(FailureKind::RateLimited)),
-            503 | 529 => plain(FailureKind::Overloaded),
-            // With 407 a proxy on the way wants a login, with 424 a backend behind the API has failed.
-            407 | 408 | 424 | 500.. => coded
-                .filter(|(kind, _)| *kind == FailureKind::Overloaded)
+            // The first is Groq's, for a tier without room.
+            498 | 503 | 529 => plain(FailureKind::Overloaded),
+            // There is no such operation here, which says nothing of the others.
+            501 => plain(FailureKind::Unsupported),
+            // With 407 a proxy on the way wants a login, with 424 a backend behind the API has failed, and with 499 one was
+            // given up on.
+            407 | 408 | 424 | 499 | 500.. => limit
+                .or(coded.filter(|(kind, _)| *kind == FailureKind::Overloaded))
                 .unwrap_or_else(|| plain(FailureKind::Unavailable)),
             _ if self.speaks_of("prompt is too long") || self.speaks_of("maximum context length") => {
                 plain(FailureKind::ContextExceeded)

@@ -237,7 +237,10 @@ fn statuses_without_a_body_have_a_meaning_and_a_sentence() {
         (425, "other account"),
         (429, "rate-limited account"),
         (451, "forbidden account"),
+        (498, "overloaded model"),
+        (499, "unavailable provider"),
         (500, "unavailable provider"),
+        (501, "unsupported provider"),
         (502, "unavailable provider"),
         (503, "overloaded model"),
         (511, "unavailable provider"),
@@ -248,6 +251,49 @@ fn statuses_without_a_body_have_a_meaning_and_a_sentence() {
         let failure = answer(status, "");
         assert_eq!(meaning(&failure), expected, "{status}");
         assert_eq!(failure.message, format!("the provider answered with status {status}"));
+    }
+}
+
+#[test]
+fn every_status_that_google_names_means_what_it_concerns() {
+    for (status, word, expected) in [
+        (400, "INVALID_ARGUMENT", "invalid-request request"),
+        (400, "OUT_OF_RANGE", "invalid-request request"),
+        (400, "FAILED_PRECONDITION", "forbidden account"),
+        (401, "UNAUTHENTICATED", "unauthorized account"),
+        (403, "PERMISSION_DENIED", "forbidden account"),
+        (409, "ABORTED", "unavailable provider"),
+        (409, "ALREADY_EXISTS", "invalid-request request"),
+        (429, "RESOURCE_EXHAUSTED", "rate-limited account"),
+        (499, "CANCELLED", "unavailable provider"),
+        (500, "INTERNAL", "unavailable provider"),
+        (500, "UNKNOWN", "unavailable provider"),
+        (500, "DATA_LOSS", "unavailable provider"),
+        (501, "UNIMPLEMENTED", "unsupported provider"),
+        (503, "UNAVAILABLE", "overloaded model"),
+        (504, "DEADLINE_EXCEEDED", "unavailable provider"),
+    ] {
+        let body = format!(r#"{{"error":{{"code":{status},"message":"No","status":"{word}"}}}}"#);
+        assert_eq!(meaning(&answer(status, &body)), expected, "{status} {word}");
+        // A stream that breaks off says it the same.
+        assert_eq!(meaning(&event(&body)), expected, "{word}");
+    }
+}
+
+#[test]
+fn a_code_that_names_a_limit_or_a_filter_says_more_than_the_status_around_it() {
+    for (status, code, expected) in [
+        (403, "insufficient_quota", "usage-limit account"),
+        (403, "RATE_LIMIT_EXCEEDED", "rate-limited account"),
+        (403, "content_filter", "content-filtered model"),
+        (403, "model_not_found", "forbidden account"),
+        (500, "insufficient_quota", "usage-limit account"),
+        (502, "rate_limit_exceeded", "rate-limited account"),
+        (500, "invalid_request_error", "unavailable provider"),
+        (501, "invalid_request_error", "unsupported provider"),
+    ] {
+        let body = format!(r#"{{"error":{{"message":"No","code":"{code}"}}}}"#);
+        assert_eq!(meaning(&answer(status, &body)), expected, "{status} {code}");
     }
 }
 

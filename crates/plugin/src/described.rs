@@ -19,7 +19,8 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
     let shaped = shaped.map_err(|error| {
         let kind = match error {
             Unserved::Operation(_) => FailureKind::Unsupported,
-            Unserved::Model(_) => FailureKind::InvalidRequest,
+            // Another provider may know a model of this name.
+            Unserved::Model(_) => FailureKind::ModelNotFound,
         };
         failure(kind, kind.scope(), error.to_string())
     })?;

@@ -31,16 +31,16 @@ impl ErrorKind {
             403 | 451 => Self::Forbidden,
             // What no body of a request brings about: there is nothing where, or as, it was asked.
             404 | 405 | 406 | 410 | 411 | 421 | 425 | 426 => Self::NotFound,
-            407 | 424 => Self::Upstream,
+            407 | 424 | 499 => Self::Upstream,
             408 | 504 => Self::Timeout,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
             429 => Self::RateLimited,
+            498 | 529 => Self::Overloaded,
             400..500 => Self::InvalidRequest,
             500 => Self::Internal,
             501 => Self::NotImplemented,
             503 => Self::Unavailable,
-            529 => Self::Overloaded,
             _ => Self::Upstream,
         }
     }
@@ -152,9 +152,8 @@ impl ErrorKind {
     /// The kind of a word that vendors use for several statuses, when there is no status to go by.
     pub(super) fn from_vague_word(word: &str) -> Option<Self> {
         Some(match word.to_ascii_lowercase().as_str() {
-            "invalid_request_error" | "invalid_argument" | "failed_precondition" | "invalid_prompt" => {
-                Self::InvalidRequest
-            }
+            "invalid_request_error" | "invalid_argument" | "invalid_prompt" => Self::InvalidRequest,
+            "failed_precondition" => Self::Forbidden,
             "server_error" | "internal" | "api_error" | "internal_error" => Self::Internal,
             _ => return None,
         })

@@ -50,8 +50,13 @@ const GOOGLE: &[(&str, FailureKind)] = &[
     ("PERMISSION_DENIED", Forbidden),
     ("NOT_FOUND", ModelNotFound),
     ("INVALID_ARGUMENT", InvalidRequest),
-    ("FAILED_PRECONDITION", InvalidRequest),
+    ("ALREADY_EXISTS", InvalidRequest),
     ("OUT_OF_RANGE", InvalidRequest),
+    // What is not as it has to be is the account's: no billing, or a country in which it is not offered.
+    ("FAILED_PRECONDITION", Forbidden),
+    ("ABORTED", Unavailable),
+    ("CANCELLED", Unavailable),
+    ("DATA_LOSS", Unavailable),
     ("UNIMPLEMENTED", Unsupported),
 ];
 
