@@ -145,10 +145,32 @@ fn its_list_of_models_is_asked_for_page_by_page() {
     assert_eq!(models, [(&json!("a"), &json!(9)), (&json!("b"), &Value::Null)], "{}", ran.stderr);
     assert_eq!(upstream.requests().len(), 2);
     assert!(upstream.requests().iter().all(|seen| seen.header("x-acme-key") == Some("canary-of-acme")));
-    // A list without an end is none.
-    upstream.answers(json!({ "items": [{ "name": "a" }], "last": "a", "more": true }));
-    let ran = setup.command(&["models", "--refresh", "--provider", "acme"]).ok();
-    ran.says("its list has more than 64 pages");
+}
+
+#[test]
+fn a_list_whose_pages_repeat_ends_there_and_one_without_an_end_is_none() {
+    let upstream = Upstream::start();
+    let setup = accepted(&upstream).with_side_requests();
+    let refresh = || setup.command(&["models", "--refresh", "--provider", "acme"]).ok();
+    // The server does not know the parameter: either its list comes again, or nothing but the same next page.
+    for lists_again in [true, false] {
+        let before = upstream.requests().len();
+        upstream.follows(move |seen| {
+            let is_first = !seen.path.contains("after=");
+            let items = if is_first || lists_again { json!([{ "name": "models/only" }]) } else { json!([]) };
+            let last = if lists_again { format!("x{}", seen.path.len()) } else { "x".to_owned() };
+            Reply::json(&json!({ "items": items, "last": last, "more": true }))
+        });
+        refresh().says("may not be whole").says("the same one came again").says("only");
+        assert_eq!(upstream.requests().len() - before, 2);
+    }
+    let before = upstream.requests().len();
+    upstream.follows(|seen| {
+        let page: u32 = seen.path.split_once("after=").map_or(0, |(_, page)| page.parse().unwrap());
+        Reply::json(&json!({ "items": [{ "name": format!("m{page}") }], "last": (page + 1).to_string(), "more": true }))
+    });
+    refresh().says("its list has more than 64 pages").says("only");
+    assert_eq!(upstream.requests().len() - before, 64);
 }
 
 #[test]

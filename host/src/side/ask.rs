@@ -1,6 +1,7 @@
 //! Makes one side request: the description's exchange, with the account's credential attached where every call's is, and
 //! the component's reading of the answer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use crate::route::known::{Found, Key, MOST_MODELS};
 
 /// How long all of it may take: a page that takes longer is as good as none.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Pages of one list at most: one that names itself as the next has no end.
+/// Pages of one list at most: it need not have an end.
 const MOST_PAGES: usize = 64;
+
+/// What is said of a server that does not know the parameter.
+const SAME_PAGE: &str = "where the next page was asked for, the same one came again";
 
 /// Why it brought nothing.
 struct Why {
@@ -70,9 +74,10 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
         Err(_) => Err(because(format!("no answer within {} s", DEADLINE.as_secs()))),
     };
     match found {
-        Ok(found) => {
+        Ok((found, doubt)) => {
             provider.known.learn(provider, key, &asked, found).await;
-            Ok(())
+            let is_new = before == 0;
+            doubt.map_or(Ok(()), |why| Err(Trouble { stays: Stays::WhatCame, ..trouble(why.to_owned(), is_new) }))
         }
         Err(Why { sentence, after }) => {
             let is_new = asked.failed(&sentence, after);
@@ -81,7 +86,13 @@ pub(super) async fn ask(provider: &Arc<Provider>, key: &Key) -> Result<(), Troub
     }
 }
 
-async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, identity: &str) -> Result<Found, Why> {
+/// Brings what was asked for, and why it may not be all.
+async fn exchange(
+    provider: &Arc<Provider>,
+    key: &Key,
+    side: &SideRequest,
+    identity: &str,
+) -> Result<(Found, Option<&'static str>), Why> {
     let credential = match key.account.as_str() {
         "" => None,
         account => Some(provider.accounts.ready(Some(account)).await?),
@@ -92,22 +103,28 @@ async fn exchange(provider: &Arc<Provider>, key: &Key, side: &SideRequest, ident
     let mut request = request(side);
     let described = request.query.len();
     let mut models: Vec<Model> = Vec::new();
+    let (mut ids, mut pages) = (HashSet::new(), HashSet::new());
     for _ in 0..MOST_PAGES {
         let (page, scrubber) = pipeline::beside(provider, credential.clone(), &request).await?;
-        let next = match provider.plugin.interpret(&key.side, &page, scrubber).await? {
+        let (next, is_known) = match provider.plugin.interpret(&key.side, &page, scrubber).await? {
             Ok(Read::Json(json)) => {
                 return Found::read(side.kind, &json)
+                    .map(|found| (found, None))
                     .map_err(|why| because(format!("what the component made of it is of no use: {why}")));
             }
             Ok(Read::Page(page)) => {
-                models.extend(page.models);
-                page.next
+                let (before, is_empty) = (models.len(), page.models.is_empty());
+                models.extend(page.models.into_iter().filter(|model| ids.insert(model.id.clone())));
+                (page.next, models.len() == before && !is_empty)
             }
             Err(failure) => return Err(refused(&page, &failure)),
         };
         let Some((name, value)) = next.filter(|_| models.len() <= MOST_MODELS) else {
-            return Found::listed(models).map_err(because);
+            return Ok((Found::listed(models).map_err(because)?, None));
         };
+        if is_known || !pages.insert(value.clone()) {
+            return Ok((Found::listed(models).map_err(because)?, Some(SAME_PAGE)));
+        }
         request.query.truncate(described);
         request.query.retain(|field| field.name != name);
         request.query.push(Field { name, value });

@@ -16,7 +16,8 @@ use crate::route::{Provider, Providers};
 /// How many side requests are under way at once: a gateway with many accounts should not start with a burst.
 const AT_ONCE: usize = 4;
 
-/// Why a side request brought nothing. What was known before stays in use, and requests of clients go on.
+/// Why a side request brought nothing, or may not have brought all. What was known before stays in use, or what has come
+/// is used, and requests of clients go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} of {whose} {}: {why}", .stays.words())]
 pub struct Trouble {
@@ -32,9 +33,11 @@ pub struct Trouble {
     pub is_new: bool,
 }
 
-/// What is in use where a side request brought nothing.
+/// What is in use where a side request did not go well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stays {
+    /// What has come now.
+    WhatCame,
     /// What was heard the last time.
     TheLast,
     /// What the component brings along.
@@ -46,6 +49,7 @@ pub enum Stays {
 impl Stays {
     fn words(self) -> &'static str {
         match self {
+            Stays::WhatCame => "may not be whole",
             Stays::TheLast => "could not be renewed, the last one stays",
             Stays::BuiltIn => "could not be asked for, its component's own stays",
             Stays::Nothing => "could not be asked for",
@@ -102,6 +106,10 @@ mod tests {
         assert_eq!(
             told("the list of models", Stays::TheLast),
             "the list of models of openai@env could not be renewed, the last one stays: no connection"
+        );
+        assert_eq!(
+            told("the list of models", Stays::WhatCame),
+            "the list of models of openai@env may not be whole: no connection"
         );
         assert_eq!(
             told("the list of models", Stays::BuiltIn),
