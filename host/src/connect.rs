@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bitrouter_credential::PrivateFile;
+use bitrouter_files::PrivateFile;
 
 pub use codex::{Codex, Door};
 

@@ -9,7 +9,8 @@ mod page;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use bitrouter_credential::{BindingError, Timestamp};
+use bitrouter_credential::BindingError;
+use bitrouter_files::Timestamp;
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
 use bitrouter_route::cooldown::Reason as Cool;

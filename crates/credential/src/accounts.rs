@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Auth, Oauth};
+use bitrouter_files::Timestamp;
 use secrecy::SecretString;
 
-use super::Timestamp;
 use super::refresh::{Refresher, due};
 use super::source::{Credential, Parts, Source};
 use super::store::{Store, StoreError};

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bitrouter_contract::description::{ClaimPlace, TokenName};
+use bitrouter_files::Timestamp;
 use serde_json::Value;
-
-use super::Timestamp;
 
 /// The longest value of a claim, in bytes; a longer one is left out. A component is shown claims in every call.
 pub const LONGEST: usize = 256;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bitrouter_contract::description::{Encoding, Endpoint, Refresh};
 use bitrouter_contract::{JoinError, Origin};
+use bitrouter_files::Timestamp;
 use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
@@ -19,8 +20,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::claims;
 use super::wipe::wipe;
-use super::{Timestamp, claims};
 use bitrouter_upstream::{Outgoing, SendError, TlsError, Upstream};
 
 /// How long a connection may take to open.

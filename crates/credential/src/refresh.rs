@@ -20,13 +20,12 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use super::accounts::AccountError;
+use super::claims;
 use super::issuer::{Issuer, Tokens};
-use super::lock::FileLock;
-use super::store::replace::Reserved;
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
-use super::{Timestamp, claims};
 use back_off::BackOff;
+use bitrouter_files::{FileLock, Reserved, Timestamp};
 use clock::Clock;
 use due::Stage;
 pub(crate) use shared::cannot_be_renewed;

@@ -9,10 +9,11 @@ use std::time::SystemTime;
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::Attach;
+use bitrouter_files::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Scrubber;
 use super::attach::{AttachError, Attachment};
-use super::{Scrubber, Timestamp};
 
 /// Where a credential came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 //! publishes what it holds, so that no request waits for a file or a keyring.
 
 mod logins;
-pub(super) mod replace;
 mod secrets;
 mod write;
 

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{CODEX_CLI, IMPORT_SOURCES};
+use bitrouter_files::Timestamp;
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::Timestamp;
 use super::issuer::Tokens;
 use super::keyring::Keyring;
 

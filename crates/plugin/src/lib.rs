@@ -115,7 +115,7 @@ impl Plugin {
     pub fn to_accept(&self) -> String {
         match &self.origin {
             Origin::BuiltIn => format!("bitrouter plugin trust {}", self.id),
-            Origin::File(path) => format!("bitrouter plugin trust {}", bitrouter_credential::shell_word(path)),
+            Origin::File(path) => format!("bitrouter plugin trust {}", bitrouter_files::shell_word(path)),
         }
     }
 

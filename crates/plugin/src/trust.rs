@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
-use bitrouter_credential::PrivateFile;
+use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 use serde::{Serialize, Serializer};
 use tokio::sync::Notify;
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitrouter_contract::described;
-use bitrouter_credential::PrivateFile;
+use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
+use bitrouter_credential::Source;
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
-use bitrouter_credential::{Source, Timestamp};
+use bitrouter_files::Timestamp;
 use bitrouter_route::Window;
 use clap::Args;
 use serde::Serialize;

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 use clap::Args;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! Spans of time in words, as commands show them: short, and rounded down to two units.
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 
 /// A number of seconds by its two largest units: `45 s`, `1 min 30 s`, `3 h`, `2 d 4 h`.
 pub(super) fn words(seconds: u64) -> String {

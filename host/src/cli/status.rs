@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 use clap::Args;
 
 use super::print;

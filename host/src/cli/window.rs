@@ -1,7 +1,7 @@
 //! A window of an account's limit in words: a bar, how much is used, and when it begins anew. `accounts` and `status` show it
 //! alike.
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 use bitrouter_route::Window;
 
 use super::span;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bitrouter_contract::origin::OriginError;
-use bitrouter_credential::shell_word;
+use bitrouter_files::shell_word;
 use thiserror::Error;
 
 use super::Place;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use bitrouter_credential::PrivateFile;
+use bitrouter_files::PrivateFile;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 

@@ -49,7 +49,7 @@ mod unix {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use bitrouter_credential::lock::FileLock;
+    use bitrouter_files::FileLock;
     use tokio::net::unix::SocketAddr;
     use tokio::net::{UnixListener, UnixStream};
 

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use bitrouter_credential::{AccountError, Timestamp};
+use bitrouter_credential::AccountError;
+use bitrouter_files::Timestamp;
 use bitrouter_route::Window;
 use bitrouter_route::cooldown::Cooling;
 use serde::{Deserialize, Serialize};

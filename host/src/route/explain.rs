@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 use bitrouter_route::cooldown::Candidate;
 use bitrouter_route::nearest::nearest_of_all;
 use bitrouter_route::{Skipped, Wanted};

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::{AccountError, Credential, Timestamp};
+use bitrouter_credential::{AccountError, Credential};
+use bitrouter_files::Timestamp;
 
 use super::Provider;
 

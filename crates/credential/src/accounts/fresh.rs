@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bitrouter_files::Timestamp;
+
+use super::super::Store;
 use super::super::refresh::{Reason, RefreshError};
 use super::super::source::{Credential, Source};
 use super::super::token_file::{Entry, Kind};
-use super::super::{Store, Timestamp};
 use super::{AccountError, Accounts};
 
 impl Accounts {

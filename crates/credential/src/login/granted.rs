@@ -4,13 +4,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use bitrouter_files::Timestamp;
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::Timestamp;
 use crate::issuer::Tokens;
 
 /// The tokens of a success. Only the access token must be there.

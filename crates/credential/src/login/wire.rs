@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::Endpoint;
+use bitrouter_files::Timestamp;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 
-use crate::Timestamp;
 use crate::issuer::{Issuer, IssuerError};
 
 /// The way to one endpoint.

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::Timestamp;
-use super::super::lock::FileLock;
+use bitrouter_files::{FileLock, Timestamp};
+
 use super::RefreshError;
 
 /// The shortest time between two attempts of which the first failed, or did not help.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::super::Timestamp;
+use bitrouter_files::Timestamp;
 
 /// A clock that a wrong system clock does not mislead, once an issuer has answered.
 #[derive(Debug)]

@@ -4,10 +4,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use bitrouter_contract::description::Refresh;
+use bitrouter_files::Timestamp;
 use secrecy::ExposeSecret;
 
+use super::super::claims;
 use super::super::token_file::StoredLogin;
-use super::super::{Timestamp, claims};
 
 /// A token that is over within this is over before a request with it arrives.
 const MARGIN: Duration = Duration::from_secs(10);

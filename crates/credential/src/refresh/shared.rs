@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use bitrouter_files::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::super::claims;
 use super::super::issuer::Tokens;
 use super::super::token_file::{Follows, StoredLogin};
 use super::super::vendor::{self, Session, VendorError, Writable, WrittenBack};
-use super::super::{Timestamp, claims};
 use super::{RefreshError, Refresher, due};
 
 impl Refresher {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::Timestamp;
+use bitrouter_files::Timestamp;
+
 use super::super::claims::same_account;
 use super::super::token_file::{Entry, Kind, StoredLogin};
 use super::{Store, StoreError};

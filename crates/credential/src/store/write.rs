@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bitrouter_files::{FileLock, Leftovers, Reserved};
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use super::super::lock::FileLock;
 use super::super::token_file::TokenFile;
-use super::replace::{Leftovers, Reserved};
 use super::{Store, StoreError};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.

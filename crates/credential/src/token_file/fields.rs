@@ -3,10 +3,10 @@
 use std::fmt;
 
 use bitrouter_contract::Origin;
+use bitrouter_files::{NotATime, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::super::timestamp::{NotATime, Timestamp};
 use super::super::wipe::Wiped;
 use super::Fault;
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use bitrouter_contract::Origin;
+use bitrouter_files::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::super::timestamp::Timestamp;
 use super::fields::{Fields, Rest};
 use super::{Fault, object, put_binding};
 

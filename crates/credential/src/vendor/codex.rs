@@ -8,13 +8,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bitrouter_files::FileLock;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::issuer::Tokens;
-use super::super::lock::FileLock;
 use super::replacement::{self, Replacement};
 use super::{Keyring, Session, VendorError, WrittenBack};
 
@@ -154,9 +154,9 @@ mod tests {
 
     use bitrouter_contract::description::CODEX_CLI;
 
-    use super::super::super::Timestamp;
     use super::super::super::keyring::KeyringError;
     use super::*;
+    use bitrouter_files::Timestamp;
 
     fn auth() -> Value {
         json!({

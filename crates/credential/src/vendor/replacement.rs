@@ -7,10 +7,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use bitrouter_files::{Leftovers, PrivateFile, Reserved};
 use secrecy::zeroize::Zeroizing;
-
-use super::super::private::PrivateFile;
-use super::super::store::replace::{Leftovers, Reserved};
 
 /// A way to put new text into a file, with room on the disk for it.
 #[derive(Debug)]

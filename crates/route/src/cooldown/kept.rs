@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter_credential::{PrivateFile, Timestamp};
+use bitrouter_files::{PrivateFile, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
 
 use super::{All, Window};
-use bitrouter_credential::PrivateFile;
 
 /// The format's version.
 const VERSION: u32 = 1;

@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::process::ExitCode;
 
 use bitrouter_contract::description::ApiKey;
+use bitrouter_credential::Attachment;
 use bitrouter_credential::accounts::DEFAULT_LABEL;
 use bitrouter_credential::login::Way;
 use bitrouter_credential::store::{NOTICED_WITHIN, Saved};
 use bitrouter_credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
-use bitrouter_credential::{Attachment, Timestamp};
+use bitrouter_files::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 

@@ -7,11 +7,12 @@ use bitrouter_contract::description::{Import, Oauth};
 use bitrouter_credential::issuer::Tokens;
 use bitrouter_credential::keyring::SystemKeyring;
 use bitrouter_credential::token_file::{Follows, StoredLogin};
-use bitrouter_credential::{Timestamp, vendor};
+use bitrouter_credential::vendor;
 use bitrouter_credential::{
     login,
     login::{Attempt, LoginError, Return, Way},
 };
+use bitrouter_files::Timestamp;
 
 use super::Run;
 use crate::cli::print::{self, Table};

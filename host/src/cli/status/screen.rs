@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bitrouter_contract::description::Model;
-use bitrouter_credential::Timestamp;
+use bitrouter_files::Timestamp;
 
 /// The models that one account may use, in the provider's own order.
 #[derive(Debug)]

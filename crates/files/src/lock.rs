@@ -46,14 +46,14 @@ impl FileLock {
     }
 
     /// What a holder left in the file for those after it.
-    pub(super) fn note(&self) -> String {
+    pub fn note(&self) -> String {
         let (mut file, mut note) = (&self.file, String::new());
         let read = file.rewind().and_then(|()| file.take(LONGEST_NOTE).read_to_string(&mut note));
         read.map_or_else(|_| String::new(), |_| note)
     }
 
     /// Leaves a line for those that hold the lock next. It may get lost, with the power or on a full disk.
-    pub(super) fn leave(&self, note: &str) {
+    pub fn leave(&self, note: &str) {
         let mut file = &self.file;
         let left = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
         if let Err(error) = left {
@@ -63,7 +63,7 @@ impl FileLock {
 }
 
 /// Makes a folder, and those above it, for this user alone. Those that are there stay as they are.
-pub fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -48,7 +48,7 @@ impl Timestamp {
     }
 
     /// Later by so many seconds, or earlier.
-    pub(super) fn shifted(self, seconds: i64) -> Self {
+    pub fn shifted(self, seconds: i64) -> Self {
         let (first, last) = (time::PrimitiveDateTime::MIN, time::PrimitiveDateTime::MAX);
         let (first, last) = (first.assume_utc().unix_timestamp(), last.assume_utc().unix_timestamp());
         Timestamp(self.0.saturating_add(seconds).clamp(first, last))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::super::lock::make_folder;
+use super::lock::make_folder;
 
 /// What the names of unfinished files begin with.
 const PREFIX: &str = ".bitrouter-";
@@ -20,7 +20,7 @@ const LOCKS: bool = cfg!(unix);
 
 /// What becomes of files that killed processes of ours left in a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leftovers {
+pub enum Leftovers {
     /// They are removed: they may hold tokens, and the folder is ours or holds sessions.
     Remove,
     /// They stay, as the folder is another program's: what we write there is settings, and there may be anything else.
@@ -29,7 +29,7 @@ pub(crate) enum Leftovers {
 
 /// Room on the disk, in the file that is to take another's place. It is given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Reserved {
+pub struct Reserved {
     file: NamedTempFile,
     target: PathBuf,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Reserved {
 impl Reserved {
     /// Sets this many bytes aside, for this user alone to read, beside the file that is to be replaced. Where that is a
     /// symbolic link, what it leads to is replaced.
-    pub(crate) fn beside(path: &Path, size: usize, leftovers: Leftovers) -> io::Result<Self> {
+    pub fn beside(path: &Path, size: usize, leftovers: Leftovers) -> io::Result<Self> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = target.parent().unwrap_or(Path::new("."));
         make_folder(folder)?;
@@ -50,7 +50,7 @@ impl Reserved {
     }
 
     /// Gives it the permissions that a file has, instead of this user's alone.
-    pub(crate) fn with_permissions_of(self, file: &Path) -> io::Result<Self> {
+    pub fn with_permissions_of(self, file: &Path) -> io::Result<Self> {
         if let Ok(metadata) = fs::metadata(file) {
             self.file.as_file().set_permissions(metadata.permissions())?;
         }
@@ -58,7 +58,7 @@ impl Reserved {
     }
 
     /// Puts these bytes in the file's place, and returns once they are on the disk.
-    pub(crate) fn replace(mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    pub fn replace(mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let bytes = bytes.as_ref();
         self.file.write_all(bytes)?;
         self.file.as_file().set_len(bytes.len() as u64)?;

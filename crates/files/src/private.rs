@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lock::FileLock;
-use super::store::replace::{Leftovers, Reserved};
+use super::replace::{Leftovers, Reserved};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
