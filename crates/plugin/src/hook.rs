@@ -10,6 +10,7 @@ use bitrouter_contract::cut::sentence;
 use bitrouter_contract::described::{Page, Window};
 use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
+use bytes::Bytes;
 use wasmtime::component::{Instance, Resource};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
 
@@ -56,7 +57,12 @@ pub enum HookBody {
     /// A JSON object; the hooks read and edit it.
     Json(Document),
     /// Bytes that no guest sees.
-    Opaque(Blob),
+    Opaque {
+        /// What guests are told of them.
+        blob: Blob,
+        /// All of them, one piece after the other.
+        pieces: Vec<Bytes>,
+    },
     /// None at all.
     #[default]
     None,
@@ -287,11 +293,11 @@ impl Plugin {
                     .await;
                 (answer, document.map_or(HookBody::None, HookBody::Json))
             }
-            HookBody::Opaque(blob) => {
+            HookBody::Opaque { blob, pieces } => {
                 let argument = BodyArgument::Opaque(blob.clone());
                 let run = async |instance: &_, store: &mut _| hook(instance, store, argument).await;
                 let (answer, _) = self.run(name, 0, None, scrubber, run).await;
-                (answer, HookBody::Opaque(blob))
+                (answer, HookBody::Opaque { blob, pieces })
             }
             HookBody::None => {
                 let run = async |instance: &_, store: &mut _| hook(instance, store, BodyArgument::None).await;

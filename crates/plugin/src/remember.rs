@@ -51,7 +51,7 @@ impl Kind {
     fn of(body: &HookBody) -> Self {
         match body {
             HookBody::Json(_) => Kind::Json,
-            HookBody::Opaque(blob) => Kind::Opaque(blob.content_type.clone(), blob.length),
+            HookBody::Opaque { blob, .. } => Kind::Opaque(blob.content_type.clone(), blob.length),
             HookBody::None => Kind::None,
         }
     }
@@ -104,7 +104,7 @@ fn of_call(call: &Call) -> usize {
 
 fn of_body(body: &HookBody) -> usize {
     match body {
-        HookBody::Opaque(blob) => blob.content_type.len(),
+        HookBody::Opaque { blob, .. } => blob.content_type.len(),
         HookBody::Json(_) | HookBody::None => 0,
     }
 }
@@ -211,7 +211,7 @@ mod tests {
             assert!(remembered.get(&other, &HookBody::None).is_none(), "change {index}");
         }
         let blob = crate::contract::Blob { content_type: "a/b".into(), length: None };
-        assert!(remembered.get(&call(), &HookBody::Opaque(blob)).is_none());
+        assert!(remembered.get(&call(), &HookBody::Opaque { blob, pieces: Vec::new() }).is_none());
     }
 
     #[test]

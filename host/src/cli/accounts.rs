@@ -6,16 +6,15 @@ use bitrouter_contract::description::SideKind;
 use bitrouter_credential::Source;
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
 use bitrouter_files::Timestamp;
-use bitrouter_route::Window;
 use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
 use super::providers::known;
 use super::setup::Setup;
-use super::window::{bar, resets, used};
+use super::window::cells;
 use super::{Components, Global, Outcome, span};
-use crate::control::Health;
+use crate::control::{Account, Health};
 use crate::route::known::{Found, Kept, Usage};
 use crate::route::{Provider, Providers};
 
@@ -46,19 +45,12 @@ pub(super) struct ListAccounts {
 /// One account as it is shown.
 #[derive(Debug, Default, Serialize)]
 struct Row {
-    provider: String,
-    label: String,
-    email: Option<String>,
-    plan: Option<String>,
-    /// When the access token expires, RFC 3339.
-    expires_at: Option<String>,
-    /// Whether it is renewed before that, so that the account does not end with it.
+    #[serde(flatten)]
+    account: Account,
+    /// Whether the access token is renewed before it expires, so that the account does not end with it.
     renewed_by_itself: bool,
     /// When the tokens were issued, RFC 3339.
     refreshed_at: Option<String>,
-    health: Health,
-    /// What is wrong and the next step, where something is.
-    reason: Option<String>,
     /// Why it cannot be renewed although it works still, and the next step.
     note: Option<String>,
     /// `browser`, `device`, `import`, `key`, `config` or `env`.
@@ -66,8 +58,6 @@ struct Row {
     /// The file of another program that the session is shared with, or the environment variable.
     #[serde(rename = "in")]
     place: Option<String>,
-    /// What is known of its limits.
-    windows: Vec<Window>,
 }
 
 impl ListAccounts {
@@ -83,7 +73,7 @@ impl ListAccounts {
             print::note(&format!("warning: {warning}"));
         }
         if let Some(id) = &self.provider {
-            rows.retain(|row| row.provider == *id);
+            rows.retain(|row| row.account.provider == *id);
             if rows.is_empty() {
                 known(id, &providers)?;
             }
@@ -110,11 +100,8 @@ fn rows(providers: &Providers, entries: &[Entry]) -> Vec<Row> {
         rows.extend(of_provider(provider, entries));
     }
     let loaded = |entry: &&Entry| !providers.by_id.contains_key(&entry.provider);
-    rows.extend(entries.iter().filter(loaded).map(|entry| Row {
-        health: Health::Unusable,
-        reason: Some("the provider's component is not loaded. See why: bitrouter plugin list".into()),
-        ..stored(entry)
-    }));
+    let why = "the provider's component is not loaded. See why: bitrouter plugin list";
+    rows.extend(entries.iter().filter(loaded).map(|entry| stored(entry).faulty(Health::Unusable, why.into())));
     rows
 }
 
@@ -124,8 +111,7 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for account in listing.accounts() {
         let fixed = |from: &str, place| Row {
-            provider: provider.id().to_owned(),
-            label: account.label.to_string(),
+            account: Account::of(provider.id(), &account.label, &[]),
             from: from.to_owned(),
             place,
             ..Row::default()
@@ -137,53 +123,58 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         });
     }
     for fault in listing.faults() {
-        let health = Health::of(fault);
-        let reason = Some(fault.to_string());
-        if let Some(entry) = fault.label().and_then(find) {
-            rows.push(Row { health, reason, ..stored(entry) });
-        }
+        rows.extend(
+            fault.label().and_then(find).map(|entry| stored(entry).faulty(Health::of(fault), fault.to_string())),
+        );
     }
     let renews = provider.accounts.login().is_some_and(|oauth| oauth.refresh.is_some());
     for row in &mut rows {
-        if let Some(Entry { kind: Kind::Oauth(login), .. }) = find(&row.label).filter(|_| row.health == Health::Ok) {
-            row.note = provider.accounts.why_not_renewed(&row.label, login);
+        if let Some(Entry { kind: Kind::Oauth(login), .. }) =
+            find(&row.account.label).filter(|_| row.account.health == Health::Ok)
+        {
+            row.note = provider.accounts.why_not_renewed(&row.account.label, login);
         }
-        row.renewed_by_itself &= renews && row.health == Health::Ok && row.note.is_none();
-        row.windows = provider.learned.windows.get(provider.id(), &row.label);
+        row.renewed_by_itself &= renews && row.account.health == Health::Ok && row.note.is_none();
+        row.account.windows = provider.learned.windows.get(provider.id(), &row.account.label);
         // What was told before the login was told of another account.
-        let since = find(&row.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
+        let since = find(&row.account.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
         let since = since.and_then(|since| u64::try_from(since.unix()).ok()).unwrap_or_default();
-        row.windows.retain(|window| window.told_at >= since);
+        row.account.windows.retain(|window| window.told_at >= since);
         // What the page says is newer than the login's token.
         if let Some(Kept { found: Found::Usage(Usage { plan: Some(plan), .. }), .. }) =
-            provider.known.last(&row.label, SideKind::Usage)
+            provider.known.last(&row.account.label, SideKind::Usage)
         {
-            row.plan = Some(plan);
+            row.account.plan = Some(plan);
         }
     }
     rows
 }
 
-fn stored(entry: &Entry) -> Row {
-    let row = Row { provider: entry.provider.clone(), label: entry.label.clone(), ..Row::default() };
-    match &entry.kind {
-        Kind::Oauth(login) => of_login(row, login),
-        Kind::ApiKey(_) => Row { from: "key".into(), ..row },
-        Kind::Other(kind) => Row { from: kind.clone(), ..row },
+impl Row {
+    /// An account that cannot be used.
+    fn faulty(mut self, health: Health, reason: String) -> Self {
+        (self.account.health, self.account.reason) = (health, Some(reason));
+        self
     }
 }
 
-fn of_login(row: Row, login: &StoredLogin) -> Row {
-    let claim = |name: &str| login.claims.iter().find(|(claim, _)| claim == name).map(|(_, value)| value.clone());
+fn stored(entry: &Entry) -> Row {
+    let of = |claims| Account::of(&entry.provider, &entry.label, claims);
+    match &entry.kind {
+        Kind::Oauth(login) => of_login(of(&login.claims), login),
+        Kind::ApiKey(_) => Row { account: of(&[]), from: "key".into(), ..Row::default() },
+        Kind::Other(kind) => Row { account: of(&[]), from: kind.clone(), ..Row::default() },
+    }
+}
+
+fn of_login(account: Account, login: &StoredLogin) -> Row {
     Row {
-        email: claim("email"),
-        plan: claim("plan"),
-        expires_at: login.expires_at.map(|time| time.to_string()),
+        account: Account { expires_at: login.expires_at.map(|time| time.to_string()), ..account },
         renewed_by_itself: login.refresh_token.is_some(),
         refreshed_at: login.refreshed_at.map(|time| time.to_string()),
         from: login.from.clone().unwrap_or_else(|| "login".into()),
         place: login.follows.as_ref().map(|follows| follows.file.display().to_string()),
-        ..row
+        ..Row::default()
     }
 }
 
@@ -192,24 +183,19 @@ fn table(rows: &[Row], now: Timestamp) -> String {
     table = table.sparing(&["refreshed"]);
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     for row in rows {
-        let health = match row.health {
-            Health::Ok => "ok",
-            Health::LogInAgain => "log in again",
-            Health::Unusable => "unusable",
-        };
         let from = match (row.from.as_str(), &row.place) {
             ("import", Some(file)) => format!("import of {file}"),
             (from, Some(place)) => format!("{from} {place}"),
             (from, None) => from.to_owned(),
         };
         table.row([
-            &row.provider,
-            &row.label,
-            &or_dash(&row.email),
-            &or_dash(&row.plan),
+            &row.account.provider,
+            &row.account.label,
+            &or_dash(&row.account.email),
+            &or_dash(&row.account.plan),
             &ends(row, now),
             &refreshed(row, now),
-            health,
+            row.account.health.words(),
             &from,
         ]);
     }
@@ -218,7 +204,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
 
 /// When the login is over. An access token that is renewed in time is nobody's concern.
 fn ends(row: &Row, now: Timestamp) -> String {
-    let Some(at) = row.expires_at.as_ref().and_then(|time| time.parse::<Timestamp>().ok()) else {
+    let Some(at) = row.account.expires_at.as_ref().and_then(|time| time.parse::<Timestamp>().ok()) else {
         return if row.renewed_by_itself { "renewed by itself" } else { "-" }.to_owned();
     };
     match (row.renewed_by_itself, at.since(now), now.since(at)) {
@@ -239,11 +225,11 @@ fn refreshed(row: &Row, now: Timestamp) -> String {
 fn limits(rows: &[Row], now: Timestamp) -> String {
     let mut table = Table::indented();
     for row in rows {
-        for window in &row.windows {
+        for window in &row.account.windows {
             let length = window.length_seconds.map(span::words).unwrap_or_default();
             let told = format!("told {}", span::ago(window.told_at, now));
-            let account = format!("{}@{}", row.provider, row.label);
-            table.row([&account, &window.name, &length, &bar(window), &used(window), &resets(window, now), &told]);
+            let [name, bar, used, resets] = cells(window, now);
+            table.row([&row.account.address(), &name, &length, &bar, &used, &resets, &told]);
         }
     }
     let table = table.text();
@@ -258,12 +244,13 @@ fn troubles(rows: &[Row]) -> String {
         let table = table.text();
         if table.is_empty() { table } else { format!("\n{title}:\n{table}") }
     };
-    listed("not used", |row| row.reason.as_deref()) + &listed("not renewed", |row| row.note.as_deref())
+    listed("not used", |row| row.account.reason.as_deref()) + &listed("not renewed", |row| row.note.as_deref())
 }
 
 #[cfg(test)]
 mod tests {
     use bitrouter_credential::token_file::{Follows, TokenFile};
+    use bitrouter_route::Window;
 
     use super::*;
 
@@ -281,8 +268,8 @@ mod tests {
     }
 
     fn shown(mut rows: Vec<Row>, reason: Option<&str>) -> String {
-        rows[0].reason = reason.map(str::to_owned);
-        rows[0].health = if reason.is_some() { Health::LogInAgain } else { Health::Ok };
+        rows[0].account.reason = reason.map(str::to_owned);
+        rows[0].account.health = if reason.is_some() { Health::LogInAgain } else { Health::Ok };
         table(&rows, now()) + &troubles(&rows)
     }
 
@@ -307,7 +294,7 @@ p         work   me@example.com  plus  ends in 3 h  -          ok      import of
     fn a_token_that_is_renewed_is_no_end_and_one_that_is_not_is() {
         let row = |renewed_by_itself, expires_at: Option<&str>| Row {
             renewed_by_itself,
-            expires_at: expires_at.map(str::to_owned),
+            account: Account { expires_at: expires_at.map(str::to_owned), ..Account::default() },
             ..Row::default()
         };
         for (renewed, expires_at, shown) in [
@@ -326,10 +313,10 @@ p         work   me@example.com  plus  ends in 3 h  -          ok      import of
 
     #[test]
     fn a_login_without_a_refresh_token_is_not_renewed() {
-        assert!(!of_login(Row::default(), &login()).renewed_by_itself);
+        assert!(!of_login(Account::default(), &login()).renewed_by_itself);
         let mut with = login();
         with.refresh_token = Some("canary".into());
-        assert!(of_login(Row::default(), &with).renewed_by_itself);
+        assert!(of_login(Account::default(), &with).renewed_by_itself);
     }
 
     #[test]
@@ -364,7 +351,7 @@ p         work   me@example.com  plus  ends in 3 h  -          ok      import of
         };
         let requests = Window { limit: Some(100), remaining: Some(25), ..window("requests") };
         let mut rows = of_store();
-        rows[0].windows = vec![primary, requests, Window { remaining: Some(3), ..window("tokens") }];
+        rows[0].account.windows = vec![primary, requests, Window { remaining: Some(3), ..window("tokens") }];
         assert_eq!(
             limits(&rows, Timestamp::from_unix(10_000).unwrap()),
             "

@@ -132,6 +132,25 @@ pub struct Account {
     pub windows: Vec<Window>,
 }
 
+impl Account {
+    /// What a login's claims say of its account.
+    pub(crate) fn of(provider: &str, label: &str, claims: &[(String, String)]) -> Self {
+        let claim = |name: &str| claims.iter().find(|(claim, _)| claim == name).map(|(_, value)| value.clone());
+        Account {
+            provider: provider.to_owned(),
+            label: label.to_owned(),
+            email: claim("email"),
+            plan: claim("plan"),
+            ..Account::default()
+        }
+    }
+
+    /// `provider@label`.
+    pub(crate) fn address(&self) -> String {
+        format!("{}@{}", self.provider, self.label)
+    }
+}
+
 /// Whether requests can go out with an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,6 +170,15 @@ impl Health {
         match fault {
             AccountError::LogInAgain { .. } => Health::LogInAgain,
             _ => Health::Unusable,
+        }
+    }
+
+    /// For a person.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Health::Ok => "ok",
+            Health::LogInAgain => "log in again",
+            Health::Unusable => "unusable",
         }
     }
 }
@@ -284,27 +312,15 @@ impl Status {
 fn accounts(provider: &Provider) -> Vec<Account> {
     let listing = provider.accounts.list();
     let id = provider.id();
-    let usable = listing.accounts().map(|credential| {
-        let claim = |name: &str| {
-            let found = credential.claims.iter().find(|(claim, _)| claim == name);
-            found.map(|(_, value)| value.clone())
-        };
-        Account {
-            provider: id.to_owned(),
-            label: credential.label.clone(),
-            email: claim("email"),
-            plan: claim("plan"),
-            expires_at: credential.expires_at.map(|at| at.to_string()),
-            windows: provider.learned.windows.get(id, &credential.label),
-            ..Account::default()
-        }
+    let usable = listing.accounts().map(|credential| Account {
+        expires_at: credential.expires_at.map(|at| at.to_string()),
+        windows: provider.learned.windows.get(id, &credential.label),
+        ..Account::of(id, &credential.label, &credential.claims)
     });
     let faulty = listing.faults().map(|fault| Account {
-        provider: id.to_owned(),
-        label: fault.label().unwrap_or("-").to_owned(),
         health: Health::of(fault),
         reason: Some(fault.to_string()),
-        ..Account::default()
+        ..Account::of(id, fault.label().unwrap_or("-"), &[])
     });
     usable.chain(faulty).collect()
 }

@@ -80,11 +80,11 @@ impl Attempt<'_> {
     async fn send_call(mut self, target: &Target, call: &Call, body: CallBody) -> Result<Received, Failed> {
         let described = describe::call(&self, call.endpoint, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
-        let (body, form) = hook_body(body, &target.model)?;
+        let body = hook_body(body, &target.model)?;
         let (request, body) = self.shape(&described, body).await?;
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
-        let content = send::body(&request, body, form);
+        let content = send::body(&request, body);
         let again = self.may_refresh().then(|| content.clone());
         let mut response = self.send(&request, content).await?;
         if let Some(content) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
@@ -175,7 +175,7 @@ impl Attempt<'_> {
 
     /// Makes an exchange of the component's own.
     async fn ask(&self, request: &contract::Request) -> Result<Answer, Error> {
-        let body = send::body(request, HookBody::None, send::Form::default());
+        let body = send::body(request, HookBody::None);
         let sent = Instant::now();
         let response = self.send(request, body).await?;
         let until = deliver::complete_by(&self.provider.deadlines, sent);
@@ -194,14 +194,14 @@ impl Attempt<'_> {
     }
 }
 
-/// The body as the hooks see it, and beside it the bytes of a form, with the model's own name in the place of its address.
-fn hook_body(body: CallBody, model: &str) -> Result<(HookBody, send::Form), Error> {
+/// The body as the hooks get it, with the model's own name in the place of its address.
+fn hook_body(body: CallBody, model: &str) -> Result<HookBody, Error> {
     Ok(match body {
         CallBody::Json(mut document) => {
             if document.string("model")?.as_deref() != Some(model) {
                 document.set_string("model", model)?;
             }
-            (HookBody::Json(document), send::Form::default())
+            HookBody::Json(document)
         }
         CallBody::Form { content_type, bytes, model_at } => {
             let pieces = [
@@ -210,9 +210,8 @@ fn hook_body(body: CallBody, model: &str) -> Result<(HookBody, send::Form), Erro
                 bytes.slice(model_at.end..),
             ];
             let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-            let blob = Blob { content_type: content_type.clone(), length: Some(length) };
-            (HookBody::Opaque(blob), send::Form { content_type, pieces: pieces.into() })
+            HookBody::Opaque { blob: Blob { content_type, length: Some(length) }, pieces: pieces.into() }
         }
-        CallBody::None => (HookBody::None, send::Form::default()),
+        CallBody::None => HookBody::None,
     })
 }

@@ -22,7 +22,7 @@ pub(crate) async fn beside(
 ) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
     let headers = HeaderMap::new();
     let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers, patience: None };
-    let nothing = || send::body(request, HookBody::None, send::Form::default());
+    let nothing = || send::body(request, HookBody::None);
     let mut response = attempt.send(request, nothing()).await?;
     if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {
         response = attempt.once_more(request, nothing(), response).await?;

@@ -22,13 +22,6 @@ const MAX_FIELD_BYTES: usize = 64 << 10;
 /// The longest memo.
 const MAX_MEMO: usize = 64 << 10;
 
-/// The bytes of a multipart form, which no component sees.
-#[derive(Default)]
-pub(super) struct Form {
-    pub content_type: String,
-    pub pieces: Vec<Bytes>,
-}
-
 /// A body and its content type. A clone shares the bytes.
 #[derive(Clone)]
 pub(super) struct Content {
@@ -37,14 +30,14 @@ pub(super) struct Content {
 }
 
 /// The body that goes up.
-pub(super) fn body(request: &contract::Request, body: HookBody, form: Form) -> Content {
+pub(super) fn body(request: &contract::Request, body: HookBody) -> Content {
     let json = HeaderValue::from_static("application/json");
     match (&request.body, body) {
         (Body::Forward, HookBody::Json(document)) => {
             Content { content_type: Some(json), bytes: Outgoing::new(document.output().into_chunks()) }
         }
-        (Body::Forward, HookBody::Opaque(_)) => {
-            Content { content_type: HeaderValue::from_str(&form.content_type).ok(), bytes: Outgoing::new(form.pieces) }
+        (Body::Forward, HookBody::Opaque { blob, pieces }) => {
+            Content { content_type: HeaderValue::from_str(&blob.content_type).ok(), bytes: Outgoing::new(pieces) }
         }
         (Body::Json(text), _) => Content { content_type: Some(json), bytes: Bytes::from(text.clone()).into() },
         (Body::Form(fields), _) => {

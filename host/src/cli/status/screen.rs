@@ -7,7 +7,7 @@ use bitrouter_files::Timestamp;
 use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
 use super::super::span::words;
-use super::super::window::{bar, resets, used};
+use super::super::window::cells;
 use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, Share, State, Status};
 use crate::telemetry::Phase;
 
@@ -78,19 +78,19 @@ fn accounts(accounts: &[Account], now: Timestamp) -> String {
         let mut table = Table::indented();
         let known = [&account.email, &account.plan].into_iter().flatten();
         let mut about: Vec<String> = known.cloned().collect();
-        let address = format!("{}@{}", account.provider, account.label);
+        let address = account.address();
         about.extend(match (&account.reason, account.health) {
             (Some(reason), _) => Some(reason.strip_prefix(&format!("{address}: ")).unwrap_or(reason).to_owned()),
             (None, Health::Ok) => None,
-            (None, Health::LogInAgain) => Some("log in again".to_owned()),
-            (None, Health::Unusable) => Some("cannot be used".to_owned()),
+            (None, health) => Some(health.words().to_owned()),
         });
         table.row([&address, &about.join(", ")]);
         text += &table.text();
         let mut windows = Table::indented();
-        account.windows.iter().for_each(|told| {
-            windows.row(["", &told.name, &bar(told), &used(told), &resets(told, now)]);
-        });
+        for window in &account.windows {
+            let [name, bar, used, resets] = cells(window, now);
+            windows.row(["", &name, &bar, &used, &resets]);
+        }
         text += &windows.text();
     }
     text
