@@ -1,5 +1,5 @@
 //! What the operating system says a process has used: CPU time and resident memory, and the kernel's
-//! own. Called around a measured section. Linux only; elsewhere every figure is `None` and the table says "not measured".
+//! own. Called around a measured section. Linux only; elsewhere there is no `/proc`, every figure is `None`, and the table says "not measured".
 
 use std::time::Duration;
 
@@ -15,38 +15,38 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
     clock.now().ok().map(Duration::from)
 }
 
+/// Not measured here.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu_time(_pid: u32) -> Option<Duration> {
+    None
+}
+
 /// Resident memory in bytes: `VmRSS` of `/proc/<pid>/status`.
-#[cfg(target_os = "linux")]
 pub fn resident(pid: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
 /// The most resident memory in bytes that a process has had since it began, or since [`forget_peak`]: `VmHWM`.
-#[cfg(target_os = "linux")]
 pub fn peak_resident(pid: u32) -> Option<u64> {
     kilobytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
 }
 
 /// Lets the peak begin at what there is now (`proc_pid_clear_refs(5)`). Where it is refused, the peak is that of all.
-#[cfg(target_os = "linux")]
 pub fn forget_peak(pid: u32) {
     let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
 
 /// How many file descriptors a process has open.
-#[cfg(target_os = "linux")]
 pub fn open_descriptors(pid: u32) -> Option<usize> {
     Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
 }
 
 /// How many threads a process has.
-#[cfg(target_os = "linux")]
 pub fn threads(pid: u32) -> Option<usize> {
     Some(std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.count())
 }
 
 /// A line of such a file, in bytes.
-#[cfg(target_os = "linux")]
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -55,49 +55,8 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 /// The kernel's own memory in bytes, for all processes: `Slab` of `/proc/meminfo`, where sockets and open files are. What
 /// waits in a socket's buffers is not in it.
-#[cfg(target_os = "linux")]
 pub fn kernel() -> Option<u64> {
     kilobytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "Slab:")
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn kernel() -> Option<u64> {
-    None
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn peak_resident(_pid: u32) -> Option<u64> {
-    None
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn forget_peak(_pid: u32) {}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn open_descriptors(_pid: u32) -> Option<usize> {
-    None
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn threads(_pid: u32) -> Option<usize> {
-    None
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn cpu_time(_pid: u32) -> Option<Duration> {
-    None
-}
-
-/// Not measured here.
-#[cfg(not(target_os = "linux"))]
-pub fn resident(_pid: u32) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! How long a provider asks to be left alone: `Retry-After` and the reset headers of rate limits, in all the forms in
 //! which providers write them.
 //!
-//! The host reads an answer's headers with it, and the SDK inside a component: one reader, so that both mean the same. A
-//! component has no clock: where nothing tells it the time, what is a moment stays one, and the host bounds it.
+//! Whoever reads an answer's headers or body does it with this, so that all mean the same. Where nothing tells the time,
+//! what is a moment stays one, and the pipeline, which knows it, bounds it.
 
 #![forbid(unsafe_code)]
 

@@ -40,12 +40,11 @@ impl<'a> Payload<'a> {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
+// Without a host there is nothing to lend, so natively the handle is there for its type alone.
+#[cfg(any(target_arch = "wasm32", not(feature = "test-kit")))]
 type Inner = crate::bindings::bitrouter::provider::host::Document;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test-kit"))]
 type Inner = crate::golden::Lent;
-#[cfg(all(not(target_arch = "wasm32"), not(feature = "test-kit")))]
-type Inner = absent::Document;
 
 /// The JSON body of one call. Its bytes stay in the host; a read costs as much as it selects. Pointers are RFC 6901, the
 /// empty one is the whole body. Reading beyond what the body holds is no error: it answers `None`, or nothing.
@@ -106,40 +105,6 @@ impl<'a> Document<'a> {
     /// Which edit failed, and why.
     pub fn patch(&self, edits: &[Edit]) -> Result<(), String> {
         self.0.patch(edits)
-    }
-}
-
-/// Natively and without the feature `test-kit` there is no document at all.
-#[cfg(all(not(target_arch = "wasm32"), not(feature = "test-kit")))]
-mod absent {
-    use crate::{Cell, Edit, Kind, ReadError};
-
-    pub enum Document {}
-
-    impl Document {
-        pub fn kind(&self, _: &str) -> Result<Option<Kind>, ReadError> {
-            match *self {}
-        }
-
-        pub fn size(&self, _: &str) -> Result<Option<u32>, ReadError> {
-            match *self {}
-        }
-
-        pub fn get(&self, _: &str, _: u32) -> Result<Option<String>, ReadError> {
-            match *self {}
-        }
-
-        pub fn keys(&self, _: &str) -> Result<Vec<String>, ReadError> {
-            match *self {}
-        }
-
-        pub fn select(&self, _: &str, _: &[String], _: u32) -> Result<Vec<Vec<Cell>>, ReadError> {
-            match *self {}
-        }
-
-        pub fn patch(&self, _: &[Edit]) -> Result<(), String> {
-            match *self {}
-        }
     }
 }
 
