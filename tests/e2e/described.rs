@@ -82,7 +82,11 @@ fn calls_go_where_and_as_it_says() {
     messages("acme:x/y").status(200);
     assert_eq!(upstream.last().path, "/v1/anthropic/x%2Fy/messages");
     // No client chooses the path.
-    messages("acme:../x").status(400).says("the name `../x` cannot stand in a path");
+    messages("acme:../x").status(404).says("the name `../x` cannot stand in a path");
+    // Nor does one that it cannot have keep the request from the next target.
+    let either = json!({ "models": ["acme:../x", "acme:y"], "max_tokens": 1, "messages": [] });
+    gateway.post("/v1/messages").json(&either).send().status(200);
+    assert_eq!(upstream.last().path, "/v1/anthropic/y/messages");
     gateway.post("/v1/embeddings").json(&json!({ "model": "acme:e", "input": "x" })).send().status(200);
     assert_eq!(upstream.last().path, "/v1/embeddings");
     upstream.streams(&["data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n", "data: [DONE]\n\n"]);
@@ -123,6 +127,29 @@ fn what_everybody_means_by_a_failure_need_not_be_said() {
         gateway.chat(&chat()).status(status);
         gateway.logs(expected);
     }
+}
+
+#[test]
+fn what_is_not_served_here_is_asked_for_elsewhere() {
+    let upstream = Upstream::start();
+    let gateway = accepted(&upstream).run();
+    let asks = |status, error: Value| {
+        upstream.follows(move |seen| match seen.json()["model"] == "a" {
+            true => Reply::json(&error).status(status),
+            false => Reply::json(&json!({ "choices": [] })),
+        });
+        let before = upstream.requests().len();
+        gateway.chat(&json!({ "models": ["acme:a", "acme:b"], "messages": [] })).status(200);
+        let asked = upstream.requests();
+        asked[before..].iter().map(|seen| seen.json()["model"].clone()).collect::<Vec<_>>()
+    };
+    let not_here = json!({ "error": { "message": "there is no such operation" } });
+    for _ in 0..2 {
+        assert_eq!(asks(501, not_here.clone()), ["a", "b"], "it says nothing of the target's health");
+    }
+    let not_allowed =
+        json!({ "error": { "code": 400, "message": "Not in this country", "status": "FAILED_PRECONDITION" } });
+    assert_eq!(asks(400, not_allowed), ["a", "b"]);
 }
 
 #[test]

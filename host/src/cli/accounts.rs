@@ -232,19 +232,14 @@ fn limits(rows: &[Row], now: Timestamp) -> String {
             table.row([&row.account.address(), &name, &length, &bar, &used, &resets, &told]);
         }
     }
-    let table = table.text();
-    if table.is_empty() { table } else { format!("\nlimits:\n{table}") }
+    table.under("limits:")
 }
 
 /// What is wrong with the accounts that do not work or will not last, and the next step for each.
 fn troubles(rows: &[Row]) -> String {
-    let listed = |title: &str, of: fn(&Row) -> Option<&str>| {
-        let mut table = Table::indented();
-        rows.iter().filter_map(of).for_each(|text| table.row([text]));
-        let table = table.text();
-        if table.is_empty() { table } else { format!("\n{title}:\n{table}") }
-    };
-    listed("not used", |row| row.account.reason.as_deref()) + &listed("not renewed", |row| row.note.as_deref())
+    let reasons = Table::indented().with(rows.iter().filter_map(|row| row.account.reason.as_ref()).map(|text| [text]));
+    let notes = Table::indented().with(rows.iter().filter_map(|row| row.note.as_ref()).map(|text| [text]));
+    reasons.under("not used:") + &notes.under("not renewed:")
 }
 
 #[cfg(test)]

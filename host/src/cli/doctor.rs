@@ -15,7 +15,7 @@ use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::control::{AskError, Client};
 use crate::route::{Provider, Providers};
-use crate::side::{self, Trouble};
+use crate::side::{self, Stays, Trouble};
 
 /// How long the system may take to find a name's addresses.
 const LOOK_UP: Duration = Duration::from_secs(10);
@@ -166,8 +166,10 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
     if troubles.is_empty() {
         report.add(&row.id, Found::Well("answers with its list of models".to_owned()));
     }
-    for Trouble { whose, why, .. } in troubles {
-        report.add(&row.id, Found::Wrong(format!("{whose} was asked for its list of models: {why}")));
+    for Trouble { whose, why, stays, .. } in troubles {
+        let what = format!("{whose} was asked for its list of models: {why}");
+        // A part of it is there.
+        report.add(&row.id, if stays == Stays::WhatCame { Found::Aside(what) } else { Found::Wrong(what) });
     }
 }
 

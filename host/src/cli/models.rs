@@ -149,7 +149,7 @@ fn sources(models: &[ModelEntry], now: Timestamp) -> String {
         };
         table.row([provider, &source]);
     }
-    format!("\nlists:\n{}", table.text())
+    table.under("lists:")
 }
 
 #[cfg(test)]

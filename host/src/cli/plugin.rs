@@ -144,12 +144,8 @@ impl List {
             table.row([&row.id, &row.version, if row.trusted { "yes" } else { "no" }, row.source(), sha256]);
             rows.push(row);
         }
-        let mut besides = Table::indented();
-        absent.iter().for_each(|grant| besides.row([&grant.id, &grant.sha256]));
-        let besides = match absent.is_empty() {
-            true => String::new(),
-            false => format!("\naccepted, and not loaded:\n{}", besides.text()),
-        };
+        let besides = Table::indented().with(absent.iter().map(|grant| [&grant.id, &grant.sha256]));
+        let besides = besides.under("accepted, and not loaded:");
         let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
         print::answer(&[table.text(), untrusted(&rows), not_loaded(&refused), besides, folder].concat())?;
         Ok(ExitCode::SUCCESS)

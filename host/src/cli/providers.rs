@@ -225,46 +225,31 @@ fn table(rows: &[Row]) -> String {
 
 /// What keeps providers and accounts from being used; nothing where all are.
 pub(super) fn missing(rows: &[Row]) -> String {
-    let mut table = Table::indented();
-    let mut any = false;
-    for row in rows {
-        for why in row.reason.iter().chain(row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref())) {
-            table.row([&row.id, why]);
-            any = true;
-        }
-    }
-    if any { format!("\nnot used:\n{}", table.text()) } else { String::new() }
+    let whys = rows.iter().flat_map(|row| {
+        let others = row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref());
+        row.reason.iter().chain(others).map(move |why| [&row.id, why])
+    });
+    Table::indented().with(whys).under("not used:")
 }
 
 /// The components that nobody accepted, and what that means; nothing where there is none.
 pub(super) fn untrusted(rows: &[Row]) -> String {
-    let mut table = Table::indented();
-    let mut any = false;
-    for Row { id, to_accept, .. } in rows {
-        if let Some(to_accept) = to_accept {
-            table.row([id, &format!("answers to {id}:MODEL alone. To accept it: {to_accept}")]);
-            any = true;
-        }
-    }
-    if any { format!("\nnot trusted:\n{}", table.text()) } else { String::new() }
+    let accepts = rows.iter().filter_map(|Row { id, to_accept, .. }| {
+        let to_accept = to_accept.as_ref()?;
+        Some([id.clone(), format!("answers to {id}:MODEL alone. To accept it: {to_accept}")])
+    });
+    Table::indented().with(accepts).under("not trusted:")
 }
 
 /// What is left out of descriptions; nothing where all is known.
 fn not_understood(rows: &[Row]) -> String {
-    let mut table = Table::indented();
-    let all = || rows.iter().flat_map(|row| row.not_understood.iter().map(move |what| [row.id.as_str(), what]));
-    all().for_each(|row| table.row(row));
-    if all().next().is_none() { String::new() } else { format!("\nnot known to this version:\n{}", table.text()) }
+    let all = rows.iter().flat_map(|row| row.not_understood.iter().map(move |what| [&row.id, what]));
+    Table::indented().with(all).under("not known to this version:")
 }
 
 /// The components that do not serve; nothing where all do.
 pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
-    if refused.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::indented();
-    refused.iter().for_each(|row| table.row([row.file, row.reason]));
-    format!("\nnot loaded:\n{}", table.text())
+    Table::indented().with(refused.iter().map(|row| [row.file, row.reason])).under("not loaded:")
 }
 
 /// Lines that go on below a sentence.

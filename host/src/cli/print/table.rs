@@ -45,6 +45,20 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
+    /// The same table with more rows.
+    pub(in crate::cli) fn with<T: AsRef<str>, const N: usize>(
+        mut self,
+        rows: impl IntoIterator<Item = [T; N]>,
+    ) -> Self {
+        rows.into_iter().for_each(|cells| self.row(cells.each_ref().map(AsRef::as_ref)));
+        self
+    }
+
+    /// The table under a heading, after an empty line; nothing where it has no rows.
+    pub(in crate::cli) fn under(&self, heading: &str) -> String {
+        if self.rows.is_empty() { String::new() } else { format!("\n{heading}\n{}", self.text()) }
+    }
+
     /// The table as lines that fit what they are printed on.
     pub(in crate::cli) fn text(&self) -> String {
         self.within(look::width())

@@ -13,25 +13,18 @@ use crate::telemetry::Phase;
 
 /// All of it.
 pub(super) fn text(status: &Status, now: Timestamp) -> String {
-    let mut text = head(status, now);
-    section(&mut text, "accounts", accounts(&status.accounts, now));
-    section(&mut text, "cooling down", cooldowns(&status.cooldowns, now));
-    let mut benched = Table::indented();
-    status.benched.iter().for_each(|row| benched.row([&row.provider, &row.reason]));
-    section(&mut text, "components at rest", benched.text());
-    let mut refused = Table::indented();
-    status.refused.iter().for_each(|row| refused.row([&row.file, &row.reason]));
-    section(&mut text, "components not loaded", refused.text());
-    section(&mut text, &format!("requests under way: {}", status.requests.len()), requests(&status.requests));
-    section(&mut text, "last errors", errors(&status.errors, now));
-    text
-}
-
-fn section(text: &mut String, name: &str, content: String) {
-    if !content.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n{name}\n{content}");
-    }
+    let benched = Table::indented().with(status.benched.iter().map(|row| [&row.provider, &row.reason]));
+    let refused = Table::indented().with(status.refused.iter().map(|row| [&row.file, &row.reason]));
+    [
+        head(status, now),
+        accounts(&status.accounts, now),
+        cooldowns(&status.cooldowns, now).under("cooling down"),
+        benched.under("components at rest"),
+        refused.under("components not loaded"),
+        requests(&status.requests).under(&format!("requests under way: {}", status.requests.len())),
+        errors(&status.errors, now).under("last errors"),
+    ]
+    .concat()
 }
 
 fn head(status: &Status, now: Timestamp) -> String {
@@ -73,7 +66,7 @@ fn head(status: &Status, now: Timestamp) -> String {
 }
 
 fn accounts(accounts: &[Account], now: Timestamp) -> String {
-    let mut text = String::new();
+    let mut text = if accounts.is_empty() { String::new() } else { "\naccounts\n".to_owned() };
     for account in accounts {
         let mut table = Table::indented();
         let known = [&account.email, &account.plan].into_iter().flatten();
@@ -96,7 +89,7 @@ fn accounts(accounts: &[Account], now: Timestamp) -> String {
     text
 }
 
-fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
+fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> Table {
     let mut table = Table::indented();
     for cooldown in cooldowns {
         let left = |time: &str| time.parse::<Timestamp>().ok().and_then(|time| time.since(now));
@@ -113,10 +106,10 @@ fn cooldowns(cooldowns: &[Cooldown], now: Timestamp) -> String {
         };
         table.row([&cooldown.address, &cooldown.reason, &until, &probe]);
     }
-    table.text()
+    table
 }
 
-fn requests(requests: &[RequestUnderWay]) -> String {
+fn requests(requests: &[RequestUnderWay]) -> Table {
     let mut table = Table::indented();
     for request in requests {
         let phase = match request.phase {
@@ -128,16 +121,16 @@ fn requests(requests: &[RequestUnderWay]) -> String {
         let age = format!("{}.{} s", request.age_ms / 1000, request.age_ms % 1000 / 100);
         table.row([&age, phase, &target, &request.dialect, &request.id]);
     }
-    table.text()
+    table
 }
 
-fn errors(errors: &[FailedRequest], now: Timestamp) -> String {
+fn errors(errors: &[FailedRequest], now: Timestamp) -> Table {
     let mut table = Table::indented();
     for error in errors.iter().rev() {
         let target = target(&error.provider, &error.account, &error.model);
         table.row([&ago(&error.at, now), &result(error.status), &target, &error.request, &error.error]);
     }
-    table.text()
+    table
 }
 
 /// How a failed request ended for its client: a stream that had begun well, and broke, is no success.
@@ -328,7 +321,7 @@ last errors
             ..limit.clone()
         };
         assert_eq!(
-            cooldowns(&[limit, outage], now()),
+            cooldowns(&[limit, outage], now()).text(),
             "  openai-codex@work  usage limit of the plan reached  ends in 2 h 10 min (2026-01-31T12:10:00Z)  tried again by one request in 1 min
   openai:gpt-5       overloaded                       ends with a request that works             tried again by the next request
 "
