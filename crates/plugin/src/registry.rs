@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::cache::Digest;
@@ -31,8 +32,9 @@ pub struct Sources {
     pub lock: PathBuf,
 }
 
-/// A component that does not serve.
-#[derive(Clone, Debug)]
+/// A component that does not serve; commands and a gateway's status say it as JSON.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Refused {
     /// The file, or the built-in component's name.
     pub file: String,

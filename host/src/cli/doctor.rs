@@ -10,7 +10,7 @@ use bitrouter_contract::description::SideKind;
 use clap::Args;
 
 use super::print::{self, Table};
-use super::providers::{RefusedRow, Row, State};
+use super::providers::{Row, State};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::control::{AskError, Client};
@@ -91,7 +91,7 @@ impl Doctor {
         for problem in setup::provider_problems(&setup.loaded, &providers) {
             report.add("config", Found::Wrong(problem));
         }
-        for refused in RefusedRow::all(&providers) {
+        for refused in &providers.refused {
             report.add("component", Found::Wrong(format!("{} is not loaded: {}", refused.file, refused.reason)));
         }
         setup::runtime()?.block_on(async {

@@ -15,7 +15,7 @@ use bitrouter_credential::vendor;
 use clap::Args;
 
 use super::print::Table;
-use super::providers::{RefusedRow, below, known, not_loaded};
+use super::providers::{below, known, not_loaded};
 use super::setup::{self, Setup};
 use super::terminal::Terminal;
 use super::{Components, Global, Outcome, WRONG_LINE, print};
@@ -108,7 +108,7 @@ fn choose_provider(providers: &Providers) -> Result<Option<String>, Box<dyn Erro
 fn takers(providers: &Providers) -> String {
     let ids: Vec<&str> = with_accounts(providers).map(Provider::id).collect();
     match ids.is_empty() {
-        true => format!("None is loaded{}", below(&not_loaded(&RefusedRow::all(providers)))),
+        true => format!("None is loaded{}", below(&not_loaded(&providers.refused))),
         false => format!("There are: {}", ids.join(", ")),
     }
 }

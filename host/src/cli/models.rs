@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
 use bitrouter_files::Timestamp;
+use bitrouter_plugin::Refused;
 use clap::Args;
 use serde::Serialize;
 
 use super::print::{self, Table};
-use super::providers::{RefusedRow, Row, below, known, not_loaded};
+use super::providers::{Row, below, known, not_loaded};
 use super::setup::Setup;
 use super::span::ago;
 use super::{Components, Global, Outcome};
@@ -60,7 +61,7 @@ impl Models {
         } else {
             names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
             if providers.active().is_empty() {
-                print::note(&nothing(&RefusedRow::all(&providers)));
+                print::note(&nothing(&providers.refused));
             }
         }
         let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();
@@ -84,7 +85,7 @@ fn check(id: &str, providers: &Providers) -> Result<(), Box<dyn Error>> {
 }
 
 /// Why there is nothing to list.
-fn nothing(refused: &[RefusedRow<'_>]) -> String {
+fn nothing(refused: &[Refused]) -> String {
     match refused {
         [] => "no provider is active, so there is nothing to list. See why: bitrouter providers".to_owned(),
         refused => format!("no provider is active, so there is nothing to list.{}", below(&not_loaded(refused))),
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn components_that_did_not_load_are_why_nothing_is_listed() {
-        let refused = RefusedRow { file: "openai", id: None, reason: "No space left on device" };
+        let refused = Refused { file: "openai".into(), id: None, reason: "No space left on device".into() };
         assert_eq!(
             nothing(&[refused]),
             "no provider is active, so there is nothing to list.\nnot loaded:\n  openai  No space left on device"

@@ -18,7 +18,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::print::{self, Table};
-use super::providers::{RefusedRow, Row, not_loaded, untrusted};
+use super::providers::{Row, not_loaded, untrusted};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app;
@@ -117,7 +117,7 @@ impl List {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
         let folder = setup.loaded.config.plugins.dir.display().to_string();
-        let refused = RefusedRow::all(&providers);
+        let refused = &providers.refused;
         let loaded: Vec<(Row, &str)> =
             providers.by_id.values().map(|provider| (Row::of(provider), provider.plugin.digest.as_str())).collect();
         let lock = Lock::read(&setup.paths.plugins_lock()).unwrap_or_default();
@@ -147,7 +147,7 @@ impl List {
         let besides = Table::indented().with(absent.iter().map(|grant| [&grant.id, &grant.sha256]));
         let besides = besides.under("accepted, and not loaded:");
         let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
-        print::answer(&[table.text(), untrusted(&rows), not_loaded(&refused), besides, folder].concat())?;
+        print::answer(&[table.text(), untrusted(&rows), not_loaded(refused), besides, folder].concat())?;
         Ok(ExitCode::SUCCESS)
     }
 }

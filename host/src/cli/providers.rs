@@ -86,21 +86,6 @@ impl State {
     }
 }
 
-/// A component that does not serve, as it is shown.
-#[derive(Serialize)]
-pub(super) struct RefusedRow<'a> {
-    pub file: &'a str,
-    pub id: Option<&'a str>,
-    pub reason: &'a str,
-}
-
-impl<'a> RefusedRow<'a> {
-    pub(super) fn all(providers: &'a Providers) -> Vec<Self> {
-        let row = |Refused { file, id, reason }: &'a Refused| RefusedRow { file, id: id.as_deref(), reason };
-        providers.refused.iter().map(row).collect()
-    }
-}
-
 impl Row {
     pub(super) fn of(provider: &Provider) -> Self {
         let id = provider.id().to_owned();
@@ -150,7 +135,7 @@ pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provid
         Some(near) => format!("did you mean `{near}`?"),
         // It may be one of those that did not load.
         None if providers.by_id.is_empty() => {
-            format!("none is loaded{}", below(&not_loaded(&RefusedRow::all(providers))))
+            format!("none is loaded{}", below(&not_loaded(&providers.refused)))
         }
         None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
     };
@@ -192,12 +177,12 @@ impl ListProviders {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = setup.providers()?;
-        let (rows, refused) = (Row::all(&providers), RefusedRow::all(&providers));
+        let (rows, refused) = (Row::all(&providers), &providers.refused);
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
             false => {
                 let text = table(&rows) + &missing(&rows) + &untrusted(&rows) + &not_understood(&rows);
-                print::answer(&(text + &not_loaded(&refused)))?;
+                print::answer(&(text + &not_loaded(refused)))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -248,8 +233,8 @@ fn not_understood(rows: &[Row]) -> String {
 }
 
 /// The components that do not serve; nothing where all do.
-pub(super) fn not_loaded(refused: &[RefusedRow<'_>]) -> String {
-    Table::indented().with(refused.iter().map(|row| [row.file, row.reason])).under("not loaded:")
+pub(super) fn not_loaded(refused: &[Refused]) -> String {
+    Table::indented().with(refused.iter().map(|row| [&row.file, &row.reason])).under("not loaded:")
 }
 
 /// Lines that go on below a sentence.
@@ -341,7 +326,7 @@ openai  OPENAI  active  pay-per-token  config, work  100       https://openai.ex
 
     #[test]
     fn a_refused_component_is_shown_with_its_reason() {
-        let refused = RefusedRow { file: "/p/x.wasm", id: Some("x"), reason: "not trusted" };
+        let refused = Refused { file: "/p/x.wasm".into(), id: Some("x".into()), reason: "not trusted".into() };
         assert_eq!(not_loaded(&[refused]), "\nnot loaded:\n  /p/x.wasm  not trusted\n");
         assert_eq!(not_loaded(&[]), "");
     }

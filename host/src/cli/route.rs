@@ -10,7 +10,7 @@ use bitrouter_route::Addresses;
 use clap::Args;
 
 use super::print::{self, Table};
-use super::providers::{RefusedRow, below, not_loaded};
+use super::providers::{below, not_loaded};
 use super::setup::Setup;
 use super::{Components, Global, Outcome};
 use crate::call::{self, Endpoint};
@@ -77,7 +77,7 @@ impl Route {
             false => print::answer(&text(&explanation))?,
         }
         if let Some(problem) = explanation.problem.as_ref().filter(|_| !self.json) {
-            let refused = not_loaded(&RefusedRow::all(&providers));
+            let refused = not_loaded(&providers.refused);
             print::note(&format!("error: {}{}", print::printable(problem), below(&refused)));
         }
         Ok(if explanation.problem.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

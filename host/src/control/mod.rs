@@ -15,7 +15,7 @@ pub use reload::{NotReloaded, Read, Reloaded, Reloader, Source, Tell};
 pub use server::{Cleared, Control, NotCleared, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
-    Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedComponent, RefusedConfig, RequestUnderWay,
-    Share, State, Status,
+    Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedConfig, RequestUnderWay, Share, State,
+    Status,
 };
 pub use watch::Fingerprint;

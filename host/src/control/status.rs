@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bitrouter_credential::AccountError;
 use bitrouter_files::Timestamp;
+use bitrouter_plugin::Refused;
 use bitrouter_route::Window;
 use bitrouter_route::cooldown::Cooling;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub struct Status {
     /// Components that rest because they were over their budget again and again.
     pub benched: Vec<Benched>,
     /// Components that do not serve.
-    pub refused: Vec<RefusedComponent>,
+    pub refused: Vec<Refused>,
     /// How many components are still being loaded.
     pub loading: usize,
     /// The connections of clients.
@@ -211,18 +212,6 @@ pub struct Benched {
     pub reason: String,
 }
 
-/// A component that does not serve.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RefusedComponent {
-    /// The file, or the built-in component's name.
-    pub file: String,
-    /// The id that it claims, where it came far enough to say so.
-    pub id: Option<String>,
-    /// Why, and the next step.
-    pub reason: String,
-}
-
 /// A request under way.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -282,11 +271,6 @@ impl Status {
         let benched = |provider: &std::sync::Arc<Provider>| {
             Some(Benched { provider: provider.id().to_owned(), reason: provider.plugin.benched()? })
         };
-        let refused = providers.refused.iter().map(|refused| RefusedComponent {
-            file: refused.file.clone(),
-            id: refused.id.clone(),
-            reason: refused.reason.clone(),
-        });
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -298,7 +282,7 @@ impl Status {
             accounts: on().flat_map(|provider| accounts(provider)).collect(),
             cooldowns: app.directory.cooldowns().list(SystemTime::now()).into_iter().map(Into::into).collect(),
             benched: on().filter_map(benched).collect(),
-            refused: refused.collect(),
+            refused: providers.refused.clone(),
             loading: providers.pending,
             connections: process.connections.into(),
             bodies: app.bodies.held().into(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::print::{self, Table};
-use super::super::providers::{RefusedRow, Row, State, missing, not_loaded, untrusted};
+use super::super::providers::{Row, State, missing, not_loaded, untrusted};
 use crate::config::{Loaded, Source};
 use crate::control::{NotReloaded, Reloaded};
 use crate::route::Providers;
@@ -90,7 +90,7 @@ impl Reader {
     pub(super) fn ready(self, rows: &[Row], providers: &Providers) {
         match self {
             Reader::Person => {
-                print::note((summary(rows) + &untrusted(rows) + &not_loaded(&RefusedRow::all(providers))).trim_end());
+                print::note((summary(rows) + &untrusted(rows) + &not_loaded(&providers.refused)).trim_end());
             }
             Reader::Log => {
                 for row in rows {
