@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod call;
+pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod connect;

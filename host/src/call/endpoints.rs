@@ -13,6 +13,8 @@ use bitrouter_route::{Addresses, Wanted};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::caller::Caller;
+
 /// One path that takes calls.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -81,6 +83,8 @@ impl Endpoint {
 pub struct Call {
     /// Where it came in.
     pub endpoint: &'static Endpoint,
+    /// Who asks.
+    pub caller: Caller,
     /// The client's headers.
     pub headers: HeaderMap,
     /// The client's query string.

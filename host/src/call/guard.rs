@@ -3,8 +3,6 @@
 //! Any web page can make a browser send requests to a loopback port, and DNS rebinding gets around the same-origin rule;
 //! so a `Host` that is not ours and an `Origin` that is not allowed are refused before anything is read.
 
-mod idempotency;
-
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -16,6 +14,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{endpoints, place, reply};
+use crate::caller::Caller;
 use crate::config::Server;
 use crate::error::Error;
 
@@ -44,16 +43,17 @@ impl Guard {
         }
     }
 
-    /// Lets a request in, or says what it is answered instead: an error, or what a browser asks before it sends one.
-    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<(), Response> {
+    /// Lets a request in and says who asks, or what it is answered instead: an error, or what a browser asks before it sends
+    /// one.
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Caller, Response> {
         let origin = match self.check_place(request) {
             Ok(origin) => origin,
             Err(error) => return Err(refused(request, &error)),
         };
         let preflight = origin.is_some() && request.method() == Method::OPTIONS;
         let answer = match self.check_key(request) {
-            Ok(()) if preflight => self::preflight(request.headers()),
-            Ok(()) => return Ok(()),
+            Ok(_) if preflight => self::preflight(request.headers()),
+            Ok(caller) => return Ok(caller),
             Err(error) => refused(request, &error),
         };
         Err(match origin {
@@ -79,12 +79,11 @@ impl Guard {
         }
     }
 
-    fn check_key<B>(&self, request: &Request<B>) -> Result<(), Error> {
+    fn check_key<B>(&self, request: &Request<B>) -> Result<Caller, Error> {
         let open = matches!(request.uri().path(), "/" | "/health") || request.method() == Method::OPTIONS;
-        if open || self.keys.is_empty() || self.caller(request.headers()).is_some() {
-            Ok(())
-        } else {
-            Err(Error::NoKey)
+        match open || self.keys.is_empty() {
+            true => Ok(Caller::Anybody),
+            false => self.caller(request.headers()).ok_or(Error::NoKey),
         }
     }
 
@@ -105,8 +104,8 @@ impl Guard {
         self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
-    /// The digest of the gateway's key that a request shows.
-    fn caller(&self, headers: &HeaderMap) -> Option<[u8; 32]> {
+    /// Whoever holds the key of the gateway's that a request shows.
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let bearer = text(headers, header::AUTHORIZATION).and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -117,7 +116,7 @@ impl Guard {
         let known = |offered: &[u8; 32]| {
             self.keys.iter().fold(subtle::Choice::from(0), |found, key| found | key.ct_eq(offered)).into()
         };
-        offered.into_iter().find(known)
+        offered.into_iter().find(known).map(Caller::Key)
     }
 }
 

@@ -18,6 +18,7 @@ use super::body::Rules;
 use super::{apart, body, models, multipart};
 use crate::app::{App, Live};
 use crate::call::{Call, CallBody, Endpoint, place, reply, request_id};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
 use crate::telemetry::{Finished, Outcome};
@@ -47,10 +48,11 @@ async fn health() -> Json<serde_json::Value> {
 pub(super) async fn answer(
     app: Arc<App>,
     endpoint: &'static Endpoint,
+    caller: Caller,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut finished = Finished::start(&app.requests, request_id(), endpoint.dialect);
-    Ok(match read(&app, endpoint, request).await {
+    let mut finished = Finished::start(&app.requests, request_id(), caller, endpoint.dialect);
+    Ok(match read(&app, endpoint, caller, request).await {
         Ok(call) => pipeline::run(app, call, finished).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &finished.id);
@@ -62,7 +64,12 @@ pub(super) async fn answer(
 }
 
 /// Reads a call's body and finds its model.
-async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>) -> Result<Box<Call>, Error> {
+async fn read(
+    app: &App,
+    endpoint: &'static Endpoint,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Box<Call>, Error> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -90,7 +97,7 @@ async fn read(app: &App, endpoint: &'static Endpoint, request: Request<Incoming>
         None => return Err(Error::NoModel),
     };
     let query = head.uri.query().map(str::to_owned);
-    Ok(Box::new(Call { endpoint, headers: head.headers, query, addresses, streaming, body }))
+    Ok(Box::new(Call { endpoint, caller, headers: head.headers, query, addresses, streaming, body }))
 }
 
 /// What a body says.

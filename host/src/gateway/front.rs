@@ -65,13 +65,14 @@ impl Front {
     }
 
     /// Answers a request that came on this connection.
-    pub(super) fn answer(&self, request: Request<Incoming>, seat: &Arc<Seat>) -> Answering {
+    pub(super) fn answer(&self, mut request: Request<Incoming>, seat: &Arc<Seat>) -> Answering {
         // The connection is being closed for its silence: whoever asks now will ask on another.
         let Some(under_way) = seat.begin() else { return Box::pin(pending()) };
         let app = self.live.now();
-        if let Err(refused) = app.guard.admit(&request) {
-            return Box::pin(ready(Ok(sent(refused, under_way))));
-        }
+        let caller = match app.guard.admit(&request) {
+            Ok(caller) => caller,
+            Err(refused) => return Box::pin(ready(Ok(sent(refused, under_way)))),
+        };
         let origin = request.headers().get(ORIGIN).cloned();
         let answer: Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>> = match place::of(&request) {
             Place::Call(endpoint) if under_way.is_beyond() => {
@@ -81,11 +82,14 @@ impl Front {
             }
             Place::Call(endpoint) => {
                 return Box::pin(async move {
-                    let answer = endpoints::answer(app, endpoint, request).await?;
+                    let answer = endpoints::answer(app, endpoint, caller, request).await?;
                     Ok(sent(readable(answer, origin), under_way))
                 });
             }
-            Place::Page => Box::pin(self.pages.clone().oneshot(request.map(Body::new))),
+            Place::Page => {
+                request.extensions_mut().insert(caller);
+                Box::pin(self.pages.clone().oneshot(request.map(Body::new)))
+            }
             Place::Elsewhere(refused) => Box::pin(ready(Ok(*refused))),
         };
         Box::pin(async move { Ok(sent(readable(answer.await?, origin), under_way)) })

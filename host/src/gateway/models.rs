@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bitrouter_dialect::Dialect;
 use bitrouter_route::Addresses;
 use bitrouter_route::address::Address;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Live};
 use crate::call::{CATALOGUE, Call, CallBody, Endpoint, place, reply, request_id};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::Providers;
@@ -27,10 +28,14 @@ const LARGEST: usize = 8 << 20;
 
 /// The Codex CLI, which says its version, is shown the catalogue of the provider that has one in its form. It keeps its
 /// own where that is empty. Any other client gets the list of models.
-pub(super) async fn list(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+pub(super) async fn list(
+    State(live): State<Arc<Live>>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Response {
     let (app, head) = (live.now(), request.into_parts().0);
     if wants_catalogue(&head) {
-        let catalogue = catalogue(app, &head).await;
+        let catalogue = catalogue(app, caller, &head).await;
         return catalogue.unwrap_or_else(|| Json(json!({"models": []})).into_response());
     }
     let providers = app.directory.settled().await;
@@ -39,12 +44,16 @@ pub(super) async fn list(State(live): State<Arc<Live>>, request: Request<Body>) 
 }
 
 /// One of them, in the form of the list that the client would get.
-pub(super) async fn one(State(live): State<Arc<Live>>, request: Request<Body>) -> Response {
+pub(super) async fn one(
+    State(live): State<Arc<Live>>,
+    Extension(caller): Extension<Caller>,
+    request: Request<Body>,
+) -> Response {
     let (app, head) = (live.now(), request.into_parts().0);
     let name = place::model_of(head.uri.path()).unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
     let found = match wants_catalogue(&head) {
-        true => in_catalogue(app, &head, &name).await,
+        true => in_catalogue(app, caller, &head, &name).await,
         false => find(&app, &name).await.map(|model| Json(model).into_response()),
     };
     found.unwrap_or_else(|error| reply::error(&error, Dialect::ChatCompletions, &request_id()))
@@ -56,24 +65,25 @@ fn wants_catalogue(head: &Parts) -> bool {
 }
 
 /// The catalogue in the form of the Codex CLI; none where no provider has one.
-async fn catalogue(app: Arc<App>, head: &Parts) -> Option<Response> {
+async fn catalogue(app: Arc<App>, caller: Caller, head: &Parts) -> Option<Response> {
     let serving = app.directory.settled().await.serving(CATALOGUE.wanted());
     let provider = serving.first()?;
     let call = Box::new(Call {
         endpoint: &CATALOGUE,
+        caller,
         query: head.uri.query().map(str::to_owned),
         headers: head.headers.clone(),
         addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
         streaming: false,
         body: CallBody::None,
     });
-    let finished = Finished::start(&app.requests, request_id(), CATALOGUE.dialect);
+    let finished = Finished::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
     Some(pipeline::run(app, call, finished).await)
 }
 
-async fn in_catalogue(app: Arc<App>, head: &Parts, name: &str) -> Result<Response, Error> {
+async fn in_catalogue(app: Arc<App>, caller: Caller, head: &Parts, name: &str) -> Result<Response, Error> {
     let providers = app.directory.settled().await;
-    let Some(answer) = catalogue(app, head).await else { return Err(unknown(&providers, name)) };
+    let Some(answer) = catalogue(app, caller, head).await else { return Err(unknown(&providers, name)) };
     if answer.status() != StatusCode::OK {
         return Ok(answer);
     }

@@ -58,7 +58,7 @@ impl Delivered {
         finished.status = self.status.as_u16();
         finished.first_byte = Some(self.began);
         if let Some(answer) = self.body.under_way() {
-            finished.answers(answer);
+            finished.under_way().answers(answer);
         }
         self.body.watch(|watcher| watcher.adopt(finished));
         let mut response = Response::new(Body::new(self.body));

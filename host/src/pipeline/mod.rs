@@ -57,10 +57,10 @@ struct Received {
 
 /// Answers a call.
 pub async fn run(app: Arc<App>, mut call: Box<Call>, finished: Box<Finished>) -> Response {
-    app.guard.bind_idempotency_key(&mut call.headers);
+    call.caller.bind_idempotency_key(&mut call.headers);
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&finished.id));
     let outcome = if streaming {
-        let under_way = finished.under_way();
+        let under_way = finished.under_way().clone();
         let mut travel: Travel = Box::pin(travel(app, call, finished));
         match tokio::time::timeout(waiting::PATIENCE, &mut travel).await {
             Ok(outcome) => outcome,

@@ -1,10 +1,12 @@
 //! The last requests that failed, for `status`: a few of them, the newest last.
 //!
-//! `Finished` adds each at its end. What it is given was scrubbed on its way, as the log line is made of it too.
+//! Each is added at its end. What it is given was scrubbed on its way, as the log line is made of it too.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+
+use super::{Finished, Outcome, Sink};
 
 /// How many are kept.
 const KEPT: usize = 20;
@@ -35,7 +37,7 @@ pub struct LastError {
 pub struct LastErrors(Mutex<VecDeque<LastError>>);
 
 impl LastErrors {
-    pub(super) fn add(&self, mut error: LastError) {
+    fn add(&self, mut error: LastError) {
         if let Some((end, _)) = error.error.char_indices().nth(LONGEST) {
             error.error.truncate(end);
             error.error.push('…');
@@ -55,6 +57,21 @@ impl LastErrors {
     fn lock(&self) -> MutexGuard<'_, VecDeque<LastError>> {
         // Nothing that runs under the lock leaves the list half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for LastErrors {
+    fn ended(&self, request: &Finished) {
+        let Outcome::Failed(error) = &request.outcome else { return };
+        self.add(LastError {
+            at: SystemTime::now(),
+            request: Arc::clone(&request.id),
+            provider: Arc::clone(&request.provider),
+            account: Arc::clone(&request.account),
+            model: request.model.clone(),
+            status: request.status,
+            error: error.clone(),
+        });
     }
 }
 

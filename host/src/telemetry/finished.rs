@@ -1,18 +1,16 @@
-//! The `request finished` line: what one request was, which way it went, what it used and how long it took.
+//! The record of a request: what it was, who asked, which way it went, what it used and how it ended.
 //!
-//! Written when the value is dropped, so that it is written exactly once, also for a client that went away. As long as it
-//! is there, the request is among those under way.
+//! The pipeline fills it in. Its sinks are told when it is dropped, so exactly once, also for a client that went away. As
+//! long as it is there, the request is among those under way.
 
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use bitrouter_dialect::Usage;
 
 use super::in_flight::{Answering, Place, nobody};
-use super::{LastError, Phase, Requests};
-
-/// The longest sentence of an error that is logged, in bytes.
-const LONGEST: usize = 2000;
+use super::{Phase, Requests, Sink};
+use crate::caller::Caller;
 
 /// How a request ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +28,8 @@ pub enum Outcome {
 pub struct Finished {
     /// The gateway's id of the request.
     pub id: Arc<str>,
+    /// Who asked.
+    pub caller: Caller,
     started: Instant,
     /// The provider that answered.
     pub provider: Arc<str>,
@@ -51,18 +51,18 @@ pub struct Finished {
     pub first_byte: Option<Instant>,
     /// How it ended.
     pub outcome: Outcome,
-    requests: Arc<Requests>,
-    place: Place,
+    under_way: RequestUnderWay,
 }
 
 /// A request's place among those under way; of use only as long as its record is there.
+#[derive(Clone)]
 pub struct RequestUnderWay {
     requests: Arc<Requests>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 impl RequestUnderWay {
-    /// As [`Finished::answers`], for who does not have the record.
+    /// The answer of this request is under way, and may have to be ended by somebody else than its client's server.
     pub fn answers(&self, answer: Weak<Mutex<dyn Answering>>) {
         self.requests.in_flight.answers(self.place, answer);
     }
@@ -70,11 +70,12 @@ impl RequestUnderWay {
 
 impl Finished {
     /// Starts the record of a request, which is among those under way from now on. It is boxed, for it goes through many hands.
-    pub fn start(requests: &Arc<Requests>, id: Arc<str>, dialect_in: &'static str) -> Box<Self> {
+    pub fn start(requests: &Arc<Requests>, id: Arc<str>, caller: Caller, dialect_in: &'static str) -> Box<Self> {
         let started = Instant::now();
         let place = requests.in_flight.enter(&id, dialect_in, started);
         Box::new(Finished {
             id,
+            caller,
             started,
             provider: Arc::clone(nobody()),
             account: Arc::clone(nobody()),
@@ -86,14 +87,14 @@ impl Finished {
             usage: Usage::default(),
             first_byte: None,
             outcome: Outcome::ClientGone,
-            requests: Arc::clone(requests),
-            place,
+            under_way: RequestUnderWay { requests: Arc::clone(requests), place },
         })
     }
 
     /// Shows the request as being in this phase, with the provider, account and model that the record has by now.
     pub fn enter(&self, phase: Phase) {
-        self.requests.in_flight.update(self.place, |shown| {
+        let RequestUnderWay { requests, place } = &self.under_way;
+        requests.in_flight.update(*place, |shown| {
             shown.phase = phase;
             shown.provider.clone_from(&self.provider);
             shown.account.clone_from(&self.account);
@@ -103,13 +104,8 @@ impl Finished {
     }
 
     /// The place of this request among those under way.
-    pub fn under_way(&self) -> RequestUnderWay {
-        RequestUnderWay { requests: Arc::clone(&self.requests), place: self.place }
-    }
-
-    /// The answer of this request is under way, and may have to be ended by somebody else than its client's server.
-    pub fn answers(&self, answer: Weak<Mutex<dyn Answering>>) {
-        self.requests.in_flight.answers(self.place, answer);
+    pub fn under_way(&self) -> &RequestUnderWay {
+        &self.under_way
     }
 
     /// When the request came.
@@ -120,43 +116,7 @@ impl Finished {
 
 impl Drop for Finished {
     fn drop(&mut self) {
-        self.requests.in_flight.leave(self.place);
-        let milliseconds = |instant: Instant| instant.duration_since(self.started).as_micros() as f64 / 1000.0;
-        let (outcome, error) = match &self.outcome {
-            Outcome::ClientGone => ("client gone", None),
-            Outcome::Complete => ("complete", None),
-            // What an upstream or a client wrote may stand in it.
-            Outcome::Failed(error) => ("failed", Some(&error[..error.floor_char_boundary(LONGEST)])),
-        };
-        tracing::info!(
-            request = &*self.id,
-            provider = &*self.provider,
-            account = &*self.account,
-            model = self.model,
-            dialect_in = self.dialect_in,
-            dialect_out = self.dialect_out,
-            status = self.status,
-            attempts = self.attempts,
-            input_tokens = self.usage.input,
-            output_tokens = self.usage.output,
-            cached_tokens = self.usage.cached_input,
-            first_byte_ms = self.first_byte.map(milliseconds),
-            total_ms = milliseconds(Instant::now()),
-            outcome,
-            error,
-            "request finished"
-        );
-        if let Outcome::Failed(error) = &mut self.outcome {
-            self.requests.errors.add(LastError {
-                at: SystemTime::now(),
-                request: Arc::clone(&self.id),
-                provider: Arc::clone(&self.provider),
-                account: Arc::clone(&self.account),
-                model: std::mem::take(&mut self.model),
-                status: self.status,
-                error: std::mem::take(error),
-            });
-        }
+        self.under_way.requests.ended(self);
     }
 }
 
@@ -167,8 +127,8 @@ mod tests {
     #[test]
     fn a_request_is_under_way_until_its_record_is_dropped_and_remembered_if_it_failed() {
         let requests = Arc::<Requests>::default();
-        let mut failing = Finished::start(&requests, "req_1".into(), "responses");
-        let fine = Finished::start(&requests, "req_2".into(), "responses");
+        let mut failing = Finished::start(&requests, "req_1".into(), Caller::Anybody, "responses");
+        let fine = Finished::start(&requests, "req_2".into(), Caller::Anybody, "responses");
         failing.provider = "openai".into();
         failing.model = "gpt-5".into();
         failing.enter(Phase::Waiting);

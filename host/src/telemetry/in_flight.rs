@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Finished, Sink};
+
 /// As many as threads that serve requests, about: more threads share.
 const SHELVES: usize = 16;
 
@@ -115,7 +117,7 @@ impl InFlight {
     }
 
     /// Takes a request out.
-    pub(super) fn leave(&self, Place { shelf, place }: Place) {
+    fn leave(&self, Place { shelf, place }: Place) {
         let mut shelf = self.shelf(shelf);
         if let Some(mut request) = shelf.places[place].take() {
             request.model.clear();
@@ -164,6 +166,12 @@ impl InFlight {
     fn shelf(&self, number: usize) -> MutexGuard<'_, Shelf> {
         // Nothing that runs under the lock leaves a shelf half changed.
         self.shelves[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for InFlight {
+    fn ended(&self, request: &Finished) {
+        self.leave(request.under_way().place);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The telemetry step: where log lines go, the one line that each request leaves, and what `status` knows of requests.
+//! The telemetry step: where log lines go, the record that each request leaves, and what `status` knows of requests.
 //!
 //! Started by `serve`; the pipeline fills in a `Finished` as it goes. Nothing secret is ever given to it.
 
@@ -7,18 +7,30 @@ mod finished;
 mod in_flight;
 mod lines;
 mod logging;
+mod sink;
 
 pub use errors::{LastError, LastErrors};
 pub use finished::{Finished, Outcome, RequestUnderWay};
 pub use in_flight::{Answering, InFlight, Phase, UnderWay};
 pub use lines::{Lines, lines_dropped};
 pub use logging::{LogOptions, start};
+use sink::LogLine;
+pub use sink::Sink;
 
-/// What is known of requests beside their lines in the log. It lives as long as the gateway, whatever is reloaded.
+/// The requests of a gateway, and who is told of them. It lives as long as the gateway, whatever is reloaded.
 #[derive(Default)]
 pub struct Requests {
     /// Those under way.
     pub in_flight: InFlight,
     /// The last that failed.
     pub errors: LastErrors,
+    /// Who is told of each that has ended beside these and the log.
+    pub sinks: Vec<Box<dyn Sink>>,
+}
+
+impl Sink for Requests {
+    fn ended(&self, request: &Finished) {
+        let own: [&dyn Sink; 3] = [&self.in_flight, &LogLine, &self.errors];
+        own.into_iter().chain(self.sinks.iter().map(|sink| &**sink)).for_each(|sink| sink.ended(request));
+    }
 }

@@ -3,13 +3,14 @@
 use http_body_util::BodyExt;
 
 use super::*;
+use crate::caller::Caller;
 use crate::telemetry::{Finished, Requests};
 
 /// The body of a call whose journey ends as `travel` does, and what those under way are.
 fn waiting(travel: Travel) -> (Body, Arc<Requests>, Box<Finished>) {
     let requests = Arc::<Requests>::default();
-    let finished = Finished::start(&requests, "req_1".into(), "messages");
-    let response = answer(travel, Dialect::Messages, &finished.id, &finished.under_way());
+    let finished = Finished::start(&requests, "req_1".into(), Caller::Anybody, "messages");
+    let response = answer(travel, Dialect::Messages, &finished.id, finished.under_way());
     assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     assert_eq!(response.headers()["cache-control"], "no-cache");
