@@ -34,6 +34,9 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<Socket>>;
 const READ: usize = 64 << 10;
 /// How many pieces are written at once.
 const PIECES: usize = 32;
+/// How many bytes of them. The system copies what it takes, several megabytes where the upstream is near, and nobody else has
+/// the thread meanwhile.
+const WRITE: usize = 512 << 10;
 
 thread_local! {
     /// Where reads end up before they are decoded: one for each thread, so that a stream which waits holds no buffer.
@@ -252,13 +255,26 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> State<S> {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = slices.iter_mut().zip(&self.unsent).map(|(slice, piece)| *slice = IoSlice::new(piece)).count();
+            let (mut count, mut left) = (0, WRITE);
+            for (slice, piece) in slices.iter_mut().zip(&self.unsent) {
+                let part = &piece[..piece.len().min(left)];
+                if part.is_empty() {
+                    break;
+                }
+                *slice = IoSlice::new(part);
+                (count, left) = (count + 1, left - part.len());
+            }
             let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..count]))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
             self.sent(sent);
+            if sent == WRITE && !self.unsent.is_empty() {
+                // The rest leaves after the others' turn.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         if self.unflushed {
             ready!(Pin::new(&mut self.stream).poll_flush(context))?;

@@ -20,6 +20,7 @@ use crate::app::{self, App, Live};
 use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
+use crate::memory;
 use crate::server::Server;
 use crate::telemetry::{self, Lines, LogOptions};
 use reader::Reader;
@@ -71,6 +72,7 @@ impl Serve {
         if let Some(lacking) = app::not_built_in() {
             tracing::warn!("{lacking}");
         }
+        memory::in_small_pages();
         let descriptors = descriptors::raise_limit();
         let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
         log.flush();

@@ -1,5 +1,5 @@
-//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → tap → gather, and for a client that
-//! asked for no stream → fold. `deliver` puts them together; around all of them stand, once, the commit, the deadlines and the
+//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → [translate] → tap → gather, and for a
+//! client that asked for no stream → fold. `deliver` puts them together; around all of them stand, once, the commit, the deadlines and the
 //! heartbeat, and the end.
 //!
 //! The gateway's server polls it. Bytes are forwarded as they came, and several frames in one write where they are there.
@@ -11,6 +11,7 @@ pub(super) mod fold;
 mod pace;
 pub(super) mod rewrite;
 mod source;
+pub(super) mod translate;
 pub(super) mod waiting;
 mod watch;
 

@@ -21,6 +21,7 @@ use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 
 use super::answer::fold::{self, Folding};
+use super::answer::translate::Translation;
 use super::answer::{Answer, AnswerBody, Broken, Source, Watcher, rewrite};
 use super::failed::Failed;
 use super::limits::Limits;
@@ -123,6 +124,10 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = Source::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
+    let source = match Translation::of(&received) {
+        Some(translation) => translation.stage(source),
+        None => source,
+    };
     let explaining = Explaining::of(received, !rewrites);
     if folds {
         let folding = Folding::new(watcher, Fold::new(explaining.shape));

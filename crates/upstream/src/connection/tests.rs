@@ -322,3 +322,25 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_large_body_leaves_in_parts_so_that_others_have_their_turn() {
+    let body: Bytes = (0..5 * WRITE).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
+    let (mut near, mut far) = pipe(2 * body.len());
+    let request = post(body.clone());
+    let mut exchange = std::pin::pin!(exchange(&mut near, &request));
+    let begun = std::future::poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await;
+    assert!(begun.is_pending());
+    let mut sent = vec![0; 2 * body.len()];
+    let first = far.read(&mut sent).await.unwrap();
+    assert_eq!(first, WRITE);
+    let server = async {
+        let head = sent[..first].windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let whole = head + body.len();
+        far.read_exact(&mut sent[first..whole]).await.unwrap();
+        far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert!(sent[head..whole] == body[..]);
+    };
+    let (answer, ()) = tokio::join!(exchange, server);
+    assert_eq!(answer.unwrap().status(), 200);
+}

@@ -1,9 +1,9 @@
 //! Stands for a provider whose streams are rewritten, event by event. The load rig holds many of them at once, to see
 //! what the instance of one costs while it waits; so its state is as small as a rewriter's can be. A client that asks for
-//! no stream is answered with one all the same, for the host to fold. Its own events about limits are observed, and dropped.
+//! no stream is answered with one all the same, for the host to fold; its provider is asked for one. Its own events about limits are observed, and dropped.
 
 use bitrouter_provider::{
-    Call, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams, Window,
+    Call, Edit, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams, Window,
     export, log,
 };
 
@@ -29,7 +29,10 @@ impl Provider for Rewriting {
 }
 
 impl Requests for Rewriting {
-    fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
+    fn prepare(call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+        if let Some(document) = body.document().filter(|_| !call.streaming && call.operation == "generate") {
+            document.patch(&[Edit::add("/stream", "true")]).map_err(Failure::invalid)?;
+        }
         let path = if call.operation == "generate" { "/chat/completions" } else { "/embeddings" };
         Ok(Request::post("api", path).framing("sse").rewrite("sse"))
     }
