@@ -40,6 +40,7 @@ mod limits;
 mod login;
 mod logout;
 mod models;
+mod order;
 mod own_headers;
 mod pass_through;
 mod promises;

@@ -22,11 +22,11 @@ use bitrouter_files::Timestamp;
 use serde::{Serialize, Serializer};
 use tokio::sync::Notify;
 
-use super::Window;
+use super::{Candidate, Window};
 use cooling::Failure;
 pub use probe::Probe;
 pub use reason::Reason;
-pub use subject::{Candidate, Subject};
+pub use subject::Subject;
 use table::Table;
 
 /// How often something is tried at most where all that could be tried cools down.
@@ -125,7 +125,7 @@ pub struct Cooling {
 impl Cooldowns {
     /// Whether a request may be sent to the candidate. Call it right before sending: what it answers may be a [`Probe`],
     /// which keeps others waiting.
-    pub fn admit(&self, candidate: &Candidate<'_>, now: SystemTime) -> Admission {
+    pub fn admit(&self, candidate: &Candidate, now: SystemTime) -> Admission {
         if self.0.is_empty() {
             return Admission::Free;
         }
@@ -134,7 +134,7 @@ impl Cooldowns {
 
     /// What [`Cooldowns::admit`] would answer, without making the request a probe: for `bitrouter route`, and for ordering.
     /// None where it would be let through.
-    pub fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
+    pub fn peek(&self, candidate: &Candidate, now: SystemTime) -> Option<(SystemTime, Reason)> {
         if self.0.is_empty() {
             return None;
         }
@@ -143,13 +143,20 @@ impl Cooldowns {
 
     /// Whether the candidate is asked after all others, and kept from nobody: its account does not have the model, or it
     /// failed for one caller and maybe for that one alone.
-    pub fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub fn is_asked_last(&self, candidate: &Candidate, now: SystemTime) -> bool {
         !self.0.is_empty() && self.0.with(now, |table| table.is_asked_last(candidate, now))
     }
 
     /// Whether the candidate cools down because of the client's own headers, and may do without.
-    pub fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub fn closed_by_own(&self, candidate: &Candidate, now: SystemTime) -> bool {
         !self.0.is_empty() && self.0.with(now, |table| table.closed_by_own(candidate, now))
+    }
+
+    /// The same for a look ahead: what is tried there changes nothing here.
+    pub(crate) fn copied(&self) -> Self {
+        let table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let count = AtomicUsize::new(table.len());
+        Cooldowns(Arc::new(Shared { count, table: Mutex::new(table), changed: Notify::new() }))
     }
 
     /// Whether nothing cools down.
@@ -158,7 +165,7 @@ impl Cooldowns {
     }
 
     /// When the request was sent with which the candidate's credential was refused last, if it was.
-    pub fn refused_since(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<SystemTime> {
+    pub fn refused_since(&self, candidate: &Candidate, now: SystemTime) -> Option<SystemTime> {
         if self.0.is_empty() {
             return None;
         }
@@ -186,7 +193,7 @@ impl Cooldowns {
 
     /// A request to the candidate came to its first content: the account has the model, what was an outage is none, and what
     /// is over is forgotten. A limit stays, as the request may have begun before it was reached.
-    pub fn worked(&self, candidate: &Candidate<'_>, now: SystemTime) {
+    pub fn worked(&self, candidate: &Candidate, now: SystemTime) {
         if !self.0.is_empty() {
             self.0.with(now, |table| {
                 table.answered(candidate, now);
@@ -197,7 +204,7 @@ impl Cooldowns {
 
     /// The candidate answered, if only that it minds the request: what was an outage is none, and what is over is
     /// forgotten.
-    pub fn answered(&self, candidate: &Candidate<'_>, now: SystemTime) {
+    pub fn answered(&self, candidate: &Candidate, now: SystemTime) {
         if !self.0.is_empty() {
             self.0.with(now, |table| table.answered(candidate, now));
         }
@@ -206,7 +213,7 @@ impl Cooldowns {
     /// The provider told windows of the candidate's account: if all that is told has room, limits that became known
     /// before `heard` are over. `heard` is when the answer that said so began, not when it was read: the headers of the
     /// very answer that reached a limit often claim room.
-    pub fn room(&self, candidate: &Candidate<'_>, windows: &[Window], heard: SystemTime, now: SystemTime) {
+    pub fn room(&self, candidate: &Candidate, windows: &[Window], heard: SystemTime, now: SystemTime) {
         if !self.0.is_empty() && has_room(windows) {
             self.0.with(now, |table| table.room(candidate, heard));
         }
@@ -214,7 +221,7 @@ impl Cooldowns {
 
     /// What to do where each of the candidates cools; none if there are no candidates. Ask once for a request: if this
     /// one fails too, the request has failed.
-    pub fn last_resort(&self, candidates: &[Candidate<'_>], now: SystemTime) -> Option<LastResort> {
+    pub fn last_resort(&self, candidates: &[&Candidate], now: SystemTime) -> Option<LastResort> {
         self.0.with(now, |table| table.last_resort(candidates, now, &self.0))
     }
 

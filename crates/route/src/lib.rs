@@ -1,5 +1,5 @@
-//! How a target is chosen, and what becomes of the choice when it fails: addresses, the order of accounts, failover as a
-//! plan, cooldowns, and the windows of limits.
+//! How a target is chosen, and what becomes of the choice when it fails: addresses, who pays and in which order, failover as
+//! a plan, cooldowns, and the windows of limits.
 //!
 //! The gateway asks for each request and reports each attempt. Nothing here sends anything, runs a component or knows
 //! what a config looks like; of time it is told.
@@ -8,6 +8,9 @@
 
 pub mod address;
 pub mod asked;
+pub mod billing;
+mod candidate;
+pub mod choice;
 pub mod conversation;
 pub mod cooldown;
 pub mod journey;
@@ -20,12 +23,14 @@ mod wanted;
 mod windows;
 
 pub use asked::{Addresses, AskedError};
+pub use candidate::{Account, Candidate};
+pub use choice::Choice;
 pub use conversation::Conversation;
 pub use cooldown::Cooldowns;
-pub use journey::{Account, By, Journey, Leg, Passed, Place};
+pub use journey::{By, Journey, Leg, Passed};
 pub use order::Strategy;
 pub use own::Own;
-pub use skipped::{Skipped, Why, words as billing_in_words};
+pub use skipped::{Skipped, Why};
 pub use verdict::{Ends, Meaning};
 pub use wanted::Wanted;
 pub use windows::{Window, Windows};

@@ -1,12 +1,14 @@
 //! In which order the accounts of a provider are tried: `providers.<id>.accounts` of the config.
 //!
-//! The failover loop calls it for each target with the accounts that may be used. A pure function: what cools down is
-//! left to [`super::cooldown`], which is asked for each account in this order.
+//! The choice calls it for each target with the accounts that may be used. A pure function: what cools down is left to
+//! [`super::cooldown`], which is asked for each account in this order.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::candidate::Account;
 use super::{Conversation, Window};
 
 /// How several accounts of a provider share the work.
@@ -31,9 +33,24 @@ impl Strategy {
         Self::WORDS.iter().position(|known| *known == word).map(|index| all[index])
     }
 
-    /// Whether it asks for the conversation; computing its key costs a look into the body.
-    pub fn needs_conversation(self) -> bool {
-        self == Strategy::Sticky
+    /// The accounts in the order in which they are tried. `conversation` is asked only where it matters: computing its key
+    /// costs a look into the body.
+    pub(crate) fn ordered<'c>(
+        self,
+        accounts: Vec<Account>,
+        windows: impl Fn(&str) -> Vec<Window>,
+        conversation: impl FnOnce() -> Option<&'c Conversation>,
+    ) -> Vec<Account> {
+        if accounts.len() < 2 {
+            return accounts;
+        }
+        let labels: Vec<&str> = accounts.iter().map(|account| &*account.label).collect();
+        let conversation = match self {
+            Strategy::Failover | Strategy::Balance => None,
+            Strategy::Sticky => conversation(),
+        };
+        let order = self.order(&labels, windows, conversation);
+        order.into_iter().map(|index| accounts[index].clone()).collect()
     }
 
     /// The indexes of the accounts, the first to be tried first. `labels` are in label order, `windows` gives what is
@@ -47,7 +64,6 @@ impl Strategy {
     ) -> Vec<usize> {
         let mut order: Vec<usize> = (0..labels.len()).collect();
         match self {
-            _ if labels.len() < 2 => {}
             Strategy::Failover => {}
             Strategy::Balance => {
                 let used: Vec<Used> = labels.iter().map(|label| Used::of(&windows(label))).collect();
@@ -61,6 +77,43 @@ impl Strategy {
             }
         }
         order
+    }
+
+    /// Why the accounts of these labels stand in this order, for a person; none where there is nothing to choose, or they
+    /// stand as they do in every list.
+    pub fn said(
+        self,
+        labels: &[&str],
+        windows: impl Fn(&str) -> Vec<Window>,
+        has_conversation: bool,
+    ) -> Option<String> {
+        let (first, others) = labels.split_first().filter(|(_, others)| !others.is_empty())?;
+        match self {
+            Strategy::Failover => None,
+            Strategy::Balance => {
+                let used = |label: &&str| format!("{label} {}", Used::of(&windows(label)));
+                let others: Vec<String> = others.iter().map(used).collect();
+                Some(format!(
+                    "balance: next is {}, the least used of the window that ends first; then {}",
+                    used(first),
+                    others.join(", ")
+                ))
+            }
+            Strategy::Sticky if has_conversation => Some(format!("sticky: this conversation stays with {first}")),
+            Strategy::Sticky => Some(format!(
+                "sticky: a conversation stays with one account, which its name or its beginning decides; what belongs to \
+                 none goes to {first}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.up {
+            true => f.write_str("(used up)"),
+            false => write!(f, "({:.0} %)", self.percent),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use bitrouter_contract::description::Billing;
 
+use super::billing;
+
 /// A provider that a request does not go to although its address leads there.
 #[derive(Clone, Debug)]
 pub struct Skipped {
@@ -31,6 +33,8 @@ pub enum Why {
     NoCredential,
     /// Its component is not trusted, so that it answers to its own id alone. The command that accepts it.
     NotTrusted(String),
+    /// It stands behind this target, which lacks a credential, and to go on from there would begin to cost money.
+    Behind(String),
     /// It is paid for in another way than the first that serves the model.
     Money {
         /// How it is paid for.
@@ -38,6 +42,17 @@ pub enum Why {
         /// How the first is.
         chosen: Billing,
     },
+}
+
+impl Why {
+    /// Whether it is what a client is told where nothing is left. What was passed over because of another target is not: that
+    /// other is the one to name.
+    pub fn is_the_error(&self) -> bool {
+        match self {
+            Why::Disabled | Why::Refused(_) | Why::Misconfigured(_) | Why::NotServed(_) => true,
+            Why::NoCredential | Why::NotTrusted(_) | Why::Money { .. } | Why::Behind(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Why {
@@ -51,11 +66,16 @@ impl fmt::Display for Why {
             Why::NotTrusted(to_accept) => {
                 write!(f, "not trusted, so it answers to its own id alone. To accept it: {to_accept}")
             }
+            Why::Behind(target) => write!(
+                f,
+                "not reached: {target} before it lacks a credential, and a request does not move on from there to what costs \
+                 money for each token"
+            ),
             Why::Money { costs, chosen } => write!(
                 f,
                 "{}: not moved to by itself. {}, and {} never moves to that unasked: to allow it, list both under `models` \
                  in bitrouter.yaml, or in the request's own `models`",
-                words(*costs),
+                billing::in_words(*costs),
                 match costs {
                     Billing::PayPerToken => "It costs money for each token",
                     Billing::Subscription => "A plan pays for it",
@@ -68,14 +88,5 @@ impl fmt::Display for Why {
                 }
             ),
         }
-    }
-}
-
-/// A way of paying as people say it.
-pub fn words(billing: Billing) -> &'static str {
-    match billing {
-        Billing::PayPerToken => "pay-per-token",
-        Billing::Subscription => "subscription",
-        Billing::Free => "free",
     }
 }

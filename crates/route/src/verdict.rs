@@ -88,19 +88,22 @@ impl Meaning {
         if self.why == Some(Reason::SlowConnect) {
             return Next::Later;
         }
-        match (self.kind, self.scope) {
-            (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => Next::Nothing,
+        match self.kind {
+            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => Next::Nothing,
             // Known filters and windows are a model's: another model may be content.
-            (Kind::ContextWindow | Kind::ContentFilter, _) => Next::Target,
-            (Kind::RateLimited | Kind::UsageLimit, Scope::Provider) => Next::Target,
-            (Kind::RateLimited | Kind::UsageLimit | Kind::Unauthorized | Kind::Forbidden, _) => Next::Account,
-            // The plan of another account may have the model.
-            (Kind::NotFound, Scope::Account) => Next::Account,
-            (Kind::NotFound, _) => Next::Target,
-            (Kind::NotImplemented, _) => Next::Target,
-            // A token that could not be refreshed: another account has its own.
-            (Kind::Unavailable, Scope::Account) => Next::Account,
-            (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => Next::Target,
+            Kind::ContextWindow | Kind::ContentFilter => Next::Target,
+            Kind::RateLimited | Kind::UsageLimit => match self.scope {
+                Scope::Provider => Next::Target,
+                Scope::Request | Scope::Account | Scope::Model => Next::Account,
+            },
+            Kind::Unauthorized | Kind::Forbidden => Next::Account,
+            // The plan of another account may have the model; and where a token could not be refreshed, another account
+            // has its own.
+            Kind::NotFound | Kind::Unavailable => match self.scope {
+                Scope::Account => Next::Account,
+                Scope::Request | Scope::Model | Scope::Provider => Next::Target,
+            },
+            Kind::NotImplemented | Kind::Overloaded | Kind::Timeout | Kind::Upstream | Kind::Internal => Next::Target,
         }
     }
 
@@ -110,22 +113,27 @@ impl Meaning {
         if !self.upstream {
             return None;
         }
-        match (self.kind, self.scope) {
-            (Kind::RateLimited | Kind::UsageLimit, Scope::Model) => Some(Cools::AccountModel),
-            (Kind::RateLimited | Kind::UsageLimit, Scope::Provider) => Some(Cools::TargetLimit),
-            (Kind::RateLimited | Kind::UsageLimit, _) => Some(Cools::Account),
-            (Kind::Unauthorized, _) => Some(Cools::Credential),
+        match self.kind {
+            Kind::RateLimited | Kind::UsageLimit => Some(match self.scope {
+                Scope::Model => Cools::AccountModel,
+                Scope::Provider => Cools::TargetLimit,
+                Scope::Request | Scope::Account => Cools::Account,
+            }),
+            Kind::Unauthorized => Some(Cools::Credential),
             // What another plan has is asked of that first from now on.
-            (Kind::Forbidden, Scope::Account | Scope::Model) | (Kind::NotFound, Scope::Account) => {
-                Some(Cools::AccountModel)
-            }
-            (Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal, _) => {
+            Kind::Forbidden => match self.scope {
+                Scope::Account | Scope::Model => Some(Cools::AccountModel),
+                Scope::Request | Scope::Provider => None,
+            },
+            Kind::NotFound => match self.scope {
+                Scope::Account => Some(Cools::AccountModel),
+                Scope::Request | Scope::Model | Scope::Provider => None,
+            },
+            Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal => {
                 Some(Cools::Target)
             }
-            (Kind::Forbidden, Scope::Request | Scope::Provider) => None,
-            (Kind::NotFound, Scope::Request | Scope::Model | Scope::Provider) => None,
-            (Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType, _) => None,
-            (Kind::ContextWindow | Kind::ContentFilter | Kind::NotImplemented, _) => None,
+            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => None,
+            Kind::ContextWindow | Kind::ContentFilter | Kind::NotImplemented => None,
         }
     }
 
@@ -155,7 +163,7 @@ impl Meaning {
 
     /// Whether it is an answer, so that what the client sent may have brought it about. No connection is nobody's doing.
     pub fn is_an_answer(&self) -> bool {
-        !matches!(self.why, Some(Reason::Unreachable | Reason::SlowConnect))
+        !self.why.is_some_and(Reason::is_no_connection)
     }
 
     /// How much its answer helps the client beside those of other failures; more is better. A limit says when to come
@@ -180,7 +188,14 @@ impl Meaning {
 
     /// Whether it is one of the two limits.
     pub fn is_limit(&self) -> bool {
-        matches!(self.kind, ErrorKind::RateLimited | ErrorKind::UsageLimit)
+        use ErrorKind as Kind;
+        match self.kind {
+            Kind::RateLimited | Kind::UsageLimit => true,
+            Kind::Unauthorized | Kind::Forbidden | Kind::NotFound | Kind::NotImplemented => false,
+            Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Upstream | Kind::Internal => false,
+            Kind::InvalidRequest | Kind::PayloadTooLarge | Kind::UnsupportedMediaType => false,
+            Kind::ContextWindow | Kind::ContentFilter => false,
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Doctor {
         setup::runtime()?.block_on(async {
             report.add("gateway", gateway(&setup).await);
             let asked = setup.loaded.config.side_requests;
-            for provider in providers.by_id.values().filter(|provider| provider.enabled) {
+            for provider in providers.on() {
                 look_at(provider, &providers, asked, &mut report).await;
             }
             providers.finish_refreshes().await;

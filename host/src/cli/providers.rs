@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::AccountError;
 use bitrouter_plugin::{Origin, Refused};
-use bitrouter_route::billing_in_words;
+use bitrouter_route::billing;
 use bitrouter_route::nearest::nearest;
 use clap::Args;
 use serde::Serialize;
@@ -98,7 +98,7 @@ impl Row {
             name: description.name.clone(),
             accounts: listing.accounts().map(|account| account.label.to_string()).collect(),
             unusable: listing.faults().map(|fault| without_id(fault, &id)).collect(),
-            billing: billing_in_words(provider.billing()),
+            billing: billing::in_words(provider.billing()),
             priority: provider.priority,
             origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
             version: description.version.clone(),

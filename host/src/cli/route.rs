@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bitrouter_document::Document;
-use bitrouter_route::Addresses;
+use bitrouter_route::{Addresses, Conversation};
 use clap::Args;
+use http::HeaderMap;
 
 use super::print::{self, Table};
 use super::providers::{below, not_loaded};
@@ -52,9 +53,10 @@ pub(super) struct Route {
     components: Components,
 }
 
-/// What is asked: the addresses, the endpoint where it is known, and whether that was guessed.
+/// What is asked: the addresses, the conversation and the endpoint where they are known, and whether that was guessed.
 struct Question {
     addresses: Addresses,
+    conversation: Option<Conversation>,
     endpoint: Option<&'static Endpoint>,
     guessed: bool,
 }
@@ -68,7 +70,8 @@ impl Route {
         let question = match body {
             Some(body) => Question::of(body, self.endpoint, &providers)?,
             None => {
-                Question { addresses: self.address.unwrap_or_default().into(), endpoint: self.endpoint, guessed: false }
+                let addresses = self.address.unwrap_or_default().into();
+                Question { addresses, conversation: None, endpoint: self.endpoint, guessed: false }
             }
         };
         let explanation = question.answer(&providers);
@@ -92,16 +95,18 @@ impl Question {
         providers: &Providers,
     ) -> Result<Self, Box<dyn Error>> {
         let addresses = Addresses::take(&mut body)?.ok_or(crate::error::Error::NoModel)?;
+        let conversation = Conversation::of(&HeaderMap::new(), Some(&mut body));
         if endpoint.is_some() {
-            return Ok(Question { addresses, endpoint, guessed: false });
+            return Ok(Question { addresses, conversation, endpoint, guessed: false });
         }
-        let operations = addresses.first().map_or(&[][..], |first| providers.operations(first));
-        let endpoint = gateway::guess(&mut body, operations)?;
-        Ok(Question { addresses, endpoint, guessed: true })
+        let operations = addresses.first().map(|first| providers.operations(first)).unwrap_or_default();
+        let endpoint = gateway::guess(&mut body, &operations)?;
+        Ok(Question { addresses, conversation, endpoint, guessed: true })
     }
 
     fn answer(&self, providers: &Providers) -> Explanation {
-        let mut explanation = providers.explain(&self.addresses, self.endpoint.map(Endpoint::wanted));
+        let mut explanation =
+            providers.explain(&self.addresses, self.endpoint.map(Endpoint::wanted), self.conversation);
         explanation.endpoint = self.endpoint.map(|endpoint| endpoint.path.to_owned());
         if self.guessed {
             explanation.notes.push(match self.endpoint {
@@ -159,9 +164,16 @@ fn text(explanation: &Explanation) -> String {
         text += &table.text();
     }
     for target in &explanation.targets {
+        if let Some(choice) = &target.choice {
+            text += &format!("{}:{}: {}\n", target.provider, target.model, print::printable(choice));
+        }
         if let Some(cooling) = &target.cooling {
             text += &format!("cooling down: {}:{}: {}\n", target.provider, target.model, print::printable(cooling));
         }
+    }
+    if explanation.is_rearranged {
+        let order = print::list(&explanation.order);
+        text += &format!("now: {}\n", print::printable(&order));
     }
     for skipped in &explanation.skipped {
         let (model, why) = (print::printable(&skipped.model), print::printable(&skipped.why));
@@ -184,6 +196,7 @@ mod tests {
             model: "gpt-5".into(),
             account: Some("env".into()),
             accounts: vec!["env".into()],
+            choice: None,
             missing: None,
             billing: "pay-per-token",
             origin: "https://api.openai.com/v1".into(),

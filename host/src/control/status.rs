@@ -267,7 +267,6 @@ impl Status {
     /// Takes a picture. May read the token store, which blocks briefly.
     pub(super) fn of(app: &App, process: Process, in_force: InForce) -> Self {
         let providers = app.directory.now();
-        let on = || providers.by_id.values().filter(|provider| provider.enabled);
         let benched = |provider: &std::sync::Arc<Provider>| {
             Some(Benched { provider: provider.id().to_owned(), reason: provider.plugin.benched()? })
         };
@@ -279,9 +278,9 @@ impl Status {
             uptime_seconds: process.uptime.as_secs(),
             listening: process.listening,
             config: in_force.into(),
-            accounts: on().flat_map(|provider| accounts(provider)).collect(),
+            accounts: providers.on().flat_map(|provider| accounts(provider)).collect(),
             cooldowns: app.directory.cooldowns().list(SystemTime::now()).into_iter().map(Into::into).collect(),
-            benched: on().filter_map(benched).collect(),
+            benched: providers.on().filter_map(benched).collect(),
             refused: providers.refused.clone(),
             loading: providers.pending,
             connections: process.connections.into(),

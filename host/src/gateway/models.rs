@@ -107,11 +107,7 @@ async fn find(app: &App, name: &str) -> Result<Value, Error> {
             let provider = providers.by_id.get(&provider).filter(|provider| provider.is_active());
             provider.filter(|provider| provider.lists(&model)).map(|provider| provider.id().to_owned())
         }
-        Some(Address::Model(name)) if providers.names.find(&name).is_some() => Some(OURS.to_owned()),
-        Some(Address::Model(name)) => {
-            let listing = providers.active().into_iter().find(|provider| provider.listed(&name).is_some());
-            listing.map(|provider| provider.id().to_owned())
-        }
+        Some(Address::Model(name)) => owner(&providers, &name),
         None => None,
     };
     match owner {
@@ -122,7 +118,7 @@ async fn find(app: &App, name: &str) -> Result<Value, Error> {
 }
 
 fn address(providers: &Providers, name: &str) -> Option<Address> {
-    Address::parse(name, |id| providers.by_id.contains_key(id)).ok()
+    providers.parse(name).ok()
 }
 
 fn unknown(providers: &Providers, name: &str) -> Error {
@@ -135,13 +131,23 @@ fn unknown(providers: &Providers, name: &str) -> Error {
 /// Who owns the user's own names.
 const OURS: &str = "bitrouter";
 
-/// The user's own names, then the models of all active providers; a name that several of them serve is listed once, for
-/// the first of them. Those of a component that is not trusted are listed as what they answer to, `PROVIDER:MODEL`.
+/// Who answers a request for a name: the user's own list, or the provider that is asked first. None where nobody would.
+fn owner(providers: &Providers, name: &str) -> Option<String> {
+    match providers.names.find(name) {
+        Some(_) => Some(OURS.to_owned()),
+        None => providers.answering(name).map(|provider| provider.id().to_owned()),
+    }
+}
+
+/// The user's own names, then the models of all active providers by which a request would be answered; a name that several
+/// of them serve is listed once, for the one that is asked first. Those of a component that is not trusted are listed as
+/// what they answer to, `PROVIDER:MODEL`.
 fn listed(providers: &Providers) -> impl Iterator<Item = (String, String)> {
     let mut seen = HashSet::new();
-    let names: Vec<_> = providers.names.exact().map(|(name, _)| (name.to_owned(), OURS.to_owned())).collect();
-    let models = providers.models().into_iter().map(|model| (model.name(), model.provider));
-    names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()))
+    let names: Vec<_> = providers.names.exact().map(|(name, _)| (name.to_owned(), None)).collect();
+    let models = providers.models().into_iter().map(|model| (model.name(), (!model.trusted).then_some(model.provider)));
+    let all = names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()));
+    all.filter_map(move |(id, only)| only.or_else(|| owner(providers, &id)).map(|owner| (id, owner)))
 }
 
 fn model(id: &str, owner: &str) -> Value {

@@ -13,8 +13,8 @@ use bitrouter_contract::Scope;
 use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
 use bitrouter_plugin::contract::Failure;
-use bitrouter_route::Meaning;
 use bitrouter_route::cooldown::Reason;
+use bitrouter_route::{Candidate, Meaning};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -33,28 +33,18 @@ pub(super) struct Failed {
     pub sentence: String,
     /// Whether content had come before: then nothing else is tried.
     pub committed: bool,
-    /// Whose attempt it was; nobody's where it failed before there was one.
-    pub at: Option<At>,
+    /// What was asked; nothing where it failed before that.
+    pub asked: Option<Box<Candidate>>,
     /// What takes the account's secret out of what the client is told: a component may have put pieces of it together.
     scrubber: Option<Arc<Scrubber>>,
     reply: Reply,
 }
 
-/// Provider, account and model of an attempt.
-#[derive(Clone)]
-pub(super) struct At {
-    pub provider: Arc<str>,
-    pub account: Arc<str>,
-    pub model: Arc<str>,
-}
-
-impl At {
-    /// The record names this attempt.
-    pub(super) fn stands_in(&self, finished: &mut Finished) {
-        finished.provider = Arc::clone(&self.provider);
-        finished.account = Arc::clone(&self.account);
-        finished.model = self.model.to_string();
-    }
+/// The record names what an attempt asked.
+pub(super) fn name_in(finished: &mut Finished, asked: &Candidate) {
+    finished.provider = Arc::clone(&asked.provider);
+    finished.account = asked.account.as_ref().map_or_else(|| "".into(), |account| Arc::clone(&account.label));
+    finished.model = asked.model.to_string();
 }
 
 /// What the client would be answered.
@@ -73,7 +63,7 @@ impl From<Error> for Failed {
             meaning: error.meaning(),
             sentence: error.to_string(),
             committed: false,
-            at: None,
+            asked: None,
             scrubber: None,
             reply: Reply::Ours(Box::new(error)),
         }
@@ -105,7 +95,7 @@ impl Failed {
         meaning.ends = meaning.ends.or_else(in_headers).or_else(in_body);
         wait::tell(&mut headers, meaning.ends);
         let reply = Reply::Theirs { status, headers, body, explained: explained.cloned().map(Box::new) };
-        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
+        Failed { meaning, sentence, committed: false, asked: None, scrubber: None, reply }
     }
 
     /// What the client is told passes this scrubber last.
@@ -125,7 +115,7 @@ impl Failed {
     pub(super) fn in_stream(event: &StreamError, explained: Option<&Failure>, delivered: Delivered) -> Self {
         let (meaning, sentence) = of_event(event, explained);
         let reply = Reply::Stream(Box::new(delivered));
-        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
+        Failed { meaning, sentence, committed: false, asked: None, scrubber: None, reply }
     }
 
     /// An error event in an answer that is folded: as the answer that it would have been without a stream, in the
@@ -145,11 +135,19 @@ impl Failed {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = event.body(shape).unwrap_or_else(|| error.body(shape));
         let reply = Reply::Theirs { status, headers, body, explained: None };
-        Failed { meaning, sentence, committed: false, at: None, scrubber: None, reply }
+        Failed { meaning, sentence, committed: false, asked: None, scrubber: None, reply }
+    }
+
+    /// The one of two that tells the client more.
+    pub(super) fn or_more_useful(self, other: Option<Failed>) -> Self {
+        match other {
+            Some(other) if !self.is_more_useful_than(&other) => other,
+            Some(_) | None => self,
+        }
     }
 
     /// Whether this one tells the client more than the other.
-    pub(super) fn is_more_useful_than(&self, other: &Failed) -> bool {
+    fn is_more_useful_than(&self, other: &Failed) -> bool {
         let rank = self.meaning.usefulness().cmp(&other.meaning.usefulness());
         let now = SystemTime::now();
         let left = |failed: &Failed| failed.meaning.ends.map_or(Duration::MAX, |ends| ends.left(now));
@@ -170,8 +168,8 @@ impl Failed {
     /// The answer for the client, and the end of the record: in the upstream's own words where they are an error of the
     /// client's dialect, else written in it.
     pub(super) fn respond(self, shape: Dialect, mut finished: Box<Finished>) -> Response {
-        if let Some(at) = &self.at {
-            at.stands_in(&mut finished);
+        if let Some(asked) = &self.asked {
+            name_in(&mut finished, asked);
         }
         let error = self.written(&finished.id);
         let sentence = self.scrub(self.sentence.clone());
@@ -211,8 +209,8 @@ impl Failed {
 
     /// The failure as an event of the client's dialect, for a stream whose head has left already.
     pub(super) fn event(self, shape: Dialect, mut finished: Box<Finished>) -> Bytes {
-        if let Some(at) = &self.at {
-            at.stands_in(&mut finished);
+        if let Some(asked) = &self.asked {
+            name_in(&mut finished, asked);
         }
         finished.status = StatusCode::OK.as_u16();
         let error = self.written(&finished.id);
@@ -256,12 +254,22 @@ impl Failed {
 fn fits(status: StatusCode, kind: ErrorKind) -> bool {
     let same = match kind {
         // Of what nobody pays for, 402 says more, and no client tries it again by itself.
-        ErrorKind::UsageLimit if status == StatusCode::PAYMENT_REQUIRED => true,
-        ErrorKind::Unauthorized | ErrorKind::RateLimited | ErrorKind::UsageLimit => status == kind.status(),
-        // A server that gave up waiting: clients know it, and try again.
-        kind if kind.status() >= 500 && status == StatusCode::REQUEST_TIMEOUT => true,
-        kind if kind.status() >= 500 => status.is_server_error(),
-        _ => status.is_client_error(),
+        ErrorKind::UsageLimit => status == kind.status() || status == StatusCode::PAYMENT_REQUIRED,
+        ErrorKind::Unauthorized | ErrorKind::RateLimited => status == kind.status(),
+        // 408 is of a server that gave up waiting: clients know it, and try again.
+        ErrorKind::NotImplemented
+        | ErrorKind::Overloaded
+        | ErrorKind::Unavailable
+        | ErrorKind::Timeout
+        | ErrorKind::Upstream
+        | ErrorKind::Internal => status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT,
+        ErrorKind::InvalidRequest
+        | ErrorKind::PayloadTooLarge
+        | ErrorKind::UnsupportedMediaType
+        | ErrorKind::ContextWindow
+        | ErrorKind::ContentFilter
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound => status.is_client_error(),
     };
     same && status.canonical_reason().is_some()
 }
@@ -290,20 +298,17 @@ fn why_limited(kind: ErrorKind, status: Option<StatusCode>, failure: &Failure) -
     }
     let code = failure.code.as_deref().unwrap_or_default();
     let says = |words: &str| code.contains(words) || failure.message.to_ascii_lowercase().contains(words);
-    match status == Some(StatusCode::PAYMENT_REQUIRED) {
-        _ if says("deactivated") || says("workspace_disabled") || says("account_disabled") => Some(Reason::Deactivated),
-        true => Some(Reason::NoCredit),
-        false => CREDIT.contains(&code).then_some(Reason::NoCredit),
+    if says("deactivated") || says("workspace_disabled") || says("account_disabled") {
+        return Some(Reason::Deactivated);
     }
+    (status == Some(StatusCode::PAYMENT_REQUIRED) || CREDIT.contains(&code)).then_some(Reason::NoCredit)
 }
 
 fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, String) {
     match explained {
         Some(failure) => {
-            let kind = match error::refusal(&failure.kind) {
-                ErrorKind::Upstream => event.error.kind,
-                kind => kind,
-            };
+            let said = error::refusal(&failure.kind);
+            let kind = if said == ErrorKind::Upstream { event.error.kind } else { said };
             let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), wait::told(failure));
             (Meaning { why: why_limited(kind, None, failure), ..meaning }, super::explain::sentence(failure))
         }

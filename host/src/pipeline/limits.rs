@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bitrouter_contract::{Description, answer_headers, pattern};
 use bitrouter_credential::Scrubber;
 use bitrouter_plugin::contract::Field;
-use bitrouter_route::cooldown::Candidate;
+use bitrouter_route::Candidate;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -80,7 +80,7 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
                     tracing::debug!(provider = provider.id(), account = &**account, ?windows, "limits heard");
                     let known = &provider.learned.windows;
                     known.record(provider.id(), account, windows);
-                    let candidate = Candidate { provider: provider.id(), label: Some(account), model: "", own: None };
+                    let candidate = Candidate::new(Arc::clone(&provider.plugin.id), Some(account), "");
                     let known = known.get(provider.id(), account);
                     provider.learned.cooldowns.room(&candidate, &known, heard, SystemTime::now());
                 }

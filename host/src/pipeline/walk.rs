@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bitrouter_contract::description::Billing;
-use bitrouter_route::{By, Conversation, Journey, Leg, Own};
+use bitrouter_route::billing::{leaves_a_plan, takes_from_a_plan};
+use bitrouter_route::{By, Candidate, Conversation, Journey, Leg, Own};
 use futures_util::future::select_all;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
 use super::attempt;
 use super::deliver::Delivered;
-use super::failed::{At, Failed};
-use super::plan::{self, Payer};
+use super::failed::{self, Failed};
+use super::plan;
 use crate::app::App;
 use crate::call::{Call, CallBody};
 use crate::error::Error;
@@ -32,18 +33,17 @@ pub(super) async fn first_answer(app: &App, mut call: Box<Call>, finished: &mut 
         finished.model.clone_from(first);
     }
     let targets = plan::targets(app, &call).await?;
-    let (places, best) = plan::places(app, &mut call, &targets);
+    let (candidates, best) = plan::candidates(app, &mut call, &targets);
     let length = call.body.len();
     let body = std::mem::take(&mut call.body);
-    let journey = Journey::new(app.directory.cooldowns(), places);
+    let journey = Journey::new(app.directory.cooldowns(), candidates);
     let mut walk = Walk { journey, call: &call, targets: &targets, body, length, best, finished };
     while let Some(leg) = walk.journey.next(SystemTime::now()) {
-        let step = walk.begin(leg);
-        let attempt = walk.attempt(&step);
-        let may_hedge = !call.streaming && costs_no_plan(&targets[step.leg.place]);
+        let attempt = walk.begin(&leg);
+        let may_hedge = !call.streaming && !takes_from_a_plan(walk.billing(&leg));
         let delivered = match app.config.hedge_after.filter(|_| may_hedge) {
-            None => walk.ended(step, attempt.await),
-            Some(after) => Box::pin(walk.hedged(step, Box::pin(attempt), after)).await,
+            None => walk.ended(leg, attempt.await),
+            Some(after) => Box::pin(walk.hedged(leg, Box::pin(attempt), after)).await,
         };
         if let Some(delivered) = delivered {
             return Ok(delivered);
@@ -52,22 +52,12 @@ pub(super) async fn first_answer(app: &App, mut call: Box<Call>, finished: &mut 
     Err(walk.most_useful())
 }
 
-/// Whether a call takes nothing from a plan: a second one costs money at most.
-fn costs_no_plan(target: &Target) -> bool {
-    target.provider.billing() != Billing::Subscription
-}
-
-/// Whether what a plan pays for would cost money for each token. A slow network is no reason for that.
-fn leaves_a_plan(target: &Target, next: &Target) -> bool {
-    target.provider.billing() == Billing::Subscription && next.provider.billing() == Billing::PayPerToken
-}
-
 /// An attempt under way, where it is one of two.
 type Attempt<'c> = Pin<Box<dyn Future<Output = Result<Delivered, Failed>> + Send + 'c>>;
 
 /// A request on its way.
 struct Walk<'c> {
-    journey: Journey<'c, Payer>,
+    journey: Journey<'c>,
     call: &'c Call,
     targets: &'c [Target],
     body: CallBody,
@@ -78,72 +68,60 @@ struct Walk<'c> {
     finished: &'c mut Finished,
 }
 
-/// An attempt that has begun.
-struct Step {
-    leg: Leg<Payer>,
-    at: At,
-}
-
 impl<'c> Walk<'c> {
-    /// The record says that this is tried.
-    fn begin(&mut self, leg: Leg<Payer>) -> Step {
-        let target = &self.targets[leg.place];
-        let at = At {
-            provider: Arc::clone(&target.provider.plugin.id),
-            account: leg.account.as_ref().map_or_else(|| "".into(), |payer| payer.0.label.as_str().into()),
-            model: target.model.as_str().into(),
-        };
-        at.stands_in(self.finished);
+    fn billing(&self, leg: &Leg) -> Billing {
+        self.targets[self.journey.candidate(leg).target].provider.billing()
+    }
+
+    /// Begins an attempt; the record says that this is tried.
+    fn begin(&mut self, leg: &Leg) -> impl Future<Output = Result<Delivered, Failed>> + use<'c> {
+        let candidate = self.journey.candidate(leg);
+        failed::name_in(self.finished, candidate);
         self.finished.attempts += 1;
         self.finished.dialect_out = self.call.endpoint.dialect;
         self.finished.enter(Phase::Waiting);
-        Step { leg, at }
-    }
-
-    fn attempt(&mut self, step: &Step) -> impl Future<Output = Result<Delivered, Failed>> + use<'c> {
-        let body = if self.journey.goes_on() { self.body.clone() } else { std::mem::take(&mut self.body) };
-        let label = step.leg.account.as_ref().map(|_| Arc::clone(&step.at.account));
-        let (targets, target) = (self.targets, &self.targets[step.leg.place]);
-        let may_hurry = |place: usize| !leaves_a_plan(target, &targets[place]);
+        let label = candidate.account.as_ref().map(|account| Arc::clone(&account.label));
+        let (target, targets, billing) = (&self.targets[candidate.target], self.targets, self.billing(leg));
+        let may_hurry = |target: usize| !leaves_a_plan(billing, targets[target].provider.billing());
         let patience = self.journey.has_elsewhere(may_hurry, SystemTime::now()).then_some(PATIENCE);
+        let body = if self.journey.goes_on() { self.body.clone() } else { std::mem::take(&mut self.body) };
         attempt::run(target, label, self.call, body, patience)
     }
 
     /// The answer, or what follows from the failure.
-    fn ended(&mut self, Step { leg, at }: Step, outcome: Result<Delivered, Failed>) -> Option<Delivered> {
+    fn ended(&mut self, leg: Leg, outcome: Result<Delivered, Failed>) -> Option<Delivered> {
+        let candidate = self.journey.candidate(&leg);
         let mut failed = match outcome {
             Ok(delivered) => {
-                self.journey.arrived(leg, SystemTime::now());
-                at.stands_in(self.finished);
+                failed::name_in(self.finished, candidate);
                 self.finished.enter(Phase::Answering);
+                self.journey.arrived(leg, SystemTime::now());
                 return Some(delivered);
             }
             Err(failed) => failed,
         };
-        let by = self.by(&leg);
+        let candidate = Box::new(candidate.clone());
+        let by = self.by(&candidate);
         if let Some(own) = by.own.as_ref().filter(|_| failed.meaning.upstream && failed.meaning.is_an_answer()) {
             failed.sentence += &format!(" (the request carried the client's {own})");
         }
         tracing::warn!(
             request = &*self.finished.id,
-            provider = &*at.provider,
-            account = &*at.account,
-            model = &*at.model,
+            provider = &*candidate.provider,
+            account = candidate.label().unwrap_or_default(),
+            model = &*candidate.model,
             reason = failed.sentence,
             "attempt failed"
         );
-        failed.at = Some(at);
+        failed.asked = Some(candidate);
         self.journey.failed(leg, &failed.meaning, by, failed.committed, SystemTime::now());
-        self.best = Some(match self.best.take() {
-            Some(other) if !failed.is_more_useful_than(&other) => other,
-            _ => failed,
-        });
+        self.best = Some(failed.or_more_useful(self.best.take()));
         None
     }
 
     /// Whose request this is: who holds the key, in which program and conversation, with a body of which length. Requests
     /// that differ in none of it are most likely one that is sent again.
-    fn by(&self, leg: &Leg<Payer>) -> By {
+    fn by(&self, candidate: &Candidate) -> By {
         let headers = &self.call.headers;
         let mut caller = DefaultHasher::new();
         for name in [AUTHORIZATION.as_str(), "x-api-key", USER_AGENT.as_str()] {
@@ -153,13 +131,13 @@ impl<'c> Walk<'c> {
             Some(conversation) => conversation.hash(&mut caller),
             None => self.length.hash(&mut caller),
         }
-        By { caller: caller.finish(), own: Own::of(&self.targets[leg.place].provider.forward, headers) }
+        By { caller: caller.finish(), own: Own::of(&self.targets[candidate.target].provider.forward, headers) }
     }
 
     /// Waits for an attempt, and once it has been slow for so long, for another beside it. The first answer wins, and the
     /// other attempt ends with it. None where those that ran have failed.
-    async fn hedged(&mut self, step: Step, attempt: Attempt<'c>, after: Duration) -> Option<Delivered> {
-        let mut running = vec![(step, attempt)];
+    async fn hedged(&mut self, leg: Leg, attempt: Attempt<'c>, after: Duration) -> Option<Delivered> {
+        let mut running = vec![(leg, attempt)];
         let mut slow = pin!(tokio::time::sleep(after));
         loop {
             let ended = select_all(running.iter_mut().map(|(_, attempt)| attempt));
@@ -167,16 +145,16 @@ impl<'c> Walk<'c> {
                 (outcome, index, _) = ended => (outcome, index),
                 () = &mut slow, if !slow.is_elapsed() => {
                     let targets = self.targets;
-                    if let Some(leg) = self.journey.beside(|place| costs_no_plan(&targets[place]), SystemTime::now()) {
-                        let step = self.begin(leg);
-                        let attempt = Box::pin(self.attempt(&step));
-                        running.push((step, attempt));
+                    let may = |target: usize| !takes_from_a_plan(targets[target].provider.billing());
+                    if let Some(leg) = self.journey.beside(may, SystemTime::now()) {
+                        let attempt = Box::pin(self.begin(&leg));
+                        running.push((leg, attempt));
                     }
                     continue;
                 }
             };
-            let (step, _) = running.swap_remove(index);
-            let delivered = self.ended(step, outcome);
+            let (leg, _) = running.swap_remove(index);
+            let delivered = self.ended(leg, outcome);
             if delivered.is_some() || running.is_empty() || self.journey.is_over() {
                 return delivered;
             }
@@ -185,12 +163,19 @@ impl<'c> Walk<'c> {
 
     /// What the client is told once all was tried.
     fn most_useful(self) -> Failed {
-        let passed = self.journey.first_to_end();
-        let memory = passed
-            .map(|passed| plan::from_memory(&self.targets[passed.place], self.journey.place(passed.place), passed));
+        let memory = self.journey.first_to_end().map(|passed| {
+            let candidate = &self.journey.candidates()[passed.candidate];
+            plan::from_memory(&self.targets[candidate.target], candidate, passed)
+        });
         match (memory, self.best) {
-            (Some(memory), Some(failed)) if memory.stands_in_for(&failed) => memory,
-            (_, Some(failed)) => failed,
+            (Some(memory), Some(failed)) => {
+                if memory.stands_in_for(&failed) {
+                    memory
+                } else {
+                    failed
+                }
+            }
+            (None, Some(failed)) => failed,
             (Some(memory), None) => memory,
             (None, None) => Error::Internal("no target could be tried, and nothing says why".into()).into(),
         }

@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bitrouter_contract::description::Billing;
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
-use bitrouter_route::{Cooldowns, Wanted, Windows};
+use bitrouter_route::{Cooldowns, Wanted, Windows, billing};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
@@ -243,19 +242,23 @@ impl Providers {
         Providers { by_id, refused, pending: snapshot.pending, names, snapshot: Arc::clone(snapshot) }
     }
 
-    /// Those that a bare name may find, in the order in which they are asked: by `priority`, and where that says nothing, a
-    /// plan that is paid for already before what costs money for each token.
+    /// Those that the config leaves on, in the order of their ids. Who is asked for something is among them; one that is
+    /// switched off is only ever named as that.
+    pub fn on(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.by_id.values().filter(|provider| provider.enabled)
+    }
+
+    /// Those that a bare name may find, in the order in which they are asked.
     pub fn active(&self) -> Vec<&Arc<Provider>> {
-        let mut active: Vec<_> = self.by_id.values().filter(|provider| provider.is_active()).collect();
-        let costs = |provider: &Provider| provider.plugin.description.billing == Billing::PayPerToken;
-        active.sort_by_key(|provider| (provider.priority, costs(provider), provider.id().to_owned()));
+        let mut active: Vec<_> = self.on().filter(|provider| provider.is_active()).collect();
+        // Stable: where neither says it, they stay in the order of their ids.
+        active.sort_by_key(|provider| billing::rank(provider.priority, provider.billing()));
         active
     }
 
     /// Refreshes the logins that will soon be over, of all providers that are on.
     pub async fn refresh_due(&self) {
-        let on = self.by_id.values().filter(|provider| provider.enabled);
-        futures_util::future::join_all(on.map(|provider| provider.accounts.refresh_due())).await;
+        futures_util::future::join_all(self.on().map(|provider| provider.accounts.refresh_due())).await;
     }
 
     /// Waits until no refresh is under way.
@@ -283,14 +286,13 @@ impl Providers {
         trusted.into_iter().chain(others).flat_map(of).collect()
     }
 
-    /// The operations that a model is listed with, of the first provider that lists it; none where nothing is said.
-    pub fn operations(&self, address: &str) -> &[String] {
-        let model = self.parse(address).map_or_else(|_| address.to_owned(), |address| address.model().to_owned());
-        let listing = self.by_id.values().find_map(|provider| {
-            let id = provider.listed(&model)?;
-            provider.plugin.description.models.iter().find(|known| known.id == id)
-        });
-        listing.map_or(&[], |model| model.operations.as_slice())
+    /// The operations that the model of an address is listed with, by the first provider that would be asked for it; none
+    /// where nothing is said.
+    pub fn operations(&self, address: &str) -> Vec<String> {
+        let decided = self.decide(&[address.to_owned()], None, &mut Vec::new());
+        let target = decided.ok().and_then(|(targets, _)| targets.into_iter().next());
+        let listed = target.and_then(|target| target.provider.entry(&target.model));
+        listed.map(|listed| listed.operations).unwrap_or_default()
     }
 
     /// The active providers that do what an endpoint wants.

@@ -1,16 +1,16 @@
 //! The routing decision in words, without sending anything: what `bitrouter route` prints.
 //!
-//! The decision is the one that requests get; only the words are made here.
+//! The decision is the one that requests get, and so is the look ahead at what they would try; only the words are made here.
 
 use std::time::SystemTime;
 
 use bitrouter_files::Timestamp;
-use bitrouter_route::cooldown::Candidate;
+use bitrouter_route::choice::Unasked;
 use bitrouter_route::nearest::nearest_of_all;
-use bitrouter_route::{Skipped, Wanted};
+use bitrouter_route::{Candidate, Conversation, Cooldowns, Journey, Skipped, Wanted, Why, Window, billing};
 use serde::Serialize;
 
-use super::{Providers, Target};
+use super::{Providers, Target, choose};
 
 /// What addresses lead to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,6 +23,12 @@ pub struct Explanation {
     pub endpoint: Option<String>,
     /// Where requests would go, in order.
     pub targets: Vec<ExplainedTarget>,
+    /// What a request would try now, one after the other while all fail, as `PROVIDER@LABEL:MODEL`: without what cools down,
+    /// and with what is asked after all others at the end.
+    pub order: Vec<String>,
+    /// Whether that is another order than the one of the targets and their accounts.
+    #[serde(skip)]
+    pub is_rearranged: bool,
     /// What is passed over, and why.
     pub skipped: Vec<ExplainedSkip>,
     /// What is worth knowing.
@@ -42,6 +48,8 @@ pub struct ExplainedTarget {
     pub account: Option<String>,
     /// The labels of all accounts that may be used, in order.
     pub accounts: Vec<String>,
+    /// Why in this order, where it is not that of their labels.
+    pub choice: Option<String>,
     /// Why no account can be used.
     pub missing: Option<String>,
     /// How a call is paid for.
@@ -56,7 +64,7 @@ pub struct ExplainedTarget {
     pub translated: bool,
     /// Whether the catalogue lists the model.
     pub known: bool,
-    /// Until when it is not tried, and why, if it cools down.
+    /// Until when accounts of it are not tried, and why, if any cools down.
     pub cooling: Option<String>,
 }
 
@@ -72,14 +80,20 @@ pub struct ExplainedSkip {
 }
 
 impl Providers {
-    /// The decision for a request's addresses; without an endpoint, for any that serves them.
-    pub fn explain(&self, addresses: &[String], wanted: Option<Wanted<'_>>) -> Explanation {
+    /// The decision for a request's addresses; without an endpoint, for any that serves them, and without a conversation, for
+    /// one that belongs to none.
+    pub fn explain(
+        &self,
+        addresses: &[String],
+        wanted: Option<Wanted<'_>>,
+        conversation: Option<Conversation>,
+    ) -> Explanation {
         let mut explanation =
             Explanation { address: addresses.join(", "), addresses: addresses.to_vec(), ..Explanation::default() };
         let mut skipped = Vec::new();
         match self.decide(addresses, wanted, &mut skipped) {
             Ok((targets, error)) => {
-                explanation.targets(&targets, wanted);
+                explanation.targets(&targets, wanted, conversation, &mut skipped);
                 explanation.problem = error.map(|error| error.to_string()).or(explanation.problem.take());
             }
             Err(error) => explanation.problem = Some(error.to_string()),
@@ -90,17 +104,46 @@ impl Providers {
 }
 
 impl Explanation {
-    fn targets(&mut self, targets: &[Target], wanted: Option<Wanted<'_>>) {
-        let mut answers = false;
+    fn targets(
+        &mut self,
+        targets: &[Target],
+        wanted: Option<Wanted<'_>>,
+        conversation: Option<Conversation>,
+        skipped: &mut Vec<Skipped>,
+    ) {
+        let windows = |id: &str, label: &str| windows(targets, id, label);
+        let choice = choose(targets, windows, || conversation);
+        let cooldowns =
+            targets.first().map_or_else(Cooldowns::default, |target| target.provider.learned.cooldowns.clone());
+        let (candidates, now) = (&choice.candidates, SystemTime::now());
+        let order = Journey::ahead(&cooldowns, candidates, now);
+        self.is_rearranged = !order.iter().copied().eq(0..candidates.len());
+        self.order = order.into_iter().map(|index| candidates[index].to_string()).collect();
+        let mut unasked = choice.unasked.iter().peekable();
         let mut lacking = Vec::new();
-        for target in targets {
-            let (accounts, missing) = accounts(target);
-            let mut explained = explain_target(target, wanted, accounts);
-            match missing {
-                None => answers = true,
-                Some(sentence) => {
+        for (index, target) in targets.iter().enumerate() {
+            let mut explained = explain_target(target, wanted);
+            match unasked.next_if(|(unasked, _)| *unasked == index).map(|(_, why)| why) {
+                Some(Unasked::Behind(unpaid)) => {
+                    let before = &targets[*unpaid];
+                    skipped.push(Skipped {
+                        provider: explained.provider,
+                        model: explained.model,
+                        why: Why::Behind(format!("{}:{}", before.provider.id(), before.model)),
+                    });
+                    continue;
+                }
+                Some(Unasked::Unpaid(sentence)) => {
                     lacking.push(sentence.clone());
-                    explained.missing = Some(sentence);
+                    explained.missing = Some(sentence.clone());
+                }
+                None => {
+                    let labels: Vec<&str> = choice.accounts(index).filter_map(Candidate::label).collect();
+                    let of_account = |label: &str| windows(target.provider.id(), label);
+                    explained.choice = target.provider.strategy.said(&labels, of_account, conversation.is_some());
+                    explained.account = labels.first().map(|label| (*label).to_owned());
+                    explained.accounts = labels.into_iter().map(str::to_owned).collect();
+                    explained.cooling = cooling(choice.accounts(index), &cooldowns, now);
                 }
             }
             if !target.provider.plugin.trusted {
@@ -110,11 +153,31 @@ impl Explanation {
             }
             self.targets.push(explained);
         }
-        match answers {
-            true => self.notes.extend(lacking),
-            false => self.problem = Some(lacking.join(". ")),
+        match choice.candidates.is_empty() {
+            true => self.problem = Some(lacking.join(". ")),
+            false => self.notes.extend(lacking),
         }
     }
+}
+
+/// What is known of an account's limits. All providers know the same.
+fn windows(targets: &[Target], provider: &str, label: &str) -> Vec<Window> {
+    targets.first().map(|target| target.provider.learned.windows.get(provider, label)).unwrap_or_default()
+}
+
+/// Why candidates are left alone, and until when: limits are known without a running gateway, too.
+fn cooling<'a>(
+    candidates: impl Iterator<Item = &'a Candidate>,
+    cooldowns: &Cooldowns,
+    now: SystemTime,
+) -> Option<String> {
+    let said = candidates.filter_map(|candidate| {
+        let (until, reason) = cooldowns.peek(candidate, now)?;
+        let label = candidate.label().map(|label| format!(" ({label})")).unwrap_or_default();
+        Some(format!("{reason}, until {}{label}", Timestamp::from(until)))
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// What is worth knowing of a component that nobody accepted.
@@ -139,50 +202,26 @@ fn unlisted(target: &Target) -> Vec<String> {
     notes
 }
 
-/// Why the target's first account is left alone, and until when: limits are known without a running gateway, too.
-fn cooling(target: &Target, label: Option<&str>) -> Option<String> {
-    let candidate = Candidate { provider: target.provider.id(), label, model: &target.model, own: None };
-    let (until, reason) = target.provider.learned.cooldowns.peek(&candidate, SystemTime::now())?;
-    Some(format!("{reason}, until {}", Timestamp::from(until)))
-}
-
-fn explain_target(target: &Target, wanted: Option<Wanted<'_>>, accounts: Vec<String>) -> ExplainedTarget {
+fn explain_target(target: &Target, wanted: Option<Wanted<'_>>) -> ExplainedTarget {
     let provider = &target.provider;
     let listed = provider.entry(&target.model);
     let usual = listed.as_ref().and_then(|model| model.operations.first()).map_or("generate", String::as_str);
     let operation = wanted.map_or(usual, |wanted| wanted.operation);
-    let label = accounts.first().map(String::as_str);
     ExplainedTarget {
-        cooling: cooling(target, label),
         provider: provider.id().to_owned(),
         model: target.model.clone(),
-        account: accounts.first().cloned(),
-        accounts,
+        account: None,
+        accounts: Vec::new(),
+        choice: None,
         missing: None,
-        billing: bitrouter_route::billing_in_words(provider.billing()),
+        billing: billing::in_words(provider.billing()),
         origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
         dialects: provider.plugin.dialects(operation).to_vec(),
         // Every request goes up in the client's own dialect.
         dialect: wanted.map(|wanted| wanted.dialect.to_owned()),
         translated: false,
         known: listed.is_some(),
-    }
-}
-
-/// The labels of the accounts that a target may use, or what it lacks.
-fn accounts(target: &Target) -> (Vec<String>, Option<String>) {
-    let accounts = &target.provider.accounts;
-    let id = target.provider.id();
-    if !accounts.needs_credential() {
-        let named = target.label.as_ref().map(|label| {
-            format!("{id}: it needs no credential, so there is no account `{label}`. Use {id}:{}", target.model)
-        });
-        return (Vec::new(), named);
-    }
-    match accounts.select(target.label.as_deref()) {
-        Ok(credential) if target.label.is_some() => (vec![credential.label.clone()], None),
-        Ok(_) => (accounts.list().accounts().map(|credential| credential.label.clone()).collect(), None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        cooling: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod directory;
 mod explain;
 pub mod known;
 mod names;
+mod payers;
 mod provider;
 mod resolve;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod world;
 pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use names::Names;
+pub use payers::choose;
 pub use provider::{Listed, Provider};
 pub use resolve::Target;
 pub use unread::{Heard, Said, Unread};

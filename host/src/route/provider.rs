@@ -10,6 +10,7 @@ use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
 use bitrouter_plugin::Plugin;
+use bitrouter_route::choice::Terms;
 use bitrouter_route::nearest::nearest;
 use bitrouter_route::{Strategy, Wanted};
 use bitrouter_upstream::{Deadlines, Upstream};
@@ -150,13 +151,18 @@ impl Provider {
     }
 
     /// Whether there is a credential, or none is needed. One that is there and cannot be used counts: who has it means it.
-    pub fn has_credential(&self) -> bool {
+    fn has_credential(&self) -> bool {
         !self.accounts.needs_credential() || !self.accounts.list().is_empty()
     }
 
     /// How a call is paid for.
     pub fn billing(&self) -> Billing {
         self.plugin.description.billing
+    }
+
+    /// What matters of it among others that list the same name.
+    pub(super) fn terms(&self) -> Terms {
+        Terms { priority: self.priority, billing: self.billing(), has_credential: self.has_credential() }
     }
 
     /// Whether it does what an endpoint wants.

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use bitrouter_contract::description::Billing;
-use bitrouter_route::Wanted;
 use bitrouter_route::address::{Address, AddressError};
+use bitrouter_route::choice::{self, Named};
 use bitrouter_route::nearest::nearest;
-use bitrouter_route::{Skipped, Why};
+use bitrouter_route::{Skipped, Wanted, Why, billing};
 
-use super::{Provider, Providers};
+use super::{Provider, Providers, choose};
 use crate::error::Error;
 
 /// Who serves a request, with which of its models and accounts.
@@ -56,9 +55,30 @@ impl Providers {
         decision.end()
     }
 
-    /// Reads an address with the providers that are there, serving or not. An id that nobody accepted does not take a name
-    /// away that others list, or that the user has given: with a component `qwen3` in the folder, `qwen3:8b` is whose it was.
-    pub(super) fn parse(&self, address: &str) -> Result<Address, AddressError> {
+    /// The providers that a bare name stands for, each with its own name of the model; none where nobody who is on lists it.
+    pub(super) fn named<'a, 'n>(&'a self, name: &'n str) -> Option<Named<(&'a Arc<Provider>, &'n str)>> {
+        let listing = self.on().filter_map(|provider| Some(((provider, provider.listed(name)?), provider.terms())));
+        choice::by_name(listing.collect())
+    }
+
+    /// Whom a request for a bare name would go to, if somebody pays.
+    pub(crate) fn answering(&self, name: &str) -> Option<&Arc<Provider>> {
+        let mut chosen = self.named(name)?.chosen;
+        chosen.retain(|(provider, _)| provider.fault.is_none());
+        let target = |(provider, model): &(&Arc<Provider>, &str)| Target {
+            provider: Arc::clone(provider),
+            model: (*model).to_owned(),
+            label: None,
+        };
+        let targets: Vec<Target> = chosen.iter().map(target).collect();
+        let first = choose(&targets, |_, _| Vec::new(), || None).candidates.into_iter().next()?;
+        Some(chosen[first.target].0)
+    }
+
+    /// Reads an address with the providers that are there, serving or not: of one that is switched off this is said, and a name
+    /// that it lists becomes nobody else's. An id that nobody accepted does not take a name away that others list, or that the
+    /// user has given: with a component `qwen3` in the folder, `qwen3:8b` is whose it was.
+    pub(crate) fn parse(&self, address: &str) -> Result<Address, AddressError> {
         let read = Address::parse(address, |id| self.by_id.contains_key(id) || self.refused(id).is_some())?;
         let Address::Provider { provider, .. } = &read else { return Ok(read) };
         let believed = self.by_id.get(provider).is_some_and(|provider| provider.plugin.trusted);
@@ -73,7 +93,8 @@ impl Providers {
     pub(crate) fn unknown(&self, name: &str) -> String {
         let before = name.split([':', '@']).next().unwrap_or_default();
         if !name.contains(':') && (self.by_id.contains_key(before) || self.refused(before).is_some()) {
-            let model = self.by_id.get(before).and_then(|provider| Some(provider.catalogue().into_iter().next()?.id));
+            let provider = self.on().find(|provider| provider.id() == before);
+            let model = provider.and_then(|provider| Some(provider.catalogue().into_iter().next()?.id));
             let model = model.as_deref().unwrap_or("MODEL");
             return format!(
                 "`{name}` names a provider and no model: write one behind it, as in {name}:{model}. `bitrouter models` \
@@ -81,7 +102,7 @@ impl Providers {
             );
         }
         if name.contains(':') {
-            let near = nearest(before, self.by_id.keys().map(String::as_str), 3);
+            let near = nearest(before, self.on().map(|provider| provider.id()), 3);
             if !near.is_empty() {
                 return format!(
                     "there is no provider `{before}`, nor a model `{name}`. Nearest providers: {}",
@@ -92,7 +113,7 @@ impl Providers {
         if let Some(sentence) = self.only_by_address(name) {
             return sentence;
         }
-        let models: Vec<_> = self.by_id.values().flat_map(|provider| provider.catalogue()).collect();
+        let models: Vec<_> = self.on().flat_map(|provider| provider.catalogue()).collect();
         let models = models.iter().map(|model| model.id.as_str()).chain(self.names.exact().map(|(name, _)| name));
         let near = nearest(name, models, 3);
         let near = if near.is_empty() { String::new() } else { format!(" Nearest: {}.", near.join(", ")) };
@@ -111,7 +132,7 @@ impl Providers {
         let lists = |provider: &&Arc<Provider>| {
             !provider.plugin.trusted && provider.plugin.says.models.iter().any(|model| model.id == name)
         };
-        let provider = self.by_id.values().find(lists)?;
+        let provider = self.on().find(lists)?;
         let id = provider.id();
         Some(format!(
             "no trusted provider lists the model `{name}`. The component `{id}` says that it has it, and is reached as \
@@ -122,8 +143,8 @@ impl Providers {
 
     /// The providers that would serve such an address, or why there is none.
     fn that_serve(&self) -> String {
-        let active = self.by_id.values().filter(|provider| provider.is_active());
-        let active: Vec<&str> = active.map(|provider| provider.id()).collect();
+        let active: Vec<&str> =
+            self.on().filter(|provider| provider.is_active()).map(|provider| provider.id()).collect();
         match active.is_empty() {
             false => format!("providers are {}", active.join(", ")),
             true => "no provider is active yet. What each lacks: bitrouter providers".to_owned(),
@@ -205,46 +226,29 @@ impl<'a> Decision<'a, '_> {
         }
     }
 
-    /// Whoever lists a model, as long as that is paid for as the first of them is.
+    /// Whoever is chosen of those that list a model.
     fn bare(&mut self, name: &str) -> Result<(), Error> {
-        let mut listing: Vec<(&'a Arc<Provider>, &str)> = Vec::new();
-        let mut disabled = false;
-        for provider in self.providers.by_id.values() {
-            let Some(model) = provider.listed(name) else { continue };
-            if provider.enabled {
-                listing.push((provider, model));
-            } else {
-                disabled = true;
-                self.skip(provider.id(), model, Why::Disabled);
-            }
-        }
+        let off = self.providers.by_id.values().filter(|provider| !provider.enabled);
+        let off: Vec<_> = off.filter_map(|provider| Some((provider.id(), provider.listed(name)?))).collect();
+        off.iter().for_each(|(id, model)| self.skip(id, model, Why::Disabled));
         self.pass_over_untrusted(name);
-        if listing.is_empty() {
-            return if disabled { Ok(()) } else { Err(Error::address(self.providers.unknown(name))) };
-        }
-        listing.sort_by_key(|(provider, _)| (provider.priority, rank(provider.billing())));
-        // A credential that cannot be used is one: else a login that is over would move its requests to what costs money.
-        let (mut candidates, idle): (Vec<_>, Vec<_>) =
-            listing.into_iter().partition(|(provider, _)| provider.has_credential());
-        if candidates.is_empty() {
-            self.missing.extend(
-                idle.iter()
-                    .filter_map(|(provider, _)| provider.accounts.select(None).err().map(|error| error.to_string())),
-            );
-            candidates = idle;
-        } else {
+        let Some(Named { chosen, billing, have_credentials, passed_over }) = self.providers.named(name) else {
+            return if off.is_empty() { Err(Error::address(self.providers.unknown(name))) } else { Ok(()) };
+        };
+        if have_credentials {
             self.usable = true;
-            idle.iter().for_each(|(provider, model)| self.skip(provider.id(), model, Why::NoCredential));
+        } else {
+            let all = chosen.iter().chain(passed_over.iter().map(|(listing, _)| listing));
+            self.missing
+                .extend(all.filter_map(|(provider, _)| Some(provider.accounts.select(None).err()?.to_string())));
         }
-        let class = candidates[0].0.billing();
-        if self.providers.pending > 0 && class != Billing::Subscription {
+        passed_over.into_iter().for_each(|((provider, model), why)| self.skip(provider.id(), model, why));
+        if self.providers.pending > 0 && !billing::takes_from_a_plan(billing) {
             // A plan may be among those that are still being compiled.
             return Err(Error::Compiling);
         }
-        for (provider, model) in candidates {
-            if provider.billing() != class {
-                self.skip(provider.id(), model, Why::Money { costs: provider.billing(), chosen: class });
-            } else if self.fits(provider, model) {
+        for (provider, model) in chosen {
+            if self.fits(provider, model) {
                 self.push(Target { provider: Arc::clone(provider), model: model.to_owned(), label: None });
             }
         }
@@ -254,7 +258,7 @@ impl<'a> Decision<'a, '_> {
     /// Notes who says that it lists a model and is not believed.
     fn pass_over_untrusted(&mut self, name: &str) {
         let providers = self.providers;
-        for provider in providers.by_id.values().filter(|provider| !provider.plugin.trusted && provider.enabled) {
+        for provider in providers.on().filter(|provider| !provider.plugin.trusted) {
             let says = &provider.plugin.says;
             let with_vendor = says.vendor.as_deref().and_then(|vendor| name.strip_prefix(vendor)?.strip_prefix('/'));
             if says.models.iter().any(|model| model.id == name || Some(&*model.id) == with_vendor) {
@@ -294,25 +298,12 @@ impl<'a> Decision<'a, '_> {
         if !self.targets.is_empty() {
             return Ok((self.targets, None));
         }
-        // What costs money was passed over because of another, which is the one to name.
-        let told = self
-            .skipped
-            .iter()
-            .find(|skipped| !matches!(skipped.why, Why::Money { .. } | Why::NoCredential | Why::NotTrusted(_)));
+        let told = self.skipped.iter().find(|skipped| skipped.why.is_the_error());
         let served_by = || self.wanted.map_or_else(Vec::new, |wanted| self.providers.serving(wanted));
         Err(match told.cloned() {
             Some(skipped) => error_of(skipped, served_by()),
             None => Error::Internal("no target was found and nothing says why".to_owned()),
         })
-    }
-}
-
-/// What is paid for already comes before what costs nothing, and both before what costs money.
-fn rank(billing: Billing) -> u8 {
-    match billing {
-        Billing::Subscription => 0,
-        Billing::Free => 1,
-        Billing::PayPerToken => 2,
     }
 }
 
@@ -329,7 +320,7 @@ fn error_of(skipped: Skipped, served_by: Vec<String>) -> Error {
             let reason = format!("providers.{provider} in bitrouter.yaml: {fault}");
             Error::NotServing { provider, reason }
         }
-        why @ (Why::Refused(_) | Why::NoCredential | Why::NotTrusted(_) | Why::Money { .. }) => {
+        why @ (Why::Refused(_) | Why::NoCredential | Why::NotTrusted(_) | Why::Money { .. } | Why::Behind(_)) => {
             Error::NotServing { provider, reason: why.to_string() }
         }
     }
@@ -337,10 +328,8 @@ fn error_of(skipped: Skipped, served_by: Vec<String>) -> Error {
 
 /// Says in which entry or list a wrong address stands.
 fn within(error: Error, place: &str, param: &'static str) -> Error {
-    match error {
-        Error::Address { message, .. } => Error::Address { message: format!("{place}: {message}"), param },
-        other => other,
-    }
+    let Error::Address { message, .. } = error else { return error };
+    Error::Address { message: format!("{place}: {message}"), param }
 }
 
 #[cfg(test)]

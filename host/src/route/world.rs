@@ -136,7 +136,11 @@ impl World {
             self.keys.contains(provider).then(|| format!("sk-{provider}-0123456789"))
         };
         let described = |(id, billing, vendor, dialects, models): (&str, &str, Option<&str>, Value, &[&str])| {
-            let models: Vec<Value> = models.iter().map(|model| json!({ "id": model })).collect();
+            let model = |model: &&str| match *model {
+                "embed" => json!({ "id": model, "operations": ["embeddings"] }),
+                model => json!({ "id": model }),
+            };
+            let models: Vec<Value> = models.iter().map(model).collect();
             let attach = json!([{"header": "authorization", "format": "Bearer {}"}]);
             let auth = json!([{"method": "api-key", "env": [format!("{id}_KEY")], "attach": attach}]);
             let description = json!({

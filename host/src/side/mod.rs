@@ -90,7 +90,7 @@ pub async fn ask_now(providers: &Providers, kind: SideKind, only: Option<&str>) 
 
 /// The providers that a client could be answered by.
 fn serving(providers: &Providers) -> impl Iterator<Item = &Arc<Provider>> {
-    providers.by_id.values().filter(|provider| provider.enabled && provider.fault.is_none())
+    providers.on().filter(|provider| provider.fault.is_none())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What holds whatever happens: random failures, successes, waits and clocks that are set back, against the promise.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
@@ -8,13 +9,15 @@ use proptest::prelude::*;
 use super::reason::ALL;
 use super::{Admission, Candidate, Cooldowns, Cooling, LastResort, Probe, Reason, Subject};
 
-const CANDIDATES: [Candidate<'_>; 5] = [
-    Candidate { provider: "a", label: Some("x"), model: "m", own: None },
-    Candidate { provider: "a", label: Some("x"), model: "n", own: None },
-    Candidate { provider: "a", label: Some("y"), model: "m", own: None },
-    Candidate { provider: "b", label: None, model: "m", own: None },
-    Candidate { provider: "c", label: Some("x"), model: "m", own: None },
-];
+static CANDIDATES: LazyLock<[Candidate; 5]> = LazyLock::new(|| {
+    [
+        Candidate::new("a", Some("x"), "m"),
+        Candidate::new("a", Some("x"), "n"),
+        Candidate::new("a", Some("y"), "m"),
+        Candidate::new("b", None, "m"),
+        Candidate::new("c", Some("x"), "m"),
+    ]
+});
 
 /// The longest that anything may cool, and a second.
 const LONGEST: Duration = Duration::from_secs(8 * 24 * 3600 + 1);
@@ -49,7 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-fn subject(candidate: &Candidate<'_>, width: usize) -> Subject {
+fn subject(candidate: &Candidate, width: usize) -> Subject {
     match width {
         0 => candidate.as_account(),
         1 => candidate.as_model_of_account(),
@@ -118,7 +121,7 @@ proptest! {
                         prop_assert!(cooldowns.peek(&CANDIDATES[candidate], now).is_some());
                     }
                 },
-                Step::Resort => match cooldowns.last_resort(&CANDIDATES, now) {
+                Step::Resort => match cooldowns.last_resort(&CANDIDATES.each_ref(), now) {
                     Some(LastResort::Try { probe, .. }) => {
                         let cools: BTreeMap<Subject, SystemTime> =
                             cooldowns.list(now).into_iter().map(|cooling| (cooling.subject, cooling.until)).collect();
@@ -162,7 +165,7 @@ proptest! {
         }
         // Every cooldown ends by itself, probes that never come back included.
         let end = now + LONGEST + Duration::from_secs(600);
-        for candidate in &CANDIDATES {
+        for candidate in CANDIDATES.iter() {
             prop_assert!(matches!(cooldowns.admit(candidate, end), Admission::Free), "{candidate:?}");
         }
         prop_assert_eq!(cooldowns.list(end), vec![]);

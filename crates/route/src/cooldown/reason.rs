@@ -42,42 +42,60 @@ pub enum Reason {
     InFront,
 }
 
+/// What kind of reason it is: everything that treats several alike asks for this.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A limit that ends by itself.
+    Limit,
+    /// The account needs somebody who mends it.
+    Account,
+    /// This account does not have the model.
+    NoModel,
+    /// No connection was there.
+    NoConnection,
+    /// Any other outage.
+    Outage,
+}
+
 impl Reason {
-    /// Whether it is an outage: something that nobody can tell the end of, and that is found out by trying.
-    pub fn is_outage(self) -> bool {
+    fn class(self) -> Class {
         match self {
-            Reason::Overloaded
-            | Reason::Failing
-            | Reason::Unreachable
-            | Reason::SlowConnect
-            | Reason::Silent
-            | Reason::BrokeOff
-            | Reason::InFront => true,
-            Reason::RateLimited
-            | Reason::UsageLimit
-            | Reason::NoCredit
-            | Reason::Deactivated
-            | Reason::LoggedOut
-            | Reason::NotOffered
-            | Reason::NotFound => false,
+            Reason::RateLimited | Reason::UsageLimit => Class::Limit,
+            Reason::NoCredit | Reason::Deactivated | Reason::LoggedOut => Class::Account,
+            Reason::NotOffered | Reason::NotFound => Class::NoModel,
+            Reason::Unreachable | Reason::SlowConnect => Class::NoConnection,
+            Reason::Overloaded | Reason::Failing | Reason::Silent | Reason::BrokeOff | Reason::InFront => Class::Outage,
         }
     }
 
+    /// Whether it is an outage: something that nobody can tell the end of, and that is found out by trying.
+    pub fn is_outage(self) -> bool {
+        match self.class() {
+            Class::NoConnection | Class::Outage => true,
+            Class::Limit | Class::Account | Class::NoModel => false,
+        }
+    }
+
+    /// Whether no connection could be opened, which is no request's doing.
+    pub(crate) fn is_no_connection(self) -> bool {
+        self.class() == Class::NoConnection
+    }
+
     /// Whether a single request may have brought it about: one on which a backend crashes, or which a filter in front of it
-    /// refuses. That no connection could be opened is nobody's doing.
+    /// refuses.
     pub fn may_be_a_requests_own(self) -> bool {
-        self.is_outage() && !matches!(self, Reason::Unreachable | Reason::SlowConnect)
+        self.class() == Class::Outage
     }
 
     /// Whether it is only asked after all others, and kept from nobody.
     pub(super) fn only_puts_off(self) -> bool {
-        matches!(self, Reason::NotOffered | Reason::NotFound)
+        self.class() == Class::NoModel
     }
 
     /// Whether it is a limit, which fresh quota headers can lift. Only limits outlive the gateway: everything else is
     /// found out anew at the first request, and a restart may well be what mends it (a new key, a network that is back).
     pub fn is_limit(self) -> bool {
-        matches!(self, Reason::RateLimited | Reason::UsageLimit)
+        self.class() == Class::Limit
     }
 
     /// How long the first one lasts where the provider tells no end. It doubles while it goes on.
@@ -114,7 +132,19 @@ impl Reason {
         match self {
             // The longest window that is known has a week; a day is for clocks that differ.
             Reason::UsageLimit => 8 * 24 * HOUR,
-            _ => self.doubled_most(),
+            Reason::RateLimited
+            | Reason::NoCredit
+            | Reason::Deactivated
+            | Reason::LoggedOut
+            | Reason::NotOffered
+            | Reason::NotFound
+            | Reason::Overloaded
+            | Reason::Failing
+            | Reason::Unreachable
+            | Reason::SlowConnect
+            | Reason::Silent
+            | Reason::BrokeOff
+            | Reason::InFront => self.doubled_most(),
         }
     }
 

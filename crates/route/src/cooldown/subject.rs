@@ -1,27 +1,13 @@
-//! What cools down, and what may be tried: an account, a model of an account, a target, or a whole provider.
-//! Both read like addresses. A provider that needs no credential has no accounts, so there its account is the provider.
+//! What cools down: an account, a model of an account, a target, or a whole provider. It reads like an address. A provider that needs no credential has no accounts, so there its account is the provider.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::Own;
+use crate::{Candidate, Own};
 
 /// The longest name of a model that is remembered, in bytes. Names come from clients; no provider has one of this length.
 pub(super) const LONGEST_MODEL: usize = 256;
-
-/// Whom a request would go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Candidate<'a> {
-    /// The provider's id.
-    pub provider: &'a str,
-    /// The account's label; none where the provider needs no credential.
-    pub label: Option<&'a str>,
-    /// The provider's own name of the model.
-    pub model: &'a str,
-    /// The headers of the client's own that would go along.
-    pub own: Option<&'a Own>,
-}
 
 /// What cools down: everything of a provider that has this label and this model, where they are given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,35 +24,35 @@ pub struct Subject {
     pub own: Option<Own>,
 }
 
-impl Candidate<'_> {
+impl Candidate {
     /// Its provider, with all accounts and models.
     pub fn as_provider(&self) -> Subject {
-        Subject { provider: self.provider.to_owned(), label: None, model: None, own: None }
+        Subject { provider: self.provider.to_string(), label: None, model: None, own: None }
     }
 
     /// Its account, with all models.
     pub fn as_account(&self) -> Subject {
-        Subject { label: self.label.map(str::to_owned), ..self.as_provider() }
+        Subject { label: self.label().map(str::to_owned), ..self.as_provider() }
     }
 
     /// Its model at its provider, with all accounts: a target.
     pub fn as_target(&self) -> Subject {
-        Subject { model: Some(self.model.to_owned()), ..self.as_provider() }
+        Subject { model: Some(self.model.to_string()), ..self.as_provider() }
     }
 
     /// Its model as its account has it.
     pub fn as_model_of_account(&self) -> Subject {
-        Subject { model: Some(self.model.to_owned()), ..self.as_account() }
+        Subject { model: Some(self.model.to_string()), ..self.as_account() }
     }
 }
 
 impl Subject {
     /// Whether a request to the candidate is a request to this.
-    pub fn covers(&self, candidate: &Candidate<'_>) -> bool {
-        self.provider == candidate.provider
-            && self.label.as_deref().is_none_or(|label| candidate.label == Some(label))
-            && self.model.as_deref().is_none_or(|model| candidate.model == model)
-            && self.own.as_ref().is_none_or(|own| candidate.own == Some(own))
+    pub fn covers(&self, candidate: &Candidate) -> bool {
+        *self.provider == *candidate.provider
+            && self.label.as_deref().is_none_or(|label| candidate.label() == Some(label))
+            && self.model.as_deref().is_none_or(|model| *candidate.model == *model)
+            && self.own.as_ref().is_none_or(|own| candidate.own.as_ref() == Some(own))
     }
 }
 
@@ -85,10 +71,10 @@ mod tests {
 
     #[test]
     fn a_subject_covers_what_it_names_and_reads_like_an_address() {
-        let candidate = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
-        let other_account = Candidate { label: Some("home"), ..candidate };
-        let other_model = Candidate { model: "o3", ..candidate };
-        let other_provider = Candidate { provider: "azure", ..candidate };
+        let candidate = Candidate::new("openai", Some("work"), "gpt-5");
+        let other_account = Candidate::new("openai", Some("home"), "gpt-5");
+        let other_model = Candidate::new("openai", Some("work"), "o3");
+        let other_provider = Candidate::new("azure", Some("work"), "gpt-5");
         for (subject, address, covers_other_account, covers_other_model) in [
             (candidate.as_provider(), "openai", true, true),
             (candidate.as_account(), "openai@work", false, true),
@@ -105,7 +91,7 @@ mod tests {
 
     #[test]
     fn without_accounts_the_account_is_the_provider() {
-        let candidate = Candidate { provider: "ollama", label: None, model: "qwen3:8b", own: None };
+        let candidate = Candidate::new("ollama", None, "qwen3:8b");
         assert_eq!(candidate.as_account(), candidate.as_provider());
         assert_eq!(candidate.as_model_of_account().to_string(), "ollama:qwen3:8b");
     }

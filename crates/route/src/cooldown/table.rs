@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use super::cooling::{Cooldown, Failure, Stand};
 use super::probe::Probe;
 use super::reason::Reason;
-use super::subject::{Candidate, LONGEST_MODEL, Subject};
-use super::{Admission, Cooling, LAST_RESORT_PAUSE, LastResort, Shared};
+use super::subject::{LONGEST_MODEL, Subject};
+use super::{Admission, Candidate, Cooling, LAST_RESORT_PAUSE, LastResort, Shared};
 
 /// The most that is remembered of one provider. A client that asks for names of its own invention fills no memory.
 pub(super) const MOST: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     /// None of the lists is empty.
     by_provider: BTreeMap<String, Vec<Cooldown>>,
@@ -38,7 +38,7 @@ impl Table {
         self.by_provider.values_mut().flatten().for_each(|cooldown| cooldown.bound(now));
     }
 
-    pub(crate) fn admit(&mut self, candidate: &Candidate<'_>, now: SystemTime, shared: &Arc<Shared>) -> Admission {
+    pub(crate) fn admit(&mut self, candidate: &Candidate, now: SystemTime, shared: &Arc<Shared>) -> Admission {
         if let Some((until, reason)) = self.peek(candidate, now) {
             return Admission::Cooling { until, reason };
         }
@@ -49,28 +49,28 @@ impl Table {
             return Admission::Free;
         }
         (self.probes, self.changed) = (id, true);
-        Admission::Probe(Probe::new(shared, candidate.provider, subjects, id, now))
+        Admission::Probe(Probe::new(shared, &candidate.provider, subjects, id, now))
     }
 
     /// What closes the candidate the longest, if anything does.
-    pub(crate) fn peek(&self, candidate: &Candidate<'_>, now: SystemTime) -> Option<(SystemTime, Reason)> {
+    pub(crate) fn peek(&self, candidate: &Candidate, now: SystemTime) -> Option<(SystemTime, Reason)> {
         let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
         closed.map(|cooldown| (cooldown.until.max(now), cooldown.reason)).max_by_key(|(until, _)| *until)
     }
 
-    pub(crate) fn is_asked_last(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub(crate) fn is_asked_last(&self, candidate: &Candidate, now: SystemTime) -> bool {
         let mut put_off = self.covering(candidate).filter(|cooldown| cooldown.only_puts_off());
         put_off.any(|cooldown| cooldown.stand(now) == Stand::Closed)
     }
 
     /// The client's headers because of which the candidate is closed the longest, if it is because of any.
-    pub(crate) fn closed_by_own(&self, candidate: &Candidate<'_>, now: SystemTime) -> bool {
+    pub(crate) fn closed_by_own(&self, candidate: &Candidate, now: SystemTime) -> bool {
         let closed = self.closing(candidate).filter(|cooldown| cooldown.stand(now) == Stand::Closed);
         closed.max_by_key(|cooldown| cooldown.until).is_some_and(|cooldown| cooldown.subject.own.is_some())
     }
 
     /// When the request was sent with which the credential was refused last.
-    pub(crate) fn refused_since(&self, candidate: &Candidate<'_>) -> Option<SystemTime> {
+    pub(crate) fn refused_since(&self, candidate: &Candidate) -> Option<SystemTime> {
         let mut refused = self.covering(candidate).filter(|cooldown| cooldown.reason == Reason::LoggedOut);
         refused.next().map(|cooldown| cooldown.sent)
     }
@@ -101,8 +101,8 @@ impl Table {
         self.changed |= before.is_limit() || after.is_limit();
     }
 
-    pub(crate) fn answered(&mut self, candidate: &Candidate<'_>, now: SystemTime) {
-        for cooldown in self.by_provider.get_mut(candidate.provider).into_iter().flatten() {
+    pub(crate) fn answered(&mut self, candidate: &Candidate, now: SystemTime) {
+        for cooldown in self.by_provider.get_mut(&*candidate.provider).into_iter().flatten() {
             if cooldown.reason.is_outage() && cooldown.subject.covers(candidate) {
                 cooldown.is_answered(now);
             }
@@ -114,28 +114,28 @@ impl Table {
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub(crate) fn offered(&mut self, candidate: &Candidate<'_>) {
+    pub(crate) fn offered(&mut self, candidate: &Candidate) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.only_puts_off();
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub(crate) fn room(&mut self, candidate: &Candidate<'_>, heard: SystemTime) {
+    pub(crate) fn room(&mut self, candidate: &Candidate, heard: SystemTime) {
         let is_over = |cooldown: &Cooldown| cooldown.reason.is_limit() && heard > cooldown.failed;
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
     pub(crate) fn last_resort(
         &mut self,
-        candidates: &[Candidate<'_>],
+        candidates: &[&Candidate],
         now: SystemTime,
         shared: &Arc<Shared>,
     ) -> Option<LastResort> {
-        let end = |candidate: &Candidate<'_>| {
+        let end = |candidate: &Candidate| {
             let not_over = self.closing(candidate).filter(|cooldown| cooldown.stand(now) != Stand::Over);
             let longest = not_over.max_by_key(|cooldown| cooldown.until);
             longest.map_or((now, None), |cooldown| (cooldown.until.max(now), Some(cooldown.reason)))
         };
-        let ends = candidates.iter().map(end).enumerate();
+        let ends = candidates.iter().map(|candidate| end(candidate)).enumerate();
         let (index, (until, reason)) = ends.min_by_key(|(_, (until, _))| *until)?;
         // Past its end it is not cooling: it only lets another go first where there is one.
         let ended = until <= now;
@@ -145,12 +145,12 @@ impl Table {
             return Some(LastResort::Wait { index, until, reason });
         }
         let id = self.probes + 1;
-        let candidate = &candidates[index];
+        let candidate = candidates[index];
         let tried = self.covering_mut(candidate).filter(|cooldown| !cooldown.only_puts_off());
         let tried = tried.filter(|cooldown| cooldown.stand(now) != Stand::Over);
         let subjects = tried.map(|cooldown| let_through(cooldown, id, now)).collect();
         (self.probes, self.changed) = (id, true);
-        Some(LastResort::Try { index, probe: Probe::new(shared, candidate.provider, subjects, id, now) })
+        Some(LastResort::Try { index, probe: Probe::new(shared, &candidate.provider, subjects, id, now) })
     }
 
     pub(crate) fn release(&mut self, provider: &str, id: u64) {
@@ -218,17 +218,17 @@ impl Table {
 
     /// What can keep requests away. That an account does not have the model, and what one caller alone has met, only puts
     /// it off.
-    fn closing(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {
+    fn closing(&self, candidate: &Candidate) -> impl Iterator<Item = &Cooldown> {
         self.covering(candidate).filter(|cooldown| !cooldown.only_puts_off())
     }
 
-    fn covering(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &Cooldown> {
-        let cooldowns = self.by_provider.get(candidate.provider).into_iter().flatten();
+    fn covering(&self, candidate: &Candidate) -> impl Iterator<Item = &Cooldown> {
+        let cooldowns = self.by_provider.get(&*candidate.provider).into_iter().flatten();
         cooldowns.filter(|cooldown| cooldown.subject.covers(candidate))
     }
 
-    fn covering_mut(&mut self, candidate: &Candidate<'_>) -> impl Iterator<Item = &mut Cooldown> {
-        let cooldowns = self.by_provider.get_mut(candidate.provider).into_iter().flatten();
+    fn covering_mut(&mut self, candidate: &Candidate) -> impl Iterator<Item = &mut Cooldown> {
+        let cooldowns = self.by_provider.get_mut(&*candidate.provider).into_iter().flatten();
         cooldowns.filter(|cooldown| cooldown.subject.covers(candidate))
     }
 

@@ -1,11 +1,13 @@
 //! What the promise says, sentence by sentence, at moments that the tests choose.
 
+use std::sync::LazyLock;
+
 use super::*;
 
-const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
-const HOME: Candidate<'_> = Candidate { label: Some("home"), ..WORK };
-const OTHER_MODEL: Candidate<'_> = Candidate { model: "o3", ..WORK };
-const OTHER_PROVIDER: Candidate<'_> = Candidate { provider: "azure", ..WORK };
+static WORK: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("openai", Some("work"), "gpt-5"));
+static HOME: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("openai", Some("home"), "gpt-5"));
+static OTHER_MODEL: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("openai", Some("work"), "o3"));
+static OTHER_PROVIDER: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("azure", Some("work"), "gpt-5"));
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -25,19 +27,19 @@ fn fails(cooldowns: &Cooldowns, subject: Subject, reason: Reason, told: Option<u
     cooldowns.cool(subject, reason, told.map(at), at(now), at(now));
 }
 
-fn is_free(cooldowns: &Cooldowns, candidate: &Candidate<'_>, now: u64) -> bool {
+fn is_free(cooldowns: &Cooldowns, candidate: &Candidate, now: u64) -> bool {
     matches!(cooldowns.admit(candidate, at(now)), Admission::Free)
 }
 
 /// When it ends, if it cools.
-fn cools_until(cooldowns: &Cooldowns, candidate: &Candidate<'_>, now: u64) -> Option<u64> {
+fn cools_until(cooldowns: &Cooldowns, candidate: &Candidate, now: u64) -> Option<u64> {
     match cooldowns.admit(candidate, at(now)) {
         Admission::Cooling { until, .. } => Some(since_start(until)),
         _ => None,
     }
 }
 
-fn probe(cooldowns: &Cooldowns, candidate: &Candidate<'_>, now: u64) -> Probe {
+fn probe(cooldowns: &Cooldowns, candidate: &Candidate, now: u64) -> Probe {
     match cooldowns.admit(candidate, at(now)) {
         Admission::Probe(probe) => probe,
         other => panic!("{candidate:?} at {now} s: {other:?}"),
@@ -58,7 +60,7 @@ fn what_cools_is_the_subject_and_nothing_beside_it() {
     ] {
         let cooldowns = Cooldowns::default();
         fails(&cooldowns, subject.clone(), Reason::RateLimited, None, 0);
-        let found = [WORK, HOME, OTHER_MODEL, OTHER_PROVIDER].map(|candidate| !is_free(&cooldowns, &candidate, 1));
+        let found = [&WORK, &HOME, &OTHER_MODEL, &OTHER_PROVIDER].map(|candidate| !is_free(&cooldowns, candidate, 1));
         assert_eq!(found, cooled, "{subject}");
     }
 }
@@ -88,9 +90,9 @@ fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
 fn a_model_that_an_account_lacks_closes_nothing_and_is_looked_for_again() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_model_of_account(), Reason::NotOffered, None, 0);
-    let lacks = |candidate: &Candidate<'_>, now| cooldowns.is_asked_last(candidate, at(now));
+    let lacks = |candidate: &Candidate, now| cooldowns.is_asked_last(candidate, at(now));
     assert_eq!(cools_until(&cooldowns, &WORK, 1), None);
-    assert_eq!([WORK, HOME, OTHER_MODEL].map(|candidate| lacks(&candidate, 1)), [true, false, false]);
+    assert_eq!([&WORK, &HOME, &OTHER_MODEL].map(|candidate| lacks(candidate, 1)), [true, false, false]);
     // After a minute one request looks, at its usual place.
     assert!(!lacks(&WORK, MINUTE));
     let probe = cooldowns.admit(&WORK, at(MINUTE));
@@ -289,7 +291,7 @@ fn any_request_that_works_ends_an_outage_and_no_limit() {
 #[test]
 fn an_outage_does_not_take_the_place_of_a_limit() {
     let cooldowns = Cooldowns::default();
-    let local = Candidate { provider: "ollama", label: None, model: "qwen3", own: None };
+    let local = Candidate::new("ollama", None, "qwen3");
     fails(&cooldowns, local.as_account(), Reason::RateLimited, Some(HOUR), 0);
     fails(&cooldowns, local.as_provider(), Reason::Failing, None, 1);
     assert_eq!(cools_until(&cooldowns, &local, 2), Some(HOUR));
@@ -334,7 +336,7 @@ fn where_all_cool_the_first_to_end_is_tried_one_at_a_time_and_one_each_ten_secon
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(DAY), 0);
     fails(&cooldowns, HOME.as_account(), Reason::UsageLimit, Some(HOUR), 0);
-    let candidates = [WORK, HOME];
+    let candidates: [&Candidate; 2] = [&WORK, &HOME];
     let resort = |now| cooldowns.last_resort(&candidates, at(now)).unwrap();
     let tried = |now| match resort(now) {
         LastResort::Try { index, probe } => (index, probe),
@@ -358,7 +360,7 @@ fn the_last_resort_keeps_its_pace_whichever_ends_first() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(2 * HOUR), 0);
     fails(&cooldowns, HOME.as_account(), Reason::UsageLimit, Some(HOUR), 0);
-    let resort = |now| cooldowns.last_resort(&[WORK, HOME], at(now));
+    let resort = |now| cooldowns.last_resort(&[&WORK, &HOME], at(now));
     assert!(matches!(resort(1), Some(LastResort::Try { index: 1, .. })));
     fails(&cooldowns, HOME.as_account(), Reason::UsageLimit, Some(DAY), 2);
     assert!(matches!(resort(3), Some(LastResort::Wait { index: 0, .. })), "its try was another's, and yet a try");
@@ -370,7 +372,7 @@ fn the_last_resort_keeps_its_pace_whichever_ends_first() {
 fn no_probe_follows_a_last_resort_within_ten_seconds() {
     let cooldowns = Cooldowns::default();
     fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(HOUR), 0);
-    assert!(matches!(cooldowns.last_resort(&[WORK], at(MINUTE - 5)), Some(LastResort::Try { .. })));
+    assert!(matches!(cooldowns.last_resort(&[&WORK], at(MINUTE - 5)), Some(LastResort::Try { .. })));
     assert_eq!(cools_until(&cooldowns, &WORK, MINUTE), Some(HOUR));
     drop(probe(&cooldowns, &WORK, MINUTE + 5));
 }
@@ -382,7 +384,7 @@ fn an_outage_past_its_end_keeps_nobody_back_who_has_nowhere_else_to_go() {
     let _thinks_for_long = probe(&cooldowns, &WORK, 5);
     for _ in 0..3 {
         assert!(!is_free(&cooldowns, &WORK, 6), "others go elsewhere");
-        assert!(matches!(cooldowns.last_resort(&[WORK], at(6)), Some(LastResort::Try { index: 0, .. })));
+        assert!(matches!(cooldowns.last_resort(&[&WORK], at(6)), Some(LastResort::Try { index: 0, .. })));
     }
 }
 
@@ -448,13 +450,13 @@ fn names_that_clients_invent_fill_no_memory() {
     fails(&cooldowns, WORK.as_account(), Reason::UsageLimit, Some(DAY), 0);
     for number in 0..2000 {
         let model = format!("invented-{number}");
-        fails(&cooldowns, Candidate { model: &model, ..WORK }.as_target(), Reason::Failing, None, number);
+        fails(&cooldowns, Candidate::new("openai", None, model).as_target(), Reason::Failing, None, number);
     }
     let long = "x".repeat(1000);
-    fails(&cooldowns, Candidate { model: &long, ..HOME }.as_target(), Reason::Failing, None, 2000);
+    fails(&cooldowns, Candidate::new("openai", None, &*long).as_target(), Reason::Failing, None, 2000);
     assert!(cooldowns.0.count.load(Ordering::Relaxed) <= table::MOST);
     assert!(!is_free(&cooldowns, &WORK, 10), "what ends last stays");
-    assert!(is_free(&cooldowns, &Candidate { model: &long, ..HOME }, 2000));
+    assert!(is_free(&cooldowns, &Candidate::new("openai", Some("home"), &*long), 2000));
 }
 
 #[test]

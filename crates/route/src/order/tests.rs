@@ -45,7 +45,11 @@ fn the_words_of_the_config_are_the_strategies() {
 fn failover_keeps_label_order_and_asks_for_nothing() {
     let order = Strategy::Failover.order(&LABELS, |_| unreachable!("windows do not matter"), None);
     assert_eq!(order, [0, 1, 2]);
-    assert!(!Strategy::Failover.needs_conversation() && !Strategy::Balance.needs_conversation());
+    for strategy in [Strategy::Failover, Strategy::Balance] {
+        let accounts = LABELS.map(|label| Account { label: label.into(), since: std::time::UNIX_EPOCH });
+        let order = strategy.ordered(accounts.to_vec(), |_| Vec::new(), || unreachable!("conversations do not matter"));
+        assert_eq!(order, accounts);
+    }
 }
 
 #[test]
@@ -149,4 +153,24 @@ proptest! {
         order.sort_unstable();
         prop_assert!(order.into_iter().eq(0..labels.len()));
     }
+}
+
+#[test]
+fn what_balance_and_sticky_do_is_said_and_what_is_always_so_is_not() {
+    let windows = |label: &str| match label {
+        "default" => vec![window(Some(10), Some(100.0))],
+        "home" => vec![window(Some(10), Some(80.4))],
+        _ => Vec::new(),
+    };
+    let said = |strategy: Strategy, conversation| strategy.said(&["work", "home", "default"], windows, conversation);
+    assert_eq!(said(Strategy::Failover, true), None);
+    assert_eq!(
+        said(Strategy::Balance, false).as_deref(),
+        Some(
+            "balance: next is work (0 %), the least used of the window that ends first; then home (80 %), default (used up)"
+        )
+    );
+    assert_eq!(said(Strategy::Sticky, true).as_deref(), Some("sticky: this conversation stays with work"));
+    assert!(said(Strategy::Sticky, false).unwrap().ends_with("what belongs to none goes to work"));
+    assert_eq!(Strategy::Balance.said(&["work"], windows, false), None);
 }

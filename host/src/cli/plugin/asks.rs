@@ -8,7 +8,7 @@ use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, S
 use bitrouter_contract::pattern::Pattern;
 use bitrouter_plugin::Digest;
 use bitrouter_plugin::{trust, trust::Lock};
-use bitrouter_route::billing_in_words as words;
+use bitrouter_route::billing::in_words as words;
 
 use crate::cli::print::{self, Table};
 

@@ -295,13 +295,13 @@ fn a_component_that_nobody_accepted_answers_to_its_own_id_and_to_no_name_that_ot
 
 #[test]
 fn a_component_that_nobody_accepted_is_shown_as_passed_over() {
-    let explained = with_a_greedy_component(all()).providers().explain(&["big".to_owned()], Some(RESPONSES));
+    let explained = with_a_greedy_component(all()).providers().explain(&["big".to_owned()], Some(RESPONSES), None);
     let skip = explained.skipped.iter().find(|skip| skip.provider == "aaa").unwrap();
     assert_eq!(
         (skip.model.as_str(), skip.why.as_str()),
         ("big", "not trusted, so it answers to its own id alone. To accept it: bitrouter plugin trust aaa")
     );
-    let explained = with_a_greedy_component(all()).providers().explain(&["aaa:big".to_owned()], Some(RESPONSES));
+    let explained = with_a_greedy_component(all()).providers().explain(&["aaa:big".to_owned()], Some(RESPONSES), None);
     assert!(explained.notes[0].starts_with("aaa is not trusted: it answers to aaa:MODEL alone"), "{explained:?}");
     // Nor does it count as a plan, whatever it says.
     assert_eq!(explained.targets[0].billing, "pay-per-token");
@@ -347,4 +347,68 @@ fn a_providers_name_alone_and_a_name_that_nothing_lists_say_what_to_write() {
     assert_eq!(serving(&all().disabled("plan").disabled("local")), "providers are paid, resale");
     let nobody = World::with_keys(&[]).disabled("local");
     assert_eq!(serving(&nobody), "no provider is active yet. What each lacks: bitrouter providers");
+}
+
+#[test]
+fn every_question_of_who_serves_passes_over_who_is_switched_off() {
+    let without = |id: &'static str| all().disabled(id).providers();
+    let ids = |providers: Vec<&Arc<Provider>>| -> Vec<String> {
+        providers.into_iter().map(|provider| provider.id().to_owned()).collect()
+    };
+    let operations = |providers: &Providers, address: &str| providers.operations(address).join(", ");
+    let (on, off) = (all().providers(), without("paid"));
+    for (address, said) in
+        [("embed", "embeddings"), ("paid:embed", "embeddings"), ("acme/embed", "embeddings"), ("big", "")]
+    {
+        assert_eq!(operations(&on, address), said, "{address}");
+        assert_eq!(operations(&off, address), "", "{address}");
+    }
+    let named = all().named("mine", &["paid:embed"]);
+    assert_eq!(operations(&named.providers(), "mine"), "embeddings");
+    assert_eq!(operations(&named.disabled("paid").providers(), "mine"), "");
+
+    assert_eq!(ids(on.on().collect()), ["local", "paid", "plan", "resale"]);
+    assert_eq!(ids(off.on().collect()), ["local", "plan", "resale"]);
+    assert_eq!(ids(on.active()), ["plan", "local", "paid", "resale"], "in the one order of paying");
+    assert_eq!(ids(off.active()), ["plan", "local", "resale"]);
+    assert_eq!((on.serving(RESPONSES).len(), off.serving(RESPONSES).len()), (3, 2));
+    let listed = |providers: &Providers| providers.models().iter().any(|model| model.provider == "paid");
+    assert!(listed(&on) && !listed(&off));
+
+    assert!(on.unknown("hugee").contains("Nearest: huge") && !off.unknown("hugee").contains("huge."));
+    assert!(on.unknown("pad:x").contains("Nearest providers: paid") && !off.unknown("pad:x").contains("paid"));
+    assert!(on.unknown("paid").contains("paid:big") && off.unknown("paid").contains("paid:MODEL"));
+    let greedy = with_a_greedy_component(all());
+    assert!(greedy.providers().unknown("its-own").contains("`aaa`"));
+    assert!(!greedy.disabled("aaa").providers().unknown("its-own").contains("aaa"));
+
+    // That it is there is known all the same: its address is not a model's name, and says what is wrong.
+    assert!(targets(&all().disabled("paid"), &["paid:big"], RESPONSES).contains("providers.paid.enabled"));
+    // Nor does a name that it lists become that of a component which nobody accepted.
+    let squatted = || all().disabled("local").disabled("resale").foreign("qwen3", serde_json::json!({}));
+    assert!(targets(&squatted(), &["qwen3:8b"], CHAT).starts_with("503: local: "));
+}
+
+#[test]
+fn a_model_is_listed_for_who_would_answer_it() {
+    let answering = |world: &World, name: &str| {
+        world.providers().answering(name).map_or_else(|| "nobody".to_owned(), |provider| provider.id().to_owned())
+    };
+    for (world, name, who) in [
+        (all(), "big", "plan"),
+        (all(), "acme/big", "plan"),
+        (all(), "tiny", "local"),
+        (all(), "qwen3:8b", "local"),
+        (all(), "huge", "paid"),
+        (all(), "nothing-like-it", "nobody"),
+        (all().priority("paid", 1), "big", "paid"),
+        (all().disabled("plan"), "big", "paid"),
+        (World::with_keys(&["resale"]), "big", "resale"),
+        (World::with_keys(&["resale"]), "small", "nobody"),
+        // A request is told so, and moved to nobody else.
+        (World::with_keys(&["paid"]).with_a_login_that_is_over("plan"), "big", "nobody"),
+        (all().misconfigured("plan"), "big", "nobody"),
+    ] {
+        assert_eq!(answering(&world, name), who, "{name}");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_credential::Store;
-use bitrouter_route::{Conversation, Wanted, Window};
+use bitrouter_route::{Candidate, Choice, Conversation, Wanted, Window};
 use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,7 +15,7 @@ use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
 use crate::route::known::Known;
 use crate::route::world::{plugin, write_private};
-use crate::route::{Learned, Names, Provider, Providers};
+use crate::route::{Learned, Names, Provider, Providers, choose};
 
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
 
@@ -59,35 +59,25 @@ impl Offer {
         Offer { providers: Providers { by_id, names, ..Providers::default() }, _home: home }
     }
 
-    /// The places that a request is sent to: provider, model and accounts, each in its order.
-    pub(crate) fn places(
+    /// Who is asked for a request, in order: the gateway's own choice.
+    pub(crate) fn candidates(
         &self,
         asked: &Asked,
         model: usize,
-        conversation: Option<&Conversation>,
+        conversation: Option<Conversation>,
         windows: impl Fn(usize, usize) -> Vec<Window>,
-    ) -> Vec<(usize, usize, Vec<usize>)> {
+    ) -> Vec<Candidate> {
         let targets = self.providers.targets(&asked.addresses(model, &LABELS), WANTED);
         let targets = targets.unwrap_or_else(|error| panic!("{asked:?}: {error}"));
-        let place = |target: crate::route::Target| {
-            let index = position(&PROVIDERS, target.provider.id());
-            let listing = target.provider.accounts.list();
-            let labels: Vec<String> = match &target.label {
-                Some(label) => vec![target.provider.accounts.select(Some(label)).unwrap().label.clone()],
-                None => listing.accounts().map(|credential| credential.label.clone()).collect(),
-            };
-            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-            let windows = |label: &str| windows(index, position(&LABELS, label));
-            let order = target.provider.strategy.order(&labels, windows, conversation);
-            let accounts = order.into_iter().map(|at| position(&LABELS, labels[at])).collect();
-            (index, position(&MODELS, &target.model), accounts)
-        };
-        targets.into_iter().map(place).collect()
+        let windows = |provider: &str, label: &str| windows(position(&PROVIDERS, provider), position(&LABELS, label));
+        let Choice { candidates, unasked } = choose(&targets, windows, || conversation);
+        assert_eq!(unasked, [], "{asked:?}: all of them have accounts");
+        candidates
     }
 }
 
 /// Whatever is not among the three must not be asked.
-fn position(known: &[&str], name: &str) -> usize {
+pub(crate) fn position(known: &[&str], name: &str) -> usize {
     known.iter().position(|known| *known == name).unwrap_or_else(|| panic!("`{name}` is asked"))
 }
 

@@ -2,6 +2,7 @@
 //! that, and never asks the gateway why: a cooldown that is forgotten is found here as an account that is hammered.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
 
 use bitrouter_route::cooldown::Reason;
 use bitrouter_route::{Cooldowns, Own};
@@ -102,22 +103,24 @@ impl Rules {
         }
     }
 
-    /// A request has been given its places.
-    pub(crate) fn planned(&self, asked: &Asked, model: usize, places: &[(usize, usize, Vec<usize>)]) {
-        let providers: Vec<usize> = places.iter().map(|(provider, ..)| *provider).collect();
+    /// A request has been given those that it may be sent to, in order.
+    pub(crate) fn planned(&self, asked: &Asked, model: usize, spots: &[Spot]) {
+        let of_providers: Vec<&[Spot]> = spots.chunk_by(|one, other| one.provider == other.provider).collect();
+        let providers: Vec<usize> = of_providers.iter().map(|spots| spots[0].provider).collect();
         let promised = asked.promised(self.paid_first);
         let what = format!("{asked:?} is for {promised:?} in this order, not {providers:?}");
         self.must(providers == promised, &what);
-        for (provider, of, accounts) in places {
+        for spots in of_providers {
+            let (provider, accounts) = (spots[0].provider, spots.iter().map(|spot| spot.account).collect::<Vec<_>>());
             let mut sorted = accounts.clone();
             sorted.sort_unstable();
             let every = match asked {
                 Asked::Account(_, account) => vec![*account],
                 _ => (0..LABELS.len()).collect(),
             };
-            let what = format!("{asked:?} may be paid by {every:?} of {}, not {accounts:?}", PROVIDERS[*provider]);
-            self.must(*of == model && sorted == every, &what);
-            self.must(*provider != LABEL_ORDER || sorted == *accounts, "`failover` is label order");
+            let what = format!("{asked:?} may be paid by {every:?} of {}, not {accounts:?}", PROVIDERS[provider]);
+            self.must(spots.iter().all(|spot| spot.model == model) && sorted == every, &what);
+            self.must(provider != LABEL_ORDER || sorted == accounts, "`failover` is label order");
         }
     }
 
@@ -129,7 +132,7 @@ impl Rules {
     }
 
     /// It was sent, with a credential of that time.
-    pub(crate) fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: Millis) {
+    pub(crate) fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: SystemTime) {
         let (now, choice) = (self.now, self.closed.iter().any(Option::is_none));
         let choice_said = if choice { "" } else { ", the last resort" };
         self.note(
@@ -147,7 +150,7 @@ impl Rules {
         let hopeless = self.hopeless.get(&request).is_some_and(|providers| providers.contains(&spot.provider));
         self.must(!hopeless, "where an account's failure is the provider's or the model's, the others are not tried");
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
-        if self.dead.get(&account).is_some_and(|refused| login > *refused) {
+        if self.dead.get(&account).is_some_and(|refused| login > wall(*refused)) {
             // Another credential: what was said of the last one is void.
             self.limits.remove(&account);
             self.dead.remove(&account);

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
 
-use bitrouter_route::{Conversation, Cooldowns, Window};
+use bitrouter_route::{Candidate, Conversation, Cooldowns, Window};
 use bitrouter_tests::Dice;
 use http::HeaderMap;
 
@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::offer::Offer;
 use super::rules::Rules;
 use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
-use super::walk::{Login, Walk, candidate, own};
+use super::walk::{Walk, candidate, own, spot};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -120,13 +120,10 @@ impl Simulation {
             };
             let model = usize::from(self.dice.percent(30));
             let conversation = self.dice.between(0, 40);
-            let plan = self.plan(&asked, model, conversation, now);
-            let spot = |(provider, model, accounts): &(usize, usize, Vec<Login>)| {
-                let (provider, model) = (*provider, *model);
-                accounts.iter().map(move |login| Spot { provider, account: login.account, model }).collect::<Vec<_>>()
-            };
-            let spots = plan.iter().flat_map(spot).collect();
-            let walk = Walk::new(self.cooldowns, conversation, plan);
+            let candidates = self.candidates(&asked, model, conversation);
+            let spots = candidates.iter().map(spot).collect();
+            let since = |spot: Spot| self.upstream.logged_in(spot.provider, spot.account, now);
+            let walk = Walk::new(self.cooldowns, conversation, candidates, since);
             self.told.requests += 1;
             self.requests.push(Some(Request { asked, conversation, spots, walk, answer: Answer::BadRequest }));
             self.goes_on(self.requests.len() - 1, now);
@@ -137,20 +134,15 @@ impl Simulation {
         }
     }
 
-    /// What routing makes of an address: its places, each with the provider's accounts in their order.
-    fn plan(&self, asked: &Asked, model: usize, conversation: u64, now: Millis) -> Vec<(usize, usize, Vec<Login>)> {
+    /// What routing makes of an address.
+    fn candidates(&self, asked: &Asked, model: usize, conversation: u64) -> Vec<Candidate> {
         let headers = [(http::HeaderName::from_static("session-id"), http::HeaderValue::from(conversation))];
         let conversation = Conversation::of(&HeaderMap::from_iter(headers), None);
         let windows =
             |provider: usize, account: usize| self.windows.get(&(provider, account)).cloned().unwrap_or_default();
-        let places = self.offer.places(asked, model, conversation.as_ref(), windows);
-        self.rules.planned(asked, model, &places);
-        let login =
-            |provider: usize, account: usize| Login { account, since: self.upstream.logged_in(provider, account, now) };
-        let place = |(provider, model, accounts): (usize, usize, Vec<usize>)| {
-            (provider, model, accounts.into_iter().map(|account| login(provider, account)).collect())
-        };
-        places.into_iter().map(place).collect()
+        let candidates = self.offer.candidates(asked, model, conversation, windows);
+        self.rules.planned(asked, model, &candidates.iter().map(spot).collect::<Vec<_>>());
+        candidates
     }
 
     fn goes_on(&mut self, request: usize, now: Millis) {

@@ -2,20 +2,29 @@
 
 use std::time::SystemTime;
 
-use bitrouter_route::cooldown::{Candidate, Reason};
-use bitrouter_route::journey::{Account, By, Journey, Leg, Place};
-use bitrouter_route::verdict::{Ends, Meaning};
-use bitrouter_route::{Cooldowns, Own};
+use bitrouter_route::cooldown::Reason;
+use bitrouter_route::{By, Candidate, Cooldowns, Ends, Journey, Leg, Meaning, Own};
 
 use bitrouter_contract::Scope;
 use bitrouter_contract::{Forward, Reserved};
 use bitrouter_dialect::ErrorKind;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::offer::position;
 use super::upstream::{Answer, FOREIGN, LABELS, MODELS, Millis, PROVIDERS, Spot, wall};
 
-pub(crate) fn candidate(spot: Spot, own: Option<&Own>) -> Candidate<'_> {
-    Candidate { provider: PROVIDERS[spot.provider], label: Some(LABELS[spot.account]), model: MODELS[spot.model], own }
+pub(crate) fn candidate(spot: Spot, own: Option<&Own>) -> Candidate {
+    let candidate = Candidate::new(PROVIDERS[spot.provider], Some(LABELS[spot.account]), MODELS[spot.model]);
+    Candidate { own: own.cloned(), ..candidate }
+}
+
+/// Where a candidate is.
+pub(crate) fn spot(candidate: &Candidate) -> Spot {
+    Spot {
+        provider: position(&PROVIDERS, &candidate.provider),
+        account: position(&LABELS, candidate.label().expect("all of them need one")),
+        model: position(&MODELS, &candidate.model),
+    }
 }
 
 /// The headers of its own that a conversation's client sends.
@@ -25,54 +34,37 @@ pub(crate) fn own(conversation: u64) -> Option<Own> {
     (conversation == FOREIGN).then(|| Own::of(&forward, &HeaderMap::from_iter([tenant])))?
 }
 
-/// An account with the credential that it has at this moment.
-#[derive(Clone)]
-pub(crate) struct Login {
-    pub account: usize,
-    pub since: Millis,
-}
-
-impl Account for Login {
-    fn label(&self) -> &str {
-        LABELS[self.account]
-    }
-
-    fn since(&self) -> SystemTime {
-        wall(self.since)
-    }
-}
-
 /// A request on its way.
 pub(crate) struct Walk {
-    journey: Journey<'static, Login>,
-    /// Where each place of the journey is.
-    places: Vec<(usize, usize)>,
+    journey: Journey<'static>,
     by: By,
-    leg: Option<Leg<Login>>,
+    leg: Option<Leg>,
 }
 
 impl Walk {
-    /// By place: the provider, the model, and the accounts in their order.
-    pub(crate) fn new(cooldowns: &'static Cooldowns, conversation: u64, plan: Vec<(usize, usize, Vec<Login>)>) -> Self {
+    /// `since`: when the account of a candidate came to the credential that it has at this moment.
+    pub(crate) fn new(
+        cooldowns: &'static Cooldowns,
+        conversation: u64,
+        mut candidates: Vec<Candidate>,
+        since: impl Fn(Spot) -> Millis,
+    ) -> Self {
         let by = By { caller: conversation, own: own(conversation) };
-        let places = plan.iter().map(|(provider, model, _)| (*provider, *model)).collect();
-        let place = |(provider, model, accounts): (usize, usize, Vec<Login>)| Place {
-            provider: PROVIDERS[provider].to_owned(),
-            model: MODELS[model].to_owned(),
-            accounts: accounts.into_iter().map(Some).collect(),
-            own: by.own.clone(),
-        };
-        let plan = plan.into_iter().map(place).collect();
-        Walk { journey: Journey::new(cooldowns, plan), places, by, leg: None }
+        for candidate in &mut candidates {
+            let login = wall(since(spot(candidate)));
+            candidate.account.as_mut().expect("all of them need one").since = login;
+            candidate.own.clone_from(&by.own);
+        }
+        Walk { journey: Journey::new(cooldowns, candidates), by, leg: None }
     }
 
     /// Where it goes next, and since when it has the credential for that; none where nothing is left.
-    pub(crate) fn next(&mut self, now: Millis) -> Option<(Spot, Millis)> {
+    pub(crate) fn next(&mut self, now: Millis) -> Option<(Spot, SystemTime)> {
         let leg = self.journey.next(wall(now))?;
-        let (provider, model) = self.places[leg.place];
-        let Login { account, since } = *leg.account.as_ref().expect("all of them need one");
+        let candidate = self.journey.candidate(&leg);
+        let next = (spot(candidate), candidate.account.as_ref()?.since);
         self.leg = Some(leg);
-        Some((Spot { provider, account, model }, since))
+        Some(next)
     }
 
     /// The answer to what was sent last.

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use super::super::{Admission, Candidate};
 use super::*;
 
-const WORK: Candidate<'_> = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
+static WORK: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("openai", Some("work"), "gpt-5"));
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
@@ -24,7 +25,7 @@ fn filled() -> Cooldowns {
     cooldowns.cool(WORK.as_account(), Reason::UsageLimit, day, at(0), at(0));
     cooldowns.cool(WORK.as_model_of_account(), Reason::RateLimited, Some(at(90)), at(0), at(0));
     cooldowns.cool(WORK.as_target(), Reason::Failing, None, at(0), at(0));
-    let home = Candidate { label: Some("home"), ..WORK };
+    let home = Candidate::new("openai", Some("home"), "gpt-5");
     cooldowns.cool(home.as_account(), Reason::LoggedOut, None, at(0), at(0));
     cooldowns
 }
@@ -33,7 +34,7 @@ fn filled() -> Cooldowns {
 fn limits_outlive_the_gateway_with_their_ends_and_probes_and_nothing_else_does() {
     let (_folder, path) = folder();
     let before = filled();
-    assert!(matches!(before.admit(&Candidate { model: "o3", ..WORK }, at(60)), Admission::Probe(_)));
+    assert!(matches!(before.admit(&Candidate::new("openai", Some("work"), "o3"), at(60)), Admission::Probe(_)));
     before.save(&path).unwrap();
     let after = Cooldowns::load(&path, at(61));
     let limits: Vec<_> = before.list(at(61)).into_iter().filter(|cooling| cooling.reason.is_limit()).collect();
