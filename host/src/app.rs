@@ -4,13 +4,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use bitrouter_credential::Store;
 use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
-use bitrouter_route::{Cooldowns, Windows};
+use bitrouter_route::FileState;
 
 use crate::call::{Bodies, Guard};
 use crate::config::{Config, Paths};
@@ -69,10 +68,7 @@ impl App {
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
         let store = Arc::new(Store::new(paths.token_store()).keeping(config.credentials.store));
-        let learned = Learned {
-            windows: Arc::new(Windows::kept_in(paths.windows())),
-            cooldowns: Cooldowns::load(&paths.cooldowns(), SystemTime::now()),
-        };
+        let learned = Learned::kept_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
         Ok(Arc::new(App::of(config, registry, directory)))
     }

@@ -4,9 +4,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,14 +32,12 @@ pub struct Server {
     pub listeners: Vec<TcpListener>,
     /// The connections of its clients.
     pub connections: Arc<Connections>,
-    /// The file in which cooldowns outlast it.
-    pub cooldowns: PathBuf,
 }
 
 impl Server {
     /// Serves until `stop` resolves, then lets open streams finish for as long as it said.
     pub async fn run(self, stop: impl Future<Output = Duration>) -> Stopped {
-        let Server { live, listeners, connections, cooldowns } = self;
+        let Server { live, listeners, connections } = self;
         let mut beside = JoinSet::new();
         // It has looked before the first request, for which that would be a wait.
         beside.spawn(Arc::clone(live.now().directory.store()).watch().await);
@@ -48,10 +45,10 @@ impl Server {
         beside.spawn(ask_providers(Arc::clone(&live)));
         beside.spawn(save_windows(Arc::clone(&live)));
         beside.spawn(end_unread(Arc::clone(&live)));
-        beside.spawn(keep_cooldowns(Arc::clone(&live), cooldowns.clone()));
+        beside.spawn(keep_cooldowns(Arc::clone(&live)));
         gateway::serve(listeners, Front::new(Arc::clone(&live)), connections, stop).await;
         beside.shutdown().await;
-        Stopped { app: live.now(), cooldowns }
+        Stopped { app: live.now() }
     }
 }
 
@@ -59,16 +56,15 @@ impl Server {
 #[must_use]
 pub struct Stopped {
     app: Arc<App>,
-    cooldowns: PathBuf,
 }
 
 impl Stopped {
-    /// Writes it; the error is that of the cooldowns' file.
+    /// Writes it; the error is that of the limits that were reached.
     pub async fn save(self) -> io::Result<()> {
-        let Stopped { app, cooldowns } = self;
+        let Stopped { app } = self;
         // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
-        let saved = app.directory.cooldowns().save(&cooldowns);
+        let saved = app.directory.cooldowns().exchange(SystemTime::now());
         let windows = Arc::clone(app.directory.windows());
         let _ = tokio::task::spawn_blocking(move || windows.save()).await;
         saved
@@ -119,9 +115,9 @@ async fn save_windows(live: Arc<Live>) -> Infallible {
 }
 
 /// Keeps limits that were reached for the next start.
-async fn keep_cooldowns(live: Arc<Live>, file: PathBuf) -> Infallible {
+async fn keep_cooldowns(live: Arc<Live>) -> Infallible {
     let cooldowns = live.now().directory.cooldowns().clone();
-    cooldowns.keep(&file).await
+    cooldowns.keep().await
 }
 
 fn ticks(every: Duration) -> Interval {

@@ -3,7 +3,11 @@
 #![cfg(unix)]
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 use bitrouter_tests::{Answer, Disk, Gateway, Issuer, Login, Reply, Reuse, Setup, Upstream, eventually};
 use serde_json::{Value, json};
@@ -232,4 +236,57 @@ fn what_cannot_be_stored_after_all_is_stored_as_soon_as_it_can_be() {
     ask(&gateway, "work").status(200);
     assert!(issuer.takes(&refresh_token(&setup, "work")));
     assert_eq!((issuer.refreshes("acc-1"), issuer.reuses()), (1, 0));
+}
+
+/// The time that the slowest of a hundred requests takes, after the token file has changed and what it holds was `asked` for.
+#[cfg(target_os = "linux")]
+fn p99(setup: Setup, entry: Value, asked: impl Fn() -> bool) -> Duration {
+    let gateway = setup.run();
+    let ask_in_time = || {
+        let begun = Instant::now();
+        assert_eq!(ask(&gateway, "default").code, 200, "{}", gateway.log());
+        begun.elapsed()
+    };
+    for _ in 0..50 {
+        ask_in_time();
+    }
+    let (file, mut tokens) = (gateway.setup().token_file(), gateway.tokens());
+    tokens["credentials"].as_array_mut().unwrap().push(entry);
+    let new = file.with_extension("new");
+    fs::write(&new, tokens.to_string()).unwrap();
+    fs::rename(new, file).unwrap();
+    assert!(eventually(asked));
+    let mut times: Vec<Duration> = (0..500).map(|_| ask_in_time()).collect();
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn requests_wait_for_a_keyring_that_hangs_as_little_as_for_a_file() {
+    let api = api();
+    // A bus that takes whoever comes and never says a word.
+    let folder = TempDir::new().unwrap();
+    let bus = UnixListener::bind(folder.path().join("bus")).unwrap();
+    bus.set_nonblocking(true).unwrap();
+    let address = format!("unix:path={}", folder.path().join("bus").display());
+    let issuer = Issuer::start(Reuse::Strict);
+    let setup = |store: &str| {
+        let setup = home(Gateway::start(), &issuer, &api).with("/credentials", json!({ "store": store }));
+        let setup = setup.with_key("DBUS_SESSION_BUS_ADDRESS", &address);
+        setup.logged_in("openai-codex", "default", &Login::of("acc-default"))
+    };
+    let entry = |secret: Value| {
+        let origins = json!({ "api": api.origin() });
+        json!({ "provider": "openai-codex", "label": "work", "kind": "oauth", "origins": origins, "secret": secret })
+    };
+    let file = p99(setup("file"), entry(json!({ "access_token": "canary" })), || true);
+    let name =
+        json!({ "in": "keyring", "name": "0/openai-codex@work", "revision": 1, "pieces": { "access_token": 1 } });
+    let held = std::cell::RefCell::new(Vec::new());
+    let keyring =
+        p99(setup("keyring"), entry(name), || bus.accept().map(|socket| held.borrow_mut().push(socket)).is_ok());
+    println!("p99 of requests: {file:?} with the file, {keyring:?} with a keyring that hangs");
+    // A keyring is waited for 5 s, off their way.
+    assert!(keyring < Duration::from_secs(2), "{keyring:?}");
 }

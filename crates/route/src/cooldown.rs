@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use super::{Candidate, Window};
 use cooling::Failure;
+pub use kept::Limit;
 pub use probe::Probe;
 pub use reason::Reason;
 pub use subject::Subject;
@@ -62,6 +63,7 @@ struct Shared {
     table: Mutex<Table>,
     /// Told when something changed that outlives the gateway.
     changed: Notify,
+    kept: kept::Exchange,
 }
 
 /// Whether a request may be sent.

@@ -1,18 +1,16 @@
 //! The windows of every account's limits, as its provider last told them. The pipeline records them off the client's
 //! path; commands and routing read them. `serve` has them written every few seconds, never on the way of a request.
 
-mod kept;
-
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitrouter_contract::described;
-use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
+
+use super::state::{AllWindows, RouteState};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.
 const MOST: usize = 16;
@@ -50,22 +48,20 @@ impl Window {
 }
 
 type OfAccount = BTreeMap<String, Window>;
-/// By provider and label.
-type All = BTreeMap<String, BTreeMap<String, OfAccount>>;
 
 /// The windows of all accounts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Windows {
-    told: Mutex<All>,
-    file: Option<PathBuf>,
-    /// Whether something was told that is not on disk.
+    told: Mutex<AllWindows>,
+    state: Option<Arc<dyn RouteState>>,
+    /// Whether something was told that the state does not hold.
     changed: AtomicBool,
 }
 
 impl Windows {
-    /// The windows that this file holds, which also keeps what is told from now on.
-    pub fn kept_in(file: PathBuf) -> Self {
-        Windows { told: Mutex::new(kept::load(&file)), file: Some(file), changed: AtomicBool::new(false) }
+    /// The windows that this state held, which also keeps what is told from now on.
+    pub fn kept_in(state: Arc<dyn RouteState>, windows: AllWindows) -> Self {
+        Windows { told: Mutex::new(windows), state: Some(state), changed: AtomicBool::new(false) }
     }
 
     /// Keeps what an account's provider told: each window takes the place of the one of its name.
@@ -92,32 +88,32 @@ impl Windows {
         account.into_iter().flat_map(BTreeMap::values).filter(lasts).cloned().collect()
     }
 
-    /// Writes what was told since the last time, together with what another process wrote meanwhile. Blocks; what fails is
+    /// Hands what was told since the last time to the state, and takes over what other processes did. Blocks; what fails is
     /// logged and tried again the next time.
     pub fn save(&self) {
-        let Some(file) = self.file.as_ref().filter(|_| self.changed.swap(false, Ordering::Relaxed)) else { return };
-        if let Err(error) = self.merge_into(file) {
-            self.changed.store(true, Ordering::Relaxed);
-            tracing::warn!(file = %file.display(), %error, "what is known of limits is not kept for the next start");
-        }
-    }
-
-    /// Puts what is in the file and what was told together, here and there. Of two that were told in the same second, what
-    /// this process heard stays: the file may hold what it heard before that.
-    fn merge_into(&self, file: &Path) -> io::Result<()> {
-        let _lock = PrivateFile::lock(file)?;
-        let theirs = kept::load(file);
-        let all = {
+        let Some(state) = &self.state else { return };
+        let news = self.changed.swap(false, Ordering::Relaxed);
+        // Of two that were told in the same second, what this process heard stays: the state may hold what it heard before that.
+        let exchanged = state.exchange_windows(news, &mut |kept| {
             let mut ours = lock(&self.told);
-            for (provider, accounts) in theirs {
+            for (provider, accounts) in std::mem::take(kept) {
                 for (label, windows) in accounts {
                     let account = ours.entry(provider.clone()).or_default().entry(label).or_default();
                     merge(account, windows.into_values(), |before, theirs| before < theirs);
                 }
             }
-            ours.clone()
-        };
-        kept::store(file, &all, now())
+            kept.clone_from(&ours);
+        });
+        if let Err(error) = exchanged {
+            self.changed.fetch_or(news, Ordering::Relaxed);
+            tracing::warn!(%error, "what is known of limits is not kept for the next start");
+        }
+    }
+}
+
+impl fmt::Debug for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Windows").field("told", &self.told).finish_non_exhaustive()
     }
 }
 
@@ -165,7 +161,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::FileState;
+
+    fn kept_in(file: &Path) -> Windows {
+        let state = FileState::new(file.with_file_name("cooldowns.json"), file.to_owned());
+        let windows = state.load().windows;
+        Windows::kept_in(Arc::new(state), windows)
+    }
 
     fn told(name: &str) -> described::Window {
         described::Window { name: name.into(), ..described::Window::default() }
@@ -228,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/windows.json");
         let used = |percent| vec![described::Window { used_percent: Some(percent), ..told("weekly") }];
-        let (ours, theirs) = (Windows::kept_in(file.clone()), Windows::kept_in(file.clone()));
+        let (ours, theirs) = (kept_in(&file), kept_in(&file));
         ours.save();
         assert!(!file.exists(), "nothing was told");
         let now = now();
@@ -237,10 +242,10 @@ mod tests {
         theirs.record_at("p", "a", used(20.0), now);
         theirs.record_at("p", "b", used(30.0), now);
         theirs.save();
-        assert_eq!(Windows::kept_in(file.clone()).get("p", "a")[0].used_percent, Some(20.0));
+        assert_eq!(kept_in(&file).get("p", "a")[0].used_percent, Some(20.0));
         ours.record_at("p", "c", used(40.0), now);
         ours.save();
-        let after = Windows::kept_in(file.clone());
+        let after = kept_in(&file);
         let percent = |label: &str| after.get("p", label)[0].used_percent;
         assert_eq!([percent("a"), percent("b"), percent("c")], [Some(20.0), Some(30.0), Some(40.0)]);
         assert_eq!(ours.get("p", "a")[0].used_percent, Some(20.0), "what another process heard is known here too");
@@ -255,14 +260,14 @@ mod tests {
     fn of_what_was_told_twice_in_one_second_the_last_stays_also_after_a_save() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("windows.json");
-        let windows = Windows::kept_in(file.clone());
+        let windows = kept_in(&file);
         let now = now();
         for percent in [10.0, 20.0] {
             let used = described::Window { used_percent: Some(percent), ..told("weekly") };
             windows.record_at("p", "a", vec![used], now);
             windows.save();
             assert_eq!(windows.get("p", "a")[0].used_percent, Some(percent));
-            assert_eq!(Windows::kept_in(file.clone()).get("p", "a")[0].used_percent, Some(percent));
+            assert_eq!(kept_in(&file).get("p", "a")[0].used_percent, Some(percent));
         }
     }
 
@@ -271,11 +276,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("windows.json");
         std::fs::write(&file, "{ \"version\": 1, \"accounts\": [").unwrap();
-        let windows = Windows::kept_in(file.clone());
+        let windows = kept_in(&file);
         assert_eq!(windows.get("p", "a"), []);
         windows.record("p", "a", vec![told("weekly")]);
         windows.save();
-        assert_eq!(Windows::kept_in(file).get("p", "a").len(), 1);
+        assert_eq!(kept_in(&file).get("p", "a").len(), 1);
     }
 
     #[test]

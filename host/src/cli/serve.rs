@@ -157,7 +157,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
         });
         running.now().config.server.drain
     };
-    let stopped = Server { live, listeners, connections, cooldowns: setup.paths.cooldowns() }.run(stop).await;
+    let stopped = Server { live, listeners, connections }.run(stop).await;
     // Which takes the control socket away, too: before anything that takes time, for the next gateway has one of that name.
     beside.shutdown().await;
     if let Err(error) = stopped.save().await {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
-use bitrouter_route::{Cooldowns, Wanted, Windows, billing};
+use bitrouter_route::state::Persisted;
+use bitrouter_route::{Cooldowns, RouteState, Wanted, Windows, billing};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
@@ -46,6 +47,15 @@ pub struct Learned {
     pub windows: Arc<Windows>,
     /// What is not to be asked for a while.
     pub cooldowns: Cooldowns,
+}
+
+impl Learned {
+    /// What this state has kept, and keeps from now on.
+    pub fn kept_in(state: Arc<dyn RouteState>) -> Self {
+        let Persisted { limits, windows } = state.load();
+        let cooldowns = Cooldowns::kept_in(Arc::clone(&state), &limits, SystemTime::now());
+        Learned { windows: Arc::new(Windows::kept_in(state, windows)), cooldowns }
+    }
 }
 
 /// The providers at one moment.

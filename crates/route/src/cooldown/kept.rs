@@ -1,100 +1,103 @@
-//! Limits over a restart: `cooldowns.json` in the data folder. The one file of this room that does I/O, off the path of
-//! requests. What cannot be read is ignored with a warning: at worst a limit is found out once more.
+//! Limits over a restart, and between gateways that share a state: what is handed to it, and what of it counts here. Off the
+//! path of requests.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind, Read};
-use std::path::Path;
-use std::sync::PoisonError;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bitrouter_files::{PrivateFile, Timestamp};
+use bitrouter_files::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::Cooldowns;
 use super::cooling::{Cooldown, Failure};
 use super::reason::Reason;
 use super::subject::Subject;
+use super::table::Table;
+use super::{Cooldowns, Shared};
+use crate::state::RouteState;
 
-/// The version that is written, and the only one that is read.
-const VERSION: u32 = 1;
-/// How often the file is written at most.
+/// How often limits that change are handed to the state at most.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest file that is read, in bytes. A full table of one provider has less than a tenth.
-const LONGEST: u64 = 1 << 20;
+/// How often the state is asked what others found out.
+const EXCHANGE_EVERY: Duration = Duration::from_secs(3);
 
-#[derive(Serialize, Deserialize)]
-struct File {
-    version: u32,
-    cooldowns: Vec<Entry>,
+/// One limit that was reached, as it is kept. Times are RFC 3339.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The provider's id.
+    pub provider: String,
+    /// The account's label; none where it is the provider's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The provider's own name of the model; none where it is the whole account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Why it cools down.
+    pub reason: Reason,
+    /// Since when.
+    pub since: String,
+    /// Until when.
+    pub until: String,
+    /// From when on a request may go through as a probe.
+    pub next_probe: String,
+    /// How many have.
+    pub probes: u32,
 }
 
-/// One limit. Times are RFC 3339.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    provider: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    reason: Reason,
-    since: String,
-    until: String,
-    next_probe: String,
-    probes: u32,
+/// The state, and which limits it held after the last exchange.
+#[derive(Default)]
+pub(super) struct Exchange {
+    state: Option<Arc<dyn RouteState>>,
+    held: Mutex<BTreeSet<Subject>>,
 }
 
 impl Cooldowns {
-    /// What an earlier gateway knew of limits. An end that lies unreasonably far away is bounded, one that has passed is
-    /// left out.
-    pub fn load(path: &Path, now: SystemTime) -> Self {
-        let cooldowns = Cooldowns::default();
-        let entries = match read(path) {
-            Ok(entries) => entries,
-            Err(why) => {
-                warn!("{}: {why}. It is ignored: limits are found out anew", path.display());
-                return cooldowns;
-            }
-        };
-        cooldowns.0.with(now, |table| {
-            for entry in entries {
-                match entry.cooldown(now) {
-                    Some(cooldown) if cooldown.until > now => table.put(cooldown),
-                    Some(_) => {}
-                    None => warn!("{}: an entry of {} is no limit with its times", path.display(), entry.provider),
-                }
-            }
-        });
+    /// Cooldowns whose limits are kept in this state, which held these. An end that lies unreasonably far away is bounded,
+    /// one that has passed is left out.
+    pub fn kept_in(state: Arc<dyn RouteState>, limits: &[Limit], now: SystemTime) -> Self {
+        let held = Mutex::new(limits.iter().map(Limit::subject).collect());
+        let cooldowns =
+            Cooldowns(Arc::new(Shared { kept: Exchange { state: Some(state), held }, ..Shared::default() }));
+        cooldowns.0.with(now, |table| limits.iter().for_each(|limit| table.adopt(limit, now)));
         cooldowns
     }
 
-    /// Writes what a later gateway should know. Blocks; [`Cooldowns::keep`] calls it, and the end of the gateway.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
-        let limits = self.0.table.lock().unwrap_or_else(PoisonError::into_inner).limits();
-        let file = File { version: VERSION, cooldowns: limits.iter().map(Entry::of).collect() };
-        let mut text = serde_json::to_vec_pretty(&file)?;
-        text.push(b'\n');
-        PrivateFile::replace(path, text)
+    /// Hands limits to the state for a later gateway and for others, and takes over what those found out or lifted. Blocks;
+    /// [`Cooldowns::keep`] calls it, and the end of the gateway.
+    pub fn exchange(&self, now: SystemTime) -> io::Result<()> {
+        let Exchange { state: Some(state), held } = &self.0.kept else { return Ok(()) };
+        // Held all the time, for another exchange would go by what is no more.
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holds = BTreeSet::new();
+        state.exchange_limits(&mut |theirs| {
+            let ours = self.0.with(now, |table| table.exchange(theirs, &held, now));
+            holds = ours.iter().map(Limit::subject).collect();
+            ours
+        })?;
+        *held = holds;
+        Ok(())
     }
 
-    /// Writes the file whenever something changed, at most once a second, for as long as it is polled.
-    pub async fn keep(&self, path: &Path) -> Infallible {
-        self.keep_pausing(path, async || tokio::time::sleep(PAUSE).await).await
+    /// Exchanges whenever a limit changed, at most once a second, and every few seconds, for as long as it is polled.
+    pub async fn keep(&self) -> Infallible {
+        self.keep_pausing(async || tokio::time::sleep(PAUSE).await).await
     }
 
-    /// The same, with the pause between two writes given.
-    async fn keep_pausing(&self, path: &Path, pause: impl AsyncFn()) -> Infallible {
+    /// The same, with the pause between two exchanges given.
+    async fn keep_pausing(&self, pause: impl AsyncFn()) -> Infallible {
         let mut failed = false;
         loop {
-            self.0.changed.notified().await;
-            let (cooldowns, file) = (self.clone(), path.to_owned());
-            let saved = tokio::task::spawn_blocking(move || cooldowns.save(&file)).await;
-            match saved.map_err(io::Error::other).flatten() {
+            let _ = tokio::time::timeout(EXCHANGE_EVERY, self.0.changed.notified()).await;
+            let cooldowns = self.clone();
+            let kept = tokio::task::spawn_blocking(move || cooldowns.exchange(SystemTime::now())).await;
+            match kept.map_err(io::Error::other).flatten() {
                 Ok(()) => failed = false,
                 // Said once, not each second.
                 Err(error) if !failed => {
                     failed = true;
-                    warn!("{}: cannot be written ({error}). Limits are not kept over a restart", path.display());
+                    warn!("{error}. Limits are not kept over a restart");
                 }
                 Err(_) => {}
             }
@@ -103,29 +106,37 @@ impl Cooldowns {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    let mut text = String::new();
-    match std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("cannot be read ({error})")),
+impl Table {
+    /// Takes over what the state holds and did not hold before, lifts what it held before and holds no more, and says what it
+    /// is to hold.
+    fn exchange(&mut self, theirs: &[Limit], before: &BTreeSet<Subject>, now: SystemTime) -> Vec<Limit> {
+        let holds: BTreeSet<Subject> = theirs.iter().map(Limit::subject).collect();
+        let lifted = |subject: &Subject| before.contains(subject) && !holds.contains(subject);
+        self.retain(|cooldown| !(cooldown.reason.is_limit() && lifted(&cooldown.subject)));
+        let is_new = |limit: &&Limit| !before.contains(&limit.subject());
+        theirs.iter().filter(is_new).for_each(|limit| self.adopt(limit, now));
+        self.limits().iter().map(Limit::of).collect()
     }
-    // The version first: what else a file of another version holds is not for this one to judge.
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("is not valid JSON ({error})"))?;
-    match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(version) if version == u64::from(VERSION) => {}
-        _ => return Err(format!("is not of version {VERSION}")),
+
+    fn adopt(&mut self, limit: &Limit, now: SystemTime) {
+        match limit.cooldown(now) {
+            Some(cooldown) if cooldown.until > now => self.put(cooldown),
+            Some(_) => {}
+            None => warn!("what is kept of {} is no limit with its times", limit.provider),
+        }
     }
-    let file: File = serde_json::from_value(value).map_err(|error| format!("is not as it was written ({error})"))?;
-    Ok(file.cooldowns)
 }
 
-impl Entry {
+impl Limit {
+    fn subject(&self) -> Subject {
+        let (provider, label, model) = (self.provider.clone(), self.account.clone(), self.model.clone());
+        Subject { provider, label, model, own: None }
+    }
+
     fn of(cooldown: &Cooldown) -> Self {
         let Subject { provider, label, model, own: _ } = cooldown.subject.clone();
         let text = |time| Timestamp::from(time).to_string();
-        Entry {
+        Limit {
             provider,
             account: label,
             model,
@@ -140,10 +151,8 @@ impl Entry {
     /// None if it is no limit, or a time is none.
     fn cooldown(&self, now: SystemTime) -> Option<Cooldown> {
         let (since, until, next_probe) = (time(&self.since)?, time(&self.until)?, time(&self.next_probe)?);
-        let (provider, label, model) = (self.provider.clone(), self.account.clone(), self.model.clone());
-        let subject = Subject { provider, label, model, own: None };
-        let mut cooldown =
-            Cooldown::begin(subject, Failure { reason: self.reason, told: None, by: None, sent: now }, now);
+        let failure = Failure { reason: self.reason, told: None, by: None, sent: now };
+        let mut cooldown = Cooldown::begin(self.subject(), failure, now);
         (cooldown.since, cooldown.until, cooldown.next_probe) = (since, until, next_probe);
         cooldown.probes = self.probes;
         cooldown.bound(now);

@@ -232,7 +232,7 @@ impl Table {
         cooldowns.filter(|cooldown| cooldown.subject.covers(candidate))
     }
 
-    fn retain(&mut self, mut stays: impl FnMut(&Cooldown) -> bool) {
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&Cooldown) -> bool) {
         let changed = &mut self.changed;
         self.by_provider.retain(|_, cooldowns| {
             cooldowns.retain(|cooldown| {

@@ -1,11 +1,12 @@
 //! What a restart brings back, and what a file cannot do.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use super::super::{Admission, Candidate};
 use super::*;
+use crate::FileState;
 
 static WORK: LazyLock<Candidate> = LazyLock::new(|| Candidate::new("openai", Some("work"), "gpt-5"));
 
@@ -19,8 +20,15 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn filled() -> Cooldowns {
-    let cooldowns = Cooldowns::default();
+/// What a gateway knows that starts now.
+fn load(path: &Path, now: SystemTime) -> Cooldowns {
+    let state = FileState::new(path.to_owned(), path.with_file_name("windows.json"));
+    let limits = state.load().limits;
+    Cooldowns::kept_in(Arc::new(state), &limits, now)
+}
+
+fn filled(path: &Path) -> Cooldowns {
+    let cooldowns = load(path, at(0));
     let day = Some(at(86_400));
     cooldowns.cool(WORK.as_account(), Reason::UsageLimit, day, at(0), at(0));
     cooldowns.cool(WORK.as_model_of_account(), Reason::RateLimited, Some(at(90)), at(0), at(0));
@@ -33,15 +41,15 @@ fn filled() -> Cooldowns {
 #[test]
 fn limits_outlive_the_gateway_with_their_ends_and_probes_and_nothing_else_does() {
     let (_folder, path) = folder();
-    let before = filled();
+    let before = filled(&path);
     assert!(matches!(before.admit(&Candidate::new("openai", Some("work"), "o3"), at(60)), Admission::Probe(_)));
-    before.save(&path).unwrap();
-    let after = Cooldowns::load(&path, at(61));
+    before.exchange(at(60)).unwrap();
+    let after = load(&path, at(61));
     let limits: Vec<_> = before.list(at(61)).into_iter().filter(|cooling| cooling.reason.is_limit()).collect();
     assert_eq!(limits.len(), 2);
     assert_eq!(after.list(at(61)), limits);
     assert!(matches!(after.admit(&WORK, at(61)), Admission::Cooling { until, .. } if until == at(86_400)));
-    let later = Cooldowns::load(&path, at(100)).list(at(100));
+    let later = load(&path, at(100)).list(at(100));
     assert_eq!(later.len(), 1, "what has ended meanwhile is left out");
 }
 
@@ -50,8 +58,8 @@ fn limits_outlive_the_gateway_with_their_ends_and_probes_and_nothing_else_does()
 fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = folder();
-    filled().save(&path).unwrap();
-    filled().save(&path).unwrap();
+    filled(&path).exchange(at(0)).unwrap();
+    filled(&path).exchange(at(0)).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
@@ -61,9 +69,9 @@ fn the_file_is_its_owners_alone() {
 fn a_file_that_cannot_be_read_is_ignored() {
     let (_folder, path) = folder();
     fs::create_dir(path.parent().unwrap()).unwrap();
-    filled().save(&path).unwrap();
+    filled(&path).exchange(at(0)).unwrap();
     let whole = fs::read_to_string(&path).unwrap();
-    assert_eq!(Cooldowns::load(&path, at(1)).list(at(1)).len(), 2);
+    assert_eq!(load(&path, at(1)).list(at(1)).len(), 2);
     for broken in [
         String::new(),
         "[]".into(),
@@ -75,21 +83,21 @@ fn a_file_that_cannot_be_read_is_ignored() {
         format!("{}{whole}", " ".repeat(2 << 20)),
     ] {
         fs::write(&path, &broken).unwrap();
-        assert_eq!(Cooldowns::load(&path, at(1)).list(at(1)), [], "{broken}");
+        assert_eq!(load(&path, at(1)).list(at(1)), [], "{broken}");
     }
-    assert_eq!(Cooldowns::load(path.parent().unwrap(), at(1)).list(at(1)), []);
-    assert_eq!(Cooldowns::load(&path.join("none"), at(1)).list(at(1)), []);
+    assert_eq!(load(path.parent().unwrap(), at(1)).list(at(1)), []);
+    assert_eq!(load(&path.join("none"), at(1)).list(at(1)), []);
 }
 
 #[test]
 fn an_end_that_lies_unreasonably_far_away_is_bounded() {
     let (_folder, path) = folder();
-    filled().save(&path).unwrap();
+    filled(&path).exchange(at(0)).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let far = text.replace("2027-01-1", "2199-01-1");
     assert_ne!(far, text);
     fs::write(&path, far).unwrap();
-    let list = Cooldowns::load(&path, at(5)).list(at(5));
+    let list = load(&path, at(5)).list(at(5));
     assert_eq!(list.len(), 2);
     for cooling in list {
         assert_eq!(cooling.until, at(5) + cooling.reason.most());
@@ -100,26 +108,26 @@ fn an_end_that_lies_unreasonably_far_away_is_bounded() {
 #[test]
 fn an_entry_that_is_no_limit_or_has_no_time_is_left_out_and_the_others_stay() {
     let (_folder, path) = folder();
-    filled().save(&path).unwrap();
+    filled(&path).exchange(at(0)).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     for (from, to) in [("\"rate-limited\"", "\"logged-out\""), ("2027-01-15T08:01:30Z", "soon")] {
         let changed = text.replace(from, to);
         assert_ne!(changed, text);
         fs::write(&path, changed).unwrap();
-        assert_eq!(Cooldowns::load(&path, at(1)).list(at(1)).len(), 1, "{to}");
+        assert_eq!(load(&path, at(1)).list(at(1)).len(), 1, "{to}");
     }
 }
 
 #[tokio::test]
 async fn the_file_is_written_on_change_and_not_before_the_pause_is_over() {
     let (_folder, path) = folder();
-    let cooldowns = Cooldowns::default();
     let now = SystemTime::now();
+    let cooldowns = load(&path, now);
     let hour = Some(now + Duration::from_secs(3600));
-    let kept = || Cooldowns::load(&path, now).list(now).len();
+    let kept = || load(&path, now).list(now).len();
     // The keeper asks for its pause, and goes on when the test lets it.
     let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
-    let keeping = cooldowns.keep_pausing(&path, async || {
+    let keeping = cooldowns.keep_pausing(async || {
         let (over, wait) = tokio::sync::oneshot::channel::<()>();
         let _ = asks.send(over);
         let _ = wait.await;
