@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bitrouter_credential::Store;
+use bitrouter_credential::{FileStore, Store};
 use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
 use bitrouter_route::FileState;
@@ -67,7 +67,7 @@ impl App {
     /// Starts loading components; returns at once. Must be called inside a tokio runtime.
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
-        let store = Arc::new(Store::new(paths.token_store()).keeping(config.credentials.store));
+        let store = Arc::new(Store::from(FileStore::new(paths.token_store()).keeping(config.credentials.store)));
         let learned = Learned::kept_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
         Ok(Arc::new(App::of(config, registry, directory)))

@@ -25,4 +25,4 @@ pub use attach::{AttachError, Attachment};
 pub use binding::BindingError;
 pub use scrub::{ScrubStream, Scrubber, scrub_log};
 pub use source::{Credential, Source};
-pub use store::{Saved, SecretsIn, Store, StoreError};
+pub use store::{CredentialStore, FileStore, Saved, SecretsIn, Store, StoreError};

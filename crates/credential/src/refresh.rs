@@ -22,16 +22,18 @@ use thiserror::Error;
 use super::accounts::AccountError;
 use super::claims;
 use super::issuer::{Issuer, Tokens};
-use super::store::{Store, StoreError};
+use super::store::{AccountLock, Store, StoreError};
 use super::token_file::{Entry, LogInAgain, Refreshing, StoredLogin};
 use back_off::BackOff;
-use bitrouter_files::{FileLock, Reserved, Timestamp};
+use bitrouter_files::{Reserved, Timestamp};
 use clock::Clock;
 use due::Stage;
 pub(crate) use shared::cannot_be_renewed;
 
 /// How long another process may refresh an account: two exchanges with an issuer that is slow to answer.
 const PATIENCE: Duration = Duration::from_secs(75);
+/// How often an account that another process refreshes is looked at again.
+const LOCK_AGAIN: Duration = Duration::from_millis(15);
 
 /// Why a refresh was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,8 +154,8 @@ impl Refresher {
         if !wanted(&login) {
             return Ok(());
         }
-        state.may_ask(reason, &lock)?;
-        self.ask(label, &login, reason, &mut state, &lock).await
+        state.may_ask(reason, &*lock)?;
+        self.ask(label, &login, reason, &mut state, &*lock).await
     }
 
     /// One exchange with the issuer, and what follows from its answer.
@@ -163,7 +165,7 @@ impl Refresher {
         login: &StoredLogin,
         reason: Reason,
         state: &mut State,
-        lock: &FileLock,
+        lock: &dyn AccountLock,
     ) -> Result<(), RefreshError> {
         // The recorded one alone: neither a component nor a config moves a refresh token.
         let issuer = login.origin(&self.oauth.origin);
@@ -174,7 +176,7 @@ impl Refresher {
             Ok(writable) => writable,
             Err(error) => return Err(state.back_off.failed(error.to_string(), lock)),
         };
-        let reserved = self.store.reserve().map_err(unstored)?;
+        let reserved = self.blocking(|store| store.backend().reserve()).await?;
         let now = self.clock.now();
         self.change(label, used, None, move |login| login.refreshing = Some(Refreshing { since: now })).await?;
 
@@ -192,7 +194,7 @@ impl Refresher {
             Ok(tokens) => {
                 self.clock.set(tokens.at);
                 state.back_off.ends(lock);
-                self.save(label, used, tokens.clone(), Some(reserved), state).await?;
+                self.save(label, used, tokens.clone(), reserved, state).await?;
                 self.give_back(label, writable, used, tokens).await;
                 tracing::info!(provider = self.provider, account = label, "refreshed");
                 return Ok(());
@@ -268,11 +270,7 @@ impl Refresher {
                 change(login);
             }
         };
-        self.blocking(move |store| match reserved {
-            Some(reserved) => store.update_into(reserved, change),
-            None => store.update(change),
-        })
-        .await
+        self.blocking(move |store| store.update_into(reserved, change)).await
     }
 
     /// The login as the file has it at this moment.
@@ -305,9 +303,19 @@ impl Refresher {
     }
 
     /// The lock of an account between processes.
-    async fn lock(&self, label: &str) -> Result<FileLock, RefreshError> {
-        let lock = self.store.account_lock(&self.provider, label);
-        FileLock::wait(&lock, PATIENCE).await.map_err(|error| unstored(self.store.unlocked(lock, error)))
+    async fn lock(&self, label: &str) -> Result<Box<dyn AccountLock>, RefreshError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (provider, label) = (self.provider.clone(), label.to_owned());
+            let try_it = move |store: &Store| match store.backend().lock_account(&provider, &label) {
+                Err(StoreError::Held { .. }) if Instant::now() < until => Ok(None),
+                lock => lock.map(Some),
+            };
+            match self.blocking(try_it).await? {
+                Some(lock) => return Ok(lock),
+                None => tokio::time::sleep(LOCK_AGAIN).await,
+            }
+        }
     }
 
     fn stage(&self, login: &StoredLogin) -> Stage {
@@ -345,7 +353,7 @@ impl StoredLogin {
 
 impl State {
     /// Whether the issuer may be asked: not within a minute of a failure, nor of a refresh after which a 401 came still.
-    fn may_ask(&mut self, reason: Reason, lock: &FileLock) -> Result<(), RefreshError> {
+    fn may_ask(&mut self, reason: Reason, lock: &dyn AccountLock) -> Result<(), RefreshError> {
         self.back_off.allows(lock)?;
         let just_refreshed = self.refreshed.is_some_and(|refreshed| refreshed.elapsed() < back_off::SHORTEST);
         match reason {

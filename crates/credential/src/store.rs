@@ -1,31 +1,34 @@
-//! The stored credentials: reads `oauth-tokens.json`, notices when it changes, and changes it.
+//! The stored credentials as this process knows them: notices when they change, publishes them, and changes them.
 //!
 //! Accounts asks on every request, so a login is found and a logout holds without a restart; login, logout and refresh
-//! write. A file that cannot be read is an error and stays as it is. In a gateway a task of its own looks at the file and
-//! publishes what it holds, so that no request waits for a file or a keyring.
+//! write. What cannot be read is an error and stays as it is. In a gateway a task of its own looks at what is stored and
+//! publishes it, so that no request waits for a file or a keyring. Where it is stored is a [`CredentialStore`]'s affair.
 
+mod backend;
+mod file;
 mod logins;
 mod secrets;
 mod write;
 
 use std::convert::Infallible;
-use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
-use super::keyring::{Keyring, KeyringError, SystemKeyring};
+use bitrouter_files::Reserved;
+
+use super::keyring::KeyringError;
 use super::token_file::{Entry, Fault, TokenFile};
+pub use backend::{AccountLock, CredentialStore, Loaded, Revision};
+pub use file::{FileStore, SecretsIn};
 pub use logins::Saved;
 
-/// How long an answer stands before the file is looked at again: too short for a user to notice, long enough that
+/// How long an answer stands before it is looked again whether it still holds: too short for a user to notice, long enough that
 /// looking costs a busy gateway nothing.
 ///
 /// So a command that has changed the file waits this long before it says so: by then every gateway goes by the change.
@@ -91,36 +94,28 @@ fn next_of(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Where secrets are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretsIn {
-    /// In the file.
-    File,
-    /// In the system's keyring; the file has their names.
-    Keyring,
-}
-
 /// The stored credentials of one data folder.
+#[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
+    backend: Box<dyn CredentialStore>,
+    /// A folder of ours for what is kept while a file of another program is written.
+    copies: PathBuf,
     interval: Duration,
-    secrets_in: Option<SecretsIn>,
-    keyring: Arc<dyn Keyring>,
     /// What was last read, for whoever asks.
     last: ArcSwapOption<Last>,
     /// Held by whoever reads.
     reading: Mutex<()>,
-    /// Whether [`Store::watch`] looks at the file, so that whoever asks need not.
+    /// Whether [`Store::watch`] looks, so that whoever asks need not.
     watched: AtomicBool,
-    /// Whether the file is read again whatever it looks like.
+    /// Whether all is read again whatever the revision is.
     stale: AtomicBool,
 }
 
-/// What was last read, and what the file looked like then.
+/// What was last read, and its revision.
 #[derive(Clone, Debug)]
 struct Last {
     looked: Instant,
-    stamp: Option<Stamp>,
+    revision: Option<Revision>,
     outcome: Outcome,
     warning: Option<String>,
     /// When the keyring is asked again, where it did not give all.
@@ -135,28 +130,26 @@ impl Last {
 
 type Outcome = Result<Arc<TokenFile>, Arc<StoreError>>;
 
-/// What changes whenever a file is replaced or written. A file replaced by renaming has another inode, one written in
-/// place another time of change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    #[cfg(unix)]
-    inode: (u64, u64),
-    #[cfg(unix)]
-    changed: (i64, i64),
-    #[cfg(unix)]
-    mode: u32,
+impl From<FileStore> for Store {
+    fn from(file: FileStore) -> Self {
+        let copies = file.locks();
+        Store::over(file, copies)
+    }
 }
 
 impl Store {
-    /// The credentials stored in this file, which need not exist. Nothing is read yet.
+    /// The credentials stored in this file, which need not exist, their secrets with them. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileStore::new(path).into()
+    }
+
+    /// The credentials that are stored there. `copies` is a folder of this machine, for copies of other programs' files while
+    /// these are written.
+    pub fn over(backend: impl CredentialStore + 'static, copies: PathBuf) -> Self {
         Store {
-            path: path.into(),
+            backend: Box::new(backend),
+            copies,
             interval: NOTICED_WITHIN,
-            secrets_in: None,
-            keyring: Arc::new(SystemKeyring),
             last: ArcSwapOption::empty(),
             reading: Mutex::new(()),
             watched: AtomicBool::new(false),
@@ -164,19 +157,18 @@ impl Store {
         }
     }
 
-    /// The same, with secrets kept here. What is stored stays where it is until it changes; with nothing said, it stays
-    /// there for good, and what is new goes into the file.
-    pub fn keeping(self, secrets_in: Option<SecretsIn>) -> Self {
-        Store { secrets_in, ..self }
+    /// Where it is stored.
+    pub(crate) fn backend(&self) -> &dyn CredentialStore {
+        &*self.backend
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The folder of what is kept while a file of another program is written.
+    pub(crate) fn copies(&self) -> PathBuf {
+        self.copies.clone()
     }
 
-    /// Looks at the file, which a keyring may make take seconds, and hands out what looks again and again for as long as it
-    /// is there and polled. Meanwhile whoever asks is told what was last seen, and waits for nothing.
+    /// Looks, which a keyring may make take seconds, and hands out what looks again and again for as long as it is there and
+    /// polled. Meanwhile whoever asks is told what was last seen, and waits for nothing.
     pub async fn watch(self: Arc<Self>) -> impl Future<Output = Infallible> + Send {
         let watch = Watch(self);
         watch.look().await;
@@ -189,16 +181,48 @@ impl Store {
         }
     }
 
-    /// What the file holds now, or held at most a quarter of a second ago; the same `Arc` for as long as it has not
-    /// changed. No file is as good as an empty one. Where nobody watches, this blocks for a `stat`, or a read of the file
-    /// where it has changed.
+    /// What is stored now, or was at most a quarter of a second ago; the same `Arc` for as long as it has not changed. Where
+    /// nobody watches, this blocks until the store has said whether it has, and is read where it has.
     pub fn read(&self) -> Result<Arc<TokenFile>, Arc<StoreError>> {
         self.with_last(|last| last.outcome.clone())
     }
 
-    /// A sentence for the user if others can read the file.
+    /// A sentence for the user if others can read what is stored.
     pub fn warning(&self) -> Option<String> {
         self.with_last(|last| last.warning.clone())
+    }
+
+    /// What is stored at this very moment. Blocks.
+    pub(crate) fn read_anew(&self) -> Result<TokenFile, StoreError> {
+        self.backend.load(None).stored
+    }
+
+    /// Changes what is stored, and returns once that lasts. It is read anew before, while nobody else may change it, so
+    /// nobody's change is lost; what cannot be read is an error and stays as it is. Readers of this process see the change at
+    /// once. Blocks.
+    pub fn update<T>(&self, change: impl FnOnce(&mut TokenFile) -> T) -> Result<T, StoreError> {
+        self.update_into(None, change)
+    }
+
+    /// [`Store::update`], into room that was set aside before.
+    pub(crate) fn update_into<T>(
+        &self,
+        reserved: Option<Reserved>,
+        change: impl FnOnce(&mut TokenFile) -> T,
+    ) -> Result<T, StoreError> {
+        let (mut change, mut done) = (Some(change), None);
+        let updated = self.backend.update(reserved, &mut |file| done = change.take().map(|change| change(file)));
+        // An update that failed may have changed something all the same.
+        self.look_again();
+        updated.map(|()| done.expect("a store has a change made before it says that it is stored"))
+    }
+
+    /// Has the next reader read anew, however recently that was done.
+    pub(crate) fn look_again(&self) {
+        self.stale.store(true, Ordering::Release);
+        if self.watched.load(Ordering::Acquire) {
+            self.look(Duration::ZERO);
+        }
     }
 
     fn with_last<T>(&self, take: impl FnOnce(&Last) -> T) -> T {
@@ -212,16 +236,16 @@ impl Store {
         !self.stale.load(Ordering::Acquire) && last.looked.elapsed() < age
     }
 
-    /// Looks at the file, unless that was done within so long, and publishes what it holds.
+    /// Looks whether what is stored has changed, unless that was done within so long, and publishes it.
     fn look(&self, within: Duration) -> Arc<Last> {
         // A thread that panicked in here left either the old value or the new one, both whole.
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, last) = (Instant::now(), self.last.load_full());
         let last = match last {
             Some(known) if self.is_fresh(&known, within) => return known,
-            // Who changes the file from here on says so again.
+            // Who changes it from here on says so again.
             known if self.stale.swap(false, Ordering::AcqRel) => self.load(now, known.as_deref()),
-            Some(known) if self.looks_like(&known) && !known.asks_again(now) => {
+            Some(known) if self.is_still(&known) && !known.asks_again(now) => {
                 Last { looked: now, ..Last::clone(&known) }
             }
             known => self.load(now, known.as_deref()),
@@ -231,35 +255,16 @@ impl Store {
         last
     }
 
-    fn looks_like(&self, known: &Last) -> bool {
-        match std::fs::metadata(&self.path) {
-            Ok(metadata) => known.stamp == Some(stamp(&metadata)),
-            Err(error) => error.kind() == ErrorKind::NotFound && known.stamp.is_none() && known.outcome.is_ok(),
-        }
+    fn is_still(&self, known: &Last) -> bool {
+        known.revision.is_some() && known.revision == self.backend.revision()
     }
 
     fn load(&self, now: Instant, before: Option<&Last>) -> Last {
-        let known = before.and_then(|last| last.outcome.as_deref().ok());
-        let (stamp, warning, outcome) = match self.load_file() {
-            Ok((metadata, text)) => {
-                let outcome = self.parsed(&text, known);
-                (Some(stamp(&metadata)), warning(&self.path, &metadata), outcome)
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => (None, None, Ok(TokenFile::default())),
-            Err(error) => (None, None, Err(StoreError::Read { path: self.path.clone(), error })),
-        };
+        let Loaded { revision, stored, warning } =
+            self.backend.load(before.and_then(|last| last.outcome.as_deref().ok()));
         let out_of_reach = |file: &TokenFile| file.entries.iter().any(|entry| Entry::out_of_reach(entry).is_some());
-        let ask_keyring = outcome.as_ref().is_ok_and(out_of_reach).then(|| Instant::now() + KEYRING_AGAIN);
-        Last { looked: now, stamp, outcome: outcome.map(Arc::new).map_err(Arc::new), warning, ask_keyring }
-    }
-
-    /// The text and what its own file looked like, by the same handle: a file put in its place meanwhile is noticed.
-    fn load_file(&self) -> std::io::Result<(Metadata, Zeroizing<String>)> {
-        let mut file = File::open(&self.path)?;
-        let metadata = file.metadata()?;
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text)?;
-        Ok((metadata, text))
+        let ask_keyring = stored.as_ref().is_ok_and(out_of_reach).then(|| Instant::now() + KEYRING_AGAIN);
+        Last { looked: now, revision, outcome: stored.map(Arc::new).map_err(Arc::new), warning, ask_keyring }
     }
 }
 
@@ -281,55 +286,11 @@ impl Drop for Watch {
     }
 }
 
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, secrets_in) = (&self.path, self.secrets_in);
-        f.debug_struct("Store").field("path", path).field("secrets_in", &secrets_in).field("last", &self.last).finish()
-    }
-}
-
-#[cfg(unix)]
-fn stamp(metadata: &Metadata) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    Stamp {
-        modified: metadata.modified().ok(),
-        size: metadata.len(),
-        inode: (metadata.dev(), metadata.ino()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        mode: metadata.mode(),
-    }
-}
-
-#[cfg(not(unix))]
-fn stamp(metadata: &Metadata) -> Stamp {
-    Stamp { modified: metadata.modified().ok(), size: metadata.len() }
-}
-
-#[cfg(unix)]
-fn warning(path: &Path, metadata: &Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let mode = metadata.mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
-        let path = path.display();
-        format!("{path}: other users of this machine can open it (mode {mode:03o}). Run: chmod 600 {path}")
-    })
-}
-
-#[cfg(not(unix))]
-fn warning(_: &Path, _: &Metadata) -> Option<String> {
-    None
-}
-
 #[cfg(test)]
 impl Store {
-    /// A store that looks at its file every time.
-    pub(super) fn always_looking(path: impl Into<PathBuf>) -> Self {
-        Store { interval: Duration::ZERO, ..Store::new(path) }
-    }
-
-    /// The same, with this keyring.
-    pub(super) fn with_keyring(self, keyring: Arc<dyn Keyring>) -> Self {
-        Store { keyring, ..self }
+    /// One that looks every time.
+    pub(super) fn always_looking(file: FileStore) -> Self {
+        Store { interval: Duration::ZERO, ..Store::from(file) }
     }
 }
 
@@ -337,6 +298,7 @@ impl Store {
 mod tests {
     use std::fs;
 
+    use super::super::keyring::Keyring;
     use super::*;
 
     fn text(labels: &[&str]) -> String {
@@ -362,7 +324,7 @@ mod tests {
     #[test]
     fn no_file_is_as_good_as_an_empty_one() {
         let (_folder, path) = folder();
-        let store = Store::always_looking(&path);
+        let store = Store::always_looking(FileStore::new(&path));
         assert!(labels(&store).is_empty());
         assert_eq!(store.warning(), None);
     }
@@ -370,7 +332,7 @@ mod tests {
     #[test]
     fn a_login_is_found_and_a_logout_holds_without_a_restart() {
         let (_folder, path) = folder();
-        let store = Store::always_looking(&path);
+        let store = Store::always_looking(FileStore::new(&path));
         for expected in [&["default"][..], &["default", "work"], &["home"], &[]] {
             let new = path.with_extension("new");
             fs::write(&new, text(expected)).unwrap();
@@ -386,7 +348,7 @@ mod tests {
         let (_folder, path) = folder();
         fs::write(&path, text(&["default"])).unwrap();
         for path in [path.clone(), path.with_extension("none")] {
-            let store = Store::always_looking(&path);
+            let store = Store::always_looking(FileStore::new(&path));
             assert!(Arc::ptr_eq(&store.read().unwrap(), &store.read().unwrap()));
         }
     }
@@ -425,8 +387,8 @@ mod tests {
         let (_folder, path) = folder();
         fs::write(&path, text(&["default"])).unwrap();
         let keyring = Arc::new(Hanging::default());
-        let store = Store { interval: Duration::from_millis(20), ..Store::new(&path) };
-        let store = Arc::new(store.with_keyring(Arc::<Hanging>::clone(&keyring)));
+        let file = FileStore::new(&path).with_keyring(Arc::<Hanging>::clone(&keyring));
+        let store = Arc::new(Store { interval: Duration::from_millis(20), ..Store::from(file) });
         let watching = tokio::spawn(Arc::clone(&store).watch().await);
         // From now on the keyring hangs, and the file names a secret in it.
         let silence = keyring.0.lock().unwrap();
@@ -467,7 +429,7 @@ mod tests {
         let (_folder, path) = folder();
         let broken = text(&["default"]).replace("\"label\"", "\"lable\"");
         fs::write(&path, &broken).unwrap();
-        let store = Store::always_looking(&path);
+        let store = Store::always_looking(FileStore::new(&path));
         let error = store.read().unwrap_err().to_string();
         assert!(error.contains("oauth-tokens.json") && error.contains("`credentials[0].label`"), "{error}");
         assert!(!error.contains("canary"), "{error}");
@@ -479,7 +441,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_an_error() {
         let (folder, _) = folder();
-        let error = Store::always_looking(folder.path()).read().unwrap_err();
+        let error = Store::always_looking(FileStore::new(folder.path())).read().unwrap_err();
         assert!(matches!(&*error, StoreError::Read { .. }), "{error}");
     }
 
@@ -489,7 +451,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_folder, path) = folder();
         fs::write(&path, text(&[])).unwrap();
-        let store = Store::always_looking(&path);
+        let store = Store::always_looking(FileStore::new(&path));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let warning = store.warning().unwrap();
         assert!(warning.contains("mode 640") && warning.contains("chmod 600"), "{warning}");
@@ -501,7 +463,7 @@ mod tests {
     fn debug_shows_no_secret() {
         let (_folder, path) = folder();
         fs::write(&path, text(&["default"])).unwrap();
-        let store = Store::always_looking(&path);
+        let store = Store::always_looking(FileStore::new(&path));
         let debug = format!("{:?} {store:?}", store.read());
         assert!(debug.contains("default") && !debug.contains("canary"), "{debug}");
     }

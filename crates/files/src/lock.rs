@@ -33,18 +33,6 @@ impl FileLock {
         Ok(FileLock { file })
     }
 
-    /// The same without blocking a thread while it waits.
-    pub async fn wait(path: &Path, patience: Duration) -> io::Result<Self> {
-        let (file, end) = (open(path)?, Instant::now() + patience);
-        while !locked(&file)? {
-            if Instant::now() > end {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(FileLock { file })
-    }
-
     /// What a holder left in the file for those after it.
     pub fn note(&self) -> String {
         let (mut file, mut note) = (&self.file, String::new());

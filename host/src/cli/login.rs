@@ -166,8 +166,7 @@ impl Login {
             let way = run.choose(&ways, self.way.flag(self.copy))?;
             let label = self.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
             // Not after the person went through it all.
-            store.check()?;
-            store.can_keep_secrets(run.id(), &label)?;
+            store.check(run.id(), &label)?;
             run.log_in(way, &ways, label).await
         })
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::Store;
+use bitrouter_credential::{FileStore, Store};
 use bitrouter_plugin::Refused;
 use tokio::runtime::Runtime;
 
@@ -61,7 +61,7 @@ impl Setup {
 
     /// The stored credentials.
     pub(super) fn store(&self) -> Store {
-        Store::new(self.paths.token_store()).keeping(self.loaded.config.credentials.store)
+        FileStore::new(self.paths.token_store()).keeping(self.loaded.config.credentials.store).into()
     }
 
     /// Starts the parts of the gateway. Must be called inside a runtime.

@@ -22,7 +22,7 @@ impl Accounts {
             ));
         };
         let Follows { source, file } = login.follows.as_ref()?;
-        match Writable::find(source, file, refresh_token, &self.store.locks()) {
+        match Writable::find(source, file, refresh_token, &self.store.copies()) {
             Ok(_) => None,
             Err(error) => Some(format!("{provider}@{label}: {}.{ends}", cannot_be_renewed(provider, source, &error))),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bitrouter_contract::description::{ApiKey, Attach, Place};
 use serde_json::{Value, json};
 
-use super::super::binding;
+use super::super::{FileStore, binding};
 use super::*;
 
 const ADDRESS: &str = "https://api.openai.com/v1";
@@ -33,7 +33,7 @@ impl World {
             origins: vec!["api".into(), "not-there".into()],
         };
         World {
-            store: Arc::new(Store::always_looking(&path)),
+            store: Arc::new(Store::always_looking(FileStore::new(&path))),
             _folder: folder,
             path,
             auth: vec![Auth::ApiKey(key)],

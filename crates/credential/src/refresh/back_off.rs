@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use bitrouter_files::{FileLock, Timestamp};
+use bitrouter_files::Timestamp;
 
+use super::super::store::AccountLock;
 use super::RefreshError;
 
 /// The shortest time between two attempts of which the first failed, or did not help.
@@ -24,7 +25,7 @@ pub(super) struct BackOff {
 
 impl BackOff {
     /// Whether the issuer may be asked; the error says why not, and when.
-    pub(super) fn allows(&mut self, lock: &FileLock) -> Result<(), RefreshError> {
+    pub(super) fn allows(&mut self, lock: &dyn AccountLock) -> Result<(), RefreshError> {
         if let Some((failures, left, why)) = recorded(&lock.note()) {
             let until = Instant::now() + left;
             self.failures = self.failures.max(failures);
@@ -43,7 +44,7 @@ impl BackOff {
     }
 
     /// Begins or lengthens the wait.
-    pub(super) fn failed(&mut self, why: String, lock: &FileLock) -> RefreshError {
+    pub(super) fn failed(&mut self, why: String, lock: &dyn AccountLock) -> RefreshError {
         let wait = SHORTEST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.wait = Some((Instant::now() + wait, why.clone()));
@@ -52,7 +53,7 @@ impl BackOff {
     }
 
     /// Ends the wait: the issuer gave an answer.
-    pub(super) fn ends(&mut self, lock: &FileLock) {
+    pub(super) fn ends(&mut self, lock: &dyn AccountLock) {
         *self = BackOff::default();
         if !lock.note().is_empty() {
             lock.leave("");
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour_whoever_sees_it() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = FileLock::take(&folder.path().join("a.lock"), Duration::ZERO).unwrap();
+        let lock = bitrouter_files::FileLock::take(&folder.path().join("a.lock"), Duration::ZERO).unwrap();
         let error = || "auth.example answered 200 with something else than tokens".to_owned();
         for wait in [60, 120, 240, 480, 900, 900] {
             let mut process = BackOff::default();

@@ -50,7 +50,7 @@ impl Refresher {
     /// itself.
     async fn shared(&self, label: &str, login: &StoredLogin) -> Option<Session> {
         let Follows { source, file } = login.follows.clone()?;
-        let ours = self.store.locks();
+        let ours = self.store.copies();
         let read = move || {
             vendor::mend(&source, &file, &ours)?;
             vendor::read(&source, &file)
@@ -129,7 +129,7 @@ impl Refresher {
         used: &SecretString,
     ) -> Result<Option<Writable>, RefreshError> {
         let Some(Follows { source, file }) = login.follows.clone() else { return Ok(None) };
-        let (used, ours, provider) = (used.clone(), self.store.locks(), self.provider.clone());
+        let (used, ours, provider) = (used.clone(), self.store.copies(), self.provider.clone());
         let find = move || {
             vendor::Writable::find(&source, &file, &used, &ours)
                 .map_err(|error| RefreshError::Transient(cannot_be_renewed(&provider, &source, &error)))

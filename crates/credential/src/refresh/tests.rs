@@ -1,5 +1,7 @@
 //! Refreshes against an issuer on loopback whose refresh tokens are good for one use.
 
+mod another_store;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -29,6 +31,10 @@ impl World {
 
     /// The accounts as one more process has them.
     fn process(&self) -> Accounts {
+        self.process_with(Store::new(self.path()))
+    }
+
+    fn process_with(&self, store: Store) -> Accounts {
         let account =
             |claim: &str| json!([{ "token": "access", "pointer": format!("/https:~1~1api.openai.com~1auth/{claim}") }]);
         let oauth = json!({
@@ -46,11 +52,17 @@ impl World {
         let auth: Vec<Auth> = vec![serde_json::from_value(oauth).unwrap()];
         // What is accepted now does not matter to what is stored.
         let accepted: BTreeMap<String, Origin> = [("auth".to_owned(), "http://127.0.0.1:9".parse().unwrap())].into();
-        Accounts::for_provider("p", &auth, &accepted, None, &|_| None, Arc::new(Store::new(self.path())))
+        Accounts::for_provider("p", &auth, &accepted, None, &|_| None, Arc::new(store))
     }
 
     /// Logs an account in that expires in so many seconds.
     fn login(&self, label: &str, expires_in: i64) -> Value {
+        let (tokens, entry) = self.entry(label, expires_in);
+        Store::new(self.path()).update(|file| file.put(entry)).unwrap();
+        tokens
+    }
+
+    fn entry(&self, label: &str, expires_in: i64) -> (Value, Entry) {
         let tokens = self.issuer.login("acct-1");
         let origins = vec![
             ("api".to_owned(), "http://127.0.0.1:9/api".parse().unwrap()),
@@ -61,9 +73,7 @@ impl World {
         login.id_token = Some(secret(&tokens["id_token"]));
         login.claims = vec![("account_id".into(), "acct-1".into())];
         login.expires_at = Some(Timestamp::now().shifted(expires_in));
-        let entry = Entry::new("p", label, Kind::Oauth(Box::new(login)));
-        Store::new(self.path()).update(|file| file.put(entry)).unwrap();
-        tokens
+        (tokens, Entry::new("p", label, Kind::Oauth(Box::new(login))))
     }
 
     fn change(&self, change: impl FnOnce(&mut StoredLogin)) {

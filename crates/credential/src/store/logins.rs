@@ -55,11 +55,10 @@ impl Store {
         })
     }
 
-    /// Whether a login could be stored now: the file can be read, and there is room beside it. To be asked before somebody
-    /// logs in, so that no login is made that cannot be kept. Blocks.
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.read_anew()?;
-        self.reserve().map(drop)
+    /// Whether a login of this account could be stored now. To be asked before somebody logs in, so that no login is made that
+    /// cannot be kept. Blocks, for as long as a keyring asks for its password.
+    pub fn check(&self, provider: &str, label: &str) -> Result<(), StoreError> {
+        self.backend().check(provider, label)
     }
 
     /// The labels under which this very account is logged in already.

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::keyring::KeyringError;
 use super::super::token_file::{Entry, Kept, Kind, Place, TokenFile};
-use super::{SecretsIn, Store, StoreError};
+use super::{FileStore, SecretsIn, StoreError};
 
 /// What all that we keep in a keyring has as its service.
 const SERVICE: &str = "bitrouter";
@@ -31,12 +31,11 @@ pub(super) struct Moved {
     pub left: Vec<Kept>,
 }
 
-impl Store {
+impl FileStore {
     /// Whether new secrets of this account can be kept where they are to be: asked before a user goes through a login.
     /// Blocks, for as long as a keyring asks for its password.
-    pub fn can_keep_secrets(&self, provider: &str, label: &str) -> Result<(), StoreError> {
-        let file = self.read_anew()?;
-        if self.wanted(file.find(provider, label).map(|entry| &entry.place)) == SecretsIn::File {
+    pub(super) fn can_keep_secrets(&self, entry: Option<&Entry>) -> Result<(), StoreError> {
+        if self.wanted(entry.map(|entry| &entry.place)) == SecretsIn::File {
             return Ok(());
         }
         let account = format!("{}/probe", self.folder_digest());

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::super::super::keyring::Keyring;
 use super::super::super::token_file::{Refreshing, StoredKey, StoredLogin};
+use super::super::Store;
 use super::*;
 
 /// A keyring that can be locked.
@@ -75,7 +76,8 @@ impl Home {
     }
 
     fn store_at(&self, path: &Path, secrets_in: Option<SecretsIn>) -> Store {
-        Store::always_looking(path).with_keyring(Arc::clone(&self.keyring) as Arc<dyn Keyring>).keeping(secrets_in)
+        let keyring = Arc::clone(&self.keyring) as Arc<dyn Keyring>;
+        Store::always_looking(FileStore::new(path).with_keyring(keyring).keeping(secrets_in))
     }
 
     fn text(&self) -> String {
@@ -122,7 +124,7 @@ fn renew(file: &mut TokenFile, name: &str) {
 fn the_file_holds_only_the_names_of_what_is_in_the_keyring() {
     let home = Home::new();
     let store = home.store(KEYRING);
-    store.can_keep_secrets("p", "work").unwrap();
+    store.check("p", "work").unwrap();
     store.update(|file| file.put(login("1"))).unwrap();
     let text = home.text();
     assert!(!text.contains("canary") && text.contains("me@example.com") && text.contains("https://api.example"));
@@ -212,7 +214,7 @@ fn without_a_keyring_a_new_login_is_an_error_and_a_known_one_stays_in_the_file()
     let home = Home::new();
     home.keyring.lock(true);
     let store = home.store(KEYRING);
-    let error = store.can_keep_secrets("p", "work").unwrap_err().to_string();
+    let error = store.check("p", "work").unwrap_err().to_string();
     assert!(error.contains("it stayed locked") && error.contains("credentials.store: file"), "{error}");
     assert!(store.update(|file| file.put(login("1"))).is_err());
     assert!(!home.path.exists());
@@ -228,7 +230,7 @@ fn a_file_that_cannot_be_replaced_keeps_the_secrets_that_it_names() {
     let store = home.store(KEYRING);
     store.update(|file| file.put(login("1"))).unwrap();
     let held = home.keyring.held();
-    let reserved = store.reserve().unwrap();
+    let reserved = store.backend().reserve().unwrap();
     for file in fs::read_dir(home.path.parent().unwrap()).unwrap() {
         let file = file.unwrap();
         if file.file_name().to_string_lossy().starts_with(".bitrouter-") {
