@@ -158,7 +158,7 @@ impl Cooldowns {
     pub(crate) fn copied(&self) -> Self {
         let table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let count = AtomicUsize::new(table.len());
-        Cooldowns(Arc::new(Shared { count, table: Mutex::new(table), changed: Notify::new() }))
+        Cooldowns(Arc::new(Shared { count, table: Mutex::new(table), ..Shared::default() }))
     }
 
     /// Whether nothing cools down.

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use bitrouter_contract::described::Window;
 
 use super::{AllWindows, Limit, Persisted, RouteState, io};
-use crate::cooldown::{Candidate, Reason};
-use crate::{Cooldowns, Windows};
+use crate::cooldown::Reason;
+use crate::{Candidate, Cooldowns, Windows};
 
 #[derive(Default)]
 struct Shared(Mutex<Persisted>);
@@ -42,7 +42,7 @@ fn gateways_that_share_a_state_learn_of_each_others_limits_and_of_their_end() {
     let (state, now) = (Arc::<Shared>::default(), SystemTime::now());
     let (one, _) = gateway(&state, now);
     let (other, _) = gateway(&state, now);
-    let account = Candidate { provider: "openai", label: Some("work"), model: "gpt-5", own: None };
+    let account = Candidate::new("openai", Some("work"), "gpt-5");
     let hour = Some(now + Duration::from_secs(3600));
     let both = || [&one, &other].map(|cooldowns| cooldowns.peek(&account, now).is_some());
     let exchange = || [&one, &other, &one].into_iter().for_each(|cooldowns| cooldowns.exchange(now).unwrap());
