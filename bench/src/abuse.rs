@@ -2,8 +2,8 @@
 //! own, and is judged by what these see, by memory, and by whether the gateway can still be asked how it is. Called by
 //! the `abuse` command. Everything is on loopback, where possible in a network of its own, and ends by itself.
 
-pub mod beside;
 mod bodies;
+pub mod calm;
 mod connections;
 mod row;
 pub mod scene;
@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use self::beside::{Calm, Watch};
+use self::calm::{Calm, Watch};
 use self::row::{Abuse, Prepared};
 use self::scene::Scene;
 use self::verdict::{Memory, Seen, Verdict};

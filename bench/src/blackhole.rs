@@ -16,7 +16,7 @@ use crate::table::{self, Section};
 /// The component that stands for the provider that is down: one that needs no credential.
 const DEAD: &str = "echo";
 /// A request that has no answer by then is an error.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// A connection that is not made by then is not made at all, on loopback.
 const HANGS: Duration = Duration::from_millis(1500);
 
@@ -33,7 +33,7 @@ pub async fn measure(
         .with_component(components, DEAD, hole.addr)?
         .with_model("dead-first-*", &[&names(DEAD), &names(table::BUILT_IN)]);
     let (gateway, _) = files.start()?;
-    let clients = Clients::new(gateway.addr, PATIENCE);
+    let clients = Clients::new(gateway.addr, ANSWER_WITHIN);
     let short = |span| if quick { span / 4 } else { span };
     let loads = async {
         // What the first requests load is not the dead target's doing. That one is not asked, so nothing is known of it.

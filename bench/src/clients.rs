@@ -17,7 +17,7 @@ use crate::load::beat;
 use crate::table;
 
 /// Connections of clients; who finds none waits, and the wait counts. Below what ports and descriptors allow.
-const MOST: usize = 8_000;
+const MOST_CONNECTIONS: usize = 8_000;
 /// A kept connection is not used after this: the gateway closes idle ones after 10 s, which is no error of its own.
 const KEPT: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ pub fn usual_calls(prefix: &str) -> Vec<Call> {
 pub struct Clients {
     target: Target,
     /// A request that has no answer by then is an error.
-    patience: Duration,
+    answer_within: Duration,
     idle: Mutex<Vec<(Connection, Instant)>>,
     room: Semaphore,
 }
@@ -46,9 +46,9 @@ pub struct Seen {
 
 impl Clients {
     /// Clients of this address, none connected yet.
-    pub fn new(addr: SocketAddr, patience: Duration) -> Arc<Self> {
+    pub fn new(addr: SocketAddr, answer_within: Duration) -> Arc<Self> {
         let target = Target { addr, tls: None };
-        Arc::new(Self { target, patience, idle: Mutex::default(), room: Semaphore::new(MOST) })
+        Arc::new(Self { target, answer_within, idle: Mutex::default(), room: Semaphore::new(MOST_CONNECTIONS) })
     }
 
     /// Calls fall due at this rate for `span`, one of `calls` after the other; done when the last has its answer or its
@@ -79,9 +79,9 @@ impl Clients {
     }
 
     async fn ask(self: Arc<Self>, call: Call, due: Instant) -> Seen {
-        let attempts = match tokio::time::timeout(self.patience, self.exchange(&call)).await {
+        let attempts = match tokio::time::timeout(self.answer_within, self.exchange(&call)).await {
             Ok(attempts) => attempts,
-            Err(_) => Err(anyhow!("no answer within {} s", self.patience.as_secs())),
+            Err(_) => Err(anyhow!("no answer within {} s", self.answer_within.as_secs())),
         };
         Seen { took: due.elapsed(), attempts }
     }

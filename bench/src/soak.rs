@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::upstream::{FAULTS, Upstream};
-use crate::abuse::beside::Calm;
+use crate::abuse::calm::Calm;
 use crate::abuse::scene::{Post, Scene};
 use crate::accounting::{open_descriptors, resident, threads};
 use crate::answers::Behaviour;

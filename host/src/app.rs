@@ -46,7 +46,7 @@ pub enum StartError {
     Program(std::io::Error),
 }
 
-/// A gateway under one configuration, without its door. It never changes: a reload makes another, and requests in flight
+/// A gateway under one configuration, without its listeners. It never changes: a reload makes another, and requests in flight
 /// keep the one that they began with.
 pub struct App {
     /// What the user configured.
@@ -68,7 +68,7 @@ impl App {
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
         let store = Arc::new(Store::from(FileStore::new(paths.token_store()).keeping(config.credentials.store)));
-        let learned = Learned::kept_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
+        let learned = Learned::persisted_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
         Ok(Arc::new(App::of(config, registry, directory)))
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bitrouter_files::PrivateFile;
 
-pub use codex::{Codex, Door};
+pub use codex::{Codex, GatewayAddress};
 
 /// The environment variable from which a connected client takes the gateway's key, where the gateway asks for one.
 pub const KEY_VARIABLE: &str = "BITROUTER_API_KEY";

@@ -14,7 +14,7 @@ use bitrouter_files::Timestamp;
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
 use bitrouter_route::cooldown::Reason as Cool;
-use bitrouter_route::{AskedError, Ends, Own};
+use bitrouter_route::{Ends, Own, RequestedModelsError};
 use bitrouter_upstream::SendError;
 use http::StatusCode;
 
@@ -97,7 +97,7 @@ pub enum Error {
     NoModel,
     /// `model` or `models` is not what it should be.
     #[error(transparent)]
-    Asked(AskedError),
+    RequestedModels(RequestedModelsError),
     /// An address names nothing.
     #[error("{message}")]
     Address {
@@ -308,12 +308,12 @@ fn left(until: &SystemTime) -> Duration {
     until.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-impl From<AskedError> for Error {
-    fn from(error: AskedError) -> Self {
+impl From<RequestedModelsError> for Error {
+    fn from(error: RequestedModelsError) -> Self {
         match error {
-            AskedError::Models { .. } | AskedError::Model { .. } => Error::Asked(error),
-            AskedError::Address(error) => Error::address(error.to_string()),
-            AskedError::Body(error) => Error::Json(error),
+            RequestedModelsError::Models { .. } | RequestedModelsError::Model { .. } => Error::RequestedModels(error),
+            RequestedModelsError::Address(error) => Error::address(error.to_string()),
+            RequestedModelsError::Body(error) => Error::Json(error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! BitRouter: the LLM gateway that people trust with their accounts.
 //!
 //! A request goes through the rooms of this crate in the order in which they are named here, and its answer comes back
-//! the same way. `pipeline` walks it through; `app` puts the rooms together; `cli` is what a person types, and
+//! the same way. `pipeline` sends it to a provider; `app` puts the rooms together; `cli` is what a person types, and
 //! `control` how a running gateway is asked and told. What is below a gateway are the crates in `crates/`.
 
 #![deny(unsafe_code)]
@@ -17,9 +17,9 @@ pub mod error;
 pub mod gateway;
 pub mod memory;
 pub mod pipeline;
+pub mod queries;
 pub mod route;
 pub mod server;
-pub mod side;
 pub mod telemetry;
 
 pub use error::Error;

@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::app::{App, Live};
-use crate::gateway::{self, Connections, Front};
-use crate::side;
+use crate::gateway::{self, Connections, Service};
+use crate::queries;
 
 /// How often it is looked for logins that will soon be over. They are refreshed minutes before.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+const QUERY_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked for answers that nobody reads.
 const END_UNREAD_EVERY: Duration = Duration::from_secs(1);
 /// How often what was heard of limits is written, so that commands know it.
@@ -38,16 +38,16 @@ impl Server {
     /// Serves until `stop` resolves, then lets open streams finish for as long as it said.
     pub async fn run(self, stop: impl Future<Output = Duration>) -> Stopped {
         let Server { live, listeners, connections } = self;
-        let mut beside = JoinSet::new();
+        let mut tasks = JoinSet::new();
         // It has looked before the first request, for which that would be a wait.
-        beside.spawn(Arc::clone(live.now().directory.store()).watch().await);
-        beside.spawn(keep_fresh(Arc::clone(&live)));
-        beside.spawn(ask_providers(Arc::clone(&live)));
-        beside.spawn(save_windows(Arc::clone(&live)));
-        beside.spawn(end_unread(Arc::clone(&live)));
-        beside.spawn(keep_cooldowns(Arc::clone(&live)));
-        gateway::serve(listeners, Front::new(Arc::clone(&live)), connections, stop).await;
-        beside.shutdown().await;
+        tasks.spawn(Arc::clone(live.now().directory.store()).watch().await);
+        tasks.spawn(keep_fresh(Arc::clone(&live)));
+        tasks.spawn(query_providers(Arc::clone(&live)));
+        tasks.spawn(save_windows(Arc::clone(&live)));
+        tasks.spawn(end_unread(Arc::clone(&live)));
+        tasks.spawn(keep_cooldowns(Arc::clone(&live)));
+        gateway::serve(listeners, Service::new(Arc::clone(&live)), connections, stop).await;
+        tasks.shutdown().await;
         Stopped { app: live.now() }
     }
 }
@@ -82,14 +82,14 @@ async fn keep_fresh(live: Arc<Live>) -> Infallible {
 }
 
 /// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
-async fn ask_providers(live: Arc<Live>) -> Infallible {
+async fn query_providers(live: Arc<Live>) -> Infallible {
     live.now().directory.complete().await;
-    let mut ticks = ticks(ASK_EVERY);
+    let mut ticks = ticks(QUERY_EVERY);
     loop {
         ticks.tick().await;
         let app = live.now();
         if app.config.side_requests {
-            side::ask_due(&app.directory.now()).await;
+            queries::query_due(&app.directory.now()).await;
         }
     }
 }

@@ -86,7 +86,7 @@ async fn sent(plugin: &Plugin, call: &Call) -> Arc<Request> {
     }
 }
 
-/// Makes sure that a hook runs rather than an answer is remembered.
+/// Makes sure that a hook runs rather than an answer is cached.
 fn fresh(model: &str, number: usize) -> Call {
     let mut call = call(model);
     call.headers.push(Field { name: "x-number".into(), value: number.to_string() });
@@ -139,14 +139,14 @@ async fn a_component_that_loops_takes_nothing_from_others() {
 }
 
 #[tokio::test]
-async fn a_component_over_its_budget_again_and_again_is_benched() {
+async fn a_component_over_its_budget_again_and_again_is_quarantined() {
     let hostile = plugin("tests/hostile.wasm").await;
     for _ in 0..5 {
-        assert!(hostile.benched().is_none());
+        assert!(hostile.quarantined().is_none());
         assert!(matches!(prepare(&hostile, &call("loop")).await, Err(HookError::Cpu(_))));
     }
-    assert!(hostile.benched().unwrap().contains("20 ms of CPU time, 5 times in a row"));
-    assert!(matches!(prepare(&hostile, &call("ok")).await, Err(HookError::Benched { .. })));
+    assert!(hostile.quarantined().unwrap().contains("20 ms of CPU time, 5 times in a row"));
+    assert!(matches!(prepare(&hostile, &call("ok")).await, Err(HookError::Quarantined { .. })));
 }
 
 #[tokio::test]
@@ -348,7 +348,7 @@ fn compiled(cache: &TempDir) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn a_page_that_a_component_cannot_read_does_not_bench_it_for_calls() {
+async fn a_page_that_a_component_cannot_read_does_not_quarantine_it_for_calls() {
     let hostile = plugin("tests/hostile.wasm").await;
     let page = |body: &str| Answer { status: 200, headers: Vec::new(), body: body.into(), truncated: false };
     for _ in 0..6 {
@@ -357,7 +357,7 @@ async fn a_page_that_a_component_cannot_read_does_not_bench_it_for_calls() {
         assert!(matches!(&error, HookError::Cpu(budget) if *budget == 10 * Budget::default().cpu), "{error:?}");
     }
     assert!(matches!(hostile.interpret("models", &page("trap"), None).await, Err(HookError::Trap(_))));
-    assert_eq!(hostile.benched(), None);
+    assert_eq!(hostile.quarantined(), None);
     assert_eq!(sent(&hostile, &call("ok")).await.path, "/chat/completions");
 }
 
@@ -442,18 +442,18 @@ async fn an_innocent_component_has_time_for_a_long_conversation_and_for_unknown_
             assert!(matches!(answer, Ok(Ok(_))), "openai-codex: {:?}", answer.err());
         }
     }
-    assert!(floods.benched().is_none() && codex.benched().is_none());
+    assert!(floods.quarantined().is_none() && codex.quarantined().is_none());
 }
 
 #[tokio::test]
-async fn large_bodies_of_one_client_bench_a_component_for_nobody() {
+async fn large_bodies_of_one_client_quarantine_a_component_for_nobody() {
     let floods = plugin("tests/floods.wasm").await;
     let large = || with(&format!("\"pad\":\"{}\"", "x".repeat(100 << 10)));
     for _ in 0..8 {
         let answer = prepare_body(&floods, &call("read-loop"), large()).await;
         assert!(matches!(answer, Err(HookError::Cpu(_))), "{:?}", answer.err());
     }
-    assert!(floods.benched().is_none());
+    assert!(floods.quarantined().is_none());
     assert!(prepare(&floods, &call("ok")).await.is_ok());
 }
 

@@ -38,7 +38,7 @@ fn a_config_is_checked_to_its_end() {
 }
 
 #[test]
-fn a_gateway_does_not_start_with_a_bad_config_or_an_open_door() {
+fn a_gateway_does_not_start_with_a_bad_config_or_exposed_without_a_key() {
     let setup = Gateway::start().with_file("bad.yaml", "no_such_key: 1\n");
     setup.command(&["-c", "bad.yaml", "serve"]).fails().says("no_such_key");
     setup.command(&["serve", "--listen", "0.0.0.0:0"]).fails().says("keys");

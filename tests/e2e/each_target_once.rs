@@ -34,7 +34,7 @@ struct Sent {
 }
 
 /// The upstream of all providers, and the issuer of the plan's tokens.
-struct World {
+struct MockProviders {
     dice: Dice,
     /// The accounts of the plan by their refresh tokens.
     accounts: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ struct World {
     sent: BTreeMap<(String, String), Vec<Sent>>,
 }
 
-impl World {
+impl MockProviders {
     fn answer(&mut self, seen: &Seen) -> Reply {
         if seen.path == "/oauth/token" {
             let account = self.accounts[seen.json()["refresh_token"].as_str().unwrap()].clone();
@@ -129,8 +129,8 @@ fn play(seed: u64) -> (usize, usize) {
     // A login is not refreshed again soon after it was.
     let logins = ["a", "b", "c", "d", "e"].map(Login::of);
     let accounts = logins.iter().map(|login| (login.refresh_token.clone(), login.account_id.clone())).collect();
-    let world = Arc::new(Mutex::new(World { dice: Dice::new(seed), accounts, sent: BTreeMap::new() }));
-    let answering = Arc::clone(&world);
+    let mock = Arc::new(Mutex::new(MockProviders { dice: Dice::new(seed), accounts, sent: BTreeMap::new() }));
+    let answering = Arc::clone(&mock);
     upstream.follows(move |seen| answering.lock().unwrap().answer(seen));
     let gateway = gateway(&upstream, &logins);
     let mut dice = Dice::new(seed ^ 0x5eed);
@@ -146,9 +146,9 @@ fn play(seed: u64) -> (usize, usize) {
         });
         gateway.command(&["status", "--clear"]).ok();
     }
-    let world = world.lock().unwrap();
+    let mock = mock.lock().unwrap();
     let (mut reconnected, mut refreshed) = (0, 0);
-    for ((mark, target), sent) in &world.sent {
+    for ((mark, target), sent) in &mock.sent {
         let context = format!("SEED={seed}: request {mark} to {target}: {sent:?}");
         let died = |pair: &&[Sent]| pair[0].fate == Fate::Died && pair[0].reused && !pair[1].reused;
         let renewed =

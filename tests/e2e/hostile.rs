@@ -183,7 +183,7 @@ fn a_loop_does_not_stop_what_others_ask() {
 }
 
 #[test]
-fn a_component_over_its_budget_five_times_is_benched_and_says_so() {
+fn a_component_over_its_budget_five_times_is_quarantined_and_says_so() {
     let upstream = Upstream::start();
     let gateway = hostile_at(&upstream).with_openai_at(&upstream).run();
     for _ in 0..5 {

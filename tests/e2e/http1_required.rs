@@ -26,13 +26,13 @@ enum Says {
 }
 
 /// The protocol of each request.
-type Asked = Arc<Mutex<Vec<&'static str>>>;
+type Protocols = Arc<Mutex<Vec<&'static str>>>;
 
-fn upstream(says: Says, reason: Reason) -> (SocketAddr, NamedTempFile, Asked) {
+fn upstream(says: Says, reason: Reason) -> (SocketAddr, NamedTempFile, Protocols) {
     let (config, authority) = tls::certified(&["h2", "http/1.1"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let (address, asked) = (listener.local_addr().unwrap(), Asked::default());
+    let (address, asked) = (listener.local_addr().unwrap(), Protocols::default());
     let asks = Arc::clone(&asked);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -47,7 +47,7 @@ fn upstream(says: Says, reason: Reason) -> (SocketAddr, NamedTempFile, Asked) {
     (address, authority, asked)
 }
 
-async fn serve(socket: TcpStream, config: Arc<rustls::ServerConfig>, says: Says, reason: Reason, asked: Asked) {
+async fn serve(socket: TcpStream, config: Arc<rustls::ServerConfig>, says: Says, reason: Reason, asked: Protocols) {
     let Ok(stream) = TlsAcceptor::from(config).accept(socket).await else { return };
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return answer(stream, asked).await;
@@ -65,7 +65,7 @@ async fn serve(socket: TcpStream, config: Arc<rustls::ServerConfig>, says: Says,
 }
 
 /// Answers each request of an HTTP/1.1 connection.
-async fn answer(mut stream: TlsStream<TcpStream>, asked: Asked) {
+async fn answer(mut stream: TlsStream<TcpStream>, asked: Protocols) {
     let mut request = Vec::new();
     while stream.read_buf(&mut request).await.is_ok_and(|bytes| bytes > 0) {
         // The bodies here are short and come with their head.

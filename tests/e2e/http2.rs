@@ -33,13 +33,13 @@ const STREAMS: u32 = 4;
 struct Upstream {
     address: SocketAddr,
     authority: NamedTempFile,
-    told: Told,
+    told: Controls,
     counted: Arc<Counted>,
     _stop: oneshot::Sender<()>,
 }
 
 #[derive(Clone)]
-struct Told {
+struct Controls {
     release: watch::Sender<bool>,
     leave: watch::Sender<()>,
     /// Whether streams end without their last word.
@@ -69,7 +69,7 @@ impl Upstream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Told {
+        let told = Controls {
             release: watch::Sender::new(false),
             leave: watch::Sender::new(()),
             half: Arc::default(),
@@ -111,7 +111,7 @@ impl Upstream {
     }
 }
 
-async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Told, counted: Arc<Counted>) {
+async fn serve(socket: TcpStream, tls: TlsAcceptor, told: Controls, counted: Arc<Counted>) {
     let _ = socket.set_nodelay(true);
     let Ok(stream) = tls.accept(socket).await else { return };
     let death = Arc::new(Notify::new());

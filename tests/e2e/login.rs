@@ -13,8 +13,8 @@ const LOGIN: &[&str] = &["login", "openai-codex", "--browser", "--no-open"];
 
 pub(crate) fn start() -> (Issuer, Setup, SocketAddr) {
     let issuer = Issuer::start(Reuse::Strict);
-    let (setup, door) = Gateway::start().with_issuer(&issuer);
-    (issuer, setup, door)
+    let (setup, callback) = Gateway::start().with_issuer(&issuer);
+    (issuer, setup, callback)
 }
 
 /// What a browser does at the issuer's page: answers the address that it is sent back to.
@@ -54,28 +54,28 @@ fn says_no_secret(text: &str, setup: &Setup) {
 
 #[test]
 fn a_browser_logs_in_whatever_else_it_asks_for() {
-    let (issuer, setup, door) = start();
+    let (issuer, setup, callback) = start();
     let running = setup.begin(LOGIN);
     let address = agree(&running);
-    assert!(address.starts_with(&format!("http://127.0.0.1:{}/auth/callback?code=", door.port())), "{address}");
+    assert!(address.starts_with(&format!("http://127.0.0.1:{}/auth/callback?code=", callback.port())), "{address}");
 
     // A connection that is never used, an icon, another login's address, and nothing at all.
-    let _preconnect = TcpStream::connect(door).unwrap();
-    assert_eq!(visit(&format!("http://{door}/favicon.ico")).code, 404);
-    let wrong = visit(&format!("http://{door}/auth/callback?code=ac_other&state=other"));
+    let _preconnect = TcpStream::connect(callback).unwrap();
+    assert_eq!(visit(&format!("http://{callback}/favicon.ico")).code, 404);
+    let wrong = visit(&format!("http://{callback}/auth/callback?code=ac_other&state=other"));
     assert_eq!(wrong.code, 400);
     assert!(wrong.text().contains("State mismatch"), "{}", wrong.text());
-    assert_eq!(visit(&format!("http://{door}/auth/callback")).code, 400);
-    assert_eq!(Request::new(door, "POST", "/auth/callback").send().code, 405);
+    assert_eq!(visit(&format!("http://{callback}/auth/callback")).code, 400);
+    assert_eq!(Request::new(callback, "POST", "/auth/callback").send().code, 405);
 
     // The real one in pieces, and a second time while the first is under way.
     let (_, path) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nhost: {door}\r\n\r\n");
-    let mut socket = TcpStream::connect(door).unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nhost: {callback}\r\n\r\n");
+    let mut socket = TcpStream::connect(callback).unwrap();
     socket.set_nodelay(true).unwrap();
     let again = std::thread::spawn({
         let address = address.clone();
-        move || TcpStream::connect(door).is_ok().then(|| visit_or_gone(&address))
+        move || TcpStream::connect(callback).is_ok().then(|| visit_or_gone(&address))
     });
     for piece in request.as_bytes().chunks(40) {
         socket.write_all(piece).unwrap();
@@ -98,7 +98,7 @@ fn a_browser_logs_in_whatever_else_it_asks_for() {
     assert!(issuer.takes(entry["secret"]["refresh_token"].as_str().unwrap()));
     let exchanges = issuer.requests().into_iter().filter(|seen| seen.path == "/oauth/token").count();
     assert_eq!(exchanges, 1, "a repeated callback is not exchanged again");
-    assert!(TcpStream::connect(door).is_err(), "the port is free again");
+    assert!(TcpStream::connect(callback).is_err(), "the port is free again");
 }
 
 /// A request that may come after the end.
@@ -112,10 +112,10 @@ fn visit_or_gone(address: &str) {
 
 #[test]
 fn the_issuers_page_is_asked_for_as_the_vendors_program_does() {
-    let (_issuer, setup, door) = start();
+    let (_issuer, setup, callback) = start();
     let running = setup.begin(LOGIN);
     let page = running.line("http://127.0.0.1");
-    let redirect = format!("redirect_uri=http%3A%2F%2F127.0.0.1%3A{}%2Fauth%2Fcallback", door.port());
+    let redirect = format!("redirect_uri=http%3A%2F%2F127.0.0.1%3A{}%2Fauth%2Fcallback", callback.port());
     for part in [
         "/oauth/authorize?response_type=code&client_id=app_EMoamEEZ73f0CkXaXp7hrann&",
         &redirect,
@@ -221,15 +221,15 @@ fn an_exchange_that_fails_is_said_without_what_was_sent() {
 
 #[test]
 fn a_login_that_waits_gives_its_port_up_to_the_next() {
-    let (_issuer, setup, door) = start();
+    let (_issuer, setup, callback) = start();
     let first = setup.begin(LOGIN);
     agree(&first);
     // A web page cannot do the same.
-    let page = Request::new(door, "GET", "/cancel").header("sec-fetch-site", "cross-site").send();
+    let page = Request::new(callback, "GET", "/cancel").header("sec-fetch-site", "cross-site").send();
     assert_eq!(page.code, 403);
     // Nor one at a name that leads here, to which browsers send no such header.
     for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example"), ("accept-language", "en")] {
-        assert_eq!(Request::new(door, "GET", "/cancel").header(name, value).send().code, 403, "{name}");
+        assert_eq!(Request::new(callback, "GET", "/cancel").header(name, value).send().code, 403, "{name}");
     }
     let second = setup.begin(LOGIN);
     first.ends().fails().says("another program asked for port");
@@ -240,18 +240,18 @@ fn a_login_that_waits_gives_its_port_up_to_the_next() {
 
 #[test]
 fn a_busy_port_is_named_with_the_other_ways() {
-    let (_issuer, setup, door) = start();
-    let _holder = TcpListener::bind(door).unwrap();
+    let (_issuer, setup, callback) = start();
+    let _holder = TcpListener::bind(callback).unwrap();
     let ran = setup.command(LOGIN).fails();
-    ran.says(&format!("port {} is in use", door.port())).says("--device, --import");
+    ran.says(&format!("port {} is in use", callback.port())).says("--device, --import");
 }
 
 #[test]
 fn the_next_port_is_taken_where_the_first_is_busy() {
-    let (_issuer, setup, door) = start();
+    let (_issuer, setup, callback) = start();
     let other = bitrouter_tests::free_port();
-    let _holder = TcpListener::bind(door).unwrap();
-    let setup = setup.with_ports(&[door, other]);
+    let _holder = TcpListener::bind(callback).unwrap();
+    let setup = setup.with_ports(&[callback, other]);
     let running = setup.begin(LOGIN);
     let address = agree(&running);
     assert!(address.contains(&format!(":{}/", other.port())), "{address}");
@@ -261,13 +261,13 @@ fn the_next_port_is_taken_where_the_first_is_busy() {
 
 #[test]
 fn an_interrupted_login_leaves_nothing_behind() {
-    let (_issuer, setup, door) = start();
+    let (_issuer, setup, callback) = start();
     let running = setup.begin(LOGIN);
     agree(&running);
     running.interrupt();
     running.ends().fails().says("cancelled");
     assert!(!setup.token_file().exists());
-    assert!(TcpStream::connect(door).is_err());
+    assert!(TcpStream::connect(callback).is_err());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
+mod account_changes;
 mod bad_input;
 mod bad_upstream;
-mod believed;
 mod bodies;
 mod cache;
 mod canary;
@@ -15,27 +15,22 @@ mod clock;
 mod codex;
 mod codex_cli;
 #[cfg(target_os = "linux")]
-mod crowd;
+mod connection_limits;
 mod described;
 mod dialects;
-mod door;
-mod drips;
 mod each_target_once;
 mod endings;
 mod endpoints;
-mod ends;
 mod every_position;
+mod exposure;
 mod failover;
-mod floods;
 mod folding;
-mod followed;
-mod found;
-mod front;
 mod hostile;
 mod http1_required;
 mod http2;
-mod huge;
+mod intermediaries;
 mod keyring;
+mod large_answers;
 mod limits;
 mod login;
 mod logout;
@@ -46,17 +41,22 @@ mod pass_through;
 mod promises;
 mod proxies;
 mod python_sdk;
+mod queries;
 mod refresh_crash;
 mod reload;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod session;
-mod side;
+mod shared_session;
 mod slow;
+mod slow_answers;
 mod status;
 mod stopping;
 mod store;
-mod surplus;
+mod stream_ends;
 mod terminal;
 mod tls;
-mod unaccepted;
+mod unrequested_bytes;
+mod untrusted_components;
+mod untrusted_config;
+mod work_limits;

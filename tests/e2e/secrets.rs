@@ -223,16 +223,16 @@ fn the_log_of_failures_has_no_key_in_it() {
 
 #[test]
 fn what_is_secret_does_not_get_into_the_log_whoever_wrote_it_there() {
-    let (upstream, door_key) = (Upstream::start(), "door-key-canary-0123456789");
-    let setup = Gateway::start().with_openai_at(&upstream).with("/server/keys", json!([door_key]));
+    let (upstream, gateway_key) = (Upstream::start(), "door-key-canary-0123456789");
+    let setup = Gateway::start().with_openai_at(&upstream).with("/server/keys", json!([gateway_key]));
     let gateway = setup.run();
     let of = |model: String| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
     // A client that mixes its fields up. What it asks for is written to the log.
-    for secret in [KEY, door_key] {
+    for secret in [KEY, gateway_key] {
         let body = of(format!("openai:m-{secret}"));
-        gateway.post("/v1/chat/completions").header("x-api-key", door_key).json(&body).send();
+        gateway.post("/v1/chat/completions").header("x-api-key", gateway_key).json(&body).send();
     }
-    gateway.get(&format!("/v1/models/{door_key}")).send();
+    gateway.get(&format!("/v1/models/{gateway_key}")).send();
     gateway.logs("m-[secret]").logs("refused at the door");
     assert!(!gateway.log().contains("canary-0123456789"), "{}", gateway.log());
 }

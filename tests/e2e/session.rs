@@ -175,7 +175,7 @@ fn agree(running: &Running) {
 
 fn record() -> Recording {
     let (issuer, chatgpt) = (Issuer::start(Reuse::Strict), ChatGpt::start().then_always(Turn::says("Hello there.")));
-    let (setup, door) = Gateway::start().with_issuer(&issuer);
+    let (setup, callback) = Gateway::start().with_issuer(&issuer);
     let account = format!("{}/backend-api", chatgpt.origin());
     let origins = json!({ "auth": issuer.origin(), "api": chatgpt.base_url(), "account": account });
     let setup = setup.with("/providers/openai-codex/origins", origins);
@@ -185,8 +185,8 @@ fn record() -> Recording {
     for (origin, by) in [(issuer.origin(), 18455), (chatgpt.origin(), 18456)] {
         recording.replace(origin, &format!("http://127.0.0.1:{by}"));
     }
-    recording.replace(format!("127.0.0.1%3A{}", door.port()), "127.0.0.1%3A1455");
-    recording.replace(format!("port {}", door.port()), "port 1455");
+    recording.replace(format!("127.0.0.1%3A{}", callback.port()), "127.0.0.1%3A1455");
+    recording.replace(format!("port {}", callback.port()), "port 1455");
 
     let login = "bitrouter login openai-codex --no-open";
     issuer.account("acc-home");

@@ -191,7 +191,7 @@ fn hedging(upstream: &Upstream) -> Setup {
 }
 
 #[test]
-fn beside_a_slow_call_another_is_asked_and_the_first_answer_ends_the_other() {
+fn a_slow_call_is_hedged_and_the_first_answer_ends_the_other() {
     let upstream = slow_and_fast();
     let gateway = hedging(&upstream).run();
     let answer = ask(&gateway, &["echo:silent", "openai:fast"], false).status(200).says("fast");
@@ -206,7 +206,7 @@ fn beside_a_slow_call_another_is_asked_and_the_first_answer_ends_the_other() {
 }
 
 #[test]
-fn a_call_that_fails_leaves_the_answer_to_the_one_beside_it() {
+fn a_call_that_fails_leaves_the_answer_to_its_hedge() {
     let upstream = Upstream::start();
     upstream.follows(|seen| match seen.json()["model"].as_str() {
         Some("late-503") => Reply::json(&json!({"error": {"message": "because"}})).status(503),
@@ -228,7 +228,7 @@ fn a_stream_has_one_target_at_a_time() {
 }
 
 #[test]
-fn without_the_key_and_for_a_plan_nobody_is_asked_beside_another() {
+fn without_the_key_and_for_a_plan_nothing_is_hedged() {
     let upstream = slow_and_fast();
     let gateway = Gateway::start().with_plugin("echo").with_origin("echo", &upstream).run();
     ask(&gateway, &["echo:slow", "echo:fast"], false).status(200).says("slow");

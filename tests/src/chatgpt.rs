@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use self::rules::Refusal;
-use self::turn::Asked;
 pub use self::turn::Turn;
+use self::turn::TurnRequest;
 use crate::login::Login;
 use crate::reply::Reply;
 use crate::upstream::Upstream;
@@ -24,11 +24,11 @@ const MODELS_ETAG: &str = "W/\"e2e-models-1\"";
 /// The backend.
 pub struct ChatGpt {
     upstream: Upstream,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BackendState>>,
     login: Login,
 }
 
-struct State {
+struct BackendState {
     logins: Vec<Login>,
     /// Whether it also takes every token that says whose it is and has not expired.
     takes_unexpired: bool,
@@ -61,7 +61,7 @@ impl ChatGpt {
 
     /// Starts one that knows this login.
     pub fn knowing(login: Login) -> Self {
-        let state = Arc::new(Mutex::new(State {
+        let state = Arc::new(Mutex::new(BackendState {
             logins: vec![login.clone()],
             takes_unexpired: false,
             renewed: None,
@@ -138,7 +138,7 @@ impl ChatGpt {
         self.with(|state| state.wants_reasoning_back = false)
     }
 
-    fn with(self, change: impl FnOnce(&mut State)) -> Self {
+    fn with(self, change: impl FnOnce(&mut BackendState)) -> Self {
         change(&mut self.state.lock().unwrap());
         self
     }
@@ -198,7 +198,7 @@ impl ChatGpt {
     }
 }
 
-impl State {
+impl BackendState {
     fn answer(&mut self, request: &Seen) -> Reply {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let mut seen = request.clone();
@@ -232,7 +232,7 @@ impl State {
         let turn = self.turns.pop_front().or(self.last.clone());
         let turn = turn.ok_or_else(|| Refusal::detail(400, "The test's script has no turn for this request"))?;
         let includes = body["include"].as_array().into_iter().flatten();
-        let asked = Asked {
+        let asked = TurnRequest {
             number: self.answered.len() + 1,
             model: body["model"].as_str().unwrap_or_default(),
             encrypted: includes.into_iter().any(|name| name == "reasoning.encrypted_content"),
@@ -336,7 +336,7 @@ impl State {
 }
 
 /// The headers of every answer to a turn.
-fn usual_headers(asked: &Asked<'_>) -> Vec<(String, String)> {
+fn usual_headers(asked: &TurnRequest<'_>) -> Vec<(String, String)> {
     let number = asked.number;
     let headers = [
         ("x-codex-primary-used-percent", "12.5"),

@@ -40,10 +40,10 @@ struct Issued {
 /// The issuer.
 pub struct Issuer {
     upstream: Upstream,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<IssuerState>>,
 }
 
-struct State {
+struct IssuerState {
     reuse: Reuse,
     /// How long access tokens are good for, in seconds.
     lifetime: u64,
@@ -69,7 +69,7 @@ struct State {
 impl Issuer {
     /// Starts one whose access tokens are good for an hour.
     pub fn start(reuse: Reuse) -> Self {
-        let state = State {
+        let state = IssuerState {
             reuse,
             lifetime: 3600,
             lifetimes: Vec::new(),
@@ -190,7 +190,7 @@ impl Issuer {
     }
 }
 
-impl State {
+impl IssuerState {
     fn log_in(&mut self, account: &str) -> Value {
         let login = self.issued + 1;
         self.issue(account, login, self.lifetime)

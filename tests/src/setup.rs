@@ -138,11 +138,11 @@ impl Setup {
     /// Lets accounts of `openai-codex` log in at this issuer, with the browser coming back to a port of the test's own,
     /// which is answered.
     pub fn with_issuer(self, issuer: &Issuer) -> (Self, SocketAddr) {
-        let door = free_port();
+        let callback = free_port();
         let setup = self.with("/providers/openai-codex/origins/auth", json!(issuer.origin()));
         let setup = setup.with("/providers/openai-codex/origins/api", json!(format!("{}/api", issuer.origin())));
         let setup = setup.with("/providers/openai-codex/origins/account", json!(format!("{}/wham", issuer.origin())));
-        (setup.with_ports(&[door]), door)
+        (setup.with_ports(&[callback]), callback)
     }
 
     /// Has the browser come back to one of these ports.

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// An answer that has not come by then is counted as none.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// A connection that is not made by then is not made.
 const CONNECTS: Duration = Duration::from_secs(10);
 /// After an answer that is no 200, so that a refusal does not become a flood of its own.
@@ -95,7 +95,7 @@ impl Scene {
 
     /// Sends this and reads the answer to its end; counts its status.
     pub async fn post(&self, post: &Post) -> Result<()> {
-        let status = timeout(PATIENCE, self.exchange(post)).await;
+        let status = timeout(ANSWER_WITHIN, self.exchange(post)).await;
         match status {
             Ok(Ok(200)) => self.tell("200"),
             Ok(Ok(status)) => {

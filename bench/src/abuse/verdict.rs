@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::beside::Looks;
+use super::calm::Looks;
 use super::row::Abuse;
 use crate::clients::Tally;
 

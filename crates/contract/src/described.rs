@@ -9,4 +9,4 @@ pub mod request;
 
 pub use limits::Window;
 pub use models::Page;
-pub use request::{Asked, Shaped, Unserved};
+pub use request::{RequestedCall, Shaped, Unserved};

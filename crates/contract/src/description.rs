@@ -186,7 +186,7 @@ fn api() -> Vec<String> {
 pub struct Attach {
     /// Where it goes.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: AttachTo,
     /// The text around the value: `Bearer {}`; `{}` alone where nothing is said.
     #[serde(default = "bare")]
     pub format: String,
@@ -202,7 +202,7 @@ fn bare() -> String {
 /// Where an attached value goes.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum AttachTo {
     /// A header, in lower case.
     Header(String),
     /// A query parameter.

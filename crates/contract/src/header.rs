@@ -6,7 +6,7 @@
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
-use crate::description::{Auth, Place};
+use crate::description::{AttachTo, Auth};
 use crate::pattern::Pattern;
 
 /// Why a header of a component's request, or a name that its description forwards, is refused.
@@ -42,8 +42,8 @@ impl Reserved {
     pub fn new(auth: &[Auth]) -> Self {
         let places = auth.iter().flat_map(Auth::attach).map(|attach| &attach.place);
         let attached = places.filter_map(|place| match place {
-            Place::Header(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
-            Place::Query(_) => None,
+            AttachTo::Header(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
+            AttachTo::Query(_) => None,
         });
         Reserved { attached: attached.collect() }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub use alike::paths;
 pub use mistakes::mistakes;
 
-use crate::description::{Attach, Auth, Description, Place, understood};
+use crate::description::{Attach, AttachTo, Auth, Description, understood};
 use crate::{Forward, Origin, Reserved};
 
 /// What is wrong with a description.
@@ -135,12 +135,12 @@ fn check_attach(attach: &Attach) -> Result<(), String> {
         return Err(format!("the format `{}` must hold {{}} once", attach.format));
     }
     match &attach.place {
-        Place::Header(name) => {
+        AttachTo::Header(name) => {
             let name =
                 http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
             const FRAMING: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
             if FRAMING.contains(&name.as_str()) { Err(format!("`{name}` frames the message")) } else { Ok(()) }
         }
-        Place::Query(_) => Ok(()),
+        AttachTo::Query(_) => Ok(()),
     }
 }

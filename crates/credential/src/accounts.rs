@@ -18,7 +18,7 @@ use bitrouter_files::Timestamp;
 use secrecy::SecretString;
 
 use super::refresh::{Refresher, due};
-use super::source::{Credential, Parts, Source};
+use super::source::{Credential, CredentialSource, Parts};
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, Kind, TokenFile};
 pub use error::AccountError;
@@ -97,7 +97,7 @@ impl Accounts {
         env: &dyn Fn(&str) -> Option<String>,
         store: Arc<Store>,
     ) -> Self {
-        let fixed = |auth: &Auth, label: &str, source: Source, secret: &SecretString| {
+        let fixed = |auth: &Auth, label: &str, source: CredentialSource, secret: &SecretString| {
             let bound_to = auth.origins().iter().filter_map(|name| accepted.get(name)).cloned().collect();
             let (kept_back, rules) = (Vec::new(), auth.attach());
             let (claims, expires_at) = (&[], None);
@@ -105,12 +105,12 @@ impl Accounts {
         };
         let takes_key = auth.iter().find(|auth| matches!(auth, Auth::ApiKey(_)));
         let from_config = takes_key.zip(config_key);
-        let from_config = from_config.map(|(auth, key)| fixed(auth, CONFIG_LABEL, Source::Config, key));
+        let from_config = from_config.map(|(auth, key)| fixed(auth, CONFIG_LABEL, CredentialSource::Config, key));
         let set = |variable: &String| env(variable).filter(|value| !value.is_empty()).map(SecretString::from);
         let mut variables = auth.iter().flat_map(|auth| auth.env().iter().map(move |variable| (auth, variable)));
         let from_env = variables.find_map(|(auth, variable)| set(variable).map(|key| (auth, variable, key)));
         let from_env =
-            from_env.map(|(auth, variable, key)| fixed(auth, ENV_LABEL, Source::Env(variable.clone()), &key));
+            from_env.map(|(auth, variable, key)| fixed(auth, ENV_LABEL, CredentialSource::Env(variable.clone()), &key));
         let mut accounts = Accounts {
             provider: provider.to_owned(),
             auth: auth.to_vec(),
@@ -206,7 +206,7 @@ impl Accounts {
     }
 
     fn parts<'p>(&'p self, entry: &'p Entry) -> Result<Parts<'p>, AccountError> {
-        let (provider, label, source) = (self.provider.as_str(), entry.label.as_str(), Source::Store);
+        let (provider, label, source) = (self.provider.as_str(), entry.label.as_str(), CredentialSource::Store);
         let kind = || (provider.to_owned(), label.to_owned(), entry.kind.name().to_owned());
         let takes = |wanted: fn(&Auth) -> bool| {
             let (provider, label, kind) = kind();
@@ -275,9 +275,9 @@ fn order(entry: &Entry) -> (bool, bool, bool, Option<&str>) {
 fn make(parts: Parts<'_>) -> Result<Arc<Credential>, AccountError> {
     let (provider, label) = (parts.provider.to_owned(), parts.label.to_owned());
     let holder = match &parts.source {
-        Source::Config => format!("`providers.{provider}.api_key` in bitrouter.yaml"),
-        Source::Env(variable) => format!("the environment variable {variable}"),
-        Source::Store => "the stored credential".to_owned(),
+        CredentialSource::Config => format!("`providers.{provider}.api_key` in bitrouter.yaml"),
+        CredentialSource::Env(variable) => format!("the environment variable {variable}"),
+        CredentialSource::Store => "the stored credential".to_owned(),
     };
     Credential::new(parts).map(Arc::new).map_err(|why| AccountError::Refused { provider, label, holder, why })
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use bitrouter_contract::description::{Attach, Place};
+use bitrouter_contract::description::{Attach, AttachTo};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -106,7 +106,7 @@ impl Attachment {
     }
 
     fn add(&mut self, rule: &Attach, value: &str) -> Result<(), AttachError> {
-        let (Place::Header(name) | Place::Query(name)) = &rule.place;
+        let (AttachTo::Header(name) | AttachTo::Query(name)) = &rule.place;
         let format_error = || AttachError::Format(name.clone());
         let (before, after) = rule.format.split_once("{}").ok_or_else(format_error)?;
         if after.contains("{}") || !rule.format.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -116,8 +116,8 @@ impl Attachment {
         let mut text = String::with_capacity(before.len() + value.len() + after.len());
         [before, value, after].into_iter().for_each(|part| text.push_str(part));
         match &rule.place {
-            Place::Query(_) => self.query.push((name.clone(), text.into())),
-            Place::Header(_) => {
+            AttachTo::Query(_) => self.query.push((name.clone(), text.into())),
+            AttachTo::Header(_) => {
                 let header = HeaderName::from_bytes(name.as_bytes()).ok().filter(may_carry);
                 let header = header.ok_or_else(|| AttachError::Header(name.clone()))?;
                 let value = HeaderValue::from_maybe_shared(wiping(text.into_bytes()));
@@ -185,7 +185,7 @@ fn check_copied(secret: &str, with_scheme: bool) -> Result<(), AttachError> {
 /// Whether a rule leaves the whole value of `authorization` to the secret, scheme included.
 fn takes_all(rule: &Attach) -> bool {
     let whole = |name: &str| name.eq_ignore_ascii_case("authorization") && rule.format == "{}";
-    matches!(&rule.place, Place::Header(name) if whole(name))
+    matches!(&rule.place, AttachTo::Header(name) if whole(name))
 }
 
 /// Whether it is `export NAME=…`, `set NAME=…` or `NAME=…`. A key may hold `=` and end with it, as base64 does, so a bare
@@ -217,12 +217,12 @@ mod tests {
 
     const CANARY: &str = "sk-canary-0123456789";
 
-    fn rule(place: Place, format: &str, claim: Option<&str>) -> Attach {
+    fn rule(place: AttachTo, format: &str, claim: Option<&str>) -> Attach {
         Attach { place, format: format.into(), claim: claim.map(Into::into) }
     }
 
     fn header(name: &str, format: &str) -> Attach {
-        rule(Place::Header(name.into()), format, None)
+        rule(AttachTo::Header(name.into()), format, None)
     }
 
     fn made(rules: &[Attach]) -> Result<Attachment, AttachError> {
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn headers_are_set_as_the_rules_say_and_marked_sensitive() {
-        let claim = rule(Place::Header("account-id".into()), "{}", Some("account"));
+        let claim = rule(AttachTo::Header("account-id".into()), "{}", Some("account"));
         let attachment = made(&[header("authorization", "Bearer {}"), claim]).unwrap();
         let mut headers = HeaderMap::new();
         headers.append("authorization", HeaderValue::from_static("forged"));
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn query_parameters_replace_those_of_the_same_name() {
-        let attachment = made(&[rule(Place::Query("key".into()), "{}", None)]).unwrap();
+        let attachment = made(&[rule(AttachTo::Query("key".into()), "{}", None)]).unwrap();
         let mut query = vec![("key".into(), "forged".into()), ("alt".into(), "sse".into())];
         attachment.apply(&mut HeaderMap::new(), &mut query);
         assert_eq!(query, [("alt".to_owned(), "sse".to_owned()), ("key".to_owned(), CANARY.to_owned())]);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_rule_for_a_claim_that_is_not_there_is_left_out() {
-        let attachment = made(&[rule(Place::Header("x-plan".into()), "{}", Some("plan"))]).unwrap();
+        let attachment = made(&[rule(AttachTo::Header("x-plan".into()), "{}", Some("plan"))]).unwrap();
         let mut headers = HeaderMap::new();
         attachment.apply(&mut headers, &mut Vec::new());
         assert!(headers.is_empty());
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_claim_that_no_header_takes_is_refused() {
-        let refused = made(&[rule(Place::Header("x-bad".into()), "{}", Some("bad"))]).unwrap_err();
+        let refused = made(&[rule(AttachTo::Header("x-bad".into()), "{}", Some("bad"))]).unwrap_err();
         assert_eq!(refused, AttachError::Claim("bad".into()));
     }
 
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn debug_shows_names_and_no_value() {
         let attachment =
-            made(&[header("authorization", "Bearer {}"), rule(Place::Query("key".into()), "{}", None)]).unwrap();
+            made(&[header("authorization", "Bearer {}"), rule(AttachTo::Query("key".into()), "{}", None)]).unwrap();
         let mut headers = HeaderMap::new();
         attachment.apply(&mut headers, &mut Vec::new());
         let debug = format!("{attachment:?} {headers:?}");

@@ -9,7 +9,7 @@ use bitrouter_contract::Origin;
 use http::Uri;
 use thiserror::Error;
 
-use super::source::{Credential, Source};
+use super::source::{Credential, CredentialSource};
 
 /// A credential was about to go where its owner has not agreed to.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,7 +21,7 @@ pub struct BindingError {
     /// The account's label.
     pub label: String,
     /// Where the credential came from.
-    pub came_from: Source,
+    pub came_from: CredentialSource,
     /// The origin that wanted it; of a redirect, without path and query.
     pub wanted: String,
     /// The origins that it may go to.
@@ -75,20 +75,20 @@ impl fmt::Display for Bound<'_> {
 struct Next<'n> {
     provider: &'n str,
     label: &'n str,
-    came_from: &'n Source,
+    came_from: &'n CredentialSource,
 }
 
 impl fmt::Display for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.came_from {
-            Source::Store => {
+            CredentialSource::Store => {
                 write!(
                     f,
                     "If that address is right, store the credential anew for it, as {}@{}",
                     self.provider, self.label
                 )
             }
-            Source::Config | Source::Env(_) => f.write_str(
+            CredentialSource::Config | CredentialSource::Env(_) => f.write_str(
                 "If that address is right, accept it: bitrouter config trust (for one in the config), \
                  or bitrouter plugin trust (for one in a plugin)",
             ),
@@ -101,7 +101,7 @@ mod tests {
     use super::super::source::Parts;
     use super::*;
 
-    fn credential(source: Source, bound_to: &[&str]) -> Credential {
+    fn credential(source: CredentialSource, bound_to: &[&str]) -> Credential {
         let parts = Parts {
             provider: "openai",
             label: "work",
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_credential_goes_to_what_it_is_bound_to_and_below() {
-        let credential = credential(Source::Store, &["https://api.openai.com/v1", "https://eu.openai.com"]);
+        let credential = credential(CredentialSource::Store, &["https://api.openai.com/v1", "https://eu.openai.com"]);
         for url in ["https://api.openai.com/v1", "https://api.openai.com/v1/files", "https://eu.openai.com/v2"] {
             assert_eq!(check(&credential, &url.parse().unwrap()), Ok(()), "{url}");
             assert_eq!(check_url(&credential, &url.parse().unwrap()), Ok(()), "{url}");
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_credential_goes_nowhere_else() {
-        let credential = credential(Source::Store, &["https://api.openai.com/v1"]);
+        let credential = credential(CredentialSource::Store, &["https://api.openai.com/v1"]);
         for url in
             ["https://api.openai.com", "https://api.openai.com/v10", "https://evil.example/v1", "http://localhost/v1"]
         {
@@ -139,20 +139,20 @@ mod tests {
     #[test]
     fn a_refusal_names_the_credential_both_addresses_and_the_next_step() {
         let wanted: Origin = "https://evil.example/v1".parse().unwrap();
-        let stored = credential(Source::Store, &["https://api.openai.com/v1"]);
+        let stored = credential(CredentialSource::Store, &["https://api.openai.com/v1"]);
         assert_eq!(
             check(&stored, &wanted).unwrap_err().to_string(),
             "openai@work: this credential is bound to `https://api.openai.com/v1`, and `https://evil.example/v1` is not \
              under that. Nothing was sent. If that address is right, store the credential anew for it, as openai@work"
         );
-        let from_env = credential(Source::Env("OPENAI_API_KEY".into()), &[]);
+        let from_env = credential(CredentialSource::Env("OPENAI_API_KEY".into()), &[]);
         let error = check(&from_env, &wanted).unwrap_err().to_string();
         assert!(error.contains("bound to no address") && error.contains("bitrouter config trust"), "{error}");
     }
 
     #[test]
     fn a_refused_redirect_shows_neither_its_path_nor_a_user() {
-        let credential = credential(Source::Store, &["https://api.openai.com/v1"]);
+        let credential = credential(CredentialSource::Store, &["https://api.openai.com/v1"]);
         let redirect = "https://canary:canary@evil.example:8443/canary?key=canary".parse().unwrap();
         let error = check_url(&credential, &redirect).unwrap_err();
         assert!(error.to_string().contains("`https://evil.example:8443`"), "{error}");
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_secret() {
-        let debug = format!("{:?}", credential(Source::Config, &["https://api.openai.com"]));
+        let debug = format!("{:?}", credential(CredentialSource::Config, &["https://api.openai.com"]));
         assert!(debug.contains("work") && !debug.contains("canary"), "{debug}");
     }
 }

@@ -12,7 +12,7 @@ use bitrouter_files::Timestamp;
 use serde_json::Value;
 
 /// The longest value of a claim, in bytes; a longer one is left out. A component is shown claims in every call.
-pub const LONGEST: usize = 256;
+pub const LONGEST_CLAIM: usize = 256;
 
 /// The claims that these tokens hold, by name: of each the first of its places that holds a text, a number or a boolean.
 /// What is in none of its places is left out, and so is a token that is no JWT.
@@ -68,7 +68,7 @@ fn text(value: &Value) -> Option<String> {
         Value::Bool(bool) => bool.to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
-    let fits = !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control);
+    let fits = !text.is_empty() && text.len() <= LONGEST_CLAIM && !text.chars().any(char::is_control);
     fits.then_some(text)
 }
 
@@ -108,7 +108,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_no_text_or_no_token_is_left_out() {
-        let odd = [json!(null), json!([1]), json!({}), json!(""), json!("a\nb"), json!("x".repeat(LONGEST + 1))];
+        let odd = [json!(null), json!([1]), json!({}), json!(""), json!("a\nb"), json!("x".repeat(LONGEST_CLAIM + 1))];
         for value in odd {
             assert!(of_tokens(&places(), Some(&jwt(&json!({ "plan": value }))), "opaque").is_empty(), "{value}");
         }

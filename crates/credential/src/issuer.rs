@@ -29,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long an exchange may take in all.
 const TOTAL: Duration = Duration::from_secs(30);
 /// The longest answer: a few tokens, of which none fits a header if it is longer.
-const LONGEST: usize = 256 << 10;
+const LONGEST_ANSWER: usize = 256 << 10;
 
 /// Why an issuer gave no answer that can be used.
 #[derive(Clone, Debug, Error)]
@@ -147,7 +147,7 @@ impl Issuer {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| unreachable(host, error.to_string(), true))?;
             let Ok(piece) = frame.into_data() else { continue };
-            if whole.len() + piece.len() > LONGEST {
+            if whole.len() + piece.len() > LONGEST_ANSWER {
                 return Err(IssuerError::Malformed { host: host.to_owned(), status });
             }
             whole.extend_from_slice(&piece);

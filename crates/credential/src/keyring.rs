@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 /// How long a question may take. On a desktop it is milliseconds; a service that is only starting takes a second.
-const PATIENCE_READING: Duration = Duration::from_secs(5);
+const READ_WITHIN: Duration = Duration::from_secs(5);
 /// How long a change may take: a user who stores something sits in front of it, and may have to type a password.
-const PATIENCE_WRITING: Duration = Duration::from_secs(60);
+const WRITE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why the keyring did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -51,7 +51,7 @@ pub struct SystemKeyring;
 impl Keyring for SystemKeyring {
     fn get(&self, service: &str, account: &str) -> Result<Option<SecretString>, KeyringError> {
         let (service, account) = (service.to_owned(), account.to_owned());
-        within(PATIENCE_READING, move || {
+        within(READ_WITHIN, move || {
             let secret = system::with(&service, &account, |entry| entry.get_password())?;
             Ok(secret.map(SecretString::from))
         })
@@ -59,7 +59,7 @@ impl Keyring for SystemKeyring {
 
     fn set(&self, service: &str, account: &str, secret: &SecretString) -> Result<(), KeyringError> {
         let (service, account, secret) = (service.to_owned(), account.to_owned(), secret.clone());
-        within(PATIENCE_WRITING, move || {
+        within(WRITE_WITHIN, move || {
             match system::with(&service, &account, |entry| entry.set_password(secret.expose_secret()))? {
                 Some(()) => Ok(()),
                 None => Err(KeyringError::Missing),
@@ -69,7 +69,7 @@ impl Keyring for SystemKeyring {
 
     fn delete(&self, service: &str, account: &str) -> Result<(), KeyringError> {
         let (service, account) = (service.to_owned(), account.to_owned());
-        within(PATIENCE_WRITING, move || system::with(&service, &account, |entry| entry.delete_credential()).map(drop))
+        within(WRITE_WITHIN, move || system::with(&service, &account, |entry| entry.delete_credential()).map(drop))
     }
 }
 
@@ -78,7 +78,7 @@ static STUCK: AtomicUsize = AtomicUsize::new(0);
 
 /// Does this on a thread of its own, and gives up on it after a while.
 fn within<T: Send + 'static>(
-    patience: Duration,
+    limit: Duration,
     work: impl FnOnce() -> Result<T, KeyringError> + Send + 'static,
 ) -> Result<T, KeyringError> {
     if STUCK.load(Ordering::SeqCst) > 0 {
@@ -94,7 +94,7 @@ fn within<T: Send + 'static>(
         }
     });
     spawned.map_err(|error| KeyringError::Refused(error.to_string()))?;
-    match done.recv_timeout(patience) {
+    match done.recv_timeout(limit) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => {
             STUCK.fetch_add(1, Ordering::SeqCst);
@@ -193,12 +193,12 @@ mod tests {
         };
         assert_eq!(within(Duration::from_millis(1), waits), Err(KeyringError::Silent));
         // Not even one who would wait for long.
-        let asked = within(PATIENCE_WRITING, || -> Result<(), _> { unreachable!("it waits still") });
+        let asked = within(WRITE_WITHIN, || -> Result<(), _> { unreachable!("it waits still") });
         assert_eq!(asked, Err(KeyringError::Silent));
         drop(unlock);
         while STUCK.load(Ordering::SeqCst) > 0 {
             std::thread::yield_now();
         }
-        assert_eq!(within(PATIENCE_WRITING, || Ok(1)), Ok(1));
+        assert_eq!(within(WRITE_WITHIN, || Ok(1)), Ok(1));
     }
 }

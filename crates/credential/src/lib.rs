@@ -24,5 +24,5 @@ pub use accounts::{AccountError, Accounts, Listing};
 pub use attach::{AttachError, Attachment};
 pub use binding::BindingError;
 pub use scrub::{ScrubStream, Scrubber, scrub_log};
-pub use source::{Credential, Source};
+pub use source::{Credential, CredentialSource};
 pub use store::{CredentialStore, FileStore, Saved, SecretsIn, Store, StoreError};

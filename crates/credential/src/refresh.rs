@@ -31,7 +31,7 @@ use due::Stage;
 pub(crate) use shared::cannot_be_renewed;
 
 /// How long another process may refresh an account: two exchanges with an issuer that is slow to answer.
-const PATIENCE: Duration = Duration::from_secs(75);
+const REFRESH_LOCK_WITHIN: Duration = Duration::from_secs(75);
 /// How often an account that another process refreshes is looked at again.
 const LOCK_AGAIN: Duration = Duration::from_millis(15);
 
@@ -64,15 +64,15 @@ pub(super) struct Refresher {
     store: Arc<Store>,
     issuer: Issuer,
     clock: Arc<Clock>,
-    states: Arc<States>,
+    states: Arc<RefreshStates>,
 }
 
 /// What this process knows of the refreshes of each account, by label.
-type States = Mutex<HashMap<String, Arc<tokio::sync::Mutex<State>>>>;
+type RefreshStates = Mutex<HashMap<String, Arc<tokio::sync::Mutex<RefreshState>>>>;
 
 /// What this process knows of the refreshes of one account.
 #[derive(Debug, Default)]
-struct State {
+struct RefreshState {
     back_off: BackOff,
     /// When the issuer last gave tokens.
     refreshed: Option<Instant>,
@@ -164,7 +164,7 @@ impl Refresher {
         label: &str,
         login: &StoredLogin,
         reason: Reason,
-        state: &mut State,
+        state: &mut RefreshState,
         lock: &dyn AccountLock,
     ) -> Result<(), RefreshError> {
         // The recorded one alone: neither a component nor a config moves a refresh token.
@@ -238,12 +238,12 @@ impl Refresher {
         used: &SecretString,
         tokens: Tokens,
         reserved: Option<Reserved>,
-        state: &mut State,
+        state: &mut RefreshState,
     ) -> Result<(), RefreshError> {
         let (oauth, new) = (self.oauth.clone(), tokens.clone());
         let saved = self.change(label, used, reserved, move |login| login.renew(new, &oauth)).await;
         match &saved {
-            Ok(()) => *state = State { refreshed: Some(Instant::now()), ..State::default() },
+            Ok(()) => *state = RefreshState { refreshed: Some(Instant::now()), ..RefreshState::default() },
             Err(error) => {
                 tracing::error!(provider = self.provider, account = label, %error, "new tokens could not be stored yet");
                 state.unsaved = Some((used.clone(), tokens));
@@ -304,7 +304,7 @@ impl Refresher {
 
     /// The lock of an account between processes.
     async fn lock(&self, label: &str) -> Result<Box<dyn AccountLock>, RefreshError> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REFRESH_LOCK_WITHIN;
         loop {
             let (provider, label) = (self.provider.clone(), label.to_owned());
             let try_it = move |store: &Store| match store.backend().lock_account(&provider, &label) {
@@ -322,7 +322,7 @@ impl Refresher {
         due::stage(login, &self.how, self.clock.now())
     }
 
-    fn account(&self, label: &str) -> Arc<tokio::sync::Mutex<State>> {
+    fn account(&self, label: &str) -> Arc<tokio::sync::Mutex<RefreshState>> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(states.entry(label.to_owned()).or_default())
     }
@@ -351,11 +351,11 @@ impl StoredLogin {
     }
 }
 
-impl State {
+impl RefreshState {
     /// Whether the issuer may be asked: not within a minute of a failure, nor of a refresh after which a 401 came still.
     fn may_ask(&mut self, reason: Reason, lock: &dyn AccountLock) -> Result<(), RefreshError> {
         self.back_off.allows(lock)?;
-        let just_refreshed = self.refreshed.is_some_and(|refreshed| refreshed.elapsed() < back_off::SHORTEST);
+        let just_refreshed = self.refreshed.is_some_and(|refreshed| refreshed.elapsed() < back_off::SHORTEST_WAIT);
         match reason {
             Reason::Unauthorized if just_refreshed => {
                 Err(RefreshError::Transient("the provider refuses an access token that was just issued".into()))

@@ -1,7 +1,7 @@
 //! Takes a credential's secret out of what a provider sends back: bodies, headers and texts.
 //!
 //! Upstream passes every answer through here before a component, a log or a client sees it. A secret is found as it
-//! is, JSON-escaped, percent-encoded and in base64; one shorter than [`SHORTEST`] is not looked for.
+//! is, JSON-escaped, percent-encoded and in base64; one shorter than [`SHORTEST_SECRET`] is not looked for.
 
 mod known;
 mod needles;
@@ -24,11 +24,11 @@ pub const MARK: &str = "[secret]";
 
 /// The fewest bytes that a secret must have to be looked for. A shorter one would be found by chance in what a model
 /// writes, and no provider gives keys that short.
-pub const SHORTEST: usize = 8;
+pub const SHORTEST_SECRET: usize = 8;
 
 /// How many bytes of a needle the automaton knows: the whole of a needle would make it a hundred times larger, and few
 /// texts get further by chance. No needle is shorter.
-const HEAD: usize = SHORTEST;
+const HEAD: usize = SHORTEST_SECRET;
 
 /// Finds a set of secrets in all their encodings. Built once for each credential, shared by its requests.
 pub struct Scrubber {
@@ -42,11 +42,11 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// A scrubber for these secrets. Those shorter than [`SHORTEST`] bytes are left out.
+    /// A scrubber for these secrets. Those shorter than [`SHORTEST_SECRET`] bytes are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut found: Vec<Box<[u8]>> = secrets
             .into_iter()
-            .filter(|secret| secret.len() >= SHORTEST)
+            .filter(|secret| secret.len() >= SHORTEST_SECRET)
             .flat_map(needles::of)
             .filter(|needle| needle.len() >= HEAD)
             .map(Vec::into_boxed_slice)

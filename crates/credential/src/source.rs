@@ -17,7 +17,7 @@ use super::attach::{AttachError, Attachment};
 
 /// Where a credential came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CredentialSource {
     /// `providers.<id>.api_key` in the config.
     Config,
     /// This environment variable.
@@ -33,7 +33,7 @@ pub struct Credential {
     /// The account's label: `config`, `env`, or as it is stored.
     pub label: String,
     /// Where it came from.
-    pub source: Source,
+    pub source: CredentialSource,
     /// The origins that it may go to: those that its owner agreed to.
     pub bound_to: Vec<Origin>,
     /// What it adds to a request.
@@ -54,7 +54,7 @@ pub struct Credential {
 pub(super) struct Parts<'p> {
     pub provider: &'p str,
     pub label: &'p str,
-    pub source: Source,
+    pub source: CredentialSource,
     pub secret: &'p SecretString,
     /// Secrets that belong to it and are never attached, such as a refresh token: they are scrubbed too.
     pub kept_back: Vec<SecretString>,

@@ -392,8 +392,8 @@ mod tests {
         let watching = tokio::spawn(Arc::clone(&store).watch().await);
         // From now on the keyring hangs, and the file names a secret in it.
         let silence = keyring.0.lock().unwrap();
-        let kept = r#"{"in":"keyring","name":"3fa9/openai@work","revision":1,"pieces":{"key":1}}"#;
-        let named = text(&["default", "work"]).replace(r#"{"key":"sk-canary-work"}"#, kept);
+        let slot = r#"{"in":"keyring","name":"3fa9/openai@work","revision":1,"pieces":{"key":1}}"#;
+        let named = text(&["default", "work"]).replace(r#"{"key":"sk-canary-work"}"#, slot);
         fs::write(&path, named).unwrap();
         let until = Instant::now() + Duration::from_millis(200);
         while Instant::now() < until {

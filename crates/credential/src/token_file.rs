@@ -14,15 +14,15 @@
 //! ```
 //!
 //! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`]. Where the secrets are in the keyring,
-//! `secret` has their names instead: see [`Kept`].
+//! `secret` has their names instead: see [`KeyringSlot`].
 //!
 //! `provider` and `label` together name an entry and occur once. `origins` holds the origins that were accepted when
 //! the credential was stored: it goes nowhere else. `created_at` is RFC 3339 in UTC with whole seconds, so that its
 //! text sorts as the time does; it and `claims` may be missing. An entry of another `kind` is kept and not used.
 
 mod fields;
-mod kept;
 mod key;
+mod keyring_slot;
 mod login;
 
 use std::collections::HashSet;
@@ -34,12 +34,12 @@ use thiserror::Error;
 
 use super::wipe::Wiped;
 use fields::{Fields, Rest};
-pub use kept::{Kept, Place};
 pub use key::StoredKey;
+pub use keyring_slot::{KeyringSlot, SecretLocation};
 pub use login::{Follows, LogInAgain, Refreshing, StoredLogin};
 
 /// What has the secrets that are in the keyring, by name; or why it has them not.
-pub type Fetch<'f> = dyn Fn(&Kept) -> Result<Map<String, Value>, String> + 'f;
+pub type Fetch<'f> = dyn Fn(&KeyringSlot) -> Result<Map<String, Value>, String> + 'f;
 
 /// The version of the format that this code reads.
 pub const VERSION: u64 = 1;
@@ -65,7 +65,7 @@ pub struct Entry {
     /// What it is.
     pub kind: Kind,
     /// Where its secrets are.
-    pub place: Place,
+    pub location: SecretLocation,
     /// Members that this version does not know.
     rest: Rest,
 }
@@ -196,7 +196,7 @@ impl Entry {
     /// An entry that was stored at no known time.
     pub fn new(provider: &str, label: &str, kind: Kind) -> Self {
         let (provider, label) = (provider.to_owned(), label.to_owned());
-        Entry { provider, label, created_at: None, kind, place: Place::File, rest: Rest::default() }
+        Entry { provider, label, created_at: None, kind, location: SecretLocation::File, rest: Rest::default() }
     }
 
     fn is(&self, provider: &str, label: &str) -> bool {
@@ -211,28 +211,28 @@ impl Entry {
         }
         let created_at = fields.maybe("created_at", Fields::text)?;
         let kind = fields.text("kind")?;
-        let kept = if matches!(kind.as_str(), "api-key" | "oauth") { Kept::of(&mut fields)? } else { None };
-        let place = kept.map_or(Place::File, |kept| {
-            let (secret, out_of_reach) = match fetch(&kept) {
+        let slot = if matches!(kind.as_str(), "api-key" | "oauth") { KeyringSlot::of(&mut fields)? } else { None };
+        let location = slot.map_or(SecretLocation::File, |slot| {
+            let (secret, out_of_reach) = match fetch(&slot) {
                 Ok(secret) => (secret, None),
-                Err(why) => (kept::none(&kind), Some(why)),
+                Err(why) => (keyring_slot::none(&kind), Some(why)),
             };
             fields.set("secret", Value::Object(secret));
-            Place::Keyring { kept, out_of_reach }
+            SecretLocation::Keyring { slot, out_of_reach }
         });
         let kind = match kind.as_str() {
             "api-key" => Kind::ApiKey(StoredKey::parse(&mut fields)?),
             "oauth" => Kind::Oauth(Box::new(StoredLogin::parse(&mut fields)?)),
             other => Kind::Other(other.to_owned()),
         };
-        Ok(Entry { provider, label, created_at, kind, place, rest: fields.rest() })
+        Ok(Entry { provider, label, created_at, kind, location, rest: fields.rest() })
     }
 
     /// Why its secrets cannot be read. An entry of which this is said has none.
     pub fn out_of_reach(&self) -> Option<&str> {
-        match &self.place {
-            Place::Keyring { out_of_reach, .. } => out_of_reach.as_deref(),
-            Place::File => None,
+        match &self.location {
+            SecretLocation::Keyring { out_of_reach, .. } => out_of_reach.as_deref(),
+            SecretLocation::File => None,
         }
     }
 
@@ -244,8 +244,8 @@ impl Entry {
     /// As the file has it.
     fn to_json(&self) -> Value {
         let mut entry = self.whole();
-        if let Place::Keyring { kept, .. } = &self.place {
-            entry.insert("secret".into(), kept.to_json());
+        if let SecretLocation::Keyring { slot, .. } = &self.location {
+            entry.insert("secret".into(), slot.to_json());
         }
         Value::Object(entry)
     }

@@ -85,7 +85,7 @@ pub fn may_go_to(source: &str, origin: &Origin) -> bool {
 
 /// A session of a vendor's program, and where it was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundSession {
     /// The session.
     pub session: Session,
     /// The file that holds it, absolute; nothing where it is in the keyring.
@@ -98,15 +98,15 @@ pub fn find(
     env: &dyn Fn(&str) -> Option<OsString>,
     home: Option<&Path>,
     keyring: &dyn Keyring,
-) -> Result<Found, VendorError> {
+) -> Result<FoundSession, VendorError> {
     let file = file(source, env, home).ok_or_else(|| VendorError::UnknownSource(source.to_owned()))?;
     let file = std::path::absolute(&file).unwrap_or(file);
     let why = match read(source, &file) {
-        Ok(session) => return Ok(Found { session, file: Some(file) }),
+        Ok(session) => return Ok(FoundSession { session, file: Some(file) }),
         Err(why) => why,
     };
     match codex::in_keyring(&file, keyring) {
-        Some(session) => Ok(Found { session, file: None }),
+        Some(session) => Ok(FoundSession { session, file: None }),
         None => Err(why),
     }
 }

@@ -68,8 +68,8 @@ impl Failure {
     fn of_answer(errors: &Errors, status: u16, headers: &[(&str, &str)], body: &str) -> Self {
         let error = parse_error(status, body.as_bytes()).unwrap_or_default();
         let code = error.code.clone().or_else(|| error.type_name.clone()).or_else(|| code_in_headers(headers));
-        let said = Said { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
-        let (kind, scope) = said.by_rule(errors, Some(status)).unwrap_or_else(|| said.by_status(status));
+        let details = ErrorDetails { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
+        let (kind, scope) = details.by_rule(errors, Some(status)).unwrap_or_else(|| details.by_status(status));
         let mut failure = error.clone().failure(kind, scope, code, || excerpt(status, body));
         let fields = headers.iter().copied();
         let ends = match kind {
@@ -79,7 +79,7 @@ impl Failure {
         match ends {
             Some(Ends::After(after)) => failure.retry_after_ms = Some(after),
             Some(Ends::At(at)) => failure.resets_at = failure.resets_at.or(Some(at)),
-            None => failure.retry_after_ms = failure.said_delay_ms().or(failure.retry_after_ms),
+            None => failure.retry_after_ms = failure.delay_in_message_ms().or(failure.retry_after_ms),
         }
         failure
     }
@@ -88,19 +88,19 @@ impl Failure {
         let error = read_shape(data.as_bytes()).unwrap_or_default();
         let status = event_status(data.as_bytes());
         let code = error.code.clone().or_else(|| error.type_name.clone());
-        let said = Said { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
-        let known = said.by_rule(errors, status).or_else(|| said.by_code());
-        let known = known.or_else(|| status.filter(|status| *status >= 400).map(|status| said.by_status(status)));
+        let details = ErrorDetails { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
+        let known = details.by_rule(errors, status).or_else(|| details.by_code());
+        let known = known.or_else(|| status.filter(|status| *status >= 400).map(|status| details.by_status(status)));
         let unknown = errors.unknown_event.unwrap_or(FailureKind::Other);
         let (kind, scope) = known.unwrap_or_else(|| (unknown, unknown.scope()));
         let broken = || "the provider broke off its answer with an error".to_owned();
         let mut failure = error.clone().failure(kind, scope, code, broken);
-        failure.retry_after_ms = failure.said_delay_ms().or(failure.retry_after_ms);
+        failure.retry_after_ms = failure.delay_in_message_ms().or(failure.retry_after_ms);
         failure
     }
 
-    fn said_delay_ms(&self) -> Option<u64> {
-        (self.kind == FailureKind::RateLimited).then(|| delay::said(&self.message))?
+    fn delay_in_message_ms(&self) -> Option<u64> {
+        (self.kind == FailureKind::RateLimited).then(|| delay::in_sentence(&self.message))?
     }
 }
 
@@ -118,13 +118,13 @@ impl ParsedError {
 }
 
 /// What an error says of itself.
-struct Said<'a> {
+struct ErrorDetails<'a> {
     code: Option<&'a str>,
     class: Option<&'a str>,
     error: &'a ParsedError,
 }
 
-impl Said<'_> {
+impl ErrorDetails<'_> {
     /// By the first rule of the description that fits.
     fn by_rule(&self, errors: &Errors, status: Option<u16>) -> Option<(FailureKind, Scope)> {
         let rule = errors.rules.iter().find(|rule| self.fits(rule, status))?;

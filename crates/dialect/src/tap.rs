@@ -17,7 +17,7 @@ use crate::observe::Observer;
 use crate::position::Position;
 use crate::sse::Splitter;
 use crate::usage::{Counts, Usage};
-use crate::whole::{Found, MEMBER_LIMIT, Whole};
+use crate::whole::{MEMBER_LIMIT, Whole, WholeMember};
 
 /// How the answer's bytes are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +80,15 @@ pub struct StreamError {
     /// The event's data as it came, at most 64 KiB, with what is not UTF-8 replaced.
     pub raw: String,
     /// Whether the client can read it as what it is, being an error of its dialect; else it must be told.
-    pub told: bool,
+    pub readable: bool,
 }
 
 impl StreamError {
     /// Reads an error event's data.
-    pub(crate) fn read(data: &[u8], told: bool) -> Self {
+    pub(crate) fn read(data: &[u8], readable: bool) -> Self {
         let raw = String::from_utf8_lossy(&data[..data.len().min(MEMBER_LIMIT)]).into_owned();
         let plain = || ParsedError { message: plain_text(&raw), ..ParsedError::default() };
-        Self { error: read_error(data).unwrap_or_else(plain), raw, told }
+        Self { error: read_error(data).unwrap_or_else(plain), raw, readable }
     }
 
     /// The error as the end of a stream whose client could not read it as it came: in its own words where they are the
@@ -146,12 +146,12 @@ pub struct Report {
 /// The tap of one answer. `feed` it every chunk as it comes, then `finish` it once.
 #[derive(Debug)]
 pub struct Tap {
-    source: Source,
+    source: TapSource,
     learned: Learned,
 }
 
 #[derive(Debug)]
-enum Source {
+enum TapSource {
     Sse(Splitter),
     Json(Whole),
 }
@@ -160,8 +160,8 @@ impl Tap {
     /// A tap for one answer in that dialect, framed that way.
     pub fn new(dialect: Dialect, framing: Framing) -> Self {
         let source = match framing {
-            Framing::Sse => Source::Sse(Splitter::default()),
-            Framing::Json => Source::Json(Whole::new(&["usage", "usageMetadata", "error"])),
+            Framing::Sse => TapSource::Sse(Splitter::default()),
+            Framing::Json => TapSource::Json(Whole::new(&["usage", "usageMetadata", "error"])),
         };
         Self { source, learned: Learned::new(dialect) }
     }
@@ -186,8 +186,8 @@ impl Tap {
     pub fn feed(&mut self, chunk: &[u8]) -> usize {
         let learned = &mut self.learned;
         match &mut self.source {
-            Source::Sse(splitter) => {
-                if learned.untold() {
+            TapSource::Sse(splitter) => {
+                if learned.has_unreadable_error() {
                     return 0;
                 }
                 let carried = splitter.carried();
@@ -198,7 +198,7 @@ impl Tap {
                     }
                     learned.event(&event);
                     at += event.raw.len();
-                    if learned.untold() {
+                    if learned.has_unreadable_error() {
                         // What of it has left already is nothing to the client, once its line ends.
                         let begins = (at - event.raw.len()).checked_sub(carried);
                         shown = Some(begins.unwrap_or(at.saturating_sub(carried)).min(chunk.len()));
@@ -206,7 +206,7 @@ impl Tap {
                 });
                 shown.unwrap_or(chunk.len())
             }
-            Source::Json(whole) => {
+            TapSource::Json(whole) => {
                 whole.feed(chunk, |found| learned.member(found));
                 learned.over |= whole.is_closed();
                 chunk.len()
@@ -220,9 +220,9 @@ impl Tap {
         let learned = &mut self.learned;
         match &mut self.source {
             // Nothing that follows an error of which the client is told in other words counts, however it was cut.
-            Source::Sse(_) if learned.untold() => {}
-            Source::Sse(splitter) => splitter.finish(|event| learned.event(&event)),
-            Source::Json(whole) => learned.ended |= whole.is_closed(),
+            TapSource::Sse(_) if learned.has_unreadable_error() => {}
+            TapSource::Sse(splitter) => splitter.finish(|event| learned.event(&event)),
+            TapSource::Json(whole) => learned.ended |= whole.is_closed(),
         }
         let end = match learned.error.take() {
             Some(error) => End::Failed(error),
@@ -249,8 +249,8 @@ impl Tap {
     }
 
     /// Whether an error has come that the client cannot read as one.
-    pub fn has_untold_error(&self) -> bool {
-        self.learned.untold()
+    pub fn has_unreadable_error(&self) -> bool {
+        self.learned.has_unreadable_error()
     }
 
     /// Whether the answer is one that has no way to say that it is whole.
@@ -260,7 +260,7 @@ impl Tap {
             LastWord::Once(_) | LastWord::Each(_) => self.learned.in_family,
             LastWord::Nothing => false,
         };
-        !says_so && matches!(self.source, Source::Sse(_))
+        !says_so && matches!(self.source, TapSource::Sse(_))
     }
 
     /// The first error that the answer reported, if it did so far.
@@ -285,8 +285,8 @@ impl Tap {
     /// Never so inside a JSON answer.
     pub fn between_events(&self) -> bool {
         match &self.source {
-            Source::Sse(splitter) => splitter.between_events(),
-            Source::Json(_) => false,
+            TapSource::Sse(splitter) => splitter.between_events(),
+            TapSource::Json(_) => false,
         }
     }
 
@@ -395,8 +395,8 @@ impl Learned {
         }
     }
 
-    fn untold(&self) -> bool {
-        self.error.as_ref().is_some_and(|error| !error.told)
+    fn has_unreadable_error(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| !error.readable)
     }
 
     /// What follows an error commits to nothing: chat's `[DONE]` often comes in the same chunk.
@@ -416,22 +416,22 @@ impl Learned {
         }
     }
 
-    fn member(&mut self, found: Found<'_>) {
+    fn member(&mut self, found: WholeMember<'_>) {
         match found {
-            Found::Other => self.commit(),
-            Found::Wanted { key: b"error", value } if json::is_blank(value) => {}
-            Found::Wanted { key: b"error", value } => {
+            WholeMember::Other => self.commit(),
+            WholeMember::Wanted { key: b"error", value } if json::is_blank(value) => {}
+            WholeMember::Wanted { key: b"error", value } => {
                 self.fail(&[b"{\"error\":", value, b"}"].concat(), true);
                 // Whatever stands before it: Messages has its `type` there, a Responses object its `id`.
                 self.first_content &= !value.starts_with(b"{");
             }
-            Found::Wanted { value, .. } => self.counts.read(value),
+            WholeMember::Wanted { value, .. } => self.counts.read(value),
         }
     }
 
-    fn fail(&mut self, data: &[u8], told: bool) {
+    fn fail(&mut self, data: &[u8], readable: bool) {
         if self.error.is_none() {
-            self.error = Some(Box::new(StreamError::read(data, told)));
+            self.error = Some(Box::new(StreamError::read(data, readable)));
         }
     }
 }

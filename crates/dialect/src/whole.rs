@@ -26,7 +26,7 @@ enum At {
 }
 
 /// What the walk came upon.
-pub(crate) enum Found<'a> {
+pub(crate) enum WholeMember<'a> {
     /// The beginning of a member whose name is not wanted.
     Other,
     /// A wanted member, whole.
@@ -63,7 +63,7 @@ impl Whole {
         self.at == At::Closed
     }
 
-    pub(crate) fn feed(&mut self, chunk: &[u8], mut on_found: impl FnMut(Found<'_>)) {
+    pub(crate) fn feed(&mut self, chunk: &[u8], mut on_found: impl FnMut(WholeMember<'_>)) {
         let mut rest = chunk;
         while let Some(first) = rest.first() {
             match self.at {
@@ -98,7 +98,7 @@ impl Whole {
     }
 
     /// One byte of structure.
-    fn step(&mut self, byte: u8, on_found: &mut impl FnMut(Found<'_>)) {
+    fn step(&mut self, byte: u8, on_found: &mut impl FnMut(WholeMember<'_>)) {
         self.at = match (self.at, byte) {
             (At::Root, b'[') => {
                 self.in_array = true;
@@ -124,7 +124,7 @@ impl Whole {
         };
     }
 
-    fn begin_value(&mut self, first: u8, on_found: &mut impl FnMut(Found<'_>)) {
+    fn begin_value(&mut self, first: u8, on_found: &mut impl FnMut(WholeMember<'_>)) {
         self.skip = Skip::after(first);
         let key = self.key.strip_suffix(b"\"").unwrap_or(&self.key);
         self.keeping = self.wanted.iter().any(|wanted| wanted.as_bytes() == key);
@@ -132,15 +132,15 @@ impl Whole {
         if self.keeping {
             self.value.push(first);
         } else {
-            on_found(Found::Other);
+            on_found(WholeMember::Other);
         }
     }
 
-    fn end_value(&mut self, on_found: &mut impl FnMut(Found<'_>)) {
+    fn end_value(&mut self, on_found: &mut impl FnMut(WholeMember<'_>)) {
         self.at = At::BeforeKey;
         if self.keeping {
             let key = self.key.strip_suffix(b"\"").unwrap_or(&self.key);
-            on_found(Found::Wanted { key, value: &self.value });
+            on_found(WholeMember::Wanted { key, value: &self.value });
         }
     }
 }

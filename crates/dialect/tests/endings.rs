@@ -110,7 +110,7 @@ fn an_error_that_clients_do_not_see_is_read_and_neither_it_nor_what_follows_is_t
             let mut shown = first[..tap.feed(first.as_bytes())].to_owned();
             shown += &rest[..tap.feed(rest.as_bytes())];
             let context = format!("{dialect}: {error:?} cut at {at}: {shown:?}");
-            assert!(tap.has_untold_error() && tap.is_over(), "{context}");
+            assert!(tap.has_unreadable_error() && tap.is_over(), "{context}");
             assert!(shown.starts_with(content(dialect)) && !shown.contains("[DONE]"), "{context}");
             assert!(shown.ends_with("\n\n"), "{context}");
             assert_eq!(tap.error().unwrap().error.message, message, "{context}");
@@ -134,7 +134,7 @@ fn an_error_of_the_dialect_is_the_clients_as_it_came() {
         let mut tap = Tap::new(dialect, Framing::Sse);
         let stream = [content(dialect), error].concat();
         assert_eq!(tap.feed(stream.as_bytes()), stream.len(), "{error}");
-        assert!(tap.is_over() && !tap.has_untold_error(), "{error}");
+        assert!(tap.is_over() && !tap.has_unreadable_error(), "{error}");
         assert_eq!(tap.error().unwrap().error.message, "no", "{error}");
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 const STRAIN: usize = 1 << 16;
 
 /// A container of so few members is never worth it.
-const SMALL: u32 = 256;
+const SMALL_CONTAINER: u32 = 256;
 
 /// How a change is taken back.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +142,7 @@ impl Tree {
     /// Counts members that are looked at or moved, and widens the container if they become too many.
     fn works(&mut self, id: u32, members: u32) {
         self.batch.work += members as usize;
-        if self.batch.work > STRAIN && self.container(id).len > SMALL && self.batch.open {
+        if self.batch.work > STRAIN && self.container(id).len > SMALL_CONTAINER && self.batch.open {
             self.widen(id);
         }
     }

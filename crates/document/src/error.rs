@@ -22,19 +22,19 @@ pub enum Error {
         /// What it is.
         found: Kind,
         /// Where it starts.
-        place: Place,
+        place: Location,
     },
     /// The text is not JSON here.
     Syntax {
         /// What should stand there.
         expected: &'static str,
         /// Where.
-        place: Place,
+        place: Location,
     },
     /// Objects and arrays are nested deeper than [`limits::NESTING`].
     TooDeep {
         /// Where the limit was passed.
-        place: Place,
+        place: Location,
     },
     /// More than [`limits::MEMBERS`] members and items would have to be indexed.
     TooMany,
@@ -82,7 +82,7 @@ pub enum Error {
     /// A value that was read is not UTF-8.
     NotUtf8 {
         /// Where the first wrong byte is.
-        place: Place,
+        place: Location,
     },
     /// A value is there and is of another kind than the reader needs.
     WrongKind {
@@ -218,7 +218,7 @@ impl error::Error for Error {
 
 /// A place in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// Line and column, both from 1; a column is a byte, as in serde_json.
     Body {
         /// The line.
@@ -230,7 +230,7 @@ pub enum Place {
     Added,
 }
 
-impl Place {
+impl Location {
     /// The place of a byte in a text.
     pub(crate) fn of(text: &[u8], at: usize) -> Self {
         let before = &text[..at.min(text.len())];
@@ -240,7 +240,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Body { line, column } => write!(f, "line {line}, column {column}"),

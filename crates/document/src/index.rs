@@ -16,7 +16,7 @@ const FEW_KEYS: usize = 64;
 
 /// A text to index.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct IndexedText<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) marks: &'a Marks,
     /// What the text's first byte is called in the spans.
@@ -42,7 +42,7 @@ pub(crate) enum Fault {
     Duplicate { key: String },
 }
 
-impl<'a> Source<'a> {
+impl<'a> IndexedText<'a> {
     /// Appends the members of the container that opens at `open` to `slots`.
     pub(crate) fn level(&self, open: usize, slots: &mut Vec<Slot>) -> Result<Level, Fault> {
         let object = self.text[open] == b'{';
@@ -175,7 +175,7 @@ fn opens(bracket: u8) -> bool {
 
 /// The keys of one object, looked at for duplicates.
 struct Keys<'a> {
-    source: Source<'a>,
+    source: IndexedText<'a>,
     /// The object's first slot.
     first: usize,
     /// One bit for each key so far; a key that finds its bit set may be a duplicate.

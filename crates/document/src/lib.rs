@@ -47,7 +47,7 @@ mod wide;
 
 pub use self::{
     document::Document,
-    error::{Error, Place},
+    error::{Error, Location},
     kind::Kind,
     output::Output,
     patch::Edit,

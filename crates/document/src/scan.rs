@@ -30,7 +30,7 @@ impl Marks {
     /// Scans a text from its first byte to its last.
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut blocks = Vec::with_capacity(text.len().div_ceil(WIDTH));
-        let mut state = State::default();
+        let mut state = Carry::default();
         let (whole, rest) = text.as_chunks::<WIDTH>();
         blocks.extend(whole.iter().map(|bytes| state.block(bytes)));
         if !rest.is_empty() {
@@ -92,14 +92,14 @@ impl Iterator for Brackets<'_> {
 
 /// What one block leaves to the next.
 #[derive(Default)]
-struct State {
+struct Carry {
     /// 1 if the next byte is escaped by a backslash before it.
     escaped: u64,
     /// All ones if the next byte is inside a string.
     in_string: u64,
 }
 
-impl State {
+impl Carry {
     #[inline(always)]
     fn block(&mut self, bytes: &[u8; WIDTH]) -> Block {
         let lanes = Lanes::load(bytes);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Error, error::Place, limits, scan::Marks};
+use crate::{Error, error::Location, limits, scan::Marks};
 
 /// A stretch of text, from `start` up to and without `end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Text {
     }
 
     /// What an error says about a position.
-    pub(crate) fn place(&self, position: u32) -> Place {
-        if self.is_added(position) { Place::Added } else { Place::of(&self.body, position as usize) }
+    pub(crate) fn place(&self, position: u32) -> Location {
+        if self.is_added(position) { Location::Added } else { Location::of(&self.body, position as usize) }
     }
 }
 

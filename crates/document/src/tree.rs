@@ -5,7 +5,7 @@ use crate::{
     Error, Kind,
     change::Batch,
     error::kept,
-    index::{Fault, Level, Source, decoded_key, key_of},
+    index::{Fault, IndexedText, Level, decoded_key, key_of},
     limits,
     pointer::{self, Pointer},
     scan::Marks,
@@ -74,7 +74,7 @@ impl Tree {
         if body.starts_with(b"\xef\xbb\xbf") {
             return Err(Error::ByteOrderMark);
         }
-        let source = Source { text: body, marks: text.marks(), base: 0, balanced: false };
+        let source = IndexedText { text: body, marks: text.marks(), base: 0, balanced: false };
         let open = source.skip_space(0);
         match body.get(open).map(|&first| Kind::of(first)) {
             Some(Some(Kind::Object)) => {}
@@ -233,9 +233,9 @@ impl Tree {
         let source = if self.text.is_added(open) {
             let text = self.text.bytes(span);
             scanned = Marks::of(text);
-            Source { text, marks: &scanned, base: span.start, balanced }
+            IndexedText { text, marks: &scanned, base: span.start, balanced }
         } else {
-            Source { text: self.text.body(), marks: self.text.marks(), base: 0, balanced }
+            IndexedText { text: self.text.body(), marks: self.text.marks(), base: 0, balanced }
         };
         let base = source.base;
         let open = (open - base) as usize;

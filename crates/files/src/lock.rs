@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often a held lock is tried again: a write takes some milliseconds.
-const PAUSE: Duration = Duration::from_millis(15);
+const RETRY_EVERY: Duration = Duration::from_millis(15);
 
 /// The longest note, in bytes.
 const LONGEST_NOTE: u64 = 1024;
@@ -22,13 +22,13 @@ pub struct FileLock {
 
 impl FileLock {
     /// Waits for a lock, blocking. [`ErrorKind::TimedOut`] where it is held for longer than that.
-    pub fn take(path: &Path, patience: Duration) -> io::Result<Self> {
-        let (file, end) = (open(path)?, Instant::now() + patience);
+    pub fn take(path: &Path, within: Duration) -> io::Result<Self> {
+        let (file, end) = (open(path)?, Instant::now() + within);
         while !locked(&file)? {
             if Instant::now() > end {
                 return Err(ErrorKind::TimedOut.into());
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(RETRY_EVERY);
         }
         Ok(FileLock { file })
     }

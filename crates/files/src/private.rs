@@ -12,7 +12,7 @@ use super::lock::FileLock;
 use super::replace::{Leftovers, Reserved};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
-const PATIENCE: Duration = Duration::from_secs(20);
+const FILE_LOCK_WITHIN: Duration = Duration::from_secs(20);
 
 /// A file that only this user reads.
 pub struct PrivateFile;
@@ -23,7 +23,7 @@ impl PrivateFile {
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
         let lock = file.with_file_name("locks").join(name);
-        FileLock::take(&lock, PATIENCE).map_err(|error| match error.kind() {
+        FileLock::take(&lock, FILE_LOCK_WITHIN).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => {
                 io::Error::new(error.kind(), format!("another program holds {}", lock.display()))
             }

@@ -5,7 +5,7 @@ use bitrouter_contract::cut::{sentence, word};
 use super::contract::{Failure, Request};
 
 /// Entries of a list that is only shown.
-const SHOWN: usize = 64;
+const MOST_ENTRIES: usize = 64;
 
 /// A failure that a component returned.
 pub(super) fn failure(mut failure: Failure) -> Failure {
@@ -18,7 +18,7 @@ pub(super) fn failure(mut failure: Failure) -> Failure {
 
 /// What is only shown of a request that a component described.
 pub(super) fn request(request: &mut Request) {
-    request.dropped.truncate(SHOWN);
+    request.dropped.truncate(MOST_ENTRIES);
     request.dropped.iter_mut().for_each(|pointer| *pointer = word(std::mem::take(pointer)));
 }
 

@@ -1,7 +1,7 @@
 //! What the host does in the place of a hook that a component does not export, or that leaves it to the description. No
 //! instance is made for it; `hook` calls it.
 
-use bitrouter_contract::described::{self, Asked, Unserved};
+use bitrouter_contract::described::{self, RequestedCall, Unserved};
 use bitrouter_contract::description::SideKind;
 use bitrouter_contract::{Description, FailureKind, Scope};
 use bitrouter_dialect as dialect;
@@ -14,8 +14,9 @@ use super::hook::Read;
 /// The request of a call: its body goes up as it is, and its answer is passed on.
 pub(super) fn request(description: &Description, call: &Call) -> Result<Request, Failure> {
     let Call { operation, dialect, model, streaming, headers, query: _, settings, account: _ } = call;
-    let asked = Asked { operation, dialect, model, streaming: *streaming, settings };
-    let shaped = described::request::request(description, asked, |name| headers.iter().any(|field| field.name == name));
+    let requested = RequestedCall { operation, dialect, model, streaming: *streaming, settings };
+    let shaped =
+        described::request::request(description, requested, |name| headers.iter().any(|field| field.name == name));
     let shaped = shaped.map_err(|error| {
         let kind = match error {
             Unserved::Operation(_) => FailureKind::Unsupported,

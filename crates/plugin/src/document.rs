@@ -21,7 +21,7 @@ const LONG_TABLE: usize = 1 << 14;
 const LONG_BATCH: usize = 1 << 11;
 const LONG_EDITS: usize = 1 << 20;
 /// The longest text that a guest may read at once.
-const MOST: u32 = 16 << 20;
+const LONGEST_READ: u32 = 16 << 20;
 
 impl HookState {
     /// Reads the document; `size` says how many values that would be.
@@ -100,7 +100,7 @@ impl imports::HostDocument for HookState {
         pointer: String,
         max: u32,
     ) -> wasmtime::Result<Result<Option<String>, ReadError>> {
-        self.read(one, |document| Ok(document.get(&pointer, max.min(MOST))?.map(|text| text.to_string()))).await
+        self.read(one, |document| Ok(document.get(&pointer, max.min(LONGEST_READ))?.map(|text| text.to_string()))).await
     }
 
     async fn keys(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Vec<String>, ReadError>> {

@@ -111,8 +111,8 @@ pub enum HookError {
     Busy,
     /// It was over its budget again and again.
     #[error("is benched for {} s more: {reason}", .left.as_secs().max(1))]
-    Benched {
-        /// How long it stays benched.
+    Quarantined {
+        /// How long it stays quarantined.
         left: Duration,
         /// What it did.
         reason: String,
@@ -133,12 +133,12 @@ impl Plugin {
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
-        if let Some(request) = self.remembered.get(call, &body) {
+        if let Some(request) = self.prepare_cache.get(call, &body) {
             return (Ok(Ok(Prepared::Send(request))), body);
         }
         let (answer, body) = match self.exported(|code| code.requests.as_ref()) {
             None => (Ok((Ok(Step::Described), true)), body),
-            // Boxed, so that a call which is remembered does not carry the size of one that is not.
+            // Boxed, so that a call which is cached does not carry the size of one that is not.
             Some((code, requests)) => {
                 Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
                     let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
@@ -152,7 +152,7 @@ impl Plugin {
                 if let Prepared::Send(request) = step
                     && pure
                 {
-                    self.remembered.keep(call, &body, request);
+                    self.prepare_cache.keep(call, &body, request);
                 }
             })
         });
@@ -234,7 +234,7 @@ impl Plugin {
     }
 
     /// Reads the answer of a side request. No client waits for it and the page may have megabytes, so it gets the budget
-    /// of a load; and a page that a component cannot read says nothing about calls, so it is no strike for the bench.
+    /// of a load; and a page that a component cannot read says nothing about calls, so it is no strike towards quarantine.
     pub async fn interpret(
         &self,
         side: &str,
@@ -307,7 +307,7 @@ impl Plugin {
         }
     }
 
-    /// Runs a hook that has so many bytes to read, unless the component is benched.
+    /// Runs a hook that has so many bytes to read, unless the component is quarantined.
     async fn run<T>(
         &self,
         name: &'static str,
@@ -316,12 +316,12 @@ impl Plugin {
         scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
-        if let Err(benched) = self.bench.check() {
-            return (Err(benched), document);
+        if let Err(quarantined) = self.quarantine.check() {
+            return (Err(quarantined), document);
         }
         let budget = self.runtime.budget().with(size);
         let (answer, document) = self.within_budget(name, budget, document, scrubber, hook).await;
-        self.bench.record(&answer, size);
+        self.quarantine.record(&answer, size);
         (answer, document)
     }
 

@@ -6,7 +6,6 @@
 // Code that was compiled before is loaded in `cache`, with its proof.
 #![deny(unsafe_code)]
 
-mod bench;
 mod cache;
 mod code;
 pub mod compile;
@@ -20,8 +19,9 @@ mod guest_log;
 mod hook;
 mod load;
 mod meter;
+mod prepare_cache;
+mod quarantine;
 mod registry;
-mod remember;
 mod rewriter;
 mod slots;
 pub mod trust;
@@ -60,8 +60,8 @@ pub struct Plugin {
     /// A rewriter keeps its slot for as long as its stream lasts, so rewriters have slots of their own.
     rewriters: Arc<slots::Share>,
     log: Arc<guest_log::GuestLog>,
-    bench: bench::Bench,
-    remembered: remember::Remembered,
+    quarantine: quarantine::Quarantine,
+    prepare_cache: prepare_cache::PrepareCache,
 }
 
 /// Where a component came from.
@@ -98,8 +98,8 @@ impl Plugin {
             slots: Arc::clone(&self.slots),
             rewriters: Arc::clone(&self.rewriters),
             log: Arc::clone(&self.log),
-            bench: bench::Bench::default(),
-            remembered: remember::Remembered::default(),
+            quarantine: quarantine::Quarantine::default(),
+            prepare_cache: prepare_cache::PrepareCache::default(),
         })
     }
 
@@ -119,9 +119,9 @@ impl Plugin {
         }
     }
 
-    /// Why no hook runs at present, if the component is benched.
-    pub fn benched(&self) -> Option<String> {
-        self.bench.reason()
+    /// Why no hook runs at present, if the component is quarantined.
+    pub fn quarantined(&self) -> Option<String> {
+        self.quarantine.reason()
     }
 }
 

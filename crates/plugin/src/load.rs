@@ -16,9 +16,9 @@ use super::contract::{self, NotAProvider};
 use super::engine::{REWRITERS, Runtime, SLOTS};
 use super::guest_log::GuestLog;
 use super::hook::{self, HookError};
-use super::remember::Remembered;
+use super::prepare_cache::PrepareCache;
 use super::slots::Slots;
-use super::{Origin, Plugin, bench::Bench, wasi};
+use super::{Origin, Plugin, quarantine::Quarantine, wasi};
 
 /// The longest description that is read, in bytes.
 const MAX_DESCRIPTION: usize = 1 << 20;
@@ -113,8 +113,8 @@ impl Loader {
             runtime: self.runtime.clone(),
             slots: self.slots.share(),
             rewriters: self.rewriters.share(),
-            bench: Bench::default(),
-            remembered: Remembered::default(),
+            quarantine: Quarantine::default(),
+            prepare_cache: PrepareCache::default(),
         })
     }
 
@@ -220,8 +220,8 @@ impl Plugin {
             log: GuestLog::new("described"),
             slots: Slots::new(1).share(),
             rewriters: Slots::new(1).share(),
-            bench: Bench::default(),
-            remembered: Remembered::default(),
+            quarantine: Quarantine::default(),
+            prepare_cache: PrepareCache::default(),
         })
     }
 }

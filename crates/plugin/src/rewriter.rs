@@ -32,7 +32,7 @@ impl Rewriter {
         memo: &[u8],
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Self, HookError> {
-        plugin.bench.check()?;
+        plugin.quarantine.check()?;
         let Some((code, streams)) = plugin.code.as_ref().and_then(|code| Some((code, code.streams.as_ref()?))) else {
             return Err(HookError::Contract("prepare: it asks for a rewriter, and exports no `streams`".into()));
         };
@@ -57,7 +57,7 @@ impl Rewriter {
         let (guest, resource) = (&self.guest, self.resource);
         let push = async |store: &mut Store<HookState>| guest.rewriter().call_push(store, resource, events).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
-        self.plugin.bench.record(&answer, size);
+        self.plugin.quarantine.record(&answer, size);
         answer.map(|events| events.map_err(cut::failure))
     }
 
@@ -67,7 +67,7 @@ impl Rewriter {
         let (guest, resource) = (&self.guest, self.resource);
         let finish = async |store: &mut Store<HookState>| guest.rewriter().call_finish(store, resource).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
-        self.plugin.bench.record(&answer, 0);
+        self.plugin.quarantine.record(&answer, 0);
         answer.map(|events| events.map_err(cut::failure))
     }
 

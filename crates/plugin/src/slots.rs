@@ -1,7 +1,7 @@
-//! The places in which hooks run, shared among components: none can take all of them.
+//! The slots in which hooks run, shared among components: none can take all of them.
 //!
 //! `hook` and `rewriter` take one for each instance. A component may hold three times as many as are left, so one alone
-//! gets three quarters of them, and there is always a place for another.
+//! gets three quarters of them, and there is always a slot for another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::hook::HookError;
 /// How long a hook waits for a slot before the client is told to come back.
 const SLOT_WAIT: Duration = Duration::from_millis(100);
 
-/// All places of one kind.
+/// All slots of one kind.
 pub(super) struct Slots {
     free: AtomicUsize,
     freed: Notify,
@@ -38,14 +38,14 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes a place; waits a little where there is none.
+    /// Takes a slot; waits a little where there is none.
     pub(super) async fn slot(self: &Arc<Self>) -> Result<Slot, HookError> {
         if let Some(slot) = self.take() {
             return Ok(slot);
         }
         let waiting = async {
             loop {
-                // Made before the look, so that no place which is given back in between is missed.
+                // Made before the look, so that no slot which is given back in between is missed.
                 let freed = self.all.freed.notified();
                 if let Some(slot) = self.take() {
                     return slot;
@@ -67,7 +67,7 @@ impl Share {
     }
 }
 
-/// A place; given back when it is dropped.
+/// A slot; given back when it is dropped.
 pub(super) struct Slot(Arc<Share>);
 
 impl Drop for Slot {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_component_cannot_take_the_places_of_all() {
+    async fn a_component_cannot_take_the_slots_of_all() {
         let slots = Slots::new(256);
         let (greedy, modest, third) = (slots.share(), slots.share(), slots.share());
         let mut taken = Vec::new();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_that_is_given_back_goes_to_who_waits() {
+    async fn a_slot_that_is_given_back_goes_to_who_waits() {
         let slots = Slots::new(1);
         let share = slots.share();
         let slot = share.slot().await.unwrap();

@@ -28,7 +28,7 @@ pub struct Grant {
     /// The origins that it may send to, by name.
     pub origins: BTreeMap<String, String>,
     /// The credentials that are attached to its requests.
-    pub credentials: Vec<Source>,
+    pub credentials: Vec<AttachedCredential>,
     /// The claims of the credential that it is shown.
     #[serde(default)]
     pub claims: Vec<String>,
@@ -57,7 +57,7 @@ pub struct Grant {
 
 /// One credential that a component is attached.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-pub struct Source {
+pub struct AttachedCredential {
     /// `api-key` or `oauth`.
     pub method: String,
     /// The environment variables that it is read from.
@@ -77,7 +77,12 @@ impl Grant {
                 Auth::ApiKey(_) => ("api-key", None),
                 Auth::Oauth(oauth) => ("oauth", Some(oauth.origin.clone())),
             };
-            Source { method: method.into(), env: auth.env().to_vec(), origins: auth.origins().to_vec(), issuer }
+            AttachedCredential {
+                method: method.into(),
+                env: auth.env().to_vec(),
+                origins: auth.origins().to_vec(),
+                issuer,
+            }
         });
         Grant {
             id: description.id.clone(),

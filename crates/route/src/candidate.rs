@@ -1,4 +1,4 @@
-//! One way to serve a request: a model of a provider, paid for by one account. The choice makes a list of them, a journey
+//! One way to serve a request: a model of a provider, paid for by one account. The choice makes a list of them, a plan
 //! tries them, and cooldowns are asked about each.
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Requests, `bitrouter route`, the pages of models and the simulation all ask here. Nothing is read or sent: what is known
 //! comes in, and an ordered list of candidates goes out, with the reason for whatever is not in it. What cools down is
-//! left to a [`Journey`](super::Journey), which tries them in this order.
+//! left to a [`Plan`](super::Plan), which tries them in this order.
 
 use std::cell::LazyCell;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! them. Nothing here waits or sends, and `now` is always the caller's wall clock, so a simulation drives this very code.
 
 mod cooling;
-mod kept;
+mod persisted;
 mod probe;
 #[cfg(test)]
 mod properties;
@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use super::{Candidate, Window};
 use cooling::Failure;
-pub use kept::Limit;
+pub use persisted::Limit;
 pub use probe::Probe;
 pub use reason::Reason;
 pub use subject::Subject;
@@ -63,7 +63,7 @@ struct Shared {
     table: Mutex<Table>,
     /// Told when something changed that outlives the gateway.
     changed: Notify,
-    kept: kept::Exchange,
+    kept: persisted::Exchange,
 }
 
 /// Whether a request may be sent.
@@ -174,9 +174,10 @@ impl Cooldowns {
         self.0.with(now, |table| table.refused_since(candidate))
     }
 
-    /// Something failed that had been asked at `sent`. `end` is what the provider told of the end, if it did: see [`end`].
+    /// Something failed that had been asked at `sent`. `end` is what the provider reported of the end, if it did: see
+    /// [`end`].
     pub fn cool(&self, subject: Subject, reason: Reason, end: Option<SystemTime>, sent: SystemTime, now: SystemTime) {
-        self.0.with(now, |table| table.cool(subject, Failure { reason, told: end, by: None, sent }, now));
+        self.0.with(now, |table| table.cool(subject, Failure { reason, reported: end, by: None, sent }, now));
     }
 
     /// The same of a request of this caller, who may have brought it about: only where the reason allows for that.
@@ -190,7 +191,7 @@ impl Cooldowns {
         now: SystemTime,
     ) {
         let by = reason.may_be_a_requests_own().then_some(by);
-        self.0.with(now, |table| table.cool(subject, Failure { reason, told: end, by, sent }, now));
+        self.0.with(now, |table| table.cool(subject, Failure { reason, reported: end, by, sent }, now));
     }
 
     /// A request to the candidate came to its first content: the account has the model, what was an outage is none, and what
@@ -212,12 +213,12 @@ impl Cooldowns {
         }
     }
 
-    /// The provider told windows of the candidate's account: if all that is told has room, limits that became known
-    /// before `heard` are over. `heard` is when the answer that said so began, not when it was read: the headers of the
-    /// very answer that reached a limit often claim room.
-    pub fn room(&self, candidate: &Candidate, windows: &[Window], heard: SystemTime, now: SystemTime) {
+    /// The provider reported windows of the candidate's account: if all that is reported has room, limits that became known
+    /// before `reported_at` are over. `reported_at` is when the answer that said so began, not when it was read: the
+    /// headers of the very answer that reached a limit often claim room.
+    pub fn room(&self, candidate: &Candidate, windows: &[Window], reported_at: SystemTime, now: SystemTime) {
         if !self.0.is_empty() && has_room(windows) {
-            self.0.with(now, |table| table.room(candidate, heard));
+            self.0.with(now, |table| table.room(candidate, reported_at));
         }
     }
 
@@ -279,7 +280,7 @@ impl Shared {
     }
 }
 
-/// The end of a failure's limit as the provider told it: the moment at which it resets where there is one, else the time
+/// The end of a failure's limit as the provider reported it: the moment at which it resets where there is one, else the time
 /// from now. `resets_at` is in seconds since 1970.
 pub fn end(retry_after: Option<Duration>, resets_at: Option<u64>, now: SystemTime) -> Option<SystemTime> {
     let reset = resets_at.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));

@@ -7,30 +7,30 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
-pub mod asked;
 pub mod billing;
 mod candidate;
 pub mod choice;
 pub mod conversation;
 pub mod cooldown;
-pub mod journey;
 pub mod nearest;
 pub mod order;
 mod own;
+pub mod plan;
+pub mod requested_models;
 mod skipped;
 pub mod state;
 pub mod verdict;
 mod wanted;
 mod windows;
 
-pub use asked::{Addresses, AskedError};
 pub use candidate::{Account, Candidate};
 pub use choice::Choice;
 pub use conversation::Conversation;
 pub use cooldown::Cooldowns;
-pub use journey::{By, Journey, Leg, Passed};
 pub use order::Strategy;
 pub use own::Own;
+pub use plan::{Attempt, By, Passed, Plan};
+pub use requested_models::{Addresses, RequestedModelsError};
 pub use skipped::{Skipped, Why};
 pub use state::{FileState, RouteState};
 pub use verdict::{Ends, Meaning};

@@ -10,7 +10,7 @@ use strsim::normalized_damerau_levenshtein;
 const LEAST: f64 = 0.6;
 
 /// Longer names are not compared: the cost grows with the square, and a client chooses the length.
-const LONGEST: usize = 128;
+const LONGEST_NAME: usize = 128;
 
 /// At most `n` of the candidates, the nearest first; those of equal distance in their order. Empty when none is near.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usize) -> Vec<&'a str> {
@@ -23,13 +23,13 @@ pub fn nearest_of_all<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a
 }
 
 fn alike<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, n: usize, least: f64) -> Vec<&'a str> {
-    if wanted.len() > LONGEST {
+    if wanted.len() > LONGEST_NAME {
         return Vec::new();
     }
     let wanted = wanted.to_lowercase();
     let mut near: Vec<(f64, &str)> = candidates
         .into_iter()
-        .filter(|candidate| candidate.len() <= LONGEST)
+        .filter(|candidate| candidate.len() <= LONGEST_NAME)
         .map(|candidate| (likeness(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness >= least)
         .collect();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_very_long_name_is_not_compared() {
-        let long = "g".repeat(LONGEST + 1);
+        let long = "g".repeat(LONGEST_NAME + 1);
         assert!(nearest(&long, [long.as_str()], 1).is_empty());
     }
 }

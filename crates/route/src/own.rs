@@ -10,7 +10,7 @@ use bitrouter_contract::Forward;
 use http::HeaderMap;
 
 /// The most of the names that is shown, in bytes.
-const SHOWN: usize = 120;
+const LONGEST_SHOWN: usize = 120;
 
 /// Such headers of one request: their names, and a hash of what they say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,9 +33,9 @@ impl Own {
         own.hash(&mut hash);
         own.dedup_by_key(|(name, _)| *name);
         let mut names = own.into_iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        if names.len() > SHOWN {
+        if names.len() > LONGEST_SHOWN {
             // A header's name is ASCII.
-            names.truncate(SHOWN);
+            names.truncate(LONGEST_SHOWN);
             names.push('…');
         }
         Some(Own { names, hash: hash.finish() })

@@ -1,6 +1,6 @@
 //! What a failure means for what may be tried next: the table "What moves on to the next target" of the routing rules.
 //!
-//! The pipeline asks after each failed attempt. Nothing here knows what was tried already; that is the journey's.
+//! The pipeline asks after each failed attempt. Nothing here knows what was tried already; that is the plan's.
 
 use std::time::{Duration, SystemTime};
 

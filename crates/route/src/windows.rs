@@ -1,4 +1,4 @@
-//! The windows of every account's limits, as its provider last told them. The pipeline records them off the client's
+//! The windows of every account's limits, as its provider last reported them. The pipeline records them off the client's
 //! path; commands and routing read them. `serve` has them written every few seconds, never on the way of a request.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::state::{AllWindows, RouteState};
 
 /// The most windows that are kept of an account, the newest; providers have two to six.
-const MOST: usize = 16;
+const MOST_WINDOWS: usize = 16;
 /// The longest name of a window that is kept, in characters.
 const LONGEST_NAME: usize = 64;
 
@@ -32,12 +32,12 @@ pub struct Window {
     pub length_seconds: Option<u64>,
     /// Seconds since 1970 at which it begins anew.
     pub resets_at: Option<u64>,
-    /// Seconds since 1970 at which the provider told it.
+    /// Seconds since 1970 at which the provider reported it.
     pub told_at: u64,
 }
 
 impl Window {
-    /// How much is used, 0 to 100, where that is told or follows from what is left.
+    /// How much is used, 0 to 100, where that is reported or follows from what is left.
     pub fn used(&self) -> Option<f64> {
         self.used_percent.or_else(|| match (self.limit, self.remaining) {
             (_, Some(0)) => Some(100.0),
@@ -52,50 +52,51 @@ type OfAccount = BTreeMap<String, Window>;
 /// The windows of all accounts.
 #[derive(Default)]
 pub struct Windows {
-    told: Mutex<AllWindows>,
+    reported: Mutex<AllWindows>,
     state: Option<Arc<dyn RouteState>>,
-    /// Whether something was told that the state does not hold.
+    /// Whether something was reported that the state does not hold.
     changed: AtomicBool,
 }
 
 impl Windows {
-    /// The windows that this state held, which also keeps what is told from now on.
-    pub fn kept_in(state: Arc<dyn RouteState>, windows: AllWindows) -> Self {
-        Windows { told: Mutex::new(windows), state: Some(state), changed: AtomicBool::new(false) }
+    /// The windows that this state held, which also keeps what is reported from now on.
+    pub fn persisted_in(state: Arc<dyn RouteState>, windows: AllWindows) -> Self {
+        Windows { reported: Mutex::new(windows), state: Some(state), changed: AtomicBool::new(false) }
     }
 
-    /// Keeps what an account's provider told: each window takes the place of the one of its name.
-    pub fn record(&self, provider: &str, label: &str, told: Vec<described::Window>) {
-        self.record_at(provider, label, told, now());
+    /// Keeps what an account's provider reported: each window takes the place of the one of its name.
+    pub fn record(&self, provider: &str, label: &str, reported: Vec<described::Window>) {
+        self.record_at(provider, label, reported, now());
     }
 
-    /// The same for what was told at another time, in seconds since 1970: newer windows stay.
-    pub fn record_at(&self, provider: &str, label: &str, told: Vec<described::Window>, at: u64) {
-        let told = told.into_iter().take(MOST).map(|window| checked(window, at));
-        let mut windows = lock(&self.told);
+    /// The same for what was reported at another time, in seconds since 1970: newer windows stay.
+    pub fn record_at(&self, provider: &str, label: &str, reported: Vec<described::Window>, at: u64) {
+        let reported = reported.into_iter().take(MOST_WINDOWS).map(|window| checked(window, at));
+        let mut windows = lock(&self.reported);
         let account = windows.entry(provider.to_owned()).or_default().entry(label.to_owned()).or_default();
-        if merge(account, told, |before, told| before <= told) {
+        if merge(account, reported, |before, reported| before <= reported) {
             self.changed.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The windows of an account by name; those that have begun anew since they were told are left out.
+    /// The windows of an account by name; those that have begun anew since they were reported are left out.
     pub fn get(&self, provider: &str, label: &str) -> Vec<Window> {
         let now = now();
-        let windows = lock(&self.told);
+        let windows = lock(&self.reported);
         let account = windows.get(provider).and_then(|accounts| accounts.get(label));
         let lasts = |window: &&Window| window.resets_at.is_none_or(|at| at > now);
         account.into_iter().flat_map(BTreeMap::values).filter(lasts).cloned().collect()
     }
 
-    /// Hands what was told since the last time to the state, and takes over what other processes did. Blocks; what fails is
-    /// logged and tried again the next time.
+    /// Hands what was reported since the last time to the state, and takes over what other processes did. Blocks; what
+    /// fails is logged and tried again the next time.
     pub fn save(&self) {
         let Some(state) = &self.state else { return };
         let news = self.changed.swap(false, Ordering::Relaxed);
-        // Of two that were told in the same second, what this process heard stays: the state may hold what it heard before that.
+        // Of two that were reported in the same second, what this process heard stays: the state may hold what it heard
+        // before that.
         let exchanged = state.exchange_windows(news, &mut |kept| {
-            let mut ours = lock(&self.told);
+            let mut ours = lock(&self.reported);
             for (provider, accounts) in std::mem::take(kept) {
                 for (label, windows) in accounts {
                     let account = ours.entry(provider.clone()).or_default().entry(label).or_default();
@@ -113,15 +114,15 @@ impl Windows {
 
 impl fmt::Debug for Windows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Windows").field("told", &self.told).finish_non_exhaustive()
+        f.debug_struct("Windows").field("told", &self.reported).finish_non_exhaustive()
     }
 }
 
-/// Puts windows in the place of those of their names, where the moments at which both were told are `in_order`, and keeps
+/// Puts windows in the place of those of their names, where the moments at which both were reported are `in_order`, and keeps
 /// the newest; true if there was one.
-fn merge(account: &mut OfAccount, told: impl Iterator<Item = Window>, in_order: fn(u64, u64) -> bool) -> bool {
+fn merge(account: &mut OfAccount, reported: impl Iterator<Item = Window>, in_order: fn(u64, u64) -> bool) -> bool {
     let mut changed = false;
-    for window in told {
+    for window in reported {
         let newer = account
             .get(&window.name)
             .is_none_or(|before| in_order(before.told_at, window.told_at) && *before != window);
@@ -130,7 +131,7 @@ fn merge(account: &mut OfAccount, told: impl Iterator<Item = Window>, in_order: 
             changed = true;
         }
     }
-    while account.len() > MOST {
+    while account.len() > MOST_WINDOWS {
         let oldest = account.values().min_by_key(|window| window.told_at).map(|window| window.name.clone());
         oldest.and_then(|name| account.remove(&name));
     }
@@ -142,14 +143,14 @@ fn now() -> u64 {
 }
 
 /// A window without what makes no sense.
-fn checked(told: described::Window, now: u64) -> Window {
+fn checked(reported: described::Window, now: u64) -> Window {
     Window {
-        name: told.name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect(),
-        used_percent: told.used_percent.filter(|used| used.is_finite()).map(|used| used.clamp(0.0, 100.0)),
-        limit: told.limit,
-        remaining: told.remaining,
-        length_seconds: told.length_seconds,
-        resets_at: told.resets_at.or_else(|| now.checked_add(told.resets_in_seconds?)),
+        name: reported.name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect(),
+        used_percent: reported.used_percent.filter(|used| used.is_finite()).map(|used| used.clamp(0.0, 100.0)),
+        limit: reported.limit,
+        remaining: reported.remaining,
+        length_seconds: reported.length_seconds,
+        resets_at: reported.resets_at.or_else(|| now.checked_add(reported.resets_in_seconds?)),
         told_at: now,
     }
 }
@@ -166,21 +167,21 @@ mod tests {
     use super::*;
     use crate::FileState;
 
-    fn kept_in(file: &Path) -> Windows {
+    fn persisted_in(file: &Path) -> Windows {
         let state = FileState::new(file.with_file_name("cooldowns.json"), file.to_owned());
         let windows = state.load().windows;
-        Windows::kept_in(Arc::new(state), windows)
+        Windows::persisted_in(Arc::new(state), windows)
     }
 
-    fn told(name: &str) -> described::Window {
+    fn reported(name: &str) -> described::Window {
         described::Window { name: name.into(), ..described::Window::default() }
     }
 
     #[test]
     fn a_window_takes_the_place_of_the_one_of_its_name_in_its_account_alone() {
         let windows = Windows::default();
-        let used = |percent| described::Window { used_percent: Some(percent), ..told("weekly") };
-        windows.record("codex", "work", vec![used(10.0), told("primary")]);
+        let used = |percent| described::Window { used_percent: Some(percent), ..reported("weekly") };
+        windows.record("codex", "work", vec![used(10.0), reported("primary")]);
         windows.record("codex", "home", vec![used(90.0)]);
         windows.record("codex", "work", vec![used(20.0)]);
         let work = windows.get("codex", "work");
@@ -198,9 +199,9 @@ mod tests {
             name: format!("two\r\nlines{}", "x".repeat(1000)),
             used_percent: Some(f64::NAN),
             resets_in_seconds: Some(u64::MAX),
-            ..told("")
+            ..reported("")
         };
-        windows.record("p", "a", vec![odd, described::Window { used_percent: Some(1e9), ..told("much") }]);
+        windows.record("p", "a", vec![odd, described::Window { used_percent: Some(1e9), ..reported("much") }]);
         let kept = windows.get("p", "a");
         assert_eq!((kept[0].name.as_str(), kept[0].used_percent), ("much", Some(100.0)));
         assert_eq!(kept[1].name.len(), 64);
@@ -212,7 +213,7 @@ mod tests {
     fn windows_are_bounded_whatever_a_component_answers() {
         let windows = Windows::default();
         for round in 0..3 {
-            windows.record("p", "a", (0..1000).map(|number| told(&format!("{round}-{number}"))).collect());
+            windows.record("p", "a", (0..1000).map(|number| reported(&format!("{round}-{number}"))).collect());
         }
         assert_eq!(windows.get("p", "a").len(), 16);
     }
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_told_later_stays() {
         let windows = Windows::default();
-        let used = |percent| vec![described::Window { used_percent: Some(percent), ..told("weekly") }];
+        let used = |percent| vec![described::Window { used_percent: Some(percent), ..reported("weekly") }];
         windows.record_at("p", "a", used(2.0), 2000);
         windows.record_at("p", "a", used(1.0), 1000);
         assert_eq!((windows.get("p", "a")[0].used_percent, windows.get("p", "a")[0].told_at), (Some(2.0), 2000));
@@ -232,8 +233,8 @@ mod tests {
     fn windows_outlive_their_process_and_those_of_two_processes_are_merged() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/windows.json");
-        let used = |percent| vec![described::Window { used_percent: Some(percent), ..told("weekly") }];
-        let (ours, theirs) = (kept_in(&file), kept_in(&file));
+        let used = |percent| vec![described::Window { used_percent: Some(percent), ..reported("weekly") }];
+        let (ours, theirs) = (persisted_in(&file), persisted_in(&file));
         ours.save();
         assert!(!file.exists(), "nothing was told");
         let now = now();
@@ -242,10 +243,10 @@ mod tests {
         theirs.record_at("p", "a", used(20.0), now);
         theirs.record_at("p", "b", used(30.0), now);
         theirs.save();
-        assert_eq!(kept_in(&file).get("p", "a")[0].used_percent, Some(20.0));
+        assert_eq!(persisted_in(&file).get("p", "a")[0].used_percent, Some(20.0));
         ours.record_at("p", "c", used(40.0), now);
         ours.save();
-        let after = kept_in(&file);
+        let after = persisted_in(&file);
         let percent = |label: &str| after.get("p", label)[0].used_percent;
         assert_eq!([percent("a"), percent("b"), percent("c")], [Some(20.0), Some(30.0), Some(40.0)]);
         assert_eq!(ours.get("p", "a")[0].used_percent, Some(20.0), "what another process heard is known here too");
@@ -260,14 +261,14 @@ mod tests {
     fn of_what_was_told_twice_in_one_second_the_last_stays_also_after_a_save() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("windows.json");
-        let windows = kept_in(&file);
+        let windows = persisted_in(&file);
         let now = now();
         for percent in [10.0, 20.0] {
-            let used = described::Window { used_percent: Some(percent), ..told("weekly") };
+            let used = described::Window { used_percent: Some(percent), ..reported("weekly") };
             windows.record_at("p", "a", vec![used], now);
             windows.save();
             assert_eq!(windows.get("p", "a")[0].used_percent, Some(percent));
-            assert_eq!(kept_in(&file).get("p", "a")[0].used_percent, Some(percent));
+            assert_eq!(persisted_in(&file).get("p", "a")[0].used_percent, Some(percent));
         }
     }
 
@@ -276,18 +277,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("windows.json");
         std::fs::write(&file, "{ \"version\": 1, \"accounts\": [").unwrap();
-        let windows = kept_in(&file);
+        let windows = persisted_in(&file);
         assert_eq!(windows.get("p", "a"), []);
-        windows.record("p", "a", vec![told("weekly")]);
+        windows.record("p", "a", vec![reported("weekly")]);
         windows.save();
-        assert_eq!(kept_in(&file).get("p", "a").len(), 1);
+        assert_eq!(persisted_in(&file).get("p", "a").len(), 1);
     }
 
     #[test]
     fn a_window_that_has_begun_anew_says_nothing() {
         let windows = Windows::default();
-        let past = described::Window { resets_at: Some(1), resets_in_seconds: Some(1000), ..told("past") };
-        let coming = described::Window { resets_in_seconds: Some(1000), ..told("coming") };
+        let past = described::Window { resets_at: Some(1), resets_in_seconds: Some(1000), ..reported("past") };
+        let coming = described::Window { resets_in_seconds: Some(1000), ..reported("coming") };
         windows.record("p", "a", vec![past, coming]);
         let kept = windows.get("p", "a");
         assert_eq!(kept.len(), 1);

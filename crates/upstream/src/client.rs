@@ -58,12 +58,12 @@ pub enum SendError {
         /// What the system said.
         reason: String,
     },
-    /// None was made within the patience that the request had. Nothing was sent.
+    /// None was made within the time that the request allowed. Nothing was sent.
     #[error("no connection to {origin} within {} s", .after.as_secs_f32())]
     Slow {
         /// Host and port.
         origin: String,
-        /// The patience.
+        /// That time.
         after: Duration,
     },
     /// TLS has nothing to work with.
@@ -138,16 +138,16 @@ impl Upstream {
 
     /// Sends a request and waits for the head of the answer. A reused idle connection that died before any byte of the
     /// answer is replaced by a fresh one, once. A connection that has to be opened may take as long as the connect deadline,
-    /// or as the `patience` of a request that has somewhere else to go.
+    /// or as the `connect_within` of a request that has somewhere else to go.
     pub async fn send(
         &self,
         request: Request<Outgoing>,
         deadlines: &Deadlines,
-        patience: Option<Duration>,
+        connect_within: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
         let key = key_of(request.uri())?;
         let first_byte = deadlines.total.map_or(deadlines.first_byte, |total| total.min(deadlines.first_byte));
-        match tokio::time::timeout(first_byte, self.exchange(request, &key, patience)).await {
+        match tokio::time::timeout(first_byte, self.exchange(request, &key, connect_within)).await {
             Ok(answer) => answer,
             Err(_) => Err(SendError::FirstByte { origin: origin(&key), after: first_byte }),
         }
@@ -163,12 +163,12 @@ impl Upstream {
         &self,
         mut request: Request<Outgoing>,
         key: &Key,
-        patience: Option<Duration>,
+        connect_within: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        while let Some((mut sender, place)) = self.pool.shared(key) {
+        while let Some((mut sender, slot)) = self.pool.shared(key) {
             let again = request.clone();
             let mut unsent = match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(|body| Received::shared(body, place))),
+                Ok(response) => return Ok(response.map(|body| Received::shared(body, slot))),
                 Err(unsent) => unsent,
             };
             if let Some(message) = unsent.take_message() {
@@ -176,11 +176,11 @@ impl Upstream {
                 request = message;
                 continue;
             }
-            return match place.next(&unsent.into_error()).await {
-                Next::OverHttp1 => self.over_http1(again, key, patience).await,
+            return match slot.next(&unsent.into_error()).await {
+                Next::OverHttp1 => self.over_http1(again, key, connect_within).await,
                 Next::OnceMore(reason) => {
                     tracing::debug!(origin = origin(key), reason, "a shared connection died: one retry on a fresh one");
-                    self.once_more(again, key, patience).await
+                    self.once_more(again, key, connect_within).await
                 }
                 Next::Fail(reason) => Err(SendError::Lost { origin: origin(key), reason }),
             };
@@ -202,7 +202,7 @@ impl Upstream {
             }
         }
         // Boxed: making a connection is rare, and its state is large.
-        Box::pin(self.fresh_or_another(request, key, patience)).await
+        Box::pin(self.fresh_or_another(request, key, connect_within)).await
     }
 
     /// Sends over a fresh connection, or over another where the first one spoke before it was asked: nothing was sent then.
@@ -210,10 +210,10 @@ impl Upstream {
         &self,
         request: Request<Outgoing>,
         key: &Key,
-        patience: Option<Duration>,
+        connect_within: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        match self.fresh(request.clone(), key, patience).await {
-            Err(SendError::Unasked { .. }) => self.fresh(request, key, patience).await,
+        match self.fresh(request.clone(), key, connect_within).await {
+            Err(SendError::Unasked { .. }) => self.fresh(request, key, connect_within).await,
             sent => sent,
         }
     }
@@ -223,10 +223,10 @@ impl Upstream {
         &self,
         request: Request<Outgoing>,
         key: &Key,
-        patience: Option<Duration>,
+        connect_within: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
         let mut opening = self.open(request.uri(), key)?;
-        let stream = match patience.filter(|patience| *patience < self.connect) {
+        let stream = match connect_within.filter(|connect_within| *connect_within < self.connect) {
             None => opening.await?,
             Some(after) => match tokio::time::timeout(after, &mut opening).await {
                 Ok(stream) => stream?,
@@ -238,13 +238,13 @@ impl Upstream {
         };
         if stream.connected().is_negotiated_h2() {
             let mut shared = Shared::open(stream).await.map_err(|error| lost(key, &error))?;
-            let (mut sender, place) = shared.take();
+            let (mut sender, slot) = shared.take();
             self.pool.share(key.clone(), shared);
             let again = request.clone();
             return match sender.send_request(request).await {
-                Ok(response) => Ok(response.map(|body| Received::shared(body, place))),
-                Err(error) => match place.next(&error).await {
-                    Next::OverHttp1 => self.over_http1(again, key, patience).await,
+                Ok(response) => Ok(response.map(|body| Received::shared(body, slot))),
+                Err(error) => match slot.next(&error).await {
+                    Next::OverHttp1 => self.over_http1(again, key, connect_within).await,
                     Next::OnceMore(reason) | Next::Fail(reason) => Err(SendError::Lost { origin: origin(key), reason }),
                 },
             };
@@ -252,7 +252,7 @@ impl Upstream {
         let mut connection = Connection::new(stream);
         if key.0 == Scheme::HTTP {
             // With TLS there was a handshake to speak in.
-            let _ = tokio::time::timeout(LISTEN, connection.heard()).await;
+            let _ = tokio::time::timeout(LISTEN, connection.readable()).await;
         }
         if connection.look_now() == Seen::Surplus {
             self.pool.surplus_came(key);
@@ -262,25 +262,35 @@ impl Upstream {
             Ok(head) => Ok(head.map(|()| Received::over(connection, self.home(key)))),
             Err(Unanswered { fault, untouched: true }) if is_timeout(&fault) && may_be_unread(&request) => {
                 tracing::debug!(origin = origin(key), %fault, "a local upstream does not read: once more");
-                self.once_more(request, key, patience).await
+                self.once_more(request, key, connect_within).await
             }
             Err(unanswered) => Err(lost(key, &unanswered.fault)),
         }
     }
 
     /// Sends once more to an origin that will not have it over HTTP/2 (RFC 9113, section 8.7), and remembers that.
-    fn over_http1<'s>(&'s self, request: Request<Outgoing>, key: &'s Key, patience: Option<Duration>) -> Sending<'s> {
+    fn over_http1<'s>(
+        &'s self,
+        request: Request<Outgoing>,
+        key: &'s Key,
+        connect_within: Option<Duration>,
+    ) -> Sending<'s> {
         tracing::info!(
             origin = origin(key),
             "the upstream wants HTTP/1.1: it is spoken to in nothing else from now on"
         );
         self.pool.use_only_http1(key);
-        self.once_more(request, key, patience)
+        self.once_more(request, key, connect_within)
     }
 
     /// Sends over a fresh connection what got no answer over another. Its type is erased, for sending comes here again.
-    fn once_more<'s>(&'s self, request: Request<Outgoing>, key: &'s Key, patience: Option<Duration>) -> Sending<'s> {
-        Box::pin(self.fresh(request, key, patience))
+    fn once_more<'s>(
+        &'s self,
+        request: Request<Outgoing>,
+        key: &'s Key,
+        connect_within: Option<Duration>,
+    ) -> Sending<'s> {
+        Box::pin(self.fresh(request, key, connect_within))
     }
 
     /// Where a connection goes back to.

@@ -44,9 +44,9 @@ thread_local! {
 }
 
 /// A connection that nobody else uses. It is boxed, for it is moved at every step from the pool to the answer and back.
-pub(super) struct Connection<S>(Box<State<S>>);
+pub(super) struct Connection<S>(Box<ConnectionState<S>>);
 
-struct State<S> {
+struct ConnectionState<S> {
     stream: TokioIo<S>,
     /// What of the request has not been written yet: its head, and the pieces of its body.
     unsent: VecDeque<Bytes>,
@@ -85,7 +85,7 @@ pub(super) struct Unanswered {
 impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
     /// Speaks HTTP/1.1 over a fresh stream.
     pub(super) fn new(stream: S) -> Self {
-        Connection(Box::new(State {
+        Connection(Box::new(ConnectionState {
             stream: TokioIo::new(stream),
             unsent: VecDeque::new(),
             unflushed: false,
@@ -154,7 +154,7 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
     }
 
     /// Waits until something is seen on the connection.
-    pub(super) async fn heard(&mut self) {
+    pub(super) async fn readable(&mut self) {
         std::future::poll_fn(|context| match self.look(context) {
             Seen::Silence => Poll::Pending,
             Seen::End | Seen::Surplus => Poll::Ready(()),
@@ -175,9 +175,9 @@ impl Connection<Stream> {
     /// What is seen on the connection at this very moment, whether the runtime has heard of it or not: asking the system
     /// costs a call, so it is done right before a request is sent. Nobody is woken.
     pub(super) fn look_now(&mut self) -> Seen {
-        self.socket().read_unheard(true);
+        self.socket().read_unpolled(true);
         let seen = self.look(&mut Context::from_waker(Waker::noop()));
-        self.socket().read_unheard(false);
+        self.socket().read_unpolled(false);
         seen
     }
 
@@ -189,7 +189,7 @@ impl Connection<Stream> {
     }
 }
 
-impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> State<S> {
+impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> ConnectionState<S> {
     fn poll_head(&mut self, context: &mut Context<'_>, reader: &mut Reader) -> Poll<Result<Head, Fault>> {
         let unsent = self.send_on(context);
         let fault = loop {

@@ -14,10 +14,10 @@ use http::uri::{Authority, Scheme};
 use tokio::sync::Notify;
 
 use super::connection::{Connection, Seen, Stream};
-use super::shared::{Place, Sender, Shared};
+use super::shared::{Sender, Shared, StreamSlot};
 
 /// Providers close idle connections after some minutes; below that a connection is worth keeping.
-const IDLE: Duration = Duration::from_secs(90);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Idle connections kept for one origin. A burst may open more; they are closed when it is over.
 const MOST_IDLE: usize = 256;
 /// A connection that has been idle for this long is preferred: what a confused upstream sends late has come by then.
@@ -39,12 +39,12 @@ pub(super) fn key(uri: &Uri) -> Option<Key> {
 /// All kept connections.
 #[derive(Default)]
 pub(crate) struct Pool {
-    origins: Mutex<HashMap<Key, Kept>>,
-    heard: Arc<Heard>,
+    origins: Mutex<HashMap<Key, OriginConnections>>,
+    ready: Arc<ReadySignal>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct OriginConnections {
     /// The last used is last, and is taken first where all have rested: those behind it may go.
     idle: Vec<(Connection<Stream>, Instant)>,
     /// The first that has room is taken, so that those behind it may go.
@@ -57,7 +57,7 @@ struct Kept {
     only_http1: bool,
 }
 
-impl Kept {
+impl OriginConnections {
     /// Whether what comes next over a connection of this origin is likely the answer to what was sent last.
     fn is_believed(&self, now: Instant) -> bool {
         !self.surplus.is_some_and(|(times, last)| times >= MOST_SURPLUS && now.duration_since(last) < CAREFUL)
@@ -75,7 +75,7 @@ impl Pool {
     /// An empty pool, swept from time to time. Must be made inside a tokio runtime.
     pub(super) fn start() -> Arc<Self> {
         let pool = Arc::new(Pool::default());
-        tokio::spawn(sweep(Arc::downgrade(&pool), Arc::clone(&pool.heard)));
+        tokio::spawn(sweep(Arc::downgrade(&pool), Arc::clone(&pool.ready)));
         pool
     }
 
@@ -113,15 +113,15 @@ impl Pool {
         let closed = if careful { std::mem::take(&mut kept.idle) } else { Vec::new() };
         drop(origins);
         drop(closed);
-        tell_surplus(key, careful);
+        log_surplus(key, careful);
     }
 
-    /// A place on a shared connection, if one of them has room.
-    pub(super) fn shared(&self, key: &Key) -> Option<(Sender, Place)> {
+    /// A slot on a shared connection, if one of them has room.
+    pub(super) fn shared(&self, key: &Key) -> Option<(Sender, StreamSlot)> {
         let mut origins = self.lock();
         let shared = &mut origins.get_mut(key)?.shared;
         shared.retain(|connection| !connection.is_closed());
-        shared.iter_mut().find_map(Shared::place)
+        shared.iter_mut().find_map(Shared::slot)
     }
 
     /// Keeps a connection for all requests.
@@ -169,9 +169,9 @@ impl Pool {
                 if seen == Seen::Surplus {
                     surplus.push(key.clone());
                 }
-                seen != Seen::Silence || now.duration_since(*since) >= IDLE
+                seen != Seen::Silence || now.duration_since(*since) >= IDLE_TIMEOUT
             }));
-            kept.shared.retain_mut(|connection| now.duration_since(connection.idle_since(now)) < IDLE);
+            kept.shared.retain_mut(|connection| now.duration_since(connection.idle_since(now)) < IDLE_TIMEOUT);
         }
         // To close them takes the system a moment, in which requests want the lock.
         drop(closed);
@@ -180,16 +180,16 @@ impl Pool {
 
     /// Wakes the pool when something is to be heard on an idle connection.
     fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.heard))
+        Waker::from(Arc::clone(&self.ready))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, OriginConnections>> {
         // Nothing that runs under the lock can leave it half changed.
         self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tell_surplus((scheme, authority): &Key, careful: bool) {
+fn log_surplus((scheme, authority): &Key, careful: bool) {
     if careful {
         tracing::warn!(
             origin = format!("{scheme}://{authority}"),
@@ -206,9 +206,9 @@ fn tell_surplus((scheme, authority): &Key, careful: bool) {
 
 /// Whether there is something to be heard on an idle connection.
 #[derive(Default)]
-struct Heard(Notify);
+struct ReadySignal(Notify);
 
-impl Wake for Heard {
+impl Wake for ReadySignal {
     fn wake(self: Arc<Self>) {
         self.0.notify_one();
     }
@@ -219,9 +219,9 @@ impl Wake for Heard {
 }
 
 /// Looks for what is to be closed, from time to time and soon after something was heard.
-async fn sweep(pool: Weak<Pool>, heard: Arc<Heard>) {
+async fn sweep(pool: Weak<Pool>, ready: Arc<ReadySignal>) {
     loop {
-        if tokio::time::timeout(IDLE / 3, heard.0.notified()).await.is_ok() {
+        if tokio::time::timeout(IDLE_TIMEOUT / 3, ready.0.notified()).await.is_ok() {
             tokio::time::sleep(GATHER).await;
         }
         let Some(pool) = pool.upgrade() else { return };

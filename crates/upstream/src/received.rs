@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use super::connection::{Connection, Fault, Stream};
 use super::pool::{Key, Pool};
 use super::reason::reason;
-use super::shared::Place;
+use super::shared::StreamSlot;
 use super::unpack::Unpacked;
 
 /// What breaks a body off.
@@ -32,12 +32,12 @@ pub enum ReceiveError {
 }
 
 /// An answer's body.
-pub struct Received(Source);
+pub struct Received(BodySource);
 
-enum Source {
+enum BodySource {
     Http1(Connection<Stream>, Home),
     /// A stream of a connection that requests share, and which has a task of its own; and its place there.
-    Http2(Incoming, #[expect(dead_code, reason = "it is held")] Place),
+    Http2(Incoming, #[expect(dead_code, reason = "it is held")] StreamSlot),
     /// Another body, unpacked.
     Unpacked(Unpacked),
     /// All of it came, and the connection went back or was closed.
@@ -50,35 +50,35 @@ pub(super) type Home = (Arc<Pool>, Key);
 impl Received {
     /// A body that comes over this connection.
     pub(super) fn over(connection: Connection<Stream>, home: Home) -> Self {
-        Received(Source::Http1(connection, home))
+        Received(BodySource::Http1(connection, home))
     }
 
     /// A body that comes over a stream of a shared connection.
-    pub(super) fn shared(incoming: Incoming, place: Place) -> Self {
-        Received(Source::Http2(incoming, place))
+    pub(super) fn shared(incoming: Incoming, slot: StreamSlot) -> Self {
+        Received(BodySource::Http2(incoming, slot))
     }
 
     /// A body that is unpacked on its way.
     pub(super) fn unpacked(unpacked: Unpacked) -> Self {
-        Received(Source::Unpacked(unpacked))
+        Received(BodySource::Unpacked(unpacked))
     }
 
     /// A body of which nothing comes.
     pub fn none() -> Self {
-        Received(Source::Ended)
+        Received(BodySource::Ended)
     }
 
     /// Is not woken by what comes until it is read again, if it can be helped. Whoever calls this must come back by
     /// itself, and soon.
     pub fn leave_alone(&mut self) {
-        if let Source::Http1(connection, _) = &mut self.0 {
+        if let BodySource::Http1(connection, _) = &mut self.0 {
             connection.leave_alone();
         }
     }
 
     /// The answer is complete: the connection may take another request.
     fn give_back(&mut self) {
-        if let Source::Http1(connection, (pool, key)) = std::mem::replace(&mut self.0, Source::Ended) {
+        if let BodySource::Http1(connection, (pool, key)) = std::mem::replace(&mut self.0, BodySource::Ended) {
             pool.put(key, connection);
         }
     }
@@ -93,12 +93,12 @@ impl Body for Received {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let next = match &mut self.0 {
-            Source::Http1(connection, _) => connection.poll_data(context).map_ok(Frame::data).map_err(Into::into),
-            Source::Http2(incoming, _) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
-            Source::Unpacked(unpacked) => {
+            BodySource::Http1(connection, _) => connection.poll_data(context).map_ok(Frame::data).map_err(Into::into),
+            BodySource::Http2(incoming, _) => Pin::new(incoming).poll_frame(context).map_err(Into::into),
+            BodySource::Unpacked(unpacked) => {
                 unpacked.as_mut().poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
-            Source::Ended => Poll::Ready(None),
+            BodySource::Ended => Poll::Ready(None),
         };
         if matches!(next, Poll::Ready(None)) {
             self.give_back();
@@ -109,18 +109,18 @@ impl Body for Received {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             // Whoever stops reading here would keep the connection from going back.
-            Source::Http1(..) | Source::Unpacked(_) => false,
-            Source::Http2(incoming, _) => incoming.is_end_stream(),
-            Source::Ended => true,
+            BodySource::Http1(..) | BodySource::Unpacked(_) => false,
+            BodySource::Http2(incoming, _) => incoming.is_end_stream(),
+            BodySource::Ended => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
-            Source::Http2(incoming, _) => incoming.size_hint(),
-            Source::Unpacked(_) => SizeHint::default(),
-            Source::Ended => SizeHint::with_exact(0),
+            BodySource::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            BodySource::Http2(incoming, _) => incoming.size_hint(),
+            BodySource::Unpacked(_) => SizeHint::default(),
+            BodySource::Ended => SizeHint::with_exact(0),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An HTTP/2 connection that requests share, as many at a time as its server takes.
 //!
-//! The client opens one over a fresh stream, the pool hands out the places on it. A request without a place must not be
+//! The client opens one over a fresh stream, the pool hands out the slots on it. A request without a slot must not be
 //! sent: it would wait inside `h2` until another stream ends, and that may take minutes.
 
 use std::future::Future;
@@ -21,8 +21,8 @@ use super::reason::reason;
 /// What sends requests over such a connection.
 pub(super) type Sender = http2::SendRequest<Outgoing>;
 
-/// A place on a connection: taken before the request is sent, and until the answer has ended.
-pub(super) struct Place {
+/// A slot on a connection: taken before the request is sent, and until the answer has ended.
+pub(super) struct StreamSlot {
     #[expect(dead_code, reason = "it is counted")]
     taken: Arc<()>,
     driver: Arc<Mutex<Driven>>,
@@ -44,9 +44,9 @@ pub(super) struct Shared {
     driver: Arc<Mutex<Driven>>,
     /// How many streams its server took when that was last known.
     most: usize,
-    /// Each place that is taken holds a clone.
-    places: Arc<()>,
-    /// When a place was last seen to be taken.
+    /// Each slot that is taken holds a clone.
+    slots: Arc<()>,
+    /// When a slot was last seen to be taken.
     used: Instant,
 }
 
@@ -79,11 +79,11 @@ impl Shared {
             .await?;
         let driver = Arc::new(Mutex::new(Driven { connection: Some(connection), fault: None, ended: Arc::default() }));
         tokio::spawn(drive(Arc::clone(&driver)));
-        Ok(Shared { sender, driver, most: 1, places: Arc::new(()), used: Instant::now() })
+        Ok(Shared { sender, driver, most: 1, slots: Arc::new(()), used: Instant::now() })
     }
 
-    /// A place for a request, if one is free.
-    pub(super) fn place(&mut self) -> Option<(Sender, Place)> {
+    /// A slot for a request, if one is free.
+    pub(super) fn slot(&mut self) -> Option<(Sender, StreamSlot)> {
         // While it is polled, what the server said before holds: nobody waits for a socket here.
         if let Ok(driven) = self.driver.try_lock() {
             self.most = driven.connection.as_ref().map_or(0, http2::Connection::current_max_send_streams);
@@ -91,11 +91,11 @@ impl Shared {
         (self.taken() < self.most).then(|| self.take())
     }
 
-    /// The place of the request that the connection was opened for.
-    pub(super) fn take(&mut self) -> (Sender, Place) {
+    /// The slot of the request that the connection was opened for.
+    pub(super) fn take(&mut self) -> (Sender, StreamSlot) {
         self.used = Instant::now();
-        let place = Place { taken: Arc::clone(&self.places), driver: Arc::clone(&self.driver) };
-        (self.sender.clone(), place)
+        let slot = StreamSlot { taken: Arc::clone(&self.slots), driver: Arc::clone(&self.driver) };
+        (self.sender.clone(), slot)
     }
 
     /// Whether it takes no more requests, being closed or about to be.
@@ -103,7 +103,7 @@ impl Shared {
         self.sender.is_closed()
     }
 
-    /// Since when no place has been taken; now if one is.
+    /// Since when no slot has been taken; now if one is.
     pub(super) fn idle_since(&mut self, now: Instant) -> Instant {
         if self.taken() > 0 {
             self.used = now;
@@ -112,11 +112,11 @@ impl Shared {
     }
 
     fn taken(&self) -> usize {
-        Arc::strong_count(&self.places) - 1
+        Arc::strong_count(&self.slots) - 1
     }
 }
 
-impl Place {
+impl StreamSlot {
     /// What a request that failed like this may do next (RFC 9113, section 8.7).
     pub(super) async fn next(&self, error: &hyper::Error) -> Next {
         if of_http2(error).is_none() {
@@ -138,7 +138,7 @@ impl Place {
     }
 }
 
-impl Place {
+impl StreamSlot {
     async fn ended(&self) {
         let bell = Arc::clone(&lock(&self.driver).ended);
         loop {

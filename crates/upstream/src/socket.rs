@@ -15,16 +15,16 @@ use tokio::net::TcpStream;
 /// How much is read at once from a socket that nobody watches.
 const READ: usize = 16 << 10;
 /// How much is read where hardly anything is expected: the space is cleared before each read.
-const UNHEARD: usize = 64;
+const UNPOLLED: usize = 64;
 
 /// A connected socket.
 pub(super) struct Socket {
-    state: State,
+    state: SocketState,
     /// Whether the system is asked for what is there, and not the runtime, which may not have heard of it yet.
-    unheard: bool,
+    unpolled: bool,
 }
 
-enum State {
+enum SocketState {
     /// The runtime wakes whoever waits for it.
     Watched(TcpStream),
     /// It can be read, but not waited for.
@@ -36,18 +36,18 @@ enum State {
 impl Socket {
     /// A socket that the runtime watches.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Socket { state: State::Watched(stream), unheard: false }
+        Socket { state: SocketState::Watched(stream), unpolled: false }
     }
 
     /// From now on reads what is there whether the runtime has heard of it or not, and wakes nobody where nothing is; or
     /// no longer does.
-    pub(super) fn read_unheard(&mut self, unheard: bool) {
-        self.unheard = unheard;
+    pub(super) fn read_unpolled(&mut self, unpolled: bool) {
+        self.unpolled = unpolled;
     }
 
     #[cfg(test)]
     pub(super) fn stream(&self) -> &TcpStream {
-        let State::Watched(stream) = &self.state else { panic!("it is not watched") };
+        let SocketState::Watched(stream) = &self.state else { panic!("it is not watched") };
         stream
     }
 
@@ -55,8 +55,8 @@ impl Socket {
     pub(super) fn leave_alone(&mut self) {
         // Elsewhere a socket that was let go of cannot be watched again.
         if cfg!(unix) {
-            self.state = match std::mem::replace(&mut self.state, State::Lost) {
-                State::Watched(stream) => stream.into_std().map_or(State::Lost, State::Alone),
+            self.state = match std::mem::replace(&mut self.state, SocketState::Lost) {
+                SocketState::Watched(stream) => stream.into_std().map_or(SocketState::Lost, SocketState::Alone),
                 other => other,
             };
         }
@@ -64,14 +64,14 @@ impl Socket {
 
     /// The socket, watched again.
     fn watched(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        if let State::Alone(_) = &self.state
-            && let State::Alone(stream) = std::mem::replace(&mut self.state, State::Lost)
+        if let SocketState::Alone(_) = &self.state
+            && let SocketState::Alone(stream) = std::mem::replace(&mut self.state, SocketState::Lost)
         {
-            self.state = State::Watched(TcpStream::from_std(stream)?);
+            self.state = SocketState::Watched(TcpStream::from_std(stream)?);
         }
         match &mut self.state {
-            State::Watched(stream) => Ok(Pin::new(stream)),
-            State::Alone(_) | State::Lost => Err(io::ErrorKind::NotConnected.into()),
+            SocketState::Watched(stream) => Ok(Pin::new(stream)),
+            SocketState::Alone(_) | SocketState::Lost => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
@@ -82,13 +82,13 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let unheard = self.unheard;
+        let unpolled = self.unpolled;
         let read = match &mut self.state {
-            State::Alone(stream) => read_now(stream, buffer, READ),
-            State::Watched(stream) if unheard => read_now(&mut &*SockRef::from(&*stream), buffer, UNHEARD),
-            State::Watched(_) | State::Lost => Poll::Pending,
+            SocketState::Alone(stream) => read_now(stream, buffer, READ),
+            SocketState::Watched(stream) if unpolled => read_now(&mut &*SockRef::from(&*stream), buffer, UNPOLLED),
+            SocketState::Watched(_) | SocketState::Lost => Poll::Pending,
         };
-        if read.is_ready() || unheard {
+        if read.is_ready() || unpolled {
             return read;
         }
         self.watched()?.poll_read(context, buffer)
@@ -115,9 +115,9 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
-            State::Watched(stream) => Pin::new(stream).poll_flush(context),
+            SocketState::Watched(stream) => Pin::new(stream).poll_flush(context),
             // TCP keeps nothing back.
-            State::Alone(_) | State::Lost => Poll::Ready(Ok(())),
+            SocketState::Alone(_) | SocketState::Lost => Poll::Ready(Ok(())),
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn is_alone(socket: &Socket) -> bool {
-        matches!(socket.state, State::Alone(_))
+        matches!(socket.state, SocketState::Alone(_))
     }
 
     #[tokio::test]
@@ -211,11 +211,11 @@ mod tests {
         let mut space = [0; 4];
         let mut buffer = ReadBuf::new(&mut space);
         assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_pending());
-        near.read_unheard(true);
+        near.read_unpolled(true);
         assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_ready());
         assert_eq!(buffer.filled(), b"a");
         assert!(Pin::new(&mut near).poll_read(&mut context, &mut buffer).is_pending(), "there is no more");
-        near.read_unheard(false);
+        near.read_unpolled(false);
         // Whoever waits is woken all the same.
         std::io::Write::write_all(&mut far, b"b").unwrap();
         assert_eq!(near.read_u8().await.unwrap(), b'b');

@@ -14,7 +14,7 @@ pub use number::milliseconds;
 
 /// The longest wait that is believed, in seconds: some quotas are counted by the month. What is longer is a mistake, and
 /// as good as nothing.
-pub const LONGEST: u64 = 32 * 24 * 60 * 60;
+pub const LONGEST_WAIT: u64 = 32 * 24 * 60 * 60;
 
 /// No limit ends after this moment, the year 2100, in seconds since 1970.
 pub const LAST: u64 = 4_102_444_800;
@@ -48,8 +48,8 @@ impl Ends {
     /// 1970; without it a moment is believed up to [`LAST`].
     pub fn believed(self, now: Option<u64>) -> Option<Self> {
         let plausible = match (self, now) {
-            (Ends::After(after), _) => after > 0 && after <= LONGEST * 1000,
-            (Ends::At(at), Some(now)) => at > now && at - now <= LONGEST,
+            (Ends::After(after), _) => after > 0 && after <= LONGEST_WAIT * 1000,
+            (Ends::At(at), Some(now)) => at > now && at - now <= LONGEST_WAIT,
             (Ends::At(at), None) => at <= LAST,
         };
         plausible.then_some(self)
@@ -69,7 +69,7 @@ impl Ends {
 /// A moment is measured against the answer's own `date` where there is one, so that clocks that differ do not matter, else
 /// against `now`, in seconds since 1970.
 pub fn retry_after<'h>(headers: impl Iterator<Item = (&'h str, &'h str)> + Clone, now: Option<u64>) -> Option<Ends> {
-    told(headers, now, |headers, now| {
+    dated(headers, now, |headers, now| {
         let named = |wanted: &'static [&'static str], read: fn(&str) -> Option<Ends>| {
             let mut fields = headers.clone().filter(move |(name, _)| wanted.contains(name));
             fields.find_map(|(_, value)| read(value)?.believed(now))
@@ -82,10 +82,10 @@ pub fn retry_after<'h>(headers: impl Iterator<Item = (&'h str, &'h str)> + Clone
 /// The same of a limit that was reached: where nothing says when to come back, the reset of the window that is used up
 /// does, and of several such the last.
 pub fn limit_ends<'h>(headers: impl Iterator<Item = (&'h str, &'h str)> + Clone, now: Option<u64>) -> Option<Ends> {
-    retry_after(headers.clone(), now).or_else(|| told(headers, now, |headers, now| reset(headers.clone(), now)))
+    retry_after(headers.clone(), now).or_else(|| dated(headers, now, |headers, now| reset(headers.clone(), now)))
 }
 
-fn told<'h, H: Iterator<Item = (&'h str, &'h str)> + Clone>(
+fn dated<'h, H: Iterator<Item = (&'h str, &'h str)> + Clone>(
     headers: H,
     now: Option<u64>,
     read: impl Fn(&H, Option<u64>) -> Option<Ends>,

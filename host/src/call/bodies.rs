@@ -21,9 +21,9 @@ const STEP: usize = 64 << 10;
 /// A body beyond this size may have to give way while it is read, as may one that waits.
 const LISTED: usize = 128 << 10;
 /// A body beyond this size leaves the last eighth to others.
-const SMALL: usize = 1 << 20;
+const SMALL_BODY: usize = 1 << 20;
 /// How long a body of a gateway waits for room where none is larger.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
 
 /// The budget of a gateway; it lasts over reloads.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Bodies {
     waiting: AtomicUsize,
     freed: Notify,
     /// How long a body waits for room where none is larger.
-    patience: Duration,
+    room_within: Duration,
 }
 
 /// A body that is being read.
@@ -46,7 +46,7 @@ pub(crate) struct Reader {
     /// The size that it waits for; 0 where it does not.
     wants: AtomicUsize,
     gives_way: AtomicBool,
-    told: Notify,
+    signal: Notify,
 }
 
 /// What one body holds. Given back when it is dropped.
@@ -67,7 +67,7 @@ impl Bodies {
             reading: Mutex::default(),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
-            patience: PATIENCE,
+            room_within: ROOM_WITHIN,
         };
         bodies.allow(server);
         Arc::new(bodies)
@@ -101,7 +101,7 @@ impl Bodies {
             }
         }
         let limit = self.limit.load(Relaxed);
-        let limit = if size > SMALL { limit - limit / 8 } else { limit };
+        let limit = if size > SMALL_BODY { limit - limit / 8 } else { limit };
         let add = |held: usize| held.checked_add(more).filter(|held| *held <= limit);
         self.held.fetch_update(Relaxed, Relaxed, add).is_ok()
     }
@@ -115,7 +115,7 @@ impl Bodies {
         let largest = reading.iter().max_by_key(|reader| reader.size.load(Relaxed));
         if let Some(largest) = largest.filter(|largest| largest.size.load(Relaxed) > size) {
             largest.gives_way.store(true, Relaxed);
-            largest.told.notify_one();
+            largest.signal.notify_one();
         }
     }
 
@@ -167,7 +167,7 @@ impl Share {
                 freed.await;
             }
         };
-        tokio::time::timeout(self.bodies.patience, wait).await.map_err(|_| self.bodies.full())
+        tokio::time::timeout(self.bodies.room_within, wait).await.map_err(|_| self.bodies.full())
     }
 
     /// The body is whole: these bytes hold the share until the last of them is dropped.
@@ -177,7 +177,7 @@ impl Share {
         }
         self.unlist();
         self.shrink(bytes.len().next_multiple_of(STEP));
-        Bytes::from_owner(Kept { bytes, _share: self })
+        Bytes::from_owner(CountedBody { bytes, _share: self })
     }
 
     /// So much is held now, and no more.
@@ -235,18 +235,18 @@ impl Drop for Waiting<'_> {
 impl Reader {
     /// Returns once the body has to give way.
     pub(crate) async fn gives_way(&self, bodies: &Bodies) -> Error {
-        self.told.notified().await;
+        self.signal.notified().await;
         bodies.full()
     }
 }
 
 /// A whole body with its share.
-struct Kept {
+struct CountedBody {
     bytes: Vec<u8>,
     _share: Share,
 }
 
-impl AsRef<[u8]> for Kept {
+impl AsRef<[u8]> for CountedBody {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -262,7 +262,7 @@ mod tests {
         let mut server = crate::config::Config::defaults(&crate::config::Paths::for_tests()).server;
         (server.bodies_limit, server.body_limit) = (limit as u64, 1024);
         let bodies = Arc::into_inner(Bodies::new(&server)).unwrap();
-        Arc::new(Bodies { patience: Duration::from_millis(100), ..bodies })
+        Arc::new(Bodies { room_within: Duration::from_millis(100), ..bodies })
     }
 
     async fn holding(bodies: &Arc<Bodies>, size: usize) -> Share {
@@ -303,9 +303,9 @@ mod tests {
         let reader = large.reader();
         let watch = Arc::clone(&bodies);
         let largest = tokio::spawn(async move {
-            let told = reader.gives_way(&watch).await;
+            let signal = reader.gives_way(&watch).await;
             drop(large);
-            told
+            signal
         });
         let small = holding(&bodies, 3 * MIB).await;
         assert!(matches!(largest.await.unwrap(), Error::BodiesFull(_)));

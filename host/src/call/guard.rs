@@ -13,12 +13,12 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{endpoints, place, reply};
+use super::{destination, endpoints, reply};
 use crate::caller::Caller;
 use crate::config::Server;
 use crate::error::Error;
 
-/// The rules of the door.
+/// Who may ask, as a configuration says it.
 pub struct Guard {
     /// True if the gateway listens on loopback only: then every name but loopback's is foreign.
     loopback_only: bool,
@@ -157,8 +157,8 @@ fn is_shared(version: Version) -> bool {
 }
 
 fn refused<B>(request: &Request<B>, error: &Error) -> Response {
-    tracing::warn!(path = place::shown(request.uri().path()), %error, "refused at the door");
-    reply::error(error, place::dialect_of(request.uri().path()), &endpoints::request_id())
+    tracing::warn!(path = destination::shown(request.uri().path()), %error, "refused at the door");
+    reply::error(error, destination::dialect_of(request.uri().path()), &endpoints::request_id())
 }
 
 /// Lets the page at this origin read an answer, with all of its headers. Only an allowed origin comes this far.

@@ -5,9 +5,9 @@
 //! connection or asks a provider.
 
 mod bodies;
+pub mod destination;
 mod endpoints;
 pub mod guard;
-pub mod place;
 pub mod reply;
 
 pub use bodies::Bodies;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::Source;
+use bitrouter_credential::CredentialSource;
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
 use bitrouter_files::Timestamp;
 use clap::Args;
@@ -15,7 +15,7 @@ use super::setup::Setup;
 use super::window::cells;
 use super::{Components, Global, Outcome, span};
 use crate::control::{Account, Health};
-use crate::route::known::{Found, Kept, Usage};
+use crate::route::query_cache::{CachedResult, QueryResult, Usage};
 use crate::route::{Provider, Providers};
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl ListAccounts {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = match self.refresh {
-            true => setup.providers_asked(SideKind::Usage, self.provider.as_deref())?,
+            true => setup.providers_queried(SideKind::Usage, self.provider.as_deref())?,
             false => setup.providers()?,
         };
         let store = setup.store();
@@ -117,9 +117,9 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
             ..Row::default()
         };
         rows.extend(match &account.source {
-            Source::Config => Some(fixed("config", None)),
-            Source::Env(variable) => Some(fixed("env", Some(variable.clone()))),
-            Source::Store => find(&account.label).map(stored),
+            CredentialSource::Config => Some(fixed("config", None)),
+            CredentialSource::Env(variable) => Some(fixed("env", Some(variable.clone()))),
+            CredentialSource::Store => find(&account.label).map(stored),
         });
     }
     for fault in listing.faults() {
@@ -141,8 +141,8 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         let since = since.and_then(|since| u64::try_from(since.unix()).ok()).unwrap_or_default();
         row.account.windows.retain(|window| window.told_at >= since);
         // What the page says is newer than the login's token.
-        if let Some(Kept { found: Found::Usage(Usage { plan: Some(plan), .. }), .. }) =
-            provider.known.last(&row.account.label, SideKind::Usage)
+        if let Some(CachedResult { result: QueryResult::Usage(Usage { plan: Some(plan), .. }), .. }) =
+            provider.query_cache.last(&row.account.label, SideKind::Usage)
         {
             row.account.plan = Some(plan);
         }

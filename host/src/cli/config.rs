@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::print::{self, Table};
 use super::setup::{self, Setup};
 use super::{Components, Global, NoConfig, Outcome};
-use crate::config::{self, ConfigError, FILE_NAME, LoadOptions, Source, Trusted};
+use crate::config::{self, ConfigError, ConfigSource, FILE_NAME, LoadOptions, Trusted};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -106,7 +106,7 @@ impl Check {
     }
 }
 
-fn fine(source: &Source, options: &LoadOptions) -> String {
+fn fine(source: &ConfigSource, options: &LoadOptions) -> String {
     match source.path() {
         Some(file) => format!("{}: no problems\n", file.display()),
         None => format!(
@@ -164,8 +164,8 @@ fn accepted(trusted: &Trusted, list: &Path) -> String {
         return text + "It asks for nothing that needs to be accepted.\n";
     }
     let mut keys = Table::indented();
-    for (place, key, guarded) in &trusted.accepted {
-        keys.row([&format!("line {}", place.line), key, &guarded.to_string()]);
+    for (position, key, guarded) in &trusted.accepted {
+        keys.row([&format!("line {}", position.line), key, &guarded.to_string()]);
     }
     text += "As it stands, it may now:\n";
     text + &keys.text()
@@ -174,17 +174,17 @@ fn accepted(trusted: &Trusted, list: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Guarded, Place};
+    use crate::config::{Guarded, Position};
 
-    fn trusted(accepted: Vec<(Place, String, Guarded)>) -> String {
+    fn trusted(accepted: Vec<(Position, String, Guarded)>) -> String {
         let trusted = Trusted { file: "/p/bitrouter.yaml".into(), sha256: "ab12".into(), accepted };
         super::accepted(&trusted, Path::new("/d/trusted-configs.json"))
     }
 
     #[test]
     fn what_an_accepted_config_may_do_is_shown_with_its_lines() {
-        let base = (Place { line: 3, column: 5 }, "providers.openai.api_base".to_owned(), Guarded::Origins);
-        let env = (Place { line: 12, column: 5 }, "server.keys[0]".to_owned(), Guarded::Environment);
+        let base = (Position { line: 3, column: 5 }, "providers.openai.api_base".to_owned(), Guarded::Origins);
+        let env = (Position { line: 12, column: 5 }, "server.keys[0]".to_owned(), Guarded::Environment);
         assert_eq!(
             trusted(vec![base, env]),
             "accepted: /p/bitrouter.yaml\n  sha256   ab12\n  kept in  /d/trusted-configs.json\n\

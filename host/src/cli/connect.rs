@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::serve::reachable;
 use super::setup::Setup;
 use super::{Global, Outcome, print};
-use crate::connect::{Change, Codex, Door, KEY_VARIABLE};
+use crate::connect::{Change, Codex, GatewayAddress, KEY_VARIABLE};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Connect {
@@ -46,9 +46,9 @@ impl Connect {
             })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let door = door(client.url.as_deref(), global)?;
-        let Door { base_url, key_variable } = &door;
-        let mut text = match codex.connect(&door)? {
+        let gateway = gateway(client.url.as_deref(), global)?;
+        let GatewayAddress { base_url, key_variable } = &gateway;
+        let mut text = match codex.connect(&gateway)? {
             Change::AlreadySo => format!("{file} points at {base_url} already.\n"),
             Change::Written { backup: Some(backup) } => {
                 format!("{file} points at {base_url} now; what it was is in {}.\n", backup.display())
@@ -65,7 +65,7 @@ impl Connect {
 }
 
 /// Where clients find the gateway: as this machine's config has it, or as the flag says.
-fn door(url: Option<&str>, global: &Global) -> Result<Door, Box<dyn std::error::Error>> {
+fn gateway(url: Option<&str>, global: &Global) -> Result<GatewayAddress, Box<dyn std::error::Error>> {
     let url = url.map(base_of).transpose()?;
     let server = Setup::load_aloud(global, None)?.loaded.config.server;
     let url = match url {
@@ -75,7 +75,10 @@ fn door(url: Option<&str>, global: &Global) -> Result<Door, Box<dyn std::error::
             format!("http://{}", reachable(*first))
         }
     };
-    Ok(Door { base_url: format!("{url}/v1"), key_variable: (!server.keys.is_empty()).then_some(KEY_VARIABLE) })
+    Ok(GatewayAddress {
+        base_url: format!("{url}/v1"),
+        key_variable: (!server.keys.is_empty()).then_some(KEY_VARIABLE),
+    })
 }
 
 /// The address of a gateway, without the path that clients add.

@@ -10,12 +10,12 @@ use bitrouter_contract::description::SideKind;
 use clap::Args;
 
 use super::print::{self, Table};
-use super::providers::{Row, State};
+use super::providers::{ProviderState, Row};
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::control::{AskError, Client};
+use crate::queries::{self, Fallback, QueryError};
 use crate::route::{Provider, Providers};
-use crate::side::{self, Stays, Trouble};
 
 /// How long the system may take to find a name's addresses.
 const LOOK_UP: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(super) struct Doctor {
 }
 
 /// How one step went.
-enum Found {
+enum CheckResult {
     Well(String),
     /// Nothing to act on.
     Aside(String),
@@ -48,25 +48,25 @@ enum Found {
 /// What was found, step by step.
 #[derive(Default)]
 struct Report {
-    steps: Vec<(String, Found)>,
+    steps: Vec<(String, CheckResult)>,
 }
 
 impl Report {
-    fn add(&mut self, step: impl Into<String>, found: Found) {
+    fn add(&mut self, step: impl Into<String>, found: CheckResult) {
         self.steps.push((step.into(), found));
     }
 
     fn is_well(&self) -> bool {
-        !self.steps.iter().any(|(_, found)| matches!(found, Found::Wrong(_)))
+        !self.steps.iter().any(|(_, found)| matches!(found, CheckResult::Wrong(_)))
     }
 
     fn text(&self) -> String {
         let mut table = Table::indented();
         for (step, found) in &self.steps {
             let (mark, what) = match found {
-                Found::Well(what) => ("ok", what),
-                Found::Aside(what) => ("-", what),
-                Found::Wrong(what) => ("WRONG", what),
+                CheckResult::Well(what) => ("ok", what),
+                CheckResult::Aside(what) => ("-", what),
+                CheckResult::Wrong(what) => ("WRONG", what),
             };
             table.row([mark, step, what]);
         }
@@ -80,19 +80,19 @@ impl Doctor {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let mut report = Report::default();
         let config = setup.loaded.source.path().map(|file| file.display().to_string());
-        report.add("config", Found::Well(config.unwrap_or_else(|| "none, the defaults hold".to_owned())));
+        report.add("config", CheckResult::Well(config.unwrap_or_else(|| "none, the defaults hold".to_owned())));
         for name in NETWORK {
             // A proxy's address may hold a password.
             if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
-                report.add("network", Found::Aside(format!("{name} is set")));
+                report.add("network", CheckResult::Aside(format!("{name} is set")));
             }
         }
         let providers = setup.providers()?;
         for problem in setup::provider_problems(&setup.loaded, &providers) {
-            report.add("config", Found::Wrong(problem));
+            report.add("config", CheckResult::Wrong(problem));
         }
         for refused in &providers.refused {
-            report.add("component", Found::Wrong(format!("{} is not loaded: {}", refused.file, refused.reason)));
+            report.add("component", CheckResult::Wrong(format!("{} is not loaded: {}", refused.file, refused.reason)));
         }
         setup::runtime()?.block_on(async {
             report.add("gateway", gateway(&setup).await);
@@ -103,21 +103,22 @@ impl Doctor {
             providers.finish_refreshes().await;
         });
         if providers.active().is_empty() {
-            report.add("providers", Found::Wrong("none is active. To get an account: bitrouter login".to_owned()));
+            report
+                .add("providers", CheckResult::Wrong("none is active. To get an account: bitrouter login".to_owned()));
         }
         print::answer(&report.text())?;
         Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-async fn gateway(setup: &Setup) -> Found {
+async fn gateway(setup: &Setup) -> CheckResult {
     match Client::new(&setup.paths).status().await {
-        Ok(status) => Found::Well(format!("runs, process {}", status.pid)),
+        Ok(status) => CheckResult::Well(format!("runs, process {}", status.pid)),
         Err(AskError::NotRunning(_)) => {
-            Found::Aside("none is running with this home. To start one: bitrouter serve".into())
+            CheckResult::Aside("none is running with this home. To start one: bitrouter serve".into())
         }
-        Err(AskError::NotHere) => Found::Aside("there is no control socket on this system".into()),
-        Err(error) => Found::Wrong(error.to_string()),
+        Err(AskError::NotHere) => CheckResult::Aside("there is no control socket on this system".into()),
+        Err(error) => CheckResult::Wrong(error.to_string()),
     }
 }
 
@@ -125,70 +126,74 @@ async fn gateway(setup: &Setup) -> Found {
 async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report: &mut Report) {
     let row = Row::of(provider);
     match (row.state, &row.reason) {
-        (State::Active, _) => report.add(
+        (ProviderState::Active, _) => report.add(
             &row.id,
-            Found::Well(match row.accounts.is_empty() {
+            CheckResult::Well(match row.accounts.is_empty() {
                 true => "needs no account".to_owned(),
                 false => format!("accounts: {}", row.accounts.join(", ")),
             }),
         ),
         // Who uses another provider need not have this one.
-        (State::NoCredential | State::Disabled, reason) => {
-            report.add(&row.id, Found::Aside(reason.clone().unwrap_or_default()));
+        (ProviderState::NoCredential | ProviderState::Disabled, reason) => {
+            report.add(&row.id, CheckResult::Aside(reason.clone().unwrap_or_default()));
             return;
         }
-        (State::Misconfigured, reason) => {
-            report.add(&row.id, Found::Wrong(reason.clone().unwrap_or_default()));
+        (ProviderState::Misconfigured, reason) => {
+            report.add(&row.id, CheckResult::Wrong(reason.clone().unwrap_or_default()));
             return;
         }
     }
     for why in &row.unusable {
-        report.add(&row.id, Found::Wrong(why.clone()));
+        report.add(&row.id, CheckResult::Wrong(why.clone()));
     }
     let Some(origin) = provider.origins.get("api") else { return };
     let address = address(origin).await;
-    let found = matches!(address, Found::Well(_) | Found::Aside(_));
+    let found = matches!(address, CheckResult::Well(_) | CheckResult::Aside(_));
     report.add(&row.id, address);
     if !found {
         return;
     }
     if !asked {
-        report.add(&row.id, Found::Aside("not asked for anything: `side_requests` is false".to_owned()));
+        report.add(&row.id, CheckResult::Aside("not asked for anything: `side_requests` is false".to_owned()));
         return;
     }
     let side = &provider.plugin.description.side_requests;
     if !side.values().any(|side| side.kind == SideKind::Models) {
-        report.add(&row.id, Found::Aside("has no list of models to be asked for".to_owned()));
+        report.add(&row.id, CheckResult::Aside("has no list of models to be asked for".to_owned()));
         return;
     }
-    let troubles = setup::with_progress(side::ask_now(providers, SideKind::Models, Some(&row.id)), || "asking…".into());
+    let troubles =
+        setup::with_progress(queries::query_now(providers, SideKind::Models, Some(&row.id)), || "asking…".into());
     let troubles = troubles.await;
     if troubles.is_empty() {
-        report.add(&row.id, Found::Well("answers with its list of models".to_owned()));
+        report.add(&row.id, CheckResult::Well("answers with its list of models".to_owned()));
     }
-    for Trouble { whose, why, stays, .. } in troubles {
+    for QueryError { whose, why, fallback, .. } in troubles {
         let what = format!("{whose} was asked for its list of models: {why}");
         // A part of it is there.
-        report.add(&row.id, if stays == Stays::WhatCame { Found::Aside(what) } else { Found::Wrong(what) });
+        report.add(
+            &row.id,
+            if fallback == Fallback::WhatCame { CheckResult::Aside(what) } else { CheckResult::Wrong(what) },
+        );
     }
 }
 
 /// Whether the way to an origin begins: its name has addresses, or a proxy is asked.
-async fn address(origin: &Origin) -> Found {
+async fn address(origin: &Origin) -> CheckResult {
     let (host, port) = (origin.host(), origin.port());
     let uri = http::Uri::try_from(origin.to_string()).unwrap_or_default();
     match bitrouter_upstream::proxy_to(&uri, &|name| std::env::var_os(name)) {
         Ok(None) => {}
-        Ok(Some(proxy)) => return Found::Aside(format!("{host} is asked through {proxy}")),
-        Err(error) => return Found::Wrong(error.to_string()),
+        Ok(Some(proxy)) => return CheckResult::Aside(format!("{host} is asked through {proxy}")),
+        Err(error) => return CheckResult::Wrong(error.to_string()),
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((bare, port))).await {
-        Ok(Ok(addresses)) => Found::Well(format!("{host} has {} addresses", addresses.count())),
-        Ok(Err(error)) => Found::Wrong(format!(
+        Ok(Ok(addresses)) => CheckResult::Well(format!("{host} has {} addresses", addresses.count())),
+        Ok(Err(error)) => CheckResult::Wrong(format!(
             "{host} has no address here ({error}). Is the network up? Is a proxy needed (HTTPS_PROXY)?"
         )),
-        Err(_) => Found::Wrong(format!("{host}: no answer of the name server within {} s", LOOK_UP.as_secs())),
+        Err(_) => CheckResult::Wrong(format!("{host}: no answer of the name server within {} s", LOOK_UP.as_secs())),
     }
 }
 
@@ -199,18 +204,18 @@ mod tests {
     #[test]
     fn one_step_that_is_wrong_is_enough_and_what_is_aside_is_not() {
         let mut report = Report::default();
-        report.add("config", Found::Well("none".into()));
-        report.add("gateway", Found::Aside("none is running".into()));
+        report.add("config", CheckResult::Well("none".into()));
+        report.add("gateway", CheckResult::Aside("none is running".into()));
         assert!(report.is_well());
         assert_eq!(report.text(), "  ok  config   none\n  -   gateway  none is running\nnothing is wrong\n");
-        report.add("openai", Found::Wrong("no address".into()));
+        report.add("openai", CheckResult::Wrong("no address".into()));
         assert!(!report.is_well() && report.text().contains("  WRONG  openai   no address\nwhat is WRONG"));
     }
 
     #[tokio::test]
     async fn a_loopback_address_is_found_and_a_name_that_cannot_be_is_told() {
         let origin = |url: &str| url.parse::<Origin>().unwrap();
-        assert!(matches!(address(&origin("http://127.0.0.1:9/v1")).await, Found::Well(_)));
-        assert!(matches!(address(&origin("http://[::1]:9/v1")).await, Found::Well(_)));
+        assert!(matches!(address(&origin("http://127.0.0.1:9/v1")).await, CheckResult::Well(_)));
+        assert!(matches!(address(&origin("http://[::1]:9/v1")).await, CheckResult::Well(_)));
     }
 }

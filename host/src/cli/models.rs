@@ -50,7 +50,7 @@ impl Models {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = match self.refresh {
-            true => setup.providers_asked(SideKind::Models, self.provider.as_deref())?,
+            true => setup.providers_queried(SideKind::Models, self.provider.as_deref())?,
             false => setup.providers()?,
         };
         let mut models = providers.models();

@@ -41,7 +41,7 @@ pub(super) struct ListProviders {
 pub(super) struct Row {
     pub id: String,
     pub name: String,
-    pub state: State,
+    pub state: ProviderState,
     /// Why it is not active, and the next step.
     pub reason: Option<String>,
     /// The labels of its accounts, the first to be used first.
@@ -67,7 +67,7 @@ pub(super) struct Row {
 /// Whether routing may use a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum State {
+pub(super) enum ProviderState {
     Active,
     NoCredential,
     /// Its config is at odds with it.
@@ -75,13 +75,13 @@ pub(super) enum State {
     Disabled,
 }
 
-impl State {
+impl ProviderState {
     fn text(self) -> &'static str {
         match self {
-            State::Active => "active",
-            State::NoCredential => "no credential",
-            State::Misconfigured => "misconfigured",
-            State::Disabled => "disabled",
+            ProviderState::Active => "active",
+            ProviderState::NoCredential => "no credential",
+            ProviderState::Misconfigured => "misconfigured",
+            ProviderState::Disabled => "disabled",
         }
     }
 }
@@ -142,15 +142,15 @@ pub(super) fn known<'p>(id: &str, providers: &'p Providers) -> Result<&'p Provid
     Err(format!("there is no provider `{}`: {near}", print::printable(id)).into())
 }
 
-fn state(provider: &Provider, id: &str) -> (State, Option<String>) {
+fn state(provider: &Provider, id: &str) -> (ProviderState, Option<String>) {
     if !provider.enabled {
-        return (State::Disabled, Some(format!("providers.{id}.enabled is false in bitrouter.yaml")));
+        return (ProviderState::Disabled, Some(format!("providers.{id}.enabled is false in bitrouter.yaml")));
     }
     if let Some(fault) = &provider.fault {
-        return (State::Misconfigured, Some(format!("providers.{id} in bitrouter.yaml: {fault}")));
+        return (ProviderState::Misconfigured, Some(format!("providers.{id} in bitrouter.yaml: {fault}")));
     }
     if provider.is_active() {
-        return (State::Active, None);
+        return (ProviderState::Active, None);
     }
     let reason = match provider.accounts.select(None) {
         Err(error @ AccountError::NoCredential { .. }) => {
@@ -164,7 +164,7 @@ fn state(provider: &Provider, id: &str) -> (State, Option<String>) {
         Err(error) => without_id(&error, id),
         Ok(_) => "it is not active".to_owned(),
     };
-    (State::NoCredential, Some(reason))
+    (ProviderState::NoCredential, Some(reason))
 }
 
 /// The sentence without the id in front, which is in a column of its own.
@@ -249,7 +249,7 @@ pub(super) fn below(lines: &str) -> String {
 pub(super) mod tests {
     use super::*;
 
-    pub(crate) fn row(id: &str, state: State, reason: Option<&str>, accounts: &[&str]) -> Row {
+    pub(crate) fn row(id: &str, state: ProviderState, reason: Option<&str>, accounts: &[&str]) -> Row {
         Row {
             id: id.into(),
             name: id.to_uppercase(),
@@ -270,10 +270,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_component_that_nobody_accepted_is_shown_with_what_it_answers_to() {
-        let mut foreign = row("echo", State::Active, None, &[]);
+        let mut foreign = row("echo", ProviderState::Active, None, &[]);
         foreign.to_accept = Some("bitrouter plugin trust /p/echo.wasm".into());
         assert_eq!(
-            untrusted(&[row("openai", State::Active, None, &[]), foreign]),
+            untrusted(&[row("openai", ProviderState::Active, None, &[]), foreign]),
             "\nnot trusted:\n  echo  answers to echo:MODEL alone. To accept it: bitrouter plugin trust /p/echo.wasm\n"
         );
         assert_eq!(untrusted(&[]), "");
@@ -302,7 +302,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_provider_is_one_line() {
-        let rows = [row("echo", State::Active, None, &[]), row("openai", State::Active, None, &["config", "work"])];
+        let rows = [
+            row("echo", ProviderState::Active, None, &[]),
+            row("openai", ProviderState::Active, None, &["config", "work"]),
+        ];
         assert_eq!(
             table(&rows),
             "\
@@ -316,7 +319,7 @@ openai  OPENAI  active  pay-per-token  config, work  100       https://openai.ex
 
     #[test]
     fn what_is_missing_is_said_once_with_its_next_step() {
-        let mut idle = row("openai", State::NoCredential, Some("no credential. Set OPENAI_API_KEY"), &[]);
+        let mut idle = row("openai", ProviderState::NoCredential, Some("no credential. Set OPENAI_API_KEY"), &[]);
         idle.unusable = vec!["no credential. Set OPENAI_API_KEY".into(), "the stored key is empty".into()];
         assert_eq!(
             missing(&[idle]),

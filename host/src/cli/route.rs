@@ -53,12 +53,12 @@ pub(super) struct Route {
     components: Components,
 }
 
-/// What is asked: the addresses, the conversation and the endpoint where they are known, and whether that was guessed.
+/// What is asked: the addresses, the conversation and the endpoint where they are known, and whether that was inferred.
 struct Question {
     addresses: Addresses,
     conversation: Option<Conversation>,
     endpoint: Option<&'static Endpoint>,
-    guessed: bool,
+    inferred: bool,
 }
 
 impl Route {
@@ -71,7 +71,7 @@ impl Route {
             Some(body) => Question::of(body, self.endpoint, &providers)?,
             None => {
                 let addresses = self.address.unwrap_or_default().into();
-                Question { addresses, conversation: None, endpoint: self.endpoint, guessed: false }
+                Question { addresses, conversation: None, endpoint: self.endpoint, inferred: false }
             }
         };
         let explanation = question.answer(&providers);
@@ -97,18 +97,18 @@ impl Question {
         let addresses = Addresses::take(&mut body)?.ok_or(crate::error::Error::NoModel)?;
         let conversation = Conversation::of(&HeaderMap::new(), Some(&mut body));
         if endpoint.is_some() {
-            return Ok(Question { addresses, conversation, endpoint, guessed: false });
+            return Ok(Question { addresses, conversation, endpoint, inferred: false });
         }
         let operations = addresses.first().map(|first| providers.operations(first)).unwrap_or_default();
-        let endpoint = gateway::guess(&mut body, &operations)?;
-        Ok(Question { addresses, conversation, endpoint, guessed: true })
+        let endpoint = gateway::infer_endpoint(&mut body, &operations)?;
+        Ok(Question { addresses, conversation, endpoint, inferred: true })
     }
 
     fn answer(&self, providers: &Providers) -> Explanation {
         let mut explanation =
             providers.explain(&self.addresses, self.endpoint.map(Endpoint::wanted), self.conversation);
         explanation.endpoint = self.endpoint.map(|endpoint| endpoint.path.to_owned());
-        if self.guessed {
+        if self.inferred {
             explanation.notes.push(match self.endpoint {
                 Some(endpoint) => format!("the body looks like one for {}; --endpoint names another", endpoint.path),
                 None => {

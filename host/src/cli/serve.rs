@@ -1,6 +1,6 @@
 //! `bitrouter serve`: runs the gateway until it is told to stop.
 //!
-//! The door opens before components are loaded, so nothing slow may stand before `bind`.
+//! The gateway listens before components are loaded, so nothing slow may stand before `bind`.
 
 mod descriptors;
 mod reader;
@@ -17,7 +17,7 @@ use super::providers::Row;
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app::{self, App, Live};
-use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
+use crate::config::{self, ConfigError, HeldConfig, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
 use crate::memory;
@@ -92,7 +92,7 @@ impl Reads {
         self.with_flags(config::load(&self.options, &|name| std::env::var_os(name))?)
     }
 
-    fn read_again(&self, held: &Held) -> Result<Loaded, ConfigError> {
+    fn read_again(&self, held: &HeldConfig) -> Result<Loaded, ConfigError> {
         self.with_flags(config::load_again(held, &self.options, &|name| std::env::var_os(name))?)
     }
 
@@ -120,12 +120,12 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
     let live = Live::new(setup.start()?);
     reader.opened(&addresses, &setup.loaded);
 
-    let source = control::Source {
+    let source = control::ReloadSource {
         options: reads.options.clone(),
         read: Box::new(move |held| reads.read_again(held)),
         seen,
         problems: setup::provider_problems,
-        tell: Box::new(move |outcome| reader.reloaded(outcome)),
+        on_reloaded: Box::new(move |outcome| reader.reloaded(outcome)),
     };
     let reloader = Reloader::new(Arc::clone(&live), source, &setup.loaded);
     let connections = gateway::Connections::new(descriptors);

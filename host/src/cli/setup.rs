@@ -15,10 +15,10 @@ use tokio::runtime::Runtime;
 
 use super::{Global, print};
 use crate::app::App;
-use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Place};
+use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Position};
 use crate::memory;
+use crate::queries;
 use crate::route::Providers;
-use crate::side;
 
 /// From here on a person wonders what takes so long.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
@@ -77,13 +77,17 @@ impl Setup {
 
     /// The providers, after they were asked for everything of this kind; what could not be asked for is a warning, and
     /// what was known before holds.
-    pub(super) fn providers_asked(&self, kind: SideKind, only: Option<&str>) -> Result<Arc<Providers>, Box<dyn Error>> {
+    pub(super) fn providers_queried(
+        &self,
+        kind: SideKind,
+        only: Option<&str>,
+    ) -> Result<Arc<Providers>, Box<dyn Error>> {
         if !self.loaded.config.side_requests {
             let file = self.loaded.source.path().map(|file| file.display().to_string()).unwrap_or_default();
             return Err(format!("nothing is asked for, as `side_requests` is false in {file}").into());
         }
         let ask = async |app: &App, providers: &Providers| {
-            let troubles = with_progress(side::ask_now(providers, kind, only), || "asking…".into()).await;
+            let troubles = with_progress(queries::query_now(providers, kind, only), || "asking…".into()).await;
             // A token that was renewed meanwhile must reach the disk.
             providers.finish_refreshes().await;
             app.directory.windows().save();
@@ -142,7 +146,7 @@ pub(super) fn provider_problems(loaded: &Loaded, providers: &Providers) -> Vec<S
     };
     for (id, block) in &loaded.config.providers {
         let fault = providers.by_id.get(id).and_then(|provider| provider.fault.as_deref());
-        let Place { line, column } = block.place;
+        let Position { line, column } = block.position;
         problems.extend(
             fault.map(|fault| {
                 format!("{}:{line}:{column}: `providers.{id}`: {}", file.display(), print::printable(fault))

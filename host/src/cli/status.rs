@@ -15,7 +15,7 @@ use super::{Global, NOT_RUNNING, Outcome};
 use crate::control::{AskError, Client, Which};
 
 /// How often `--watch` looks.
-const EVERY: Duration = Duration::from_secs(1);
+const REDRAW_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,7 +85,7 @@ impl ShowStatus {
             if reader == print::Reader::Gone {
                 return Ok(ExitCode::SUCCESS);
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(REDRAW_EVERY).await;
         }
     }
 }

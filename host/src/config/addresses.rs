@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Fault;
 use super::kinds::{Kind, Parsed, Takes, list, text};
-use super::read::{Entry, Placed, Reader, join};
+use super::read::{Entry, ReadResult, Reader, join};
 use super::tree::Value;
 
 /// The addresses that the gateway listens on.
@@ -18,7 +18,7 @@ pub(super) struct Listen;
 impl Kind for Listen {
     type Value = Vec<SocketAddr>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         let mut addresses = Vec::new();
         for item in entry.items() {
             let text = reader.text(&item, "an address with a port, such as `127.0.0.1:4356`")?.text;
@@ -26,7 +26,7 @@ impl Kind for Listen {
                 return Err(item.problem(|key| Fault::Listen { key, text }));
             };
             if let Some(open) = found.iter().find(|address| !address.ip().is_loopback()) {
-                reader.open.get_or_insert((item.node.place, *open));
+                reader.open.get_or_insert((item.node.position, *open));
             }
             addresses.extend(found);
         }
@@ -123,12 +123,13 @@ pub(super) struct Urls;
 impl Kind for Urls {
     type Value = BTreeMap<String, Origin>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         let Value::Map(urls) = &entry.node.value else {
             return Err(entry.wrong("URLs by name, such as `api: https://api.example.com/v1`"));
         };
         let url = |(name, node): &(super::tree::Name, _)| {
-            let origin = URL.read(&Entry { key: &join(entry.key, &name.text), place: name.place, node }, reader)?;
+            let origin =
+                URL.read(&Entry { key: &join(entry.key, &name.text), position: name.position, node }, reader)?;
             Ok((name.text.clone(), origin))
         };
         urls.iter().map(url).collect()
@@ -150,7 +151,7 @@ pub(super) struct Folder;
 impl Kind for Folder {
     type Value = PathBuf;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<PathBuf> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<PathBuf> {
         let text = reader.text(entry, "the path of a folder")?.text;
         if text == "~" || text.starts_with("~/") {
             return Err(entry.problem(|key| Fault::Tilde { key }));

@@ -11,7 +11,7 @@ use bitrouter_contract::origin::OriginError;
 use bitrouter_files::shell_word;
 use thiserror::Error;
 
-use super::Place;
+use super::Position;
 
 /// Why there is no config. What is first is the file.
 #[derive(Debug, Error)]
@@ -86,7 +86,7 @@ fn lines(file: &Path, problems: &[Problem]) -> Vec<String> {
 #[derive(Debug)]
 pub struct Problem {
     /// Where it stands.
-    pub place: Place,
+    pub position: Position,
     /// What it is.
     pub fault: Fault,
 }
@@ -94,7 +94,7 @@ pub struct Problem {
 impl Problem {
     /// `file:line:column: sentence`, as compilers and editors have it.
     pub fn line(&self, file: &Path) -> String {
-        let Place { line, column } = self.place;
+        let Position { line, column } = self.position;
         let line = format!("{}:{line}:{column}: {}", file.display(), self.fault);
         // A key is somebody else's text: it may hold what a terminal obeys.
         let obeyed = |letter: char| letter.is_control() && letter != '\n';
@@ -153,7 +153,7 @@ pub enum Fault {
     #[error(
         "`{key}`: {address} can be reached from other machines, so clients need a key. Add:\n\n  server:\n    keys:\n      - \"…\"   # what this prints: openssl rand -hex 24\n"
     )]
-    OpenDoor { key: String, address: String },
+    Exposed { key: String, address: String },
     #[error("`{key}`: {reason}")]
     Origin { key: String, reason: OriginError },
     #[error("`{key}` and `origins.api` differ: `api_base` is short for `origins.api`, so keep one of them")]
@@ -208,7 +208,7 @@ pub enum Guarded {
     /// `server.listen`: clients and `connect` go by it.
     Listen,
     /// `server.keys`.
-    Door,
+    Exposure,
     /// `server.allowed_origins`: a web page could spend the user's plan.
     AllowedOrigins,
     /// `server.allowed_hosts`: a page whose name leads to this machine could ask.
@@ -233,7 +233,7 @@ impl fmt::Display for Guarded {
             Guarded::PluginDir => "name a folder of plugins",
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "say where the gateway listens",
-            Guarded::Door => "say who may ask the gateway",
+            Guarded::Exposure => "say who may ask the gateway",
             Guarded::AllowedOrigins => "let web pages in",
             Guarded::AllowedHosts => "let the gateway be called by other names",
             Guarded::Secrets => "say where secrets are kept",

@@ -8,14 +8,14 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::trust::{Accepted, Standing};
-use super::{ConfigError, FILE_NAME, Held, LoadOptions, Warning};
+use super::{ConfigError, FILE_NAME, HeldConfig, LoadOptions, Warning};
 
 /// A config is a few KB; a thousand accounts are 100 KB. What is larger is not a config, and would be parsed at start.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Where a config came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ConfigSource {
     /// No file anywhere: the defaults.
     Defaults,
     /// Named with `-c`.
@@ -26,47 +26,57 @@ pub enum Source {
     ConfigFolder(PathBuf),
 }
 
-impl Source {
+impl ConfigSource {
     /// The file, absolute.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Source::Defaults => None,
-            Source::Named(path) | Source::WorkingDirectory(path) | Source::ConfigFolder(path) => Some(path),
+            ConfigSource::Defaults => None,
+            ConfigSource::Named(path) | ConfigSource::WorkingDirectory(path) | ConfigSource::ConfigFolder(path) => {
+                Some(path)
+            }
         }
     }
 }
 
 /// A config file with what it holds. It is read once: what is hashed for trust is what is parsed and applied.
-pub(super) struct Found {
-    pub source: Source,
+pub(super) struct FoundConfig {
+    pub source: ConfigSource,
     pub bytes: Vec<u8>,
     pub standing: Standing,
     /// What is worth saying of a file that was passed over.
     pub passed_over: Option<Warning>,
 }
 
-impl Found {
+impl FoundConfig {
     /// No file anywhere.
     fn nothing(passed_over: Option<Warning>) -> Self {
-        Found { source: Source::Defaults, bytes: Vec::new(), standing: Standing::Trusted, passed_over }
+        FoundConfig { source: ConfigSource::Defaults, bytes: Vec::new(), standing: Standing::Trusted, passed_over }
     }
 
     /// A file that the user named, or keeps in the config folder.
-    fn own(source: fn(PathBuf) -> Source, file: PathBuf, passed_over: Option<Warning>) -> Result<Self, ConfigError> {
-        Ok(Found { bytes: read(&file)?, source: source(file), standing: Standing::Trusted, passed_over })
+    fn own(
+        source: fn(PathBuf) -> ConfigSource,
+        file: PathBuf,
+        passed_over: Option<Warning>,
+    ) -> Result<Self, ConfigError> {
+        Ok(FoundConfig { bytes: read(&file)?, source: source(file), standing: Standing::Trusted, passed_over })
     }
 }
 
 /// The config of a start: `-c`, else an accepted one of the working directory, else the config folder's, else one of the
 /// working directory that nobody accepted, which may say little, else nothing.
-pub(super) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
+pub(super) fn find(options: &LoadOptions) -> Result<FoundConfig, ConfigError> {
     if let Some(named) = &options.file {
-        return Found::own(Source::Named, options.working_dir.join(named), None);
+        return FoundConfig::own(ConfigSource::Named, options.working_dir.join(named), None);
     }
     let own = options.paths.config_file();
     let own_is_there = exists(&own)?;
     let Some(here) = here(options)? else {
-        return if own_is_there { Found::own(Source::ConfigFolder, own, None) } else { Ok(Found::nothing(None)) };
+        return if own_is_there {
+            FoundConfig::own(ConfigSource::ConfigFolder, own, None)
+        } else {
+            Ok(FoundConfig::nothing(None))
+        };
     };
     let accepted = Accepted::look_up(&here, &options.paths)?;
     if accepted.is_recorded() || !own_is_there {
@@ -75,42 +85,47 @@ pub(super) fn find(options: &LoadOptions) -> Result<Found, ConfigError> {
         match standing {
             Standing::Trusted => {
                 let passed_over = own_is_there.then(|| Warning::Shadowed { used: here.clone(), unread: own });
-                return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over });
+                return Ok(FoundConfig { source: ConfigSource::WorkingDirectory(here), bytes, standing, passed_over });
             }
             // What it said no longer holds, and what is left of it was accepted by nobody.
             Standing::Changed if !own_is_there => return Err(ConfigError::Changed(here)),
             Standing::Unknown if !own_is_there => {
-                return Ok(Found { source: Source::WorkingDirectory(here), bytes, standing, passed_over: None });
+                return Ok(FoundConfig {
+                    source: ConfigSource::WorkingDirectory(here),
+                    bytes,
+                    standing,
+                    passed_over: None,
+                });
             }
             Standing::Changed | Standing::Unknown => {}
         }
     }
     let changed = accepted.is_recorded();
     let passed_over = Warning::NotAccepted { unread: here, changed, used: Some(own.clone()) };
-    Found::own(Source::ConfigFolder, own, Some(passed_over))
+    FoundConfig::own(ConfigSource::ConfigFolder, own, Some(passed_over))
 }
 
 /// The config of a gateway that runs: the file that it holds already, whatever else has come or gone. One that was started
 /// without any takes up the user's own.
-pub(super) fn find_again(options: &LoadOptions, held: &Held) -> Result<Found, ConfigError> {
+pub(super) fn find_again(options: &LoadOptions, held: &HeldConfig) -> Result<FoundConfig, ConfigError> {
     let gone = |error| match error {
         ConfigError::Missing(file) => ConfigError::Gone(file),
         other => other,
     };
     match &held.source {
-        Source::Named(file) => Found::own(Source::Named, file.clone(), None).map_err(gone),
-        Source::ConfigFolder(own) => {
+        ConfigSource::Named(file) => FoundConfig::own(ConfigSource::Named, file.clone(), None).map_err(gone),
+        ConfigSource::ConfigFolder(own) => {
             let beside = beside(options, Some(own));
-            Found::own(Source::ConfigFolder, own.clone(), beside).map_err(gone)
+            FoundConfig::own(ConfigSource::ConfigFolder, own.clone(), beside).map_err(gone)
         }
-        Source::Defaults => {
+        ConfigSource::Defaults => {
             let own = options.paths.config_file();
             match options.file.is_none() && exists(&own)? {
-                true => Found::own(Source::ConfigFolder, own.clone(), beside(options, Some(&own))),
-                false => Ok(Found::nothing(beside(options, None))),
+                true => FoundConfig::own(ConfigSource::ConfigFolder, own.clone(), beside(options, Some(&own))),
+                false => Ok(FoundConfig::nothing(beside(options, None))),
             }
         }
-        Source::WorkingDirectory(here) => {
+        ConfigSource::WorkingDirectory(here) => {
             let bytes = read_here(here).map_err(gone)?;
             let standing = Accepted::look_up(here, &options.paths)?.standing(&bytes);
             match standing {
@@ -120,7 +135,7 @@ pub(super) fn find_again(options: &LoadOptions, held: &Held) -> Result<Found, Co
             }
             let own = options.paths.config_file();
             let passed_over = own.exists().then(|| Warning::Shadowed { used: here.clone(), unread: own });
-            Ok(Found { source: Source::WorkingDirectory(here.clone()), bytes, standing, passed_over })
+            Ok(FoundConfig { source: ConfigSource::WorkingDirectory(here.clone()), bytes, standing, passed_over })
         }
     }
 }

@@ -21,7 +21,7 @@ use super::providers::Providers;
 use super::read::{Entry, Reader};
 use super::secrets::{ApiKey, ClientKeys, Secret};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
-use super::{Guarded, Place};
+use super::{Guarded, Position};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -38,7 +38,7 @@ pub(super) fn all() -> Vec<Key> {
 section! {
     /// Everything that `bitrouter.yaml` can say.
     pub struct Config {
-        /// The door: where the gateway listens and who may ask.
+        /// Where the gateway listens and who may ask.
         server: Server = Server::default(), Keys;
         /// The components: where they are and what they may use.
         plugins: Plugins = Plugins::default(), Keys;
@@ -70,7 +70,7 @@ section! {
         listen: Vec<SocketAddr> = addresses::on_loopback(PORT), Listen, decides Listen;
         /// The keys that clients must send, as `Authorization: Bearer` or `x-api-key`; at least 16 characters each. Without
         /// any, every program on this machine may ask.
-        keys: Vec<Secret> = Vec::new(), ClientKeys, decides Door;
+        keys: Vec<Secret> = Vec::new(), ClientKeys, decides Exposure;
         /// The web pages that may call the gateway from a browser, each as `scheme://host[:port]`. All others are refused.
         allowed_origins: Vec<String> = Vec::new(), List(WEB_ORIGIN), decides AllowedOrigins;
         /// The names, beside those of loopback, by which a gateway that listens on this machine alone may be called: from a
@@ -152,7 +152,7 @@ section! {
     }
     beside {
         /// Where the block stands in the file; 0:0 for a provider without one.
-        place: Place = Place::default();
+        position: Position = Position::default();
     }
 }
 

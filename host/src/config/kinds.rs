@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::Fault;
-use super::read::{Entry, Placed, Reader};
+use super::read::{Entry, ReadResult, Reader};
 use super::tree::Value;
 
 /// How the value of a key is read and described.
 pub(super) trait Kind {
     type Value;
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value>;
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value>;
     fn takes(&self) -> Takes;
     /// As it would be written; empty where that is nothing, and for secrets.
     fn shown(&self, _: &Self::Value) -> String {
@@ -73,7 +73,7 @@ pub(super) struct Flag;
 impl Kind for Flag {
     type Value = bool;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<bool> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<bool> {
         let takes = self.takes().words;
         if let Value::Bool(value) = entry.node.value {
             return Ok(value);
@@ -100,7 +100,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn check(&self, entry: &Entry<'_>, number: Option<u64>) -> Placed<u64> {
+    fn check(&self, entry: &Entry<'_>, number: Option<u64>) -> ReadResult<u64> {
         let &Bounds { min, max, why } = self;
         let within = number.filter(|number| (min..=max).contains(number));
         within.ok_or_else(|| entry.problem(|key| Fault::OutOfBounds { key, min, max, why }))
@@ -137,7 +137,7 @@ pub(super) fn millis(min: u64, max: u64, why: &'static str) -> Whole<Duration> {
 impl<T> Kind for Whole<T> {
     type Value = T;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<T> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<T> {
         const TAKES: &str = "a whole number";
         let number = match entry.node.value {
             Value::Integer(number) => u64::try_from(number).ok(),
@@ -183,7 +183,7 @@ pub(super) fn size(min: u64, max: u64, why: &'static str) -> Size {
 impl Kind for Size {
     type Value = u64;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<u64> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<u64> {
         let wrong = || entry.problem(|key| Fault::Size { key });
         let bytes = match entry.node.value {
             Value::Integer(number) => u64::try_from(number).ok(),
@@ -224,7 +224,7 @@ pub(super) struct Choice<T: 'static> {
 impl<T: PartialEq> Kind for Choice<T> {
     type Value = T;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<T> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<T> {
         let takes = format!("`{}`", self.words.join("` or `"));
         let text = reader.text(entry, &takes)?.text;
         (self.of)(&text).ok_or_else(|| entry.wrong(&takes))
@@ -253,7 +253,7 @@ pub(super) struct Parsed<T> {
 impl<T: fmt::Display> Kind for Parsed<T> {
     type Value = T;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<T> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<T> {
         let text = reader.text(entry, self.takes)?.text;
         (self.of)(entry.key.to_owned(), text).map_err(|fault| entry.problem(|_| fault))
     }
@@ -273,7 +273,7 @@ pub(super) struct Maybe<K>(pub K, pub &'static str);
 impl<K: Kind> Kind for Maybe<K> {
     type Value = Option<K::Value>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         self.0.read(entry, reader).map(Some)
     }
 
@@ -292,7 +292,7 @@ pub(super) struct List<K>(pub K);
 impl<K: Kind> Kind for List<K> {
     type Value = Vec<K::Value>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         entry.items().map(|item| self.0.read(&item, reader)).collect()
     }
 
@@ -311,7 +311,7 @@ pub(super) struct Open(pub &'static str);
 impl Kind for Open {
     type Value = Map<String, Json>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         match reader.json(entry)? {
             Json::Object(object) => Ok(object),
             _ => Err(entry.wrong(self.0)),
@@ -333,7 +333,7 @@ pub(super) struct NotYet(pub &'static str);
 impl Kind for NotYet {
     type Value = ();
 
-    fn read(&self, entry: &Entry<'_>, _: &mut Reader<'_>) -> Placed<()> {
+    fn read(&self, entry: &Entry<'_>, _: &mut Reader<'_>) -> ReadResult<()> {
         Err(entry.problem_of_key(|key| Fault::NotYet { key, what: self.0 }))
     }
 

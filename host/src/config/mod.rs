@@ -23,13 +23,13 @@ mod typed;
 
 pub use commented::text as commented;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
-pub use find::Source;
+pub use find::ConfigSource;
 pub use keys::{Config, Credentials, Plugins, Provider, Server, Timeouts};
 pub use models::Named;
 pub use paths::{Paths, PlatformFolders};
 pub use reference::{markdown as reference_table, schema};
 pub use secrets::Secret;
-pub use tree::Place;
+pub use tree::Position;
 pub use trust::{Trusted, trust, untrust};
 
 use std::ffi::OsString;
@@ -60,7 +60,7 @@ pub struct Loaded {
     /// The typed config.
     pub config: Config,
     /// Where it was found.
-    pub source: Source,
+    pub source: ConfigSource,
     /// What is worth saying at start, but stops nothing.
     pub warnings: Vec<Warning>,
     accepted: bool,
@@ -69,9 +69,9 @@ pub struct Loaded {
 
 /// What a running gateway remembers of the config that it holds.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct HeldConfig {
     /// The file.
-    pub source: Source,
+    pub source: ConfigSource,
     /// Whether it is the user's own, or one that was accepted.
     accepted: bool,
     says_nothing: bool,
@@ -87,11 +87,11 @@ pub fn load(options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> 
 /// Reads the config again that a running gateway holds. Which file that is does not change: a file that appears where this
 /// one would have come after it waits for the next start. One that says nothing by now is refused, as it may be half
 /// written.
-pub fn load_again(held: &Held, options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> {
+pub fn load_again(held: &HeldConfig, options: &LoadOptions, env: Env<'_>) -> Result<Loaded, ConfigError> {
     let loaded = Loaded::of(find::find_again(options, held)?, options, env)?;
     match loaded.source.path() {
         Some(file) if loaded.says_nothing && !held.says_nothing => {
-            let problems = vec![Problem { place: Place { line: 1, column: 1 }, fault: Fault::SaysNothing }];
+            let problems = vec![Problem { position: Position { line: 1, column: 1 }, fault: Fault::SaysNothing }];
             Err(ConfigError::Invalid { file: file.to_owned(), problems })
         }
         _ => Ok(loaded),
@@ -115,7 +115,7 @@ pub fn check(options: &LoadOptions, env: Env<'_>) -> Vec<String> {
 }
 
 impl Loaded {
-    fn of(found: find::Found, options: &LoadOptions, env: Env<'_>) -> Result<Self, ConfigError> {
+    fn of(found: find::FoundConfig, options: &LoadOptions, env: Env<'_>) -> Result<Self, ConfigError> {
         let defaults = Config::defaults(&options.paths);
         let accepted = found.standing == trust::Standing::Trusted;
         let mut warnings: Vec<Warning> = found.passed_over.into_iter().collect();
@@ -131,8 +131,8 @@ impl Loaded {
     }
 
     /// What a gateway that runs with it has to remember.
-    pub fn held(&self) -> Held {
-        Held { source: self.source.clone(), accepted: self.accepted, says_nothing: self.says_nothing }
+    pub fn held(&self) -> HeldConfig {
+        HeldConfig { source: self.source.clone(), accepted: self.accepted, says_nothing: self.says_nothing }
     }
 
     /// Refuses blocks under `providers:` whose id no component has. The plugin room knows the ids, so it asks.
@@ -146,7 +146,7 @@ impl Loaded {
                 let near = nearest(id, known.iter().copied(), 1);
                 let near = near.first().map(|name| (*name).to_owned());
                 let fault = Fault::UnknownProvider { id: id.clone(), near };
-                Problem { place: block.place, fault }
+                Problem { position: block.position, fault }
             })
             .collect();
         match problems.is_empty() {

@@ -112,7 +112,7 @@ impl Paths {
     }
 
     /// What side requests brought.
-    pub fn side_cache(&self) -> PathBuf {
+    pub fn query_cache_dir(&self) -> PathBuf {
         self.cache_dir.join("side")
     }
 

@@ -12,13 +12,13 @@ pub(super) struct Providers;
 impl Block<BTreeMap<String, Provider>> for Providers {
     fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>, into: &mut BTreeMap<String, Provider>) {
         for (name, node) in reader.entries(entry, &["<id>"]) {
-            let (id, place) = (name.text.clone(), name.place);
+            let (id, position) = (name.text.clone(), name.position);
             if !is_id(&id) {
-                reader.problem(Problem { place, fault: Fault::ProviderId { id } });
+                reader.problem(Problem { position, fault: Fault::ProviderId { id } });
                 continue;
             }
-            let entry = Entry { key: &join(entry.key, &id), place, node };
-            let mut block = Provider { place, ..Provider::default() };
+            let entry = Entry { key: &join(entry.key, &id), position, node };
+            let mut block = Provider { position, ..Provider::default() };
             reader.section(&entry, &mut block);
             if let Err(problem) = block.join_api_base(&entry) {
                 reader.problem(problem);
@@ -39,8 +39,8 @@ impl Provider {
         match self.origins.get("api") {
             Some(api) if *api != base => {
                 let names = ["api_base", "origins"].into_iter().filter_map(|name| entry.node.entry(name));
-                let place = names.map(|(name, _)| name.place).max().unwrap_or(entry.place);
-                Err(Problem { place, fault: Fault::OriginsDiffer { key: join(entry.key, "api_base") } })
+                let position = names.map(|(name, _)| name.position).max().unwrap_or(entry.position);
+                Err(Problem { position, fault: Fault::OriginsDiffer { key: join(entry.key, "api_base") } })
             }
             _ => {
                 self.origins.insert("api".to_owned(), base);
@@ -51,7 +51,7 @@ impl Provider {
 
     /// Whether two blocks mean the same, wherever in the file they stand.
     pub fn says_the_same_as(&self, other: &Provider) -> bool {
-        *self == Provider { place: self.place, ..other.clone() }
+        *self == Provider { position: self.position, ..other.clone() }
     }
 }
 

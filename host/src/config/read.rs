@@ -15,7 +15,7 @@ use super::kinds::Kind;
 use super::section::Section;
 use super::tree::{self, Name, Node, Value};
 use super::trust::{Guard, Standing};
-use super::{Config, ConfigError, Env, Fault, Guarded, Place, Problem};
+use super::{Config, ConfigError, Env, Fault, Guarded, Position, Problem};
 
 /// What a file says.
 pub(super) struct Read {
@@ -39,9 +39,9 @@ pub(super) fn read(
     match tree::parse(text) {
         Ok(root) => {
             reader.says_something = matches!(&root.value, Value::Map(entries) if entries.is_empty());
-            reader.section(&Entry { key: "", place: root.place, node: &root }, &mut config);
+            reader.section(&Entry { key: "", position: root.position, node: &root }, &mut config);
             config.server.listen_named = root.value_of("server", "listen").is_some();
-            reader.check_door(&root);
+            reader.check_exposure(&root);
         }
         Err(problem) => reader.problem(problem),
     }
@@ -53,7 +53,7 @@ pub(super) fn read(
     }
 }
 
-pub(super) type Placed<T> = Result<T, Problem>;
+pub(super) type ReadResult<T> = Result<T, Problem>;
 
 /// A key with its value.
 #[derive(Clone, Copy)]
@@ -61,19 +61,19 @@ pub(super) struct Entry<'a> {
     /// The key's whole path as the file has it; empty for the file itself.
     pub key: &'a str,
     /// Where the key stands.
-    pub place: Place,
+    pub position: Position,
     pub node: &'a Node,
 }
 
 impl<'a> Entry<'a> {
     /// A problem of the value.
     pub(crate) fn problem(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
-        Problem { place: self.node.place, fault: fault(self.key.to_owned()) }
+        Problem { position: self.node.position, fault: fault(self.key.to_owned()) }
     }
 
     /// A problem of the key as a whole.
     pub(crate) fn problem_of_key(&self, fault: impl FnOnce(String) -> Fault) -> Problem {
-        Problem { place: self.place, fault: fault(self.key.to_owned()) }
+        Problem { position: self.position, fault: fault(self.key.to_owned()) }
     }
 
     /// The value is another kind of thing than the key takes.
@@ -106,7 +106,7 @@ pub(super) struct Reader<'a> {
     says_something: bool,
     pub literal_secret: bool,
     /// An address that other machines can reach, and where it stands.
-    pub open: Option<(Place, SocketAddr)>,
+    pub open: Option<(Position, SocketAddr)>,
 }
 
 impl<'a> Reader<'a> {
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn section<T: Section>(&mut self, entry: &Entry<'_>, into: &mut T) {
         for (name, node) in self.entries(entry, T::NAMES) {
             let key = join(entry.key, &name.text);
-            if !into.read(&name.text, &Entry { key: &key, place: name.place, node }, self) {
+            if !into.read(&name.text, &Entry { key: &key, position: name.position, node }, self) {
                 self.unknown::<T>(key, name);
             }
         }
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
 
     /// The keys below a key that has keys of its own.
     pub(crate) fn entries<'n>(&mut self, entry: &Entry<'n>, names: &[&'static str]) -> &'n [(Name, Node)] {
-        let (place, key) = (entry.place, entry.key.to_owned());
+        let (position, key) = (entry.position, entry.key.to_owned());
         let fault = match &entry.node.value {
             Value::Map(entries) => return entries,
             // A section whose lines are all commented out.
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
             _ if key.is_empty() => Fault::NoKeys { what: "one value", takes: names.to_vec() },
             _ => Fault::WrongType { key, takes: format!("keys of its own: {}", names.join(", ")) },
         };
-        self.problem(Problem { place, fault });
+        self.problem(Problem { position, fault });
         &[]
     }
 
@@ -151,12 +151,12 @@ impl<'a> Reader<'a> {
         self.says_something = true;
         let refused = decides.and_then(|guarded| self.guard.check(entry.key, guarded).err());
         if let Some(fault) = refused {
-            self.problem(Problem { place: entry.place, fault });
+            self.problem(Problem { position: entry.position, fault });
             // It is not read, so what its value would read of the environment is said here.
-            if let Some(place) = mentioned(entry.node)
+            if let Some(position) = mentioned(entry.node)
                 && let Err(fault) = self.guard.check(entry.key, Guarded::Environment)
             {
-                self.problem(Problem { place, fault });
+                self.problem(Problem { position, fault });
             }
             return;
         }
@@ -178,18 +178,18 @@ impl<'a> Reader<'a> {
         let elsewhere =
             || keys::all().into_iter().map(|key| key.path).find(|path| path.rsplit('.').next() == Some(&name.text));
         self.problem(Problem {
-            place: name.place,
+            position: name.position,
             fault: Fault::UnknownKey { key, near: near.or_else(elsewhere), takes },
         });
     }
 
     /// A key with a problem is reported as such, not as a missing one: so the tree is asked, not the config.
-    fn check_door(&mut self, root: &Node) {
+    fn check_exposure(&mut self, root: &Node) {
         let keys = root.value_of("server", "keys");
         let has_keys = keys.is_some_and(|keys| matches!(&keys.value, Value::List(items) if !items.is_empty()));
-        if let Some((place, address)) = self.open.filter(|_| !has_keys) {
-            let fault = Fault::OpenDoor { key: "server.listen".to_owned(), address: address.to_string() };
-            self.problem(Problem { place, fault });
+        if let Some((position, address)) = self.open.filter(|_| !has_keys) {
+            let fault = Fault::Exposed { key: "server.listen".to_owned(), address: address.to_string() };
+            self.problem(Problem { position, fault });
         }
     }
 
@@ -199,12 +199,12 @@ impl<'a> Reader<'a> {
 
     /// What was wrong, in the order of the file.
     pub(crate) fn problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| problem.place);
+        self.problems.sort_by_key(|problem| problem.position);
         self.problems
     }
 
     /// A text that is not empty. `takes` says what the key takes when it is something else.
-    pub(crate) fn text(&self, entry: &Entry<'_>, takes: &str) -> Placed<Text> {
+    pub(crate) fn text(&self, entry: &Entry<'_>, takes: &str) -> ReadResult<Text> {
         let missing = || entry.problem(|key| Fault::NoValue { key });
         match &entry.node.value {
             Value::Text(text) => {
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Any value, as JSON. Variables are expanded in its texts, not in its keys.
-    pub(crate) fn json(&self, entry: &Entry<'_>) -> Placed<Json> {
+    pub(crate) fn json(&self, entry: &Entry<'_>) -> ReadResult<Json> {
         let of = |node| self.json(&Entry { node, ..*entry });
         Ok(match &entry.node.value {
             Value::Null => Json::Null,
@@ -227,10 +227,10 @@ impl<'a> Reader<'a> {
             Value::Text(text) => {
                 Json::from(self.expand(entry.key, text).map_err(|fault| entry.problem(|_| fault))?.text)
             }
-            Value::List(items) => Json::Array(items.iter().map(of).collect::<Placed<_>>()?),
+            Value::List(items) => Json::Array(items.iter().map(of).collect::<ReadResult<_>>()?),
             Value::Map(entries) => {
                 let pairs = entries.iter().map(|(name, node)| Ok((name.text.clone(), of(node)?)));
-                Json::Object(pairs.collect::<Placed<_>>()?)
+                Json::Object(pairs.collect::<ReadResult<_>>()?)
             }
         })
     }
@@ -265,11 +265,11 @@ impl<'a> Reader<'a> {
 }
 
 /// Where a value first names an environment variable.
-fn mentioned(node: &Node) -> Option<Place> {
+fn mentioned(node: &Node) -> Option<Position> {
     match &node.value {
         Value::Text(text) => {
             let pieces = expand::pieces(text).unwrap_or_default();
-            pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })).then_some(node.place)
+            pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })).then_some(node.position)
         }
         Value::List(items) => items.iter().find_map(mentioned),
         Value::Map(entries) => entries.iter().find_map(|(_, value)| mentioned(value)),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Fault;
 use super::kinds::{Kind, Takes, text};
-use super::read::{Entry, Placed, Reader};
+use super::read::{Entry, ReadResult, Reader};
 use super::tree::Value;
 
 /// A secret of the config. Two can be compared, for a reload that has to know whether one has changed.
@@ -38,7 +38,7 @@ pub(super) struct ApiKey;
 impl Kind for ApiKey {
     type Value = Secret;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Secret> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Secret> {
         let text = reader.text(entry, "text: put the key in quotes")?;
         // It becomes part of a header: RFC 9110, section 5.5, without the spaces nobody has in a key.
         if !text.text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -58,20 +58,20 @@ pub(super) struct ClientKeys;
 
 impl ClientKeys {
     /// The shortest. 16 random letters and digits are 95 bits, out of reach of guessing over HTTP.
-    const SHORTEST: usize = 16;
+    const SHORTEST_KEY: usize = 16;
 }
 
 impl Kind for ClientKeys {
     type Value = Vec<Secret>;
 
-    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> Placed<Self::Value> {
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
         if !matches!(entry.node.value, Value::List(_)) {
             return Err(entry.wrong("a list of keys, each on a line of its own after `- `"));
         }
         let keys = entry.items().map(|item| {
             let key = ApiKey.read(&item, reader)?;
-            match key.expose_secret().len() < Self::SHORTEST {
-                true => Err(item.problem(|key| Fault::ShortKey { key, min: Self::SHORTEST })),
+            match key.expose_secret().len() < Self::SHORTEST_KEY {
+                true => Err(item.problem(|key| Fault::ShortKey { key, min: Self::SHORTEST_KEY })),
                 false => Ok(key),
             }
         });

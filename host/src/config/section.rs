@@ -84,7 +84,7 @@ impl<T: Section> Block<Vec<T>> for Each {
         };
         for (at, node) in items.iter().enumerate() {
             let mut item = T::default();
-            reader.section(&Entry { key: &format!("{}[{at}]", entry.key), place: node.place, node }, &mut item);
+            reader.section(&Entry { key: &format!("{}[{at}]", entry.key), position: node.position, node }, &mut item);
             into.push(item);
         }
     }
@@ -257,7 +257,7 @@ mod tests {
         /// One who may ask.
         pub struct Client {
             /// Whether it may.
-            may ("may_ask"): bool = true, Flag, decides Door;
+            may ("may_ask"): bool = true, Flag, decides Exposure;
             /// Whether it is
             /// told.
             told: bool = false, Flag, decides Nothing;
@@ -269,7 +269,7 @@ mod tests {
         let guard = Guard { file: std::path::Path::new("f"), standing: Standing::Trusted };
         let mut reader = Reader::new(guard, &|_| None);
         let root = tree::parse(text).ok().unwrap();
-        reader.section(&Entry { key: "", place: root.place, node: &root }, &mut top);
+        reader.section(&Entry { key: "", position: root.position, node: &root }, &mut top);
         let shown = |problem: super::super::Problem| problem.line(std::path::Path::new("f"));
         (top, reader.problems().into_iter().map(shown).collect())
     }
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("clients[].may_ask", "Whether it may.", "true", Some(Guarded::Door)),
+                ("clients[].may_ask", "Whether it may.", "true", Some(Guarded::Exposure)),
                 ("clients[].told", "Whether it is told.", "false", None),
             ]
         );

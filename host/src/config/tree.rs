@@ -12,7 +12,7 @@ use super::{Fault, Problem};
 
 /// A line and a column of the config file, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: u32,
     /// The column, in characters.
@@ -21,7 +21,7 @@ pub struct Place {
 
 /// A value and where it stands.
 pub(super) struct Node {
-    pub place: Place,
+    pub position: Position,
     pub value: Value,
 }
 
@@ -43,7 +43,7 @@ impl Node {
 
 /// A key of a mapping and where it stands.
 pub(super) struct Name {
-    pub place: Place,
+    pub position: Position,
     pub text: String,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
         },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| Problem {
-        place: error.location().map(place).unwrap_or_default(),
+        position: error.location().map(position).unwrap_or_default(),
         fault: fault(error.without_snippet()),
     })
 }
@@ -91,31 +91,31 @@ fn fault(error: &Error) -> Fault {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. } => Fault::TooComplex,
-        other => Fault::Yaml(without_place(&other.to_string())),
+        other => Fault::Yaml(without_position(&other.to_string())),
     }
 }
 
 /// The parser ends its sentences with the place, which a problem shows in front.
-fn without_place(message: &str) -> String {
+fn without_position(message: &str) -> String {
     message.split(" at line ").next().unwrap_or(message).to_owned()
 }
 
-fn place(location: serde_saphyr::Location) -> Place {
+fn position(location: serde_saphyr::Location) -> Position {
     let [line, column] = [location.line(), location.column()].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
-    Place { line, column }
+    Position { line, column }
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, referenced, .. } = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Node { place: place(referenced), value })
+        Ok(Node { position: position(referenced), value })
     }
 }
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Spanned { value, referenced, .. } = Spanned::<String>::deserialize(deserializer)?;
-        Ok(Name { place: place(referenced), text: value })
+        Ok(Name { position: position(referenced), text: value })
     }
 }
 
@@ -187,18 +187,18 @@ mod tests {
     fn refused(text: &str) -> String {
         match parse(text) {
             Ok(_) => panic!("{text:?} was parsed"),
-            Err(Problem { place, fault }) => format!("{}:{}: {fault}", place.line, place.column),
+            Err(Problem { position, fault }) => format!("{}:{}: {fault}", position.line, position.column),
         }
     }
 
     #[test]
-    fn keys_and_values_know_their_places() {
+    fn keys_and_values_know_their_positions() {
         let Value::Map(top) = parse("server:\n  listen: here\n").ok().unwrap().value else { panic!() };
         let (server, block) = &top[0];
-        assert_eq!((server.text.as_str(), server.place), ("server", Place { line: 1, column: 1 }));
+        assert_eq!((server.text.as_str(), server.position), ("server", Position { line: 1, column: 1 }));
         let Value::Map(inner) = &block.value else { panic!() };
-        assert_eq!(inner[0].0.place, Place { line: 2, column: 3 });
-        assert_eq!(inner[0].1.place, Place { line: 2, column: 11 });
+        assert_eq!(inner[0].0.position, Position { line: 2, column: 3 });
+        assert_eq!(inner[0].1.position, Position { line: 2, column: 11 });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use bitrouter_files::PrivateFile;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Config, ConfigError, Fault, Guarded, Paths, Place, Problem, find, read};
+use super::{Config, ConfigError, Fault, Guarded, Paths, Position, Problem, find, read};
 
 /// Whether a config may do what is guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Trusted {
     /// Its SHA-256, in lower-case hexadecimal.
     pub sha256: String,
     /// The guarded things that it may do from now on, in the order of the file: to be shown to the user.
-    pub accepted: Vec<(Place, String, Guarded)>,
+    pub accepted: Vec<(Position, String, Guarded)>,
 }
 
 /// Records that the user accepts a config as it stands. A later change asks again.
@@ -80,7 +80,7 @@ pub fn untrust(file: &Path, paths: &Paths) -> Result<Option<PathBuf>, ConfigErro
 }
 
 /// What the file would do that needs trust. A file that is not YAML is refused: nobody can have read it.
-fn guarded_keys(file: &Path, bytes: &[u8], paths: &Paths) -> Result<Vec<(Place, String, Guarded)>, ConfigError> {
+fn guarded_keys(file: &Path, bytes: &[u8], paths: &Paths) -> Result<Vec<(Position, String, Guarded)>, ConfigError> {
     let text = find::text(file, bytes)?;
     let unset = |_: &str| None;
     let problems = match read::read(file, text, Standing::Unknown, &unset, Config::defaults(paths)) {
@@ -93,8 +93,8 @@ fn guarded_keys(file: &Path, bytes: &[u8], paths: &Paths) -> Result<Vec<(Place, 
     if other.iter().any(|problem| problem.fault.is_of_yaml()) {
         return Err(ConfigError::Invalid { file: file.to_owned(), problems: other });
     }
-    let accepted = guarded.into_iter().filter_map(|Problem { place, fault }| match fault {
-        Fault::Untrusted { key, guarded, .. } => Some((place, key, guarded)),
+    let accepted = guarded.into_iter().filter_map(|Problem { position, fault }| match fault {
+        Fault::Untrusted { key, guarded, .. } => Some((position, key, guarded)),
         _ => None,
     });
     Ok(accepted.collect())

@@ -22,20 +22,20 @@ impl Config {
         };
         self.server.listen = addresses;
         self.server.listen_named = true;
-        self.check_door("--listen")
+        self.check_exposure("--listen")
     }
 
     /// Keeps to the addresses of a gateway that runs, whatever the config says by now: under the same rule.
     pub fn listen_still(&mut self, running: &Server) -> Result<(), ConfigError> {
         self.server.listen.clone_from(&running.listen);
         self.server.listen_named = running.listen_named;
-        self.check_door("server.keys")
+        self.check_exposure("server.keys")
     }
 
-    fn check_door(&self, key: &str) -> Result<(), ConfigError> {
+    fn check_exposure(&self, key: &str) -> Result<(), ConfigError> {
         let open = self.server.listen.iter().find(|address| !address.ip().is_loopback());
         match open.filter(|_| self.server.keys.is_empty()) {
-            Some(open) => Err(ConfigError::Flag(Fault::OpenDoor { key: key.to_owned(), address: open.to_string() })),
+            Some(open) => Err(ConfigError::Flag(Fault::Exposed { key: key.to_owned(), address: open.to_string() })),
             None => Ok(()),
         }
     }
@@ -51,7 +51,7 @@ impl Config {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Place, Timeouts};
+    use super::super::{Position, Timeouts};
     use super::*;
 
     fn config() -> Config {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_block_that_only_moved_in_the_file_says_the_same() {
         let block = Provider { api_key: Some("sk-1".into()), ..Provider::default() };
-        let moved = Provider { place: Place { line: 7, column: 3 }, ..block.clone() };
+        let moved = Provider { position: Position { line: 7, column: 3 }, ..block.clone() };
         assert!(block.says_the_same_as(&moved));
         for other in [
             Provider { api_key: Some("sk-2".into()), ..block.clone() },

@@ -19,7 +19,7 @@ const PROVIDERS: &str = "model_providers";
 
 /// The gateway as a client sees it.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct GatewayAddress {
     /// Such as `http://127.0.0.1:4356/v1`.
     pub base_url: String,
     /// The environment variable from which the client takes the gateway's key, where it asks for one.
@@ -44,9 +44,9 @@ impl Codex {
     }
 
     /// Makes the CLI use the gateway.
-    pub fn connect(&self, door: &Door) -> Result<Change, ConnectError> {
+    pub fn connect(&self, gateway: &GatewayAddress) -> Result<Change, ConnectError> {
         let before = read(&self.file)?;
-        let after = self.connected(before.as_deref().unwrap_or_default(), door)?;
+        let after = self.connected(before.as_deref().unwrap_or_default(), gateway)?;
         if before.as_ref() == Some(&after) {
             return Ok(Change::AlreadySo);
         }
@@ -98,12 +98,12 @@ impl Codex {
         let Some(ours) = document.get(PROVIDERS).and_then(|providers| providers.get(ID)) else {
             return Err(not_connected());
         };
-        let door = Door {
+        let gateway = GatewayAddress {
             base_url: ours.get("base_url").and_then(Item::as_str).unwrap_or_default().to_owned(),
             key_variable: ours.get("env_key").map(|_| super::KEY_VARIABLE),
         };
         let before = read(&self.backup)?;
-        let change = if self.connected(before.as_deref().unwrap_or_default(), &door)? == now {
+        let change = if self.connected(before.as_deref().unwrap_or_default(), &gateway)? == now {
             match &before {
                 Some(before) => replace(&self.file, before)?,
                 None => fs::remove_file(&self.file).map_err(file_error(&self.file))?,
@@ -122,7 +122,7 @@ impl Codex {
     }
 
     /// The file's text with the gateway in it.
-    fn connected(&self, text: &str, door: &Door) -> Result<String, ConnectError> {
+    fn connected(&self, text: &str, gateway: &GatewayAddress) -> Result<String, ConnectError> {
         let mut document = self.parse(text)?;
         let in_the_way =
             |key: &str| ConnectError::InTheWay { path: self.file.display().to_string(), key: key.to_owned() };
@@ -136,9 +136,9 @@ impl Codex {
         let ours = providers.entry(ID).or_insert_with(|| Item::Table(Table::new()));
         let ours = ours.as_table_like_mut().ok_or_else(|| in_the_way("model_providers.bitrouter"))?;
         ours.insert("name", value("BitRouter"));
-        ours.insert("base_url", value(&door.base_url));
+        ours.insert("base_url", value(&gateway.base_url));
         ours.insert("wire_api", value("responses"));
-        match door.key_variable {
+        match gateway.key_variable {
             Some(variable) => drop(ours.insert("env_key", value(variable))),
             None => drop(ours.remove("env_key")),
         }
@@ -186,15 +186,15 @@ mod tests {
         (home, codex)
     }
 
-    fn door(port: u16) -> Door {
-        Door { base_url: format!("http://127.0.0.1:{port}/v1"), key_variable: None }
+    fn gateway(port: u16) -> GatewayAddress {
+        GatewayAddress { base_url: format!("http://127.0.0.1:{port}/v1"), key_variable: None }
     }
 
     #[test]
     fn connecting_adds_the_gateway_and_undoing_gives_back_every_byte() {
         let (_home, codex) = codex();
         fs::write(&codex.file, MINE).unwrap();
-        assert!(matches!(codex.connect(&door(4356)).unwrap(), Change::Written { backup: Some(_) }));
+        assert!(matches!(codex.connect(&gateway(4356)).unwrap(), Change::Written { backup: Some(_) }));
         let text = fs::read_to_string(&codex.file).unwrap();
         assert!(
             text.starts_with("# my config\nmodel = \"gpt-5.5\" # the good one\nmodel_provider = \"bitrouter\"\n"),
@@ -204,8 +204,8 @@ mod tests {
         let parsed: DocumentMut = text.parse().unwrap();
         assert_eq!(parsed[PROVIDERS][ID]["base_url"].as_str(), Some("http://127.0.0.1:4356/v1"));
         assert_eq!(parsed[PROVIDERS][ID]["wire_api"].as_str(), Some("responses"));
-        assert_eq!(codex.connect(&door(4356)).unwrap(), Change::AlreadySo);
-        assert!(matches!(codex.connect(&door(5000)).unwrap(), Change::Written { .. }));
+        assert_eq!(codex.connect(&gateway(4356)).unwrap(), Change::AlreadySo);
+        assert!(matches!(codex.connect(&gateway(5000)).unwrap(), Change::Written { .. }));
         assert_eq!(codex.undo().unwrap(), Change::Restored);
         assert_eq!(fs::read_to_string(&codex.file).unwrap(), MINE);
         assert!(!codex.backup.exists());
@@ -229,7 +229,7 @@ mod tests {
         disk.read_only(true);
         for older in [None, Some("an older copy\n")] {
             older.iter().for_each(|older| fs::write(&codex.backup, older).unwrap());
-            let error = codex.connect(&door(4356)).unwrap_err().to_string();
+            let error = codex.connect(&gateway(4356)).unwrap_err().to_string();
             let about = error.strip_prefix(&format!("{}: ", codex.file.display())).unwrap_or_default();
             assert!(about.contains("read-only") && about.contains("Nothing was changed"), "{error}");
             assert!(!about.contains(".tmp") && !about.contains("before-bitrouter"), "{error}");
@@ -249,7 +249,7 @@ mod tests {
         let Some((disk, real)) = linked(&codex) else { return };
         disk.mounts_alone(&real);
         let inode = fs::metadata(&real).unwrap().ino();
-        assert!(matches!(codex.connect(&door(4356)).unwrap(), Change::Written { backup: Some(_) }));
+        assert!(matches!(codex.connect(&gateway(4356)).unwrap(), Change::Written { backup: Some(_) }));
         assert!(fs::read_to_string(&real).unwrap().contains("http://127.0.0.1:4356/v1"));
         assert_eq!(codex.undo().unwrap(), Change::Restored);
         assert_eq!(fs::read_to_string(&real).unwrap(), MINE);
@@ -266,7 +266,7 @@ mod tests {
         disk.mounts_alone(&real);
         disk.fill();
         // In place there may be room for it, as a file has whole blocks: then it is done.
-        match codex.connect(&door(4356)) {
+        match codex.connect(&gateway(4356)) {
             Ok(_) => assert!(fs::read_to_string(&real).unwrap().contains("bitrouter")),
             Err(_) => assert_eq!(fs::read_to_string(&real).unwrap(), MINE),
         }
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_config_that_was_not_there_is_gone_again() {
         let (_home, codex) = codex();
-        assert_eq!(codex.connect(&door(4356)).unwrap(), Change::Written { backup: None });
+        assert_eq!(codex.connect(&gateway(4356)).unwrap(), Change::Written { backup: None });
         assert_eq!(codex.undo().unwrap(), Change::Restored);
         assert!(!codex.file.exists());
     }
@@ -284,7 +284,7 @@ mod tests {
     fn what_was_changed_since_is_kept() {
         let (_home, codex) = codex();
         fs::write(&codex.file, MINE).unwrap();
-        codex.connect(&door(4356)).unwrap();
+        codex.connect(&gateway(4356)).unwrap();
         let changed = fs::read_to_string(&codex.file).unwrap().replace("theme = 1", "theme = 2");
         fs::write(&codex.file, changed).unwrap();
         assert_eq!(codex.undo().unwrap(), Change::TakenOut);
@@ -295,8 +295,8 @@ mod tests {
     fn a_key_is_named_where_the_gateway_asks_for_one_and_undone_too() {
         let (_home, codex) = codex();
         fs::write(&codex.file, MINE).unwrap();
-        let door = Door { key_variable: Some(super::super::KEY_VARIABLE), ..door(4356) };
-        codex.connect(&door).unwrap();
+        let gateway = GatewayAddress { key_variable: Some(super::super::KEY_VARIABLE), ..gateway(4356) };
+        codex.connect(&gateway).unwrap();
         assert!(fs::read_to_string(&codex.file).unwrap().contains("env_key = \"BITROUTER_API_KEY\""));
         assert_eq!(codex.undo().unwrap(), Change::Restored);
     }
@@ -306,7 +306,7 @@ mod tests {
         let (_home, codex) = codex();
         for broken in ["model = ", "model_providers = 3\n", "[model_providers]\nbitrouter = true\n"] {
             fs::write(&codex.file, broken).unwrap();
-            let error = codex.connect(&door(4356)).unwrap_err().to_string();
+            let error = codex.connect(&gateway(4356)).unwrap_err().to_string();
             assert!(error.contains("config.toml") && error.contains("Nothing was changed"), "{error}");
             assert_eq!(fs::read_to_string(&codex.file).unwrap(), broken);
             assert!(!codex.backup.exists());

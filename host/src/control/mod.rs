@@ -11,11 +11,11 @@ mod status;
 mod watch;
 
 pub use client::{AskError, Client};
-pub use reload::{NotReloaded, Read, Reloaded, Reloader, Source, Tell};
+pub use reload::{NotReloaded, OnReloaded, Read, ReloadSource, Reloaded, Reloader};
 pub use server::{Cleared, Control, NotCleared, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
-    Account, Benched, ConfigInForce, Cooldown, FailedRequest, Health, RefusedConfig, RequestUnderWay, Share, State,
-    Status,
+    Account, ConfigInForce, Cooldown, FailedRequest, GatewayState, Health, QuarantinedComponent, RefusedConfig,
+    RequestUnderWay, Share, Status,
 };
 pub use watch::Fingerprint;

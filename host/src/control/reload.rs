@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::watch::{self, Fingerprint};
 use crate::app::{App, Live};
-use crate::config::{self, ConfigError, Held, LoadOptions, Loaded};
+use crate::config::{self, ConfigError, HeldConfig, LoadOptions, Loaded};
 use crate::route::Providers;
 
 /// How often a reload waits for files that are being written, before it reads them as they are.
 const STILL_TRIES: u32 = 5;
 
 /// Where a gateway's config comes from, and who is told of it.
-pub struct Source {
+pub struct ReloadSource {
     /// Where the config is looked for.
     pub options: LoadOptions,
     /// Reads again what is held, with the command line's flags applied as at the start.
@@ -29,14 +29,14 @@ pub struct Source {
     /// What only the components know to be wrong with it.
     pub problems: fn(&Loaded, &Providers) -> Vec<String>,
     /// Says how a reload ended to whoever reads the gateway's standard error.
-    pub tell: Box<Tell>,
+    pub on_reloaded: Box<OnReloaded>,
 }
 
 /// What reads a config again.
-pub type Read = dyn Fn(&Held) -> Result<Loaded, ConfigError> + Send + Sync;
+pub type Read = dyn Fn(&HeldConfig) -> Result<Loaded, ConfigError> + Send + Sync;
 
 /// Who is told how a reload ended.
-pub type Tell = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
+pub type OnReloaded = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
 
 /// A reload that was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct NotReloaded {
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     pub file: Option<PathBuf>,
-    pub held: Held,
+    pub held: HeldConfig,
     pub since: SystemTime,
     pub reloads: u32,
     pub warnings: Vec<String>,
@@ -73,7 +73,7 @@ pub(super) struct InForce {
 /// Reloads one gateway.
 pub struct Reloader {
     live: Arc<Live>,
-    source: Source,
+    source: ReloadSource,
     turn: tokio::sync::Mutex<()>,
     in_force: Mutex<InForce>,
     seen: Mutex<Fingerprint>,
@@ -81,7 +81,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// For a gateway that was started with this config.
-    pub fn new(live: Arc<Live>, mut source: Source, loaded: &Loaded) -> Arc<Self> {
+    pub fn new(live: Arc<Live>, mut source: ReloadSource, loaded: &Loaded) -> Arc<Self> {
         let in_force = InForce {
             file: loaded.source.path().map(PathBuf::from),
             held: loaded.held(),
@@ -106,7 +106,7 @@ impl Reloader {
         if let Err(refused) = &outcome {
             lock(&self.in_force).refused = Some((SystemTime::now(), refused.clone()));
         }
-        (self.source.tell)(&outcome);
+        (self.source.on_reloaded)(&outcome);
         outcome
     }
 

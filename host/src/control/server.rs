@@ -15,7 +15,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::reload::Reloader;
-use super::status::{Process, State, Status};
+use super::status::{GatewayState, Process, Status};
 use crate::app::Live;
 use crate::gateway::Connections;
 use crate::route::Providers;
@@ -86,7 +86,7 @@ impl Control {
     /// The gateway at this moment. May read the token store, which blocks briefly.
     fn status(&self) -> Status {
         let process = Process {
-            state: if self.stopping.load(Ordering::Relaxed) { State::Stopping } else { State::Serving },
+            state: if self.stopping.load(Ordering::Relaxed) { GatewayState::Stopping } else { GatewayState::Serving },
             started: self.started.0,
             uptime: self.started.1.elapsed(),
             listening: self.listening.clone(),

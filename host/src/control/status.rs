@@ -27,7 +27,7 @@ pub struct Status {
     /// The process.
     pub pid: u32,
     /// Whether it takes requests.
-    pub state: State,
+    pub state: GatewayState,
     /// When it was started.
     pub started_at: String,
     /// How long ago that is.
@@ -41,7 +41,8 @@ pub struct Status {
     /// What is not asked for a while, and why.
     pub cooldowns: Vec<Cooldown>,
     /// Components that rest because they were over their budget again and again.
-    pub benched: Vec<Benched>,
+    #[serde(rename = "benched")]
+    pub quarantined: Vec<QuarantinedComponent>,
     /// Components that do not serve.
     pub refused: Vec<Refused>,
     /// How many components are still being loaded.
@@ -77,7 +78,7 @@ impl From<(usize, usize)> for Share {
 /// Whether a gateway takes requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum GatewayState {
     /// It does.
     #[default]
     Serving,
@@ -205,7 +206,7 @@ pub struct Cooldown {
 /// A component that rests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Benched {
+pub struct QuarantinedComponent {
     /// The provider's id.
     pub provider: String,
     /// Why, and for how long.
@@ -256,7 +257,7 @@ pub struct FailedRequest {
 
 /// What a gateway knows of itself beside what it serves with.
 pub(super) struct Process {
-    pub state: State,
+    pub state: GatewayState,
     pub started: SystemTime,
     pub uptime: Duration,
     pub listening: Vec<SocketAddr>,
@@ -267,8 +268,8 @@ impl Status {
     /// Takes a picture. May read the token store, which blocks briefly.
     pub(super) fn of(app: &App, process: Process, in_force: InForce) -> Self {
         let providers = app.directory.now();
-        let benched = |provider: &std::sync::Arc<Provider>| {
-            Some(Benched { provider: provider.id().to_owned(), reason: provider.plugin.benched()? })
+        let quarantined = |provider: &std::sync::Arc<Provider>| {
+            Some(QuarantinedComponent { provider: provider.id().to_owned(), reason: provider.plugin.quarantined()? })
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -280,7 +281,7 @@ impl Status {
             config: in_force.into(),
             accounts: providers.on().flat_map(|provider| accounts(provider)).collect(),
             cooldowns: app.directory.cooldowns().list(SystemTime::now()).into_iter().map(Into::into).collect(),
-            benched: providers.on().filter_map(benched).collect(),
+            quarantined: providers.on().filter_map(quarantined).collect(),
             refused: providers.refused.clone(),
             loading: providers.pending,
             connections: process.connections.into(),

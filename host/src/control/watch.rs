@@ -12,7 +12,7 @@ use super::reload::{Reloader, watched};
 use crate::config::LoadOptions;
 
 /// How often it is looked.
-const EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long everything must stay as it is before a change is applied: longer than an editor takes to write a file, or a
 /// linker a component.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -82,7 +82,7 @@ impl Reloader {
     /// Reloads whenever something has changed on disk, for as long as it is polled.
     pub async fn watch(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(LOOK_EVERY).await;
             if !self.look(Reloader::has_news).await {
                 continue;
             }

@@ -9,7 +9,7 @@ use bitrouter_contract::{FailureKind, Scope};
 use bitrouter_dialect::{ApiError, ErrorKind};
 use bitrouter_plugin::HookError;
 use bitrouter_route::cooldown::Reason;
-use bitrouter_route::{AskedError, Ends, Meaning};
+use bitrouter_route::{Ends, Meaning, RequestedModelsError};
 use bitrouter_upstream::SendError;
 
 use super::{Error, left};
@@ -88,12 +88,12 @@ impl Error {
             Error::Member { name, .. } => request(Kind::InvalidRequest).code("parameter_invalid").param(name),
 
             Error::NoModel => request(Kind::InvalidRequest).code("model_missing").param("model"),
-            Error::Asked(AskedError::Models { .. }) => {
+            Error::RequestedModels(RequestedModelsError::Models { .. }) => {
                 request(Kind::InvalidRequest).code("models_invalid").param("models")
             }
-            Error::Asked(AskedError::Model { .. } | AskedError::Address(_) | AskedError::Body(_)) => {
-                request(Kind::InvalidRequest).code("model_invalid").param("model")
-            }
+            Error::RequestedModels(
+                RequestedModelsError::Model { .. } | RequestedModelsError::Address(_) | RequestedModelsError::Body(_),
+            ) => request(Kind::InvalidRequest).code("model_invalid").param("model"),
             Error::Address { param, .. } => request(Kind::InvalidRequest).code("model_not_found").param(param),
             Error::NotListed(_) => request(Kind::NotFound).code("model_not_found").param("model"),
             Error::NotServing { .. } => request(Kind::Unavailable),
@@ -148,7 +148,7 @@ fn hook(error: &HookError) -> Edge {
     match error {
         HookError::Body(_) => request(ErrorKind::InvalidRequest),
         HookError::Busy => ours(ErrorKind::Unavailable, Scope::Provider).after(Some(NO_SLOT)),
-        HookError::Benched { left, .. } => ours(ErrorKind::Unavailable, Scope::Provider).after(Some(*left)),
+        HookError::Quarantined { left, .. } => ours(ErrorKind::Unavailable, Scope::Provider).after(Some(*left)),
         HookError::Cpu(_)
         | HookError::Memory(_)
         | HookError::Wall(_)
@@ -239,9 +239,9 @@ mod tests {
             (api.status, api.code, api.retry_after)
         };
         assert_eq!(of(Error::Compiling), (503, None, Some(5)));
-        let benched = HookError::Benched { left: Duration::from_millis(300), reason: "it looped".into() };
-        let benched = Error::Hook { provider: "p".into(), error: benched };
-        assert_eq!(of(benched), (503, Some("component_failed".into()), Some(1)));
+        let quarantined = HookError::Quarantined { left: Duration::from_millis(300), reason: "it looped".into() };
+        let quarantined = Error::Hook { provider: "p".into(), error: quarantined };
+        assert_eq!(of(quarantined), (503, Some("component_failed".into()), Some(1)));
         assert_eq!(of(Error::NoWebSocket("/v1/x".into())), (426, Some("websocket_not_supported".into()), None));
     }
 }

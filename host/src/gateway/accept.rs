@@ -13,9 +13,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use super::Front;
+use super::Service;
 use super::connections::{Connections, FIRST_REQUEST};
-use super::paced::Paced;
+use super::read_limits::LimitedReads;
 
 /// What waits to be written to one client, at most; a request's head has no more, either.
 const BUFFER: usize = 128 << 10;
@@ -68,21 +68,21 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts until `stop` resolves, then lets open streams finish for as long as it said.
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    front: Front,
+    service: Service,
     connections: Arc<Connections>,
     stop: impl Future<Output = Duration>,
 ) {
-    let streams = front.streams();
+    let streams = service.streams();
     let graceful = GracefulShutdown::new();
     let builder = protocols();
     let (sockets, mut accepted) = tokio::sync::mpsc::channel(8);
-    let mut beside = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for listener in listeners {
-        beside.spawn(accept(listener, Arc::clone(&connections), sockets.clone()));
+        tasks.spawn(accept(listener, Arc::clone(&connections), sockets.clone()));
     }
     drop(sockets);
-    let (sweeping, allowing) = (Arc::clone(&connections), front.clone());
-    beside.spawn(async move { sweeping.sweep(move || allowing.connections()).await });
+    let (sweeping, allowing) = (Arc::clone(&connections), service.clone());
+    tasks.spawn(async move { sweeping.sweep(move || allowing.connections()).await });
     tokio::pin!(stop);
     let drain = loop {
         let socket = tokio::select! {
@@ -92,11 +92,11 @@ pub async fn serve(
         // The acceptors never end by themselves.
         let Some(socket) = socket else { break Duration::ZERO };
         let entered = connections.enter(|seat, seated| {
-            let (socket, pace) = Paced::new(socket);
-            let front = front.clone();
+            let (socket, read_limit) = LimitedReads::new(socket);
+            let service = service.clone();
             let service = service_fn(move |request| {
-                pace.expect(&request);
-                front.answer(request, &seat)
+                read_limit.expect(&request);
+                service.answer(request, &seat)
             });
             let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
             let connection = graceful.watch(connection);
@@ -112,7 +112,7 @@ pub async fn serve(
             tracing::debug!("a connection was closed at once: all places are taken by busy ones");
         }
     };
-    beside.abort_all();
+    tasks.abort_all();
     let mut closing = std::pin::pin!(graceful.shutdown());
     if tokio::time::timeout(drain, &mut closing).await.is_err() {
         tracing::warn!("some streams were still open after {} s and are cut", drain.as_secs_f32());

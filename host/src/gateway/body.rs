@@ -33,13 +33,13 @@ const ONE_FRAME: usize = 64 << 10;
 pub(super) struct Rules {
     limit: usize,
     /// How long a body may take, whatever its length.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Rules {
     /// Those of a configuration.
     pub(super) fn of(server: &Server) -> Self {
-        Rules { limit: usize::try_from(server.body_limit).unwrap_or(usize::MAX), patience: server.body_timeout }
+        Rules { limit: usize::try_from(server.body_limit).unwrap_or(usize::MAX), timeout: server.body_timeout }
     }
 
     fn over(&self) -> Error {
@@ -60,7 +60,7 @@ pub(super) async fn read(
     if length.is_some_and(|length| length > limit as u64) {
         return Err(rules.over());
     }
-    let mut body = Arriving { body, came: 0, due: Instant::now() + rules.patience };
+    let mut body = Arriving { body, came: 0, due: Instant::now() + rules.timeout };
     let first = body.next().await?.unwrap_or_default();
     // A small body is one frame: it is taken as it is.
     let came = match length.is_some_and(|length| length == first.len() as u64) && first.len() <= ONE_FRAME {

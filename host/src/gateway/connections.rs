@@ -1,8 +1,8 @@
 //! The connections of clients: how many there may be, and which go first.
 //!
-//! `accept` asks for a place for each, and `front` says of each request when it begins and ends. A connection that says nothing
-//! costs others nothing: it has a deadline, and it goes at once where its place is wanted. Where every connection is busy, a few
-//! more are let in, for which calls are refused: so whoever asks for `/health` is still answered.
+//! `accept` asks for a place for each, and `service` says of each request when it begins and ends. A connection that says
+//! nothing costs others nothing: it has a deadline, and it goes at once where its place is wanted. Where every connection
+//! is busy, a few more are let in, for which calls are refused: so whoever asks for `/health` is still answered.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::memory;
 /// How long a connection may take to its first request, whatever it sends meanwhile.
 pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long one may be idle. Over HTTP/1.1 the next head is waited for less long.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often it is looked for those beyond their deadline.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Descriptors for everything but clients and their calls: the log, the control socket, files, what is compiled.
@@ -140,7 +140,7 @@ impl Connections {
 
     fn close_overdue(&self, now: u64) {
         self.lock().taken.retain(|_, (seat, task)| {
-            let deadline = if seat.asked.load(Ordering::Relaxed) { IDLE } else { FIRST_REQUEST };
+            let deadline = if seat.asked.load(Ordering::Relaxed) { IDLE_TIMEOUT } else { FIRST_REQUEST };
             let overdue = now.saturating_sub(seat.since.load(Ordering::Relaxed)) >= deadline.as_millis() as u64;
             let leaves = overdue && seat.leaves();
             if leaves {
@@ -284,7 +284,7 @@ mod tests {
         connections.close_overdue(after(&silent, FIRST_REQUEST));
         assert!(is_closed(&silent) && !is_closed(&idle) && !is_closed(&busy));
         assert!(silent.begin().is_none(), "no request begins on a connection that is being closed");
-        connections.close_overdue(after(&idle, IDLE));
+        connections.close_overdue(after(&idle, IDLE_TIMEOUT));
         assert!(is_closed(&idle) && !is_closed(&busy));
     }
 

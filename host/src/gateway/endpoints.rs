@@ -17,11 +17,11 @@ use serde_json::json;
 use super::body::Rules;
 use super::{apart, body, models, multipart};
 use crate::app::{App, Live};
-use crate::call::{Call, CallBody, Endpoint, place, reply, request_id};
+use crate::call::{Call, CallBody, Endpoint, destination, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
-use crate::telemetry::{Finished, Outcome};
+use crate::telemetry::{Outcome, RequestRecord};
 
 /// A longer body is looked through apart: it takes milliseconds.
 const LONG: usize = 4 << 20;
@@ -51,13 +51,13 @@ pub(super) async fn answer(
     caller: Caller,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut finished = Finished::start(&app.requests, request_id(), caller, endpoint.dialect);
+    let mut record = RequestRecord::start(&app.requests, request_id(), caller, endpoint.dialect);
     Ok(match read(&app, endpoint, caller, request).await {
-        Ok(call) => pipeline::run(app, call, finished).await,
+        Ok(call) => pipeline::run(app, call, record).await,
         Err(error) => {
-            let response = reply::error(&error, endpoint.shape, &finished.id);
-            finished.status = response.status().as_u16();
-            finished.outcome = Outcome::Failed(error.to_string());
+            let response = reply::error(&error, endpoint.shape, &record.id);
+            record.status = response.status().as_u16();
+            record.outcome = Outcome::Failed(error.to_string());
             response
         }
     })
@@ -76,7 +76,8 @@ async fn read(
     let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     let is_form = endpoint.form && essence == "multipart/form-data";
     if !is_json && !is_form {
-        let came = if essence.is_empty() { "not set".to_owned() } else { format!("`{}`", place::shown(&essence)) };
+        let came =
+            if essence.is_empty() { "not set".to_owned() } else { format!("`{}`", destination::shown(&essence)) };
         let taken = if endpoint.form { "application/json or multipart/form-data" } else { "application/json" };
         return Err(Error::ContentType(came, taken));
     }
@@ -87,7 +88,7 @@ async fn read(
         true => read_json(bytes),
         false => read_form(content_type, &bytes),
     };
-    let Found { addresses, streaming, body } = match long {
+    let ReadBody { addresses, streaming, body } = match long {
         true => apart::run(async move { find() }).await?,
         false => find()?,
     };
@@ -101,14 +102,14 @@ async fn read(
 }
 
 /// What a body says.
-struct Found {
+struct ReadBody {
     /// None where it names no model.
     addresses: Option<Addresses>,
     streaming: bool,
     body: CallBody,
 }
 
-fn read_json(bytes: Bytes) -> Result<Found, Error> {
+fn read_json(bytes: Bytes) -> Result<ReadBody, Error> {
     let mut document = Document::parse(bytes)?;
     let addresses = Addresses::take(&mut document)?;
     let streaming = match document.kind("/stream")? {
@@ -119,11 +120,11 @@ fn read_json(bytes: Bytes) -> Result<Found, Error> {
             return Err(Error::Member { name: "stream", problem });
         }
     };
-    Ok(Found { addresses, streaming, body: CallBody::Json(document) })
+    Ok(ReadBody { addresses, streaming, body: CallBody::Json(document) })
 }
 
-fn read_form(content_type: String, bytes: &Bytes) -> Result<Found, Error> {
+fn read_form(content_type: String, bytes: &Bytes) -> Result<ReadBody, Error> {
     let form = multipart::read(&content_type, bytes)?;
     let body = CallBody::Form { content_type, bytes: form.bytes, model_at: form.at };
-    Ok(Found { addresses: form.addresses, streaming: form.streaming, body })
+    Ok(ReadBody { addresses: form.addresses, streaming: form.streaming, body })
 }

@@ -1,4 +1,4 @@
-//! The gateway step: the door. It accepts connections, refuses who may not ask, and reads bodies.
+//! The gateway step: the listener. It accepts connections, refuses who may not ask, and reads bodies.
 //!
 //! `serve` starts it; what it lets in goes to the pipeline. It knows nothing of providers.
 
@@ -7,14 +7,14 @@ mod apart;
 mod body;
 mod connections;
 mod endpoints;
-mod front;
-mod guess;
+mod infer_endpoint;
 mod models;
 mod multipart;
-mod paced;
+mod read_limits;
+mod service;
 mod unpack;
 
 pub use accept::{BindError, bind, serve};
 pub use connections::Connections;
-pub use front::Front;
-pub use guess::guess;
+pub use infer_endpoint::infer_endpoint;
+pub use service::Service;

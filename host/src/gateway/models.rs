@@ -16,12 +16,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::app::{App, Live};
-use crate::call::{CATALOGUE, Call, CallBody, Endpoint, place, reply, request_id};
+use crate::call::{CATALOGUE, Call, CallBody, Endpoint, destination, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::Providers;
-use crate::telemetry::Finished;
+use crate::telemetry::RequestRecord;
 
 /// The largest catalogue that is looked through for one model.
 const LARGEST: usize = 8 << 20;
@@ -50,7 +50,7 @@ pub(super) async fn one(
     request: Request<Body>,
 ) -> Response {
     let (app, head) = (live.now(), request.into_parts().0);
-    let name = place::model_of(head.uri.path()).unwrap_or_default();
+    let name = destination::model_of(head.uri.path()).unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
     let found = match wants_catalogue(&head) {
         true => in_catalogue(app, caller, &head, &name).await,
@@ -77,8 +77,8 @@ async fn catalogue(app: Arc<App>, caller: Caller, head: &Parts) -> Option<Respon
         streaming: false,
         body: CallBody::None,
     });
-    let finished = Finished::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
-    Some(pipeline::run(app, call, finished).await)
+    let record = RequestRecord::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
+    Some(pipeline::run(app, call, record).await)
 }
 
 async fn in_catalogue(app: Arc<App>, caller: Caller, head: &Parts, name: &str) -> Result<Response, Error> {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use bitrouter_route::{Addresses, asked};
+use bitrouter_route::{Addresses, requested_models};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
@@ -113,7 +113,7 @@ fn replaced(
 ) -> Result<Form, Error> {
     let addresses = match &list.addresses[..] {
         [json] if json.trim_start().starts_with('[') => Addresses::parse_list(json)?,
-        _ => asked::check(list.addresses)?,
+        _ => requested_models::check(list.addresses)?,
     };
     let mut bytes = BytesMut::with_capacity(body.len());
     let mut at = model_at.clone();

@@ -34,7 +34,7 @@ const ZSTD_WINDOW: u32 = 23;
 static TURNS: [(Semaphore, usize); 3] =
     [(Semaphore::const_new(1), 2 << 20), (Semaphore::const_new(1), 16 << 20), (Semaphore::const_new(1), usize::MAX)];
 /// How long a body waits for all of its turns together.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// An encoding that is known.
 #[derive(Clone, Copy)]
@@ -136,9 +136,9 @@ async fn here() -> Option<SemaphorePermit<'static>> {
 
 async fn in_turns(encoding: Encoding, packed: Bytes, limit: usize, mut share: Share) -> Result<Bytes, Error> {
     let _one = apart::one_more();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TURN_WITHIN;
     for (turn, most) in &TURNS {
-        let turn = timeout_at(until, turn.acquire()).await.map_err(|_| Error::BodiesWait(PATIENCE.as_secs()))?;
+        let turn = timeout_at(until, turn.acquire()).await.map_err(|_| Error::BodiesWait(TURN_WITHIN.as_secs()))?;
         let (most, packed) = (limit.min(*most), packed.clone());
         let (whole, came_with) = apart::run(async move {
             let unpacking = Unpacking::new(encoding, packed, most.saturating_add(1));

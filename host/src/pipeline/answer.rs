@@ -6,13 +6,13 @@
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
 mod body;
+mod burst;
 mod deadlines;
 pub(super) mod fold;
-mod pace;
+pub(super) mod heartbeat;
 pub(super) mod rewrite;
 mod source;
 pub(super) mod translate;
-pub(super) mod waiting;
 mod watch;
 
 use std::future::Future;
@@ -28,10 +28,10 @@ use tokio::time::{Instant, Sleep};
 use crate::error::Error;
 
 pub(super) use body::AnswerBody;
-use body::Held;
+use body::HeldBack;
+use burst::BurstTiming;
 use deadlines::Alarm;
-use pace::Pace;
-pub(super) use source::Source;
+pub(super) use source::AnswerSource;
 pub(super) use watch::Watcher;
 
 /// How often other tasks get their turn before a stream's first event leaves. Where the upstream has a burst ready, most
@@ -106,7 +106,7 @@ pub(crate) enum Broken {
 
 /// An answer's source with everything that happens around the stages that follow it.
 pub(super) struct Answer<W> {
-    source: Source,
+    source: AnswerSource,
     scrub: Option<ScrubStream>,
     watch: Box<W>,
     /// Bytes of a burst as they came: they are scrubbed and watched in one go when they leave.
@@ -115,7 +115,7 @@ pub(super) struct Answer<W> {
     last_words: Option<Bytes>,
     /// What comes after the gathered bytes have left.
     then: Option<Then>,
-    pace: Pace,
+    timing: BurstTiming,
     /// Whether bursts are worth gathering: streams of events are, documents are not.
     events: bool,
     /// Rings when what has been gathered is to be written.
@@ -147,7 +147,7 @@ enum Then {
 impl<W: Watch> Answer<W> {
     /// Wraps a source; `started` is when the request was sent, `events` whether it is a stream of events.
     pub(super) fn new(
-        source: Source,
+        source: AnswerSource,
         scrub: Option<ScrubStream>,
         watch: Box<W>,
         deadlines: Deadlines,
@@ -161,7 +161,7 @@ impl<W: Watch> Answer<W> {
             gathered: BytesMut::new(),
             last_words: None,
             then: None,
-            pace: Pace::new(),
+            timing: BurstTiming::new(),
             events,
             hold: None,
             holding: false,
@@ -182,9 +182,9 @@ impl<W: Watch> Answer<W> {
     /// still time for another answer.
     pub(super) async fn begin(mut self) -> Result<AnswerBody<W>, (Broken, Box<W>)> {
         let short = !self.events && self.source.length().is_some_and(|expected| expected <= GATHER as u64);
-        let mut held = Held::default();
+        let mut held = HeldBack::default();
         let close = loop {
-            let before = self.pace.last();
+            let before = self.timing.last();
             match std::future::poll_fn(|context| self.poll_next(context)).await {
                 None => return Ok(AnswerBody::Whole { bytes: held, watch: self.watch }),
                 Some(Ok(bytes)) => held.push(bytes),
@@ -192,7 +192,7 @@ impl<W: Watch> Answer<W> {
             }
             // A short document of known length is sent with its length, in one piece. Events leave as they come.
             if !short && self.watch.commits() {
-                break self.pace.follows(before);
+                break self.timing.follows(before);
             }
         };
         self.begun = true;
@@ -215,7 +215,7 @@ impl<W: Watch> Answer<W> {
     }
 
     /// Adds what comes while other tasks have their turn.
-    async fn gather_what_follows(&mut self, held: &mut Held) {
+    async fn gather_what_follows(&mut self, held: &mut HeldBack) {
         let before = held.length;
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
@@ -267,7 +267,7 @@ impl<W: Watch> Answer<W> {
             }
             match self.source.poll(context) {
                 Poll::Ready(Some(Ok(bytes))) => {
-                    let burst = self.pace.comes(Instant::now());
+                    let burst = self.timing.comes(Instant::now());
                     if bytes.is_empty() {
                         continue;
                     }
@@ -293,7 +293,7 @@ impl<W: Watch> Answer<W> {
                 Poll::Ready(None) => self.ended(Ok(())),
                 Poll::Pending if self.holding => {
                     self.holding = false;
-                    self.burst = self.pace.gathered(self.gathered.len());
+                    self.burst = self.timing.gathered(self.gathered.len());
                     if let Some(bytes) = self.release() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
@@ -321,7 +321,7 @@ impl<W: Watch> Answer<W> {
 
     /// Lets what comes gather for a while; the timer that ends it.
     fn gather(&mut self) -> Pin<&mut Sleep> {
-        let until = self.pace.until(Instant::now());
+        let until = self.timing.until(Instant::now());
         let hold = self.hold.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         hold.as_mut().reset(until);
         self.holding = true;
@@ -372,7 +372,7 @@ impl<W: Watch> Answer<W> {
             return None;
         }
         bytes.truncate(self.watch.bytes(&bytes));
-        if let Some(last) = self.pace.last() {
+        if let Some(last) = self.timing.last() {
             self.shown = last;
         }
         (!bytes.is_empty()).then_some(bytes)
@@ -380,7 +380,7 @@ impl<W: Watch> Answer<W> {
 
     /// The one way to end: the upstream's call is over, and what the client is told follows what it has.
     fn ended(&mut self, how: Result<(), Broken>) {
-        self.source = Source::Ended;
+        self.source = AnswerSource::Ended;
         self.holding = false;
         let gathered = self.release();
         let mut tail = match &mut self.scrub {

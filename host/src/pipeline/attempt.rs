@@ -1,12 +1,12 @@
 //! One attempt at one target: shaped by the component, paid for by one account, sent, and once more after a 401.
 //!
-//! The pipeline makes one for each leg of a request's journey. What it ends in is an answer that has begun, or what made
+//! The pipeline makes one for each attempt of a request's plan. What it ends in is an answer that has begun, or what made
 //! it fail.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bitrouter_credential::{AccountError, Credential, Scrubber, Source};
+use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
@@ -25,13 +25,13 @@ use crate::route::{Provider, Target};
 const ASKS: u32 = 3;
 
 /// Makes an attempt. The body is its own: what one component edits, the next does not see. A connection that has to be
-/// opened may take as long as the patience, where there is one.
+/// opened may take as long as `connect_within`, where that is set.
 pub(super) async fn run(
     target: &Target,
     label: Option<Arc<str>>,
     call: &Call,
     body: CallBody,
-    patience: Option<Duration>,
+    connect_within: Option<Duration>,
 ) -> Result<Delivered, Failed> {
     let provider = Arc::clone(&target.provider);
     let credential = match &label {
@@ -40,7 +40,7 @@ pub(super) async fn run(
         None => None,
     };
     let scrubber = credential.as_ref().map(|credential| Arc::clone(&credential.scrubber));
-    let attempt = Attempt { provider, credential, headers: &call.headers, patience };
+    let attempt = Attempt { provider, credential, headers: &call.headers, connect_within };
     let outcome = match attempt.send_call(target, call, body).await {
         Ok(received) => deliver::deliver(received).await,
         Err(failed) => Err(failed),
@@ -72,7 +72,7 @@ pub(super) struct Attempt<'c> {
     /// The client's.
     pub headers: &'c HeaderMap,
     /// How long a connection may take to open; none for as long as the connect deadline.
-    pub patience: Option<Duration>,
+    pub connect_within: Option<Duration>,
 }
 
 impl Attempt<'_> {
@@ -113,7 +113,7 @@ impl Attempt<'_> {
 
     /// Whether a credential that is refused may be made fresh.
     pub(super) fn may_refresh(&self) -> bool {
-        self.credential.as_ref().is_some_and(|credential| credential.source == Source::Store)
+        self.credential.as_ref().is_some_and(|credential| credential.source == CredentialSource::Store)
     }
 
     /// After a 401: refreshes the login and sends the request once more. Where the login is over, that is the error; where

@@ -22,24 +22,24 @@ use http_body_util::BodyExt;
 
 use super::answer::fold::{self, Folding};
 use super::answer::translate::Translation;
-use super::answer::{Answer, AnswerBody, Broken, Source, Watcher, rewrite};
+use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, rewrite};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
 use super::{Received, explain};
 use crate::error::{Error, Page, Status};
 use crate::route::Provider;
-use crate::telemetry::Finished;
+use crate::telemetry::RequestRecord;
 
 /// How much of an answer `explain` and `resume` are shown, and how much of it is read for the client.
-const SHOWN: usize = 64 << 10;
-const MOST: usize = 1 << 20;
+const MOST_SHOWN: usize = 64 << 10;
+const MOST_READ: usize = 1 << 20;
 /// How much of a side request's answer `interpret` is shown: a catalogue may hold a prompt for each model.
 const PAGE: usize = 4 << 20;
 /// How many dropped members the client is told of.
 const MAX_DROPPED: usize = 64;
 /// How long such an answer may be in coming, drop by drop.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WHOLE_ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than any credential in any encoding.
 const SCRUB_MARGIN: usize = 64 << 10;
 
@@ -54,14 +54,14 @@ pub(super) struct Delivered {
 
 impl Delivered {
     /// Hands it to the client. From here on the record is the watcher's.
-    pub(super) fn respond(mut self, mut finished: Box<Finished>) -> Response {
-        sign(&mut self.headers, &finished);
-        finished.status = self.status.as_u16();
-        finished.first_byte = Some(self.began);
+    pub(super) fn respond(mut self, mut record: Box<RequestRecord>) -> Response {
+        sign(&mut self.headers, &record);
+        record.status = self.status.as_u16();
+        record.first_byte = Some(self.began);
         if let Some(answer) = self.body.under_way() {
-            finished.under_way().answers(answer);
+            record.under_way().answers(answer);
         }
-        self.body.watch(|watcher| watcher.adopt(finished));
+        self.body.watch(|watcher| watcher.adopt(record));
         let mut response = Response::new(Body::new(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
@@ -84,8 +84,8 @@ pub(super) async fn deliver(received: Received) -> Result<Delivered, Failed> {
     let limits = Limits::in_headers(&received);
     let delivered =
         if status.is_success() { success(received).await } else { Err(Box::pin(explained(received)).await) };
-    if let Some((limits, said)) = limits {
-        limits.tell(said);
+    if let Some((limits, report)) = limits {
+        limits.hand_on(report);
     }
     delivered
 }
@@ -122,7 +122,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
 
     // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
-    let source = Source::Upstream { first, body };
+    let source = AnswerSource::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
     let source = match Translation::of(&received) {
         Some(translation) => translation.stage(source),
@@ -158,7 +158,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
 /// comes; anything else is an error with a status.
 async fn refused(event: StreamError, mut delivered: Delivered, events: bool, explaining: Explaining) -> Failed {
     let explained = explaining.event(&event).await;
-    if event.told && events {
+    if event.readable && events {
         delivered.body.watch(Watcher::explained);
         Failed::in_stream(&event, explained.as_ref(), delivered)
     } else {
@@ -223,7 +223,7 @@ async fn framed(received: &mut Received) -> Result<(Option<Bytes>, Option<Framin
                 let Ok(bytes) = frame.into_data() else { continue };
                 first = if first.is_empty() { bytes } else { [first, bytes].concat().into() };
                 let looks = Framing::of_first_bytes(&first);
-                if looks.is_some() || first.len() > SHOWN {
+                if looks.is_some() || first.len() > MOST_SHOWN {
                     break looks;
                 }
             }
@@ -292,12 +292,12 @@ fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
 }
 
 /// The gateway's own headers: which way the request went.
-pub(super) fn sign(headers: &mut HeaderMap, finished: &Finished) {
+pub(super) fn sign(headers: &mut HeaderMap, record: &RequestRecord) {
     let ours = [
-        ("x-bitrouter-request-id", &*finished.id),
-        ("x-bitrouter-provider", &*finished.provider),
-        ("x-bitrouter-account", &*finished.account),
-        ("x-bitrouter-model", finished.model.as_str()),
+        ("x-bitrouter-request-id", &*record.id),
+        ("x-bitrouter-provider", &*record.provider),
+        ("x-bitrouter-account", &*record.account),
+        ("x-bitrouter-model", record.model.as_str()),
     ];
     for (name, value) in ours {
         // A model's name may hold what no header can; it is left out then.
@@ -307,7 +307,7 @@ pub(super) fn sign(headers: &mut HeaderMap, finished: &Finished) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    headers.insert(HeaderName::from_static("x-bitrouter-attempts"), HeaderValue::from(finished.attempts));
+    headers.insert(HeaderName::from_static("x-bitrouter-attempts"), HeaderValue::from(record.attempts));
 }
 
 /// An answer that is not a success: the component says what it means, and the client gets it as it came. A web page says
@@ -339,13 +339,13 @@ pub(super) async fn answer(
     scrubber: Option<&Scrubber>,
     until: Instant,
 ) -> Result<(contract::Answer, Bytes), String> {
-    read(response, scrubber, MOST, SHOWN, until).await
+    read(response, scrubber, MOST_READ, MOST_SHOWN, until).await
 }
 
 /// When an answer that the host needs in one piece must be there: nothing is waited for longer than its request may take.
 pub(super) fn complete_by(deadlines: &Deadlines, sent: Instant) -> Instant {
-    let patience = Instant::now() + PATIENCE;
-    deadlines.total.map_or(patience, |total| patience.min(sent + total))
+    let latest = Instant::now() + WHOLE_ANSWER_WITHIN;
+    deadlines.total.map_or(latest, |total| latest.min(sent + total))
 }
 
 /// Reads the answer of a side request, of which a component sees more.
@@ -353,7 +353,7 @@ pub(super) async fn page(
     response: http::Response<bitrouter_upstream::Received>,
     scrubber: Option<&Scrubber>,
 ) -> Result<contract::Answer, String> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WHOLE_ANSWER_WITHIN;
     read(response, scrubber, PAGE + SCRUB_MARGIN, PAGE, until).await.map(|(page, _)| page)
 }
 

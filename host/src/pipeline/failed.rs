@@ -23,7 +23,7 @@ use super::deliver::{self, Delivered};
 use super::wait;
 use crate::call;
 use crate::error::{self, Error, Status};
-use crate::telemetry::{Finished, Outcome};
+use crate::telemetry::{Outcome, RequestRecord};
 
 /// A failed attempt.
 pub(super) struct Failed {
@@ -41,10 +41,10 @@ pub(super) struct Failed {
 }
 
 /// The record names what an attempt asked.
-pub(super) fn name_in(finished: &mut Finished, asked: &Candidate) {
-    finished.provider = Arc::clone(&asked.provider);
-    finished.account = asked.account.as_ref().map_or_else(|| "".into(), |account| Arc::clone(&account.label));
-    finished.model = asked.model.to_string();
+pub(super) fn name_in(record: &mut RequestRecord, asked: &Candidate) {
+    record.provider = Arc::clone(&asked.provider);
+    record.account = asked.account.as_ref().map_or_else(|| "".into(), |account| Arc::clone(&account.label));
+    record.model = asked.model.to_string();
 }
 
 /// What the client would be answered.
@@ -91,9 +91,9 @@ impl Failed {
             None => Status(status).to_string(),
         };
         let in_headers = || if meaning.is_limit() { wait::limit(&headers) } else { wait::after(&headers) };
-        let in_body = || read.as_ref().and_then(|read| wait::said(read.resets_at, read.retry_after));
+        let in_body = || read.as_ref().and_then(|read| wait::reported_in_body(read.resets_at, read.retry_after));
         meaning.ends = meaning.ends.or_else(in_headers).or_else(in_body);
-        wait::tell(&mut headers, meaning.ends);
+        wait::report(&mut headers, meaning.ends);
         let reply = Reply::Theirs { status, headers, body, explained: explained.cloned().map(Box::new) };
         Failed { meaning, sentence, committed: false, asked: None, scrubber: None, reply }
     }
@@ -129,9 +129,9 @@ impl Failed {
         let (meaning, sentence) = of_event(event, explained.as_ref());
         let error = api_error(event, explained);
         let status = StatusCode::from_u16(error.status_in(shape)).unwrap_or(StatusCode::BAD_GATEWAY);
-        let ends = meaning.ends.or_else(|| wait::said(error.resets_at, error.retry_after));
+        let ends = meaning.ends.or_else(|| wait::reported_in_body(error.resets_at, error.retry_after));
         let ends = ends.or_else(|| wait::after(&headers));
-        wait::tell(&mut headers, ends);
+        wait::report(&mut headers, ends);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = event.body(shape).unwrap_or_else(|| error.body(shape));
         let reply = Reply::Theirs { status, headers, body, explained: None };
@@ -167,16 +167,16 @@ impl Failed {
 
     /// The answer for the client, and the end of the record: in the upstream's own words where they are an error of the
     /// client's dialect, else written in it.
-    pub(super) fn respond(self, shape: Dialect, mut finished: Box<Finished>) -> Response {
+    pub(super) fn respond(self, shape: Dialect, mut record: Box<RequestRecord>) -> Response {
         if let Some(asked) = &self.asked {
-            name_in(&mut finished, asked);
+            name_in(&mut record, asked);
         }
-        let error = self.written(&finished.id);
+        let error = self.written(&record.id);
         let sentence = self.scrub(self.sentence.clone());
         let mut response = match self.reply {
             Reply::Stream(delivered) => {
-                finished.outcome = Outcome::Failed(sentence);
-                return delivered.respond(finished);
+                record.outcome = Outcome::Failed(sentence);
+                return delivered.respond(record);
             }
             Reply::Theirs { status, headers, body, .. } if is_error_of(shape, &body) => {
                 let body = match &self.scrubber {
@@ -189,7 +189,7 @@ impl Failed {
                 response
             }
             Reply::Theirs { mut headers, .. } => {
-                let mut response = call::written_error(&error, shape, &finished.id);
+                let mut response = call::written_error(&error, shape, &record.id);
                 // What the upstream says beside its body goes on: limits, ids, and when to come back.
                 for (name, value) in response.headers() {
                     if *name != RETRY_AFTER || !headers.contains_key(RETRY_AFTER) {
@@ -199,22 +199,22 @@ impl Failed {
                 *response.headers_mut() = headers;
                 response
             }
-            Reply::Ours(_) => call::written_error(&error, shape, &finished.id),
+            Reply::Ours(_) => call::written_error(&error, shape, &record.id),
         };
-        deliver::sign(response.headers_mut(), &finished);
-        finished.status = response.status().as_u16();
-        finished.outcome = Outcome::Failed(sentence);
+        deliver::sign(response.headers_mut(), &record);
+        record.status = response.status().as_u16();
+        record.outcome = Outcome::Failed(sentence);
         response
     }
 
     /// The failure as an event of the client's dialect, for a stream whose head has left already.
-    pub(super) fn event(self, shape: Dialect, mut finished: Box<Finished>) -> Bytes {
+    pub(super) fn event(self, shape: Dialect, mut record: Box<RequestRecord>) -> Bytes {
         if let Some(asked) = &self.asked {
-            name_in(&mut finished, asked);
+            name_in(&mut record, asked);
         }
-        finished.status = StatusCode::OK.as_u16();
-        let error = self.written(&finished.id);
-        finished.outcome = Outcome::Failed(self.scrub(self.sentence.clone()));
+        record.status = StatusCode::OK.as_u16();
+        let error = self.written(&record.id);
+        record.outcome = Outcome::Failed(self.scrub(self.sentence.clone()));
         error.as_event(shape, &Position::default())
     }
 
@@ -280,7 +280,7 @@ fn meaning(failure: &Failure, status: StatusCode) -> Meaning {
     let kind = if said == ErrorKind::Upstream { ErrorKind::from_status(status.as_u16()) } else { said };
     let nothing_there = said == ErrorKind::Upstream && kind == ErrorKind::NotFound;
     let why = if nothing_there { Some(Reason::NotFound) } else { why_limited(kind, Some(status), failure) };
-    Meaning { why, ..Meaning::theirs(kind, Scope::of(&failure.scope), wait::told(failure)) }
+    Meaning { why, ..Meaning::theirs(kind, Scope::of(&failure.scope), wait::reported_by_component(failure)) }
 }
 
 /// Why an account is at its limit where that is no plan's: a key has none, and a workspace that is switched off is no limit.
@@ -309,7 +309,7 @@ fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, Strin
         Some(failure) => {
             let said = error::refusal(&failure.kind);
             let kind = if said == ErrorKind::Upstream { event.error.kind } else { said };
-            let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), wait::told(failure));
+            let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), wait::reported_by_component(failure));
             (Meaning { why: why_limited(kind, None, failure), ..meaning }, super::explain::sentence(failure))
         }
         None => {

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Received;
-use crate::route::{Provider, Said};
+use crate::route::{LimitReport, Provider};
 
 /// How often an account's limits are read at most: an account that is busy is not worth a hook for each answer, as
 /// every answer says them anew.
-const PAUSE: Duration = Duration::from_millis(200);
+const READ_EVERY: Duration = Duration::from_millis(200);
 
 /// Whose limits an answer speaks of.
 pub(super) struct Limits {
@@ -25,7 +25,7 @@ pub(super) struct Limits {
     account: Arc<str>,
     scrubber: Option<Arc<Scrubber>>,
     /// When the answer began: what it says of room is older than a limit that is met after.
-    heard: SystemTime,
+    at: SystemTime,
 }
 
 impl Limits {
@@ -34,32 +34,32 @@ impl Limits {
             provider: Arc::clone(&received.provider),
             account: Arc::clone(&received.account),
             scrubber: received.scrubber.clone(),
-            heard: SystemTime::now(),
+            at: SystemTime::now(),
         }
     }
 
     /// The headers of an answer that the description observes, scrubbed; none where there are none.
-    pub(super) fn in_headers(received: &Received) -> Option<(Self, Said)> {
+    pub(super) fn in_headers(received: &Received) -> Option<(Self, LimitReport)> {
         let description = &received.provider.plugin.description;
         if description.observe.headers.is_empty() && description.limits.headers.is_empty() {
             return None;
         }
         let fields = observed(received.response.headers(), description, received.scrubber.as_deref());
-        (!fields.is_empty()).then(|| (Self::new(received), Said::Headers(fields)))
+        (!fields.is_empty()).then(|| (Self::new(received), LimitReport::Headers(fields)))
     }
 
     /// Hands events on.
     pub(super) fn events(&self, events: Vec<Bytes>) {
         for event in events {
-            self.tell(Said::Event(String::from_utf8_lossy(&event).into_owned()));
+            self.hand_on(LimitReport::Event(String::from_utf8_lossy(&event).into_owned()));
         }
     }
 
     /// Hands on what was said; returns at once.
-    pub(super) fn tell(&self, said: Said) {
+    pub(super) fn hand_on(&self, report: LimitReport) {
         // Without a runtime the gateway is going down, and nobody will ask.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.provider.unread.put(&self.account, (self.heard, said)) {
+        if self.provider.unread_reports.put(&self.account, (self.at, report)) {
             let (provider, account, scrubber) =
                 (Arc::clone(&self.provider), Arc::clone(&self.account), self.scrubber.clone());
             runtime.spawn(async move { read(&provider, &account, scrubber).await });
@@ -69,11 +69,11 @@ impl Limits {
 
 /// Reads what was said of one account until nothing more is.
 async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scrubber>>) {
-    while let Some(unread) = provider.unread.take(account) {
-        for (heard, said) in unread {
-            let (headers, event) = match &said {
-                Said::Headers(fields) => (fields.as_slice(), None),
-                Said::Event(event) => ([].as_slice(), Some(event.as_str())),
+    while let Some(unread) = provider.unread_reports.take(account) {
+        for (at, report) in unread {
+            let (headers, event) = match &report {
+                LimitReport::Headers(fields) => (fields.as_slice(), None),
+                LimitReport::Event(event) => ([].as_slice(), Some(event.as_str())),
             };
             match provider.plugin.quota(headers, event, scrubber.clone()).await {
                 Ok(windows) => {
@@ -82,14 +82,14 @@ async fn read(provider: &Provider, account: &Arc<str>, scrubber: Option<Arc<Scru
                     known.record(provider.id(), account, windows);
                     let candidate = Candidate::new(Arc::clone(&provider.plugin.id), Some(account), "");
                     let known = known.get(provider.id(), account);
-                    provider.learned.cooldowns.room(&candidate, &known, heard, SystemTime::now());
+                    provider.learned.cooldowns.room(&candidate, &known, at, SystemTime::now());
                 }
                 Err(error) => {
                     tracing::warn!(provider = provider.id(), %error, "a component could not read an account's limits");
                 }
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(READ_EVERY).await;
     }
 }
 

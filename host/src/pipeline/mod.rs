@@ -1,21 +1,22 @@
 //! One request on its way: route, plugin, credential, upstream, and the answer back.
 //!
-//! The gateway hands over a call that it has read. It travels from target to target until one answers (`plan`, `walk`): each
-//! attempt takes the steps of this room; what fails on the way becomes the most useful error, in the client's dialect.
+//! The gateway hands over a call that it has read. It is sent to target after target until one answers (`candidates`,
+//! `failover`): each attempt takes the steps of this room; what fails on the way becomes the most useful error, in the
+//! client's dialect.
 
 mod answer;
 mod attempt;
-mod beside;
+mod candidates;
 mod deliver;
 mod describe;
 mod explain;
 mod failed;
+mod failover;
 mod limits;
 mod page;
-mod plan;
+mod query;
 mod send;
 mod wait;
-mod walk;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,19 +29,19 @@ use bitrouter_plugin::contract;
 use crate::app::App;
 use crate::call::{self, Call};
 use crate::route::Provider;
-use crate::telemetry::Finished;
-use answer::waiting;
+use crate::telemetry::RequestRecord;
+use answer::heartbeat;
 use failed::Failed;
 
-pub(crate) use beside::beside;
+pub(crate) use query::query;
 
-/// A journey to its answer, or to the failure that the client is told of.
-type Travel = Pin<Box<dyn Future<Output = Result<Response, Box<Spent>>> + Send>>;
+/// A call's way to its answer, or to the failure that its client reads.
+type PendingAnswer = Pin<Box<dyn Future<Output = Result<Response, Box<Exhausted>>> + Send>>;
 
 /// Every target was tried.
-struct Spent {
+struct Exhausted {
     failed: Failed,
-    finished: Box<Finished>,
+    record: Box<RequestRecord>,
 }
 
 /// An attempt whose answer has begun.
@@ -56,26 +57,30 @@ struct Received {
 }
 
 /// Answers a call.
-pub async fn run(app: Arc<App>, mut call: Box<Call>, finished: Box<Finished>) -> Response {
+pub async fn run(app: Arc<App>, mut call: Box<Call>, record: Box<RequestRecord>) -> Response {
     call.caller.bind_idempotency_key(&mut call.headers);
-    let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&finished.id));
+    let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&record.id));
     let outcome = if streaming {
-        let under_way = finished.under_way().clone();
-        let mut travel: Travel = Box::pin(travel(app, call, finished));
-        match tokio::time::timeout(waiting::PATIENCE, &mut travel).await {
+        let under_way = record.under_way().clone();
+        let mut pending: PendingAnswer = Box::pin(try_targets(app, call, record));
+        match tokio::time::timeout(heartbeat::FIRST_AFTER, &mut pending).await {
             Ok(outcome) => outcome,
-            Err(_) => return waiting::answer(travel, shape, &id, &under_way),
+            Err(_) => return heartbeat::answer(pending, shape, &id, &under_way),
         }
     } else {
-        travel(app, call, finished).await
+        try_targets(app, call, record).await
     };
-    outcome.unwrap_or_else(|spent| spent.failed.respond(shape, spent.finished))
+    outcome.unwrap_or_else(|exhausted| exhausted.failed.respond(shape, exhausted.record))
 }
 
 /// Tries target after target until one answers.
-async fn travel(app: Arc<App>, call: Box<Call>, mut finished: Box<Finished>) -> Result<Response, Box<Spent>> {
-    match walk::first_answer(&app, call, &mut finished).await {
-        Ok(delivered) => Ok(delivered.respond(finished)),
-        Err(failed) => Err(Box::new(Spent { failed, finished })),
+async fn try_targets(
+    app: Arc<App>,
+    call: Box<Call>,
+    mut record: Box<RequestRecord>,
+) -> Result<Response, Box<Exhausted>> {
+    match failover::first_answer(&app, call, &mut record).await {
+        Ok(delivered) => Ok(delivered.respond(record)),
+        Err(failed) => Err(Box::new(Exhausted { failed, record })),
     }
 }

@@ -89,7 +89,7 @@ impl Attempt<'_> {
     ) -> Result<Response<bitrouter_upstream::Received>, Error> {
         let request = self.build(request, body)?;
         let provider = &self.provider;
-        let answer = provider.upstream.send(request, &provider.deadlines, self.patience).await;
+        let answer = provider.upstream.send(request, &provider.deadlines, self.connect_within).await;
         let answer = answer.map_err(|error| Error::Send { provider: self.id(), error })?;
         if !answer.headers().contains_key(CONTENT_ENCODING) {
             return Ok(answer);

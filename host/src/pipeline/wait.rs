@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_plugin::contract::Failure;
 use bitrouter_route::Ends;
-use bitrouter_wait::{Ends as Told, LAST, limit_ends, retry_after};
+use bitrouter_wait::{Ends as Reported, LAST, limit_ends, retry_after};
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 /// Another way to say it, in milliseconds, which clients of OpenAI's read first.
 const RETRY_AFTER_MS: &str = "retry-after-ms";
 
 /// What a component told: the moment where there is one, else the wait.
-pub(super) fn told(failure: &Failure) -> Option<Ends> {
-    moment(failure.resets_at).or_else(|| believed(failure.retry_after_ms.map(Told::After)))
+pub(super) fn reported_by_component(failure: &Failure) -> Option<Ends> {
+    moment(failure.resets_at).or_else(|| believed(failure.retry_after_ms.map(Reported::After)))
 }
 
 /// What an answer's `retry-after` says.
@@ -27,13 +27,13 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<Ends> {
 }
 
 /// What a body says in seconds: a moment, or a wait.
-pub(super) fn said(resets_at: Option<u64>, retry_after: Option<u64>) -> Option<Ends> {
+pub(super) fn reported_in_body(resets_at: Option<u64>, retry_after: Option<u64>) -> Option<Ends> {
     let wait = retry_after.and_then(|seconds| seconds.checked_mul(1000));
-    moment(resets_at).or_else(|| believed(wait.map(Told::After)))
+    moment(resets_at).or_else(|| believed(wait.map(Reported::After)))
 }
 
 /// Tells the client in whole seconds, whatever form it came in; what was nothing is taken out.
-pub(super) fn tell(headers: &mut HeaderMap, ends: Option<Ends>) {
+pub(super) fn report(headers: &mut HeaderMap, ends: Option<Ends>) {
     match ends.map(|ends| ends.left(SystemTime::now())) {
         Some(left) => {
             let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
@@ -42,7 +42,7 @@ pub(super) fn tell(headers: &mut HeaderMap, ends: Option<Ends>) {
         None => drop(headers.remove(RETRY_AFTER)),
     }
     let exact = headers.get(RETRY_AFTER_MS).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if exact.is_none_or(|exact| believed(Some(Told::After(exact))).is_none()) {
+    if exact.is_none_or(|exact| believed(Some(Reported::After(exact))).is_none()) {
         headers.remove(RETRY_AFTER_MS);
     }
 }
@@ -53,10 +53,10 @@ fn moment(resets_at: Option<u64>) -> Option<Ends> {
     Some(Ends::At(UNIX_EPOCH + Duration::from_secs(at)))
 }
 
-fn believed(told: Option<Told>) -> Option<Ends> {
-    Some(match told?.believed(Some(now()))? {
-        Told::After(milliseconds) => Ends::After(Duration::from_millis(milliseconds)),
-        Told::At(seconds) => Ends::At(UNIX_EPOCH + Duration::from_secs(seconds)),
+fn believed(reported: Option<Reported>) -> Option<Ends> {
+    Some(match reported?.believed(Some(now()))? {
+        Reported::After(milliseconds) => Ends::After(Duration::from_millis(milliseconds)),
+        Reported::At(seconds) => Ends::At(UNIX_EPOCH + Duration::from_secs(seconds)),
     })
 }
 
@@ -84,7 +84,7 @@ mod tests {
     fn client_reads(fields: &[(&'static str, &str)]) -> (Option<String>, Option<String>) {
         let mut headers = headers(fields);
         let ends = after(&headers);
-        tell(&mut headers, ends);
+        report(&mut headers, ends);
         let value = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         (value("retry-after"), value("retry-after-ms"))
     }
@@ -130,10 +130,14 @@ mod tests {
             retry_after_ms,
             resets_at,
         };
-        assert_eq!(told(&failure(Some(500), None)), Some(Ends::After(Duration::from_millis(500))));
-        assert_eq!(told(&failure(Some(500), Some(1))), Some(Ends::After(Duration::from_millis(500))), "long gone by");
+        assert_eq!(reported_by_component(&failure(Some(500), None)), Some(Ends::After(Duration::from_millis(500))));
+        assert_eq!(
+            reported_by_component(&failure(Some(500), Some(1))),
+            Some(Ends::After(Duration::from_millis(500))),
+            "long gone by"
+        );
         for (after, at) in [(Some(0), None), (Some(u64::MAX), None), (None, Some(u64::MAX)), (None, Some(0))] {
-            assert_eq!(told(&failure(after, at)), None, "{after:?} {at:?}");
+            assert_eq!(reported_by_component(&failure(after, at)), None, "{after:?} {at:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Names, Provider};
 use crate::config::{Config, Paths};
-use crate::route::known::Known;
+use crate::route::query_cache::QueryCache;
 
 /// Turns what the registry has into providers, once for each change.
 pub struct Directory {
@@ -37,7 +37,7 @@ struct Lasting {
     upstreams: Mutex<BTreeMap<Duration, Arc<Upstream>>>,
     learned: Learned,
     /// Where what side requests bring is kept.
-    side_cache: PathBuf,
+    query_cache_dir: PathBuf,
 }
 
 /// What is known of all accounts. A clone is the same one.
@@ -51,10 +51,10 @@ pub struct Learned {
 
 impl Learned {
     /// What this state has kept, and keeps from now on.
-    pub fn kept_in(state: Arc<dyn RouteState>) -> Self {
+    pub fn persisted_in(state: Arc<dyn RouteState>) -> Self {
         let Persisted { limits, windows } = state.load();
-        let cooldowns = Cooldowns::kept_in(Arc::clone(&state), &limits, SystemTime::now());
-        Learned { windows: Arc::new(Windows::kept_in(state, windows)), cooldowns }
+        let cooldowns = Cooldowns::persisted_in(Arc::clone(&state), &limits, SystemTime::now());
+        Learned { windows: Arc::new(Windows::persisted_in(state, windows)), cooldowns }
     }
 }
 
@@ -111,7 +111,8 @@ impl Directory {
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        let lasting = Lasting { env, store, upstreams: Mutex::default(), learned, side_cache: paths.side_cache() };
+        let lasting =
+            Lasting { env, store, upstreams: Mutex::default(), learned, query_cache_dir: paths.query_cache_dir() };
         let lasting = Arc::new(lasting);
         Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting }
     }
@@ -222,8 +223,8 @@ impl Directory {
         let env = |name: &str| lasting.env.get(name).cloned();
         let upstream = lasting.upstream(configured.timeouts.connect);
         let (store, learned) = (Arc::clone(&lasting.store), lasting.learned.clone());
-        let known = Known::kept_in(self.config.side_requests.then(|| lasting.side_cache.clone()));
-        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned, known)
+        let query_cache = QueryCache::persisted_in(self.config.side_requests.then(|| lasting.query_cache_dir.clone()));
+        Provider::new(Arc::clone(plugin), configured, &env, store, upstream, learned, query_cache)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use bitrouter_files::Timestamp;
 use bitrouter_route::choice::Unasked;
 use bitrouter_route::nearest::nearest_of_all;
-use bitrouter_route::{Candidate, Conversation, Cooldowns, Journey, Skipped, Wanted, Why, Window, billing};
+use bitrouter_route::{Candidate, Conversation, Cooldowns, Plan, Skipped, Wanted, Why, Window, billing};
 use serde::Serialize;
 
 use super::{Providers, Target, choose};
@@ -116,7 +116,7 @@ impl Explanation {
         let cooldowns =
             targets.first().map_or_else(Cooldowns::default, |target| target.provider.learned.cooldowns.clone());
         let (candidates, now) = (&choice.candidates, SystemTime::now());
-        let order = Journey::ahead(&cooldowns, candidates, now);
+        let order = Plan::ahead(&cooldowns, candidates, now);
         self.is_rearranged = !order.iter().copied().eq(0..candidates.len());
         self.order = order.into_iter().map(|index| candidates[index].to_string()).collect();
         let mut unasked = choice.unasked.iter().peekable();

@@ -5,16 +5,16 @@
 
 mod directory;
 mod explain;
-pub mod known;
 mod names;
 mod payers;
 mod provider;
+pub mod query_cache;
 mod resolve;
 #[cfg(test)]
 mod simulation;
-mod unread;
 #[cfg(test)]
-mod world;
+mod test_providers;
+mod unread_reports;
 
 pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
@@ -22,4 +22,4 @@ pub use names::Names;
 pub use payers::choose;
 pub use provider::{Listed, Provider};
 pub use resolve::Target;
-pub use unread::{Heard, Said, Unread};
+pub use unread_reports::{LimitReport, TimedReport, UnreadReports};

@@ -22,7 +22,7 @@ pub struct Names {
 
 /// What a name stands for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct NamedAddresses<'a> {
     /// As the config has it, with its `*`.
     pub name: &'a str,
     /// With what the `*` stands for filled in.
@@ -46,14 +46,14 @@ impl Names {
     }
 
     /// The list that a name stands for: the exact name's, else that of the pattern with the longest literal part.
-    pub fn find(&self, name: &str) -> Option<Found<'_>> {
+    pub fn find(&self, name: &str) -> Option<NamedAddresses<'_>> {
         if let Some((name, addresses)) = self.exact.get_key_value(name) {
-            return Some(Found { name, addresses: Cow::Borrowed(addresses) });
+            return Some(NamedAddresses { name, addresses: Cow::Borrowed(addresses) });
         }
         self.globs.iter().find_map(|(pattern, addresses)| {
             let stars = captures(pattern, name)?;
             let addresses = addresses.iter().map(|address| filled(address, &stars)).collect();
-            Some(Found { name: pattern, addresses: Cow::Owned(addresses) })
+            Some(NamedAddresses { name: pattern, addresses: Cow::Owned(addresses) })
         })
     }
 
@@ -71,12 +71,14 @@ impl Providers {
         for named in models {
             let key = format!("models.{}", named.name);
             if let Ok(Address::Provider { provider, .. }) = self.parse(&named.name) {
-                problems
-                    .push(Problem { place: named.place, fault: Fault::NameIsAddress { key: key.clone(), provider } });
+                problems.push(Problem {
+                    position: named.position,
+                    fault: Fault::NameIsAddress { key: key.clone(), provider },
+                });
             }
-            for (place, address) in &named.addresses {
+            for (position, address) in &named.addresses {
                 if let Some(reason) = self.address_problem(address) {
-                    problems.push(Problem { place: *place, fault: Fault::Address { key: key.clone(), reason } });
+                    problems.push(Problem { position: *position, fault: Fault::Address { key: key.clone(), reason } });
                 }
             }
         }
@@ -132,13 +134,13 @@ fn filled(address: &str, stars: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Place;
+    use crate::config::Position;
 
     fn names(lists: &[(&str, &[&str])]) -> Names {
         let named = |(name, addresses): &(&str, &[&str])| Named {
-            place: Place::default(),
+            position: Position::default(),
             name: (*name).to_owned(),
-            addresses: addresses.iter().map(|address| (Place::default(), (*address).to_owned())).collect(),
+            addresses: addresses.iter().map(|address| (Position::default(), (*address).to_owned())).collect(),
         };
         Names::new(&lists.iter().map(named).collect::<Vec<_>>())
     }

@@ -15,9 +15,9 @@ use bitrouter_route::nearest::nearest;
 use bitrouter_route::{Strategy, Wanted};
 use bitrouter_upstream::{Deadlines, Upstream};
 
-use super::{Learned, Unread};
+use super::{Learned, UnreadReports};
 use crate::config;
-use crate::route::known::Known;
+use crate::route::query_cache::QueryCache;
 pub use catalogue::Listed;
 
 /// A component, its origins, its accounts and its limits.
@@ -47,11 +47,11 @@ pub struct Provider {
     /// The types of events that the component reads limits from.
     pub observed_events: Arc<[String]>,
     /// What its answers said of limits and is not read yet.
-    pub unread: Unread,
+    pub unread_reports: UnreadReports,
     /// What is known of every account: its limits, and what cools down.
     pub learned: Learned,
     /// What its side requests brought.
-    pub known: Known,
+    pub query_cache: QueryCache,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Provider {
         store: Arc<Store>,
         upstream: Arc<Upstream>,
         learned: Learned,
-        known: Known,
+        query_cache: QueryCache,
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
@@ -128,9 +128,9 @@ impl Provider {
             },
             upstream,
             observed_events: description.observe.events.as_slice().into(),
-            unread: Unread::default(),
+            unread_reports: UnreadReports::default(),
             learned,
-            known,
+            query_cache,
             fault,
             plugin,
         };

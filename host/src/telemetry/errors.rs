@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{Finished, Outcome, Sink};
+use super::{Outcome, RequestRecord, Sink};
 
 /// How many are kept.
-const KEPT: usize = 20;
+const MOST_ERRORS: usize = 20;
 /// The longest sentence that is kept, in characters: what an upstream says may be a page.
-const LONGEST: usize = 500;
+const LONGEST_ERROR: usize = 500;
 
 /// One request that failed.
 #[derive(Clone, Debug)]
@@ -38,12 +38,12 @@ pub struct LastErrors(Mutex<VecDeque<LastError>>);
 
 impl LastErrors {
     fn add(&self, mut error: LastError) {
-        if let Some((end, _)) = error.error.char_indices().nth(LONGEST) {
+        if let Some((end, _)) = error.error.char_indices().nth(LONGEST_ERROR) {
             error.error.truncate(end);
             error.error.push('…');
         }
         let mut kept = self.lock();
-        if kept.len() == KEPT {
+        if kept.len() == MOST_ERRORS {
             kept.pop_front();
         }
         kept.push_back(error);
@@ -61,7 +61,7 @@ impl LastErrors {
 }
 
 impl Sink for LastErrors {
-    fn ended(&self, request: &Finished) {
+    fn ended(&self, request: &RequestRecord) {
         let Outcome::Failed(error) = &request.outcome else { return };
         self.add(LastError {
             at: SystemTime::now(),

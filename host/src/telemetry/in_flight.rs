@@ -1,6 +1,6 @@
 //! The requests that are under way, for `status`.
 //!
-//! `Finished` enters each when it begins and takes it out when it ends. A place is used again by the next request, so
+//! `RequestRecord` enters each when it begins and takes it out when it ends. A slot is used again by the next request, so
 //! that after a while nothing is allocated. Every thread has a shelf of its own, so that threads do not wait for each other.
 
 use std::cell::Cell;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finished, Sink};
+use super::{RequestRecord, Sink};
 
 /// As many as threads that serve requests, about: more threads share.
 const SHELVES: usize = 16;
@@ -66,7 +66,7 @@ pub struct InFlight {
 
 #[derive(Default)]
 struct Shelf {
-    places: Vec<Option<UnderWay>>,
+    slots: Vec<Option<UnderWay>>,
     free: Vec<usize>,
     /// Room for the next model's name: the last one's.
     name: String,
@@ -74,14 +74,14 @@ struct Shelf {
 
 /// Where a request stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct InFlightSlot {
     shelf: usize,
-    place: usize,
+    slot: usize,
 }
 
 impl InFlight {
     /// Enters a request.
-    pub(super) fn enter(&self, id: &Arc<str>, dialect: &'static str, started: Instant) -> Place {
+    pub(super) fn enter(&self, id: &Arc<str>, dialect: &'static str, started: Instant) -> InFlightSlot {
         let number = shelf_of_this_thread();
         let mut shelf = self.shelf(number);
         let nobody = Arc::clone(nobody());
@@ -96,39 +96,39 @@ impl InFlight {
             attempts: 0,
             answer: None,
         };
-        let place = match shelf.free.pop() {
-            Some(place) => {
-                shelf.places[place] = Some(request);
-                place
+        let slot = match shelf.free.pop() {
+            Some(slot) => {
+                shelf.slots[slot] = Some(request);
+                slot
             }
             None => {
-                shelf.places.push(Some(request));
-                shelf.places.len() - 1
+                shelf.slots.push(Some(request));
+                shelf.slots.len() - 1
             }
         };
-        Place { shelf: number, place }
+        InFlightSlot { shelf: number, slot }
     }
 
     /// Says how far a request is.
-    pub(super) fn update(&self, Place { shelf, place }: Place, update: impl FnOnce(&mut UnderWay)) {
-        if let Some(request) = &mut self.shelf(shelf).places[place] {
+    pub(super) fn update(&self, InFlightSlot { shelf, slot }: InFlightSlot, update: impl FnOnce(&mut UnderWay)) {
+        if let Some(request) = &mut self.shelf(shelf).slots[slot] {
             update(request);
         }
     }
 
     /// Takes a request out.
-    fn leave(&self, Place { shelf, place }: Place) {
+    fn leave(&self, InFlightSlot { shelf, slot }: InFlightSlot) {
         let mut shelf = self.shelf(shelf);
-        if let Some(mut request) = shelf.places[place].take() {
+        if let Some(mut request) = shelf.slots[slot].take() {
             request.model.clear();
             shelf.name = request.model;
         }
-        shelf.free.push(place);
+        shelf.free.push(slot);
     }
 
     /// The answer of this request is under way.
-    pub(super) fn answers(&self, place: Place, answer: Weak<Mutex<dyn Answering>>) {
-        self.update(place, |request| request.answer = Some(answer));
+    pub(super) fn answers(&self, slot: InFlightSlot, answer: Weak<Mutex<dyn Answering>>) {
+        self.update(slot, |request| request.answer = Some(answer));
     }
 
     /// Ends the answers whose deadlines have passed without their clients' reading them.
@@ -145,7 +145,7 @@ impl InFlight {
         let mut answers: Vec<Weak<Mutex<dyn Answering>>> = Vec::new();
         for number in 0..SHELVES {
             let shelf = self.shelf(number);
-            answers.extend(shelf.places.iter().flatten().filter_map(|request| request.answer.clone()));
+            answers.extend(shelf.slots.iter().flatten().filter_map(|request| request.answer.clone()));
         }
         // One that ends here leaves its shelf, so none may be held.
         for answer in answers.iter().filter_map(Weak::upgrade) {
@@ -157,7 +157,7 @@ impl InFlight {
     pub fn list(&self) -> Vec<UnderWay> {
         let mut all: Vec<UnderWay> = Vec::new();
         for number in 0..SHELVES {
-            all.extend(self.shelf(number).places.iter().flatten().cloned());
+            all.extend(self.shelf(number).slots.iter().flatten().cloned());
         }
         all.sort_by_key(|request| request.started);
         all
@@ -170,8 +170,8 @@ impl InFlight {
 }
 
 impl Sink for InFlight {
-    fn ended(&self, request: &Finished) {
-        self.leave(request.under_way().place);
+    fn ended(&self, request: &RequestRecord) {
+        self.leave(request.under_way().slot);
     }
 }
 
@@ -218,25 +218,25 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_used_again_and_shows_nothing_of_who_was_there_before() {
+    fn a_slot_is_used_again_and_shows_nothing_of_who_was_there_before() {
         let all = InFlight::default();
         let id = Arc::from("req");
         for _ in 0..1000 {
-            let place = all.enter(&id, "responses", Instant::now());
+            let slot = all.enter(&id, "responses", Instant::now());
             assert_eq!(all.list()[0].model, "");
-            all.update(place, |request| request.model.push_str("a-model"));
-            all.leave(place);
+            all.update(slot, |request| request.model.push_str("a-model"));
+            all.leave(slot);
         }
-        let places: usize = all.shelves.iter().map(|shelf| shelf.lock().unwrap().places.len()).sum();
-        assert_eq!(places, 1);
+        let slots: usize = all.shelves.iter().map(|shelf| shelf.lock().unwrap().slots.len()).sum();
+        assert_eq!(slots, 1);
     }
 
     #[test]
     fn a_request_may_end_on_another_thread_than_it_began_on() {
         let all = Arc::new(InFlight::default());
-        let place = all.enter(&Arc::from("req"), "responses", Instant::now());
+        let slot = all.enter(&Arc::from("req"), "responses", Instant::now());
         let there = Arc::clone(&all);
-        std::thread::spawn(move || there.leave(place)).join().unwrap();
+        std::thread::spawn(move || there.leave(slot)).join().unwrap();
         assert!(all.list().is_empty());
     }
 }

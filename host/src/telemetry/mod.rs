@@ -1,19 +1,19 @@
 //! The telemetry step: where log lines go, the record that each request leaves, and what `status` knows of requests.
 //!
-//! Started by `serve`; the pipeline fills in a `Finished` as it goes. Nothing secret is ever given to it.
+//! Started by `serve`; the pipeline fills in a `RequestRecord` as it goes. Nothing secret is ever given to it.
 
 mod errors;
-mod finished;
 mod in_flight;
 mod lines;
 mod logging;
+mod record;
 mod sink;
 
 pub use errors::{LastError, LastErrors};
-pub use finished::{Finished, Outcome, RequestUnderWay};
 pub use in_flight::{Answering, InFlight, Phase, UnderWay};
 pub use lines::{Lines, lines_dropped};
 pub use logging::{LogOptions, start};
+pub use record::{Outcome, RequestRecord, RequestUnderWay};
 use sink::LogLine;
 pub use sink::Sink;
 
@@ -29,7 +29,7 @@ pub struct Requests {
 }
 
 impl Sink for Requests {
-    fn ended(&self, request: &Finished) {
+    fn ended(&self, request: &RequestRecord) {
         let own: [&dyn Sink; 3] = [&self.in_flight, &LogLine, &self.errors];
         own.into_iter().chain(self.sinks.iter().map(|sink| &**sink)).for_each(|sink| sink.ended(request));
     }

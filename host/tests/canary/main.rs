@@ -79,7 +79,7 @@ impl Canary {
         let address = listeners[0].local_addr().unwrap();
         tokio::spawn(gateway::serve(
             listeners,
-            gateway::Front::new(Live::new(Arc::clone(&app))),
+            gateway::Service::new(Live::new(Arc::clone(&app))),
             gateway::Connections::new(1 << 16),
             std::future::pending(),
         ));

@@ -30,7 +30,7 @@ enum End {
 }
 
 /// What a turn is answered to.
-pub(crate) struct Asked<'a> {
+pub(crate) struct TurnRequest<'a> {
     /// Counts the turns of a backend, so that no two items have the same id.
     pub(crate) number: usize,
     pub(crate) model: &'a str,
@@ -158,13 +158,13 @@ impl Turn {
     }
 
     /// The items that it adds to the conversation.
-    pub(crate) fn output(&self, asked: &Asked<'_>) -> Vec<Value> {
+    pub(crate) fn output(&self, asked: &TurnRequest<'_>) -> Vec<Value> {
         let Kind::Answers { items, .. } = &self.kind else { return Vec::new() };
         items.iter().enumerate().map(|(index, item)| identified(item, index, asked)).collect()
     }
 
     /// The answer without its headers, and the bytes of its body.
-    pub(crate) fn reply(&self, asked: &Asked<'_>) -> (Reply, Vec<u8>) {
+    pub(crate) fn reply(&self, asked: &TurnRequest<'_>) -> (Reply, Vec<u8>) {
         let (first, end) = match &self.kind {
             Kind::Fails { status, body } => return (Reply::json(body).status(*status), body.to_string().into_bytes()),
             Kind::Answers { first, end, .. } => (first, end),
@@ -194,7 +194,7 @@ impl Turn {
 }
 
 /// The item with an id of its own, and without what was not asked for.
-fn identified(item: &Value, index: usize, asked: &Asked<'_>) -> Value {
+fn identified(item: &Value, index: usize, asked: &TurnRequest<'_>) -> Value {
     let mut item = item.clone();
     let prefix = match item["type"].as_str() {
         Some("message") => "msg",
@@ -217,7 +217,7 @@ fn identified(item: &Value, index: usize, asked: &Asked<'_>) -> Value {
 }
 
 /// An event that shows the whole response.
-fn state(event: &str, asked: &Asked<'_>, status: &str, output: &[Value]) -> Value {
+fn state(event: &str, asked: &TurnRequest<'_>, status: &str, output: &[Value]) -> Value {
     let usage = (status == "completed").then(|| {
         json!({
             "input_tokens": 100, "input_tokens_details": {"cached_tokens": 60},

@@ -33,7 +33,12 @@ pub(super) fn client(root: &Root) -> Result<Client> {
             program = None;
         }
     }
-    Ok(Client { tests: &["codex_cli::", "followed::"], wanted: PACKAGE, variable: "BITROUTER_E2E_CODEX", program })
+    Ok(Client {
+        tests: &["codex_cli::", "shared_session::"],
+        wanted: PACKAGE,
+        variable: "BITROUTER_E2E_CODEX",
+        program,
+    })
 }
 
 fn npm() -> Command {

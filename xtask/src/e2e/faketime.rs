@@ -18,7 +18,7 @@ pub(super) fn client() -> Result<Client> {
         let install = ["install", "--yes", "--quiet", "--no-install-recommends", PACKAGE];
         succeeds(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"));
     }
-    let tests = &["clock::", "followed::"];
+    let tests = &["clock::", "shared_session::"];
     Ok(Client { tests, wanted: PACKAGE, variable: "BITROUTER_E2E_FAKETIME", program: installed() })
 }
 

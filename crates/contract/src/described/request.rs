@@ -10,7 +10,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RequestedCall<'a> {
     /// The operation.
     pub operation: &'a str,
     /// The dialect of its body.
@@ -57,11 +57,11 @@ pub enum Unserved {
 /// The provider does not serve it, or the model's name can be no part of a path.
 pub fn request(
     description: &Description,
-    asked: Asked<'_>,
+    requested: RequestedCall<'_>,
     forwarded: impl Fn(&str) -> bool,
 ) -> Result<Shaped, Unserved> {
     let unserved = || Unserved::Operation(description.id.clone());
-    let template = template(description, asked).ok_or_else(unserved)?;
+    let template = template(description, requested).ok_or_else(unserved)?;
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -70,22 +70,24 @@ pub fn request(
     };
     let fixed = description.headers.iter().filter(|(name, _)| !forwarded(name));
     let mut headers: Vec<_> = fixed.map(|(name, value)| (name.clone(), value.clone())).collect();
-    set(description, asked.settings, &mut headers);
+    set(description, requested.settings, &mut headers);
     Ok(Shaped {
-        method: if asked.operation == "models" { "GET" } else { "POST" },
-        path: filled(path, asked.model)?,
+        method: if requested.operation == "models" { "GET" } else { "POST" },
+        path: filled(path, requested.model)?,
         query: query.split('&').filter(|part| !part.is_empty()).map(pair).collect(),
         headers,
-        framing: framing(asked),
+        framing: framing(requested),
     })
 }
 
 /// The path of an operation in a dialect, if it is served: what the description says, else the usual one.
-fn template<'d>(description: &'d Description, asked: Asked<'_>) -> Option<&'d str> {
-    let served = description.serves.get(asked.operation)?;
-    served.iter().find(|dialect| *dialect == asked.dialect)?;
-    let described = description.paths.get(asked.operation).and_then(|paths| paths.get(asked.dialect));
-    described.map(|path| path.of(asked.streaming)).or_else(|| usual(asked.operation, asked.dialect, asked.streaming))
+fn template<'d>(description: &'d Description, requested: RequestedCall<'_>) -> Option<&'d str> {
+    let served = description.serves.get(requested.operation)?;
+    served.iter().find(|dialect| *dialect == requested.dialect)?;
+    let described = description.paths.get(requested.operation).and_then(|paths| paths.get(requested.dialect));
+    described
+        .map(|path| path.of(requested.streaming))
+        .or_else(|| usual(requested.operation, requested.dialect, requested.streaming))
 }
 
 /// Where an operation lives with those whose dialect it is, below their version.
@@ -125,9 +127,9 @@ fn filled(path: &str, model: &str) -> Result<String, Unserved> {
 }
 
 /// Speech is bytes unless it is streamed as events, and a transcript is a text in whatever form the client asked for.
-fn framing(asked: Asked<'_>) -> &'static str {
-    match asked.operation {
-        _ if asked.streaming => "sse",
+fn framing(requested: RequestedCall<'_>) -> &'static str {
+    match requested.operation {
+        _ if requested.streaming => "sse",
         "audio/speech" | "audio/transcriptions" | "audio/translations" => "raw",
         _ => "json",
     }
@@ -168,12 +170,12 @@ mod tests {
         validate::description(&description.to_string()).unwrap()
     }
 
-    fn asked<'a>(operation: &'a str, dialect: &'a str, streaming: bool) -> Asked<'a> {
-        Asked { operation, dialect, model: "m", streaming, settings: "{}" }
+    fn requested<'a>(operation: &'a str, dialect: &'a str, streaming: bool) -> RequestedCall<'a> {
+        RequestedCall { operation, dialect, model: "m", streaming, settings: "{}" }
     }
 
-    fn shaped(description: &Description, asked: Asked<'_>) -> Result<Shaped, Unserved> {
-        request(description, asked, |_| false)
+    fn shaped(description: &Description, requested: RequestedCall<'_>) -> Result<Shaped, Unserved> {
+        request(description, requested, |_| false)
     }
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
             ("models", "openai", false, "GET /models json"),
         ] {
             let Shaped { method, path, query, framing, .. } =
-                shaped(&description, asked(operation, dialect, streaming)).unwrap();
+                shaped(&description, requested(operation, dialect, streaming)).unwrap();
             let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
             assert_eq!(format!("{method} {path}{query} {framing}"), expected, "{operation} {dialect}");
@@ -217,7 +219,7 @@ mod tests {
             // Served, and nobody said where.
             ("models", "openai"),
         ] {
-            let refused = shaped(&description, asked(operation, dialect, false)).unwrap_err();
+            let refused = shaped(&description, requested(operation, dialect, false)).unwrap_err();
             assert_eq!(refused.to_string(), "acme does not serve this operation in this dialect", "{operation}");
         }
     }
@@ -226,8 +228,8 @@ mod tests {
     fn no_name_of_a_client_leaves_its_segment() {
         let description = described(json!({}));
         let path = |model| {
-            let asked = Asked { model, ..asked("count-tokens", "generate-content", false) };
-            shaped(&description, asked).map(|shaped| shaped.path)
+            let requested = RequestedCall { model, ..requested("count-tokens", "generate-content", false) };
+            shaped(&description, requested).map(|shaped| shaped.path)
         };
         for (model, expected) in [
             ("gpt-5.5_x~", "/models/gpt-5.5_x~:countTokens"),
@@ -245,8 +247,8 @@ mod tests {
         }
         let path = described(json!({ "paths": { "moderations": { "openai": "/m/{model}" } } }));
         for model in [".", ".."] {
-            let asked = Asked { model, ..asked("moderations", "openai", false) };
-            assert!(shaped(&path, asked).is_err(), "{model}");
+            let requested = RequestedCall { model, ..requested("moderations", "openai", false) };
+            assert!(shaped(&path, requested).is_err(), "{model}");
         }
     }
 
@@ -261,8 +263,8 @@ mod tests {
             },
         }));
         let headers = |settings, forwarded: &str| {
-            let asked = Asked { settings, ..asked("moderations", "openai", false) };
-            request(&description, asked, |name| name == forwarded).unwrap().headers
+            let requested = RequestedCall { settings, ..requested("moderations", "openai", false) };
+            request(&description, requested, |name| name == forwarded).unwrap().headers
         };
         let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

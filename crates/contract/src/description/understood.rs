@@ -1,6 +1,6 @@
 //! What a description says that this version does not know: values that the contract may gain, of a component that was
-//! made for a newer gateway too. They are left out and said, so that the component serves with the rest; what it cannot
-//! do without, it is refused for.
+//! made for a newer gateway too. They are left out, with a sentence for each, so that the component serves with the rest;
+//! what it cannot do without, it is refused for.
 //!
 //! `validate` calls it before anything is read. What is known and wrong is not its business.
 
@@ -30,38 +30,38 @@ const DIALECTS: [&str; 5] = ["chat-completions", "responses", "messages", "gener
 /// Nothing is left of what a provider cannot be without: the operations that it serves, or a way of paying where it has
 /// some, as it would otherwise be asked without a credential.
 pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
-    let mut said = Said(Vec::new());
+    let mut omitted = Omissions(Vec::new());
     let Some(description) = description.as_object_mut() else { return Ok(Vec::new()) };
-    auth(description, &mut said)?;
-    serves(description, &mut said)?;
-    members(description, "side_requests", &mut said, |side| {
+    auth(description, &mut omitted)?;
+    serves(description, &mut omitted)?;
+    members(description, "side_requests", &mut omitted, |side| {
         let method = side.get("method").and_then(Value::as_str).filter(|method| *method != "GET");
         let method = method.map(|method| format!("the method `{method}`"));
         method.or_else(|| unknown(side, "kind", &SIDE_KINDS))
     });
-    members(description, "settings", &mut said, |setting| unknown(setting, "type", &SETTING_TYPES));
-    paths(description, &mut said)?;
-    errors(description, &mut said)?;
-    limits(description, &mut said)?;
+    members(description, "settings", &mut omitted, |setting| unknown(setting, "type", &SETTING_TYPES));
+    paths(description, &mut omitted)?;
+    errors(description, &mut omitted)?;
+    limits(description, &mut omitted)?;
     let billing = description.get("billing").and_then(Value::as_str);
     if let Some(billing) = billing.filter(|billing| !BILLINGS.contains(billing)) {
         // What costs money is what nothing moves to by itself.
-        said.note(format!("`billing`: `{billing}`, so each token is taken to cost money"));
+        omitted.note(format!("`billing`: `{billing}`, so each token is taken to cost money"));
         description.remove("billing");
     }
-    Ok(said.0)
+    Ok(omitted.0)
 }
 
-struct Said(Vec<String>);
+struct Omissions(Vec<String>);
 
-impl Said {
+impl Omissions {
     fn note(&mut self, what: String) {
         self.0.push(cut::sentence(what.escape_debug().to_string()));
     }
 }
 
 /// The ways of paying. One that this version can do only in part is left out in whole.
-fn auth(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+fn auth(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(ways) = description.get_mut("auth").and_then(Value::as_array_mut).filter(|ways| !ways.is_empty()) else {
         return Ok(());
     };
@@ -70,9 +70,9 @@ fn auth(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Inv
     ways.retain_mut(|way| {
         let place = format!("`auth.{at}`");
         at += 1;
-        match unknown(way, "method", &METHODS).or_else(|| attach(way)).or_else(|| oauth(way, &place, said)) {
+        match unknown(way, "method", &METHODS).or_else(|| attach(way)).or_else(|| oauth(way, &place, omitted)) {
             Some(why) => {
-                said.note(format!("{place}: {why}"));
+                omitted.note(format!("{place}: {why}"));
                 left_out.push(why);
                 false
             }
@@ -103,7 +103,7 @@ fn attach(way: &Value) -> Option<String> {
 }
 
 /// Why this login cannot be made. Ways of logging in that are not known are left out, as long as another is.
-fn oauth(way: &mut Value, place: &str, said: &mut Said) -> Option<String> {
+fn oauth(way: &mut Value, place: &str, omitted: &mut Omissions) -> Option<String> {
     for endpoint in ["token", "refresh", "revoke"] {
         if let Some(why) = way.get(endpoint).and_then(|endpoint| unknown(endpoint, "encoding", &ENCODINGS)) {
             return Some(format!("{endpoint} has {why}"));
@@ -113,7 +113,7 @@ fn oauth(way: &mut Value, place: &str, said: &mut Said) -> Option<String> {
         let Some(places) = places.as_array_mut() else { continue };
         places.retain(|claim| match unknown(claim, "token", &TOKENS) {
             Some(why) => {
-                said.note(format!("a claim of {place}: {why}"));
+                omitted.note(format!("a claim of {place}: {why}"));
                 false
             }
             None => true,
@@ -122,7 +122,7 @@ fn oauth(way: &mut Value, place: &str, said: &mut Said) -> Option<String> {
     let logins = way.get_mut("login").and_then(Value::as_array_mut).filter(|logins| !logins.is_empty())?;
     logins.retain(|login| match of_login(login) {
         Some(why) => {
-            said.note(format!("a login of {place}: {why}"));
+            omitted.note(format!("a login of {place}: {why}"));
             false
         }
         None => true,
@@ -138,20 +138,20 @@ fn of_login(login: &Value) -> Option<String> {
 }
 
 /// The operations, and the dialects of each.
-fn serves(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+fn serves(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(serves) = description.get_mut("serves").and_then(Value::as_object_mut).filter(|all| !all.is_empty())
     else {
         return Ok(());
     };
     serves.retain(|operation, dialects| {
         if !OPERATIONS.contains(&operation.as_str()) {
-            said.note(format!("`serves`: the operation `{operation}`"));
+            omitted.note(format!("`serves`: the operation `{operation}`"));
             return false;
         }
         let Some(dialects) = dialects.as_array_mut().filter(|dialects| !dialects.is_empty()) else { return true };
         dialects.retain(|dialect| match dialect.as_str().filter(|dialect| !DIALECTS.contains(dialect)) {
             Some(dialect) => {
-                said.note(format!("`serves.{operation}`: the dialect `{dialect}`"));
+                omitted.note(format!("`serves.{operation}`: the dialect `{dialect}`"));
                 false
             }
             None => true,
@@ -159,19 +159,19 @@ fn serves(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), I
         !dialects.is_empty()
     });
     if serves.is_empty() {
-        let problem = format!("this BitRouter knows nothing of what it serves: {}", said.0.join(", "));
+        let problem = format!("this BitRouter knows nothing of what it serves: {}", omitted.0.join(", "));
         return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
     }
     Ok(())
 }
 
 /// The paths of operations in dialects.
-fn paths(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+fn paths(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(paths) = description.get_mut("paths").and_then(Value::as_object_mut) else { return Ok(()) };
     paths.retain(|operation, _| {
         let known = OPERATIONS.contains(&operation.as_str());
         if !known {
-            said.note(format!("`paths`: the operation `{operation}`"));
+            omitted.note(format!("`paths`: the operation `{operation}`"));
         }
         known
     });
@@ -183,7 +183,7 @@ fn paths(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), In
         paths.retain(|dialect, _| {
             let known = DIALECTS.contains(&dialect.as_str());
             if !known {
-                said.note(format!("`{place}`: the dialect `{dialect}`"));
+                omitted.note(format!("`{place}`: the dialect `{dialect}`"));
             }
             known
         });
@@ -193,10 +193,10 @@ fn paths(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), In
 }
 
 /// Rules with a condition that is not known would mean what they do not say, so they are left out in whole.
-fn errors(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+fn errors(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(errors) = description.get_mut("errors").and_then(Value::as_object_mut) else { return Ok(()) };
     if let Some(why) = unknown_word(errors, "unknown_event", is_kind) {
-        said.note(format!("`errors`: {why}"));
+        omitted.note(format!("`errors`: {why}"));
         errors.remove("unknown_event");
     }
     let Some(rules) = errors.get_mut("rules").and_then(Value::as_array_mut) else { return Ok(()) };
@@ -211,7 +211,7 @@ fn errors(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), I
         let why =
             condition.or_else(|| unknown_word(rule, "kind", is_kind)).or_else(|| unknown_word(rule, "scope", scope));
         if let Some(why) = &why {
-            said.note(format!("{place}: {why}"));
+            omitted.note(format!("{place}: {why}"));
         }
         why.is_none()
     });
@@ -220,12 +220,12 @@ fn errors(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), I
 }
 
 /// Patterns with a hole that is not known.
-fn limits(description: &mut Map<String, Value>, said: &mut Said) -> Result<(), Invalid> {
+fn limits(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(limits) = description.get_mut("limits") else { return Ok(()) };
     if let Some(patterns) = limits.get_mut("headers").and_then(Value::as_array_mut) {
         patterns.retain(|pattern| match pattern.as_str().and_then(crate::described::limits::unknown_hole) {
             Some(hole) => {
-                said.note(format!("`limits.headers`: the hole `{hole}`"));
+                omitted.note(format!("`limits.headers`: the hole `{hole}`"));
                 false
             }
             None => true,
@@ -256,13 +256,13 @@ fn unknown_word(object: &Map<String, Value>, member: &str, known: impl Fn(&str) 
 fn members(
     description: &mut Map<String, Value>,
     name: &str,
-    said: &mut Said,
+    omitted: &mut Omissions,
     unknown: impl Fn(&Value) -> Option<String>,
 ) {
     let Some(members) = description.get_mut(name).and_then(Value::as_object_mut) else { return };
     members.retain(|member, value| match unknown(value) {
         Some(why) => {
-            said.note(format!("`{name}.{member}`: {why}"));
+            omitted.note(format!("`{name}.{member}`: {why}"));
             false
         }
         None => true,
@@ -334,8 +334,8 @@ mod tests {
             }
             let description =
                 validate::description(&newer.to_string()).unwrap_or_else(|why| panic!("{pointer}: {why}"));
-            let said = description.not_understood.join("; ");
-            assert!(said.contains(says), "{pointer}: {said}");
+            let omitted = description.not_understood.join("; ");
+            assert!(omitted.contains(says), "{pointer}: {omitted}");
             let rest = (description.auth.len(), description.serves.len(), description.side_requests.len());
             let left_out = match &pointer[1..5] {
                 "auth" => (1, 2, 2),

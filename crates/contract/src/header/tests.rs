@@ -4,7 +4,7 @@ use super::*;
 use crate::description::{ApiKey, Attach};
 
 fn auth(header: &str) -> Vec<Auth> {
-    let attach = Attach { place: Place::Header(header.into()), format: "{}".into(), claim: None };
+    let attach = Attach { place: AttachTo::Header(header.into()), format: "{}".into(), claim: None };
     vec![Auth::ApiKey(ApiKey { env: vec![], create_url: None, attach: vec![attach], origins: vec![] })]
 }
 

@@ -6,7 +6,7 @@ use bitrouter_files::Timestamp;
 
 use super::super::Store;
 use super::super::refresh::{Reason, RefreshError};
-use super::super::source::{Credential, Source};
+use super::super::source::{Credential, CredentialSource};
 use super::super::token_file::{Entry, Kind};
 use super::{AccountError, Accounts};
 
@@ -24,7 +24,7 @@ impl Accounts {
     /// Once the provider has answered 401 to this credential: another to try the request with once more. It is what the
     /// account has by now, or what a refresh gives. An error means that the 401 stands.
     pub async fn refresh_after_unauthorized(&self, credential: &Credential) -> Result<Arc<Credential>, AccountError> {
-        if credential.source == Source::Store && self.refresher.is_some() {
+        if credential.source == CredentialSource::Store && self.refresher.is_some() {
             return self.refresh(credential, Reason::Unauthorized).await;
         }
         let (provider, label) = (credential.provider.clone(), credential.label.clone());
@@ -50,7 +50,8 @@ impl Accounts {
         let Ok(file) = self.store.read() else { return };
         for credential in self.list().accounts() {
             let Some(login) = file.login(&self.provider, &credential.label) else { continue };
-            if credential.source != Source::Store || login.refresh_token.is_none() || !refresher.is_due(login) {
+            if credential.source != CredentialSource::Store || login.refresh_token.is_none() || !refresher.is_due(login)
+            {
                 continue;
             }
             let done = refresher.refresh(&credential.label, credential.secret().clone(), Reason::Expiry).await;

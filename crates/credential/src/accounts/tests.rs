@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bitrouter_contract::description::{ApiKey, Attach, Place};
+use bitrouter_contract::description::{ApiKey, Attach, AttachTo};
 use serde_json::{Value, json};
 
 use super::super::{FileStore, binding};
@@ -11,7 +11,7 @@ use super::*;
 
 const ADDRESS: &str = "https://api.openai.com/v1";
 
-struct World {
+struct TestAccounts {
     _folder: tempfile::TempDir,
     path: PathBuf,
     store: Arc<Store>,
@@ -21,18 +21,19 @@ struct World {
     address: &'static str,
 }
 
-impl World {
+impl TestAccounts {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("oauth-tokens.json");
-        let bearer = Attach { place: Place::Header("authorization".into()), format: "Bearer {}".into(), claim: None };
+        let bearer =
+            Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None };
         let key = ApiKey {
             env: vec!["OPENAI_API_KEY".into(), "OPENAI_KEY".into()],
             create_url: None,
             attach: vec![bearer],
             origins: vec!["api".into(), "not-there".into()],
         };
-        World {
+        TestAccounts {
             store: Arc::new(Store::always_looking(FileStore::new(&path))),
             _folder: folder,
             path,
@@ -123,12 +124,12 @@ fn error(accounts: &Accounts, label: Option<&str>) -> String {
 
 #[test]
 fn config_comes_before_environment_before_store() {
-    let world = World::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").stored(&[
+    let setup = TestAccounts::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").stored(&[
         entry("new", "2026-03-01T00:00:00Z"),
         entry("old", "2026-01-01T00:00:00Z"),
         entry("default", "2026-09-01T00:00:00Z"),
     ]);
-    let accounts = world.accounts();
+    let accounts = setup.accounts();
     assert_eq!(labels(&accounts), ["config", "env", "default", "old", "new"]);
     assert_eq!(sent(&accounts.select(None).unwrap()), "Bearer sk-config-1");
     assert_eq!(sent(&accounts.select(Some("env")).unwrap()), "Bearer sk-env-1");
@@ -137,18 +138,18 @@ fn config_comes_before_environment_before_store() {
 
 #[test]
 fn the_first_variable_that_is_set_wins_and_an_empty_one_is_not_set() {
-    let world = World::new().env("OPENAI_API_KEY", "").env("OPENAI_KEY", "sk-second-1");
-    let credential = world.accounts().select(None).unwrap();
+    let setup = TestAccounts::new().env("OPENAI_API_KEY", "").env("OPENAI_KEY", "sk-second-1");
+    let credential = setup.accounts().select(None).unwrap();
     assert_eq!(sent(&credential), "Bearer sk-second-1");
-    assert_eq!(credential.source, Source::Env("OPENAI_KEY".into()));
-    let both = World::new().env("OPENAI_API_KEY", "sk-first-1").env("OPENAI_KEY", "sk-second-1").accounts();
+    assert_eq!(credential.source, CredentialSource::Env("OPENAI_KEY".into()));
+    let both = TestAccounts::new().env("OPENAI_API_KEY", "sk-first-1").env("OPENAI_KEY", "sk-second-1").accounts();
     assert_eq!(labels(&both), ["env"]);
     assert_eq!(sent(&both.select(None).unwrap()), "Bearer sk-first-1");
 }
 
 #[test]
 fn keys_of_config_and_environment_are_bound_to_the_accepted_origins_that_auth_names() {
-    let accounts = World::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").accounts();
+    let accounts = TestAccounts::new().config("sk-config-1").env("OPENAI_API_KEY", "sk-env-1").accounts();
     for label in ["config", "env"] {
         let credential = accounts.select(Some(label)).unwrap();
         assert_eq!(credential.bound_to, [format!("{ADDRESS}/api").parse().unwrap()]);
@@ -157,32 +158,32 @@ fn keys_of_config_and_environment_are_bound_to_the_accepted_origins_that_auth_na
 
 #[test]
 fn a_stored_key_stays_bound_to_what_was_recorded_whatever_is_accepted_now() {
-    let mut world = World::new().stored(&[entry("default", "2026-01-01T00:00:00Z")]);
-    world.address = "https://evil.example";
-    let credential = world.accounts().select(None).unwrap();
+    let mut setup = TestAccounts::new().stored(&[entry("default", "2026-01-01T00:00:00Z")]);
+    setup.address = "https://evil.example";
+    let credential = setup.accounts().select(None).unwrap();
     assert!(binding::check(&credential, &"https://stored.example/v1".parse().unwrap()).is_ok());
     assert!(binding::check(&credential, &"https://evil.example/api".parse().unwrap()).is_err());
 }
 
 #[test]
 fn a_login_is_found_and_a_logout_holds_at_once() {
-    let world = World::new();
-    let accounts = world.accounts();
+    let setup = TestAccounts::new();
+    let accounts = setup.accounts();
     assert!(accounts.select(None).is_err());
-    let world = world.stored(&[entry("work", "2026-01-01T00:00:00Z")]);
+    let setup = setup.stored(&[entry("work", "2026-01-01T00:00:00Z")]);
     assert_eq!(accounts.select(None).unwrap().label, "work");
-    let _world = world.stored(&[]);
+    let _setup = setup.stored(&[]);
     assert!(accounts.select(Some("work")).is_err());
 }
 
 #[test]
 fn a_credential_is_made_anew_only_when_its_own_source_changes() {
-    let world = World::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("a", "1"), entry("b", "2")]);
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("a", "1"), entry("b", "2")]);
+    let accounts = setup.accounts();
     let before = ["env", "a", "b"].map(|label| accounts.select(Some(label)).unwrap());
     let mut changed = entry("b", "2");
     changed["secret"]["key"] = json!("sk-other-key");
-    let _world = world.stored(&[entry("a", "1"), changed, entry("c", "3")]);
+    let _setup = setup.stored(&[entry("a", "1"), changed, entry("c", "3")]);
     let after = ["env", "a", "b"].map(|label| accounts.select(Some(label)).unwrap());
     let kept: Vec<bool> = before.iter().zip(&after).map(|(before, after)| Arc::ptr_eq(before, after)).collect();
     assert_eq!(kept, [true, true, false]);
@@ -191,7 +192,7 @@ fn a_credential_is_made_anew_only_when_its_own_source_changes() {
 
 #[test]
 fn no_credential_is_said_with_what_to_set() {
-    let accounts = World::new().accounts();
+    let accounts = TestAccounts::new().accounts();
     let text = "openai: no credential. Set OPENAI_API_KEY or OPENAI_KEY, or providers.openai.api_key in bitrouter.yaml";
     assert_eq!(error(&accounts, None), text);
     assert_eq!(error(&accounts, Some("work")), text);
@@ -206,19 +207,19 @@ fn no_credential_is_said_with_what_to_set() {
 
 #[test]
 fn an_unknown_label_is_said_with_those_that_exist() {
-    let world = World::new().env("OPENAI_API_KEY", "sk-env-1");
-    assert_eq!(error(&world.accounts(), Some("work")), "openai: no account has the label `work`. There is only `env`");
-    let world = world.stored(&[entry("default", "1"), entry("home", "2")]);
+    let setup = TestAccounts::new().env("OPENAI_API_KEY", "sk-env-1");
+    assert_eq!(error(&setup.accounts(), Some("work")), "openai: no account has the label `work`. There is only `env`");
+    let setup = setup.stored(&[entry("default", "1"), entry("home", "2")]);
     assert_eq!(
-        error(&world.accounts(), Some("work")),
+        error(&setup.accounts(), Some("work")),
         "openai: no account has the label `work`. There are: env, default, home"
     );
 }
 
 #[test]
 fn a_key_that_cannot_be_used_is_said_and_not_passed_over() {
-    let world = World::new().config("sk-canary\n").env("OPENAI_API_KEY", "sk-env-1");
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().config("sk-canary\n").env("OPENAI_API_KEY", "sk-env-1");
+    let accounts = setup.accounts();
     assert_eq!(
         error(&accounts, None),
         "openai@config: `providers.openai.api_key` in bitrouter.yaml begins or ends with white space (a line break?): \
@@ -227,9 +228,9 @@ fn a_key_that_cannot_be_used_is_said_and_not_passed_over() {
     assert_eq!(labels(&accounts), ["env"]);
     assert_eq!(accounts.list().faults().count(), 1);
     assert!(accounts.select(Some("env")).is_ok());
-    let empty = error(&World::new().config("").accounts(), None);
+    let empty = error(&TestAccounts::new().config("").accounts(), None);
     assert!(empty.contains("is empty"), "{empty}");
-    let env = error(&World::new().env("OPENAI_KEY", "a\u{7}b").accounts(), None);
+    let env = error(&TestAccounts::new().env("OPENAI_KEY", "a\u{7}b").accounts(), None);
     assert!(env.contains("the environment variable OPENAI_KEY holds a line break"), "{env}");
 }
 
@@ -237,8 +238,8 @@ fn a_key_that_cannot_be_used_is_said_and_not_passed_over() {
 fn a_stored_credential_of_an_unknown_kind_is_skipped_with_its_label_known() {
     let passkey =
         json!({ "provider": "openai", "label": "default", "kind": "passkey", "secret": { "key": "sk-canary" } });
-    let world = World::new().stored(&[passkey, entry("work", "2026-01-01T00:00:00Z")]);
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().stored(&[passkey, entry("work", "2026-01-01T00:00:00Z")]);
+    let accounts = setup.accounts();
     assert_eq!(accounts.select(None).unwrap().label, "work");
     let error = error(&accounts, Some("default"));
     assert!(error.contains("openai@default") && error.contains("`passkey`"), "{error}");
@@ -246,19 +247,20 @@ fn a_stored_credential_of_an_unknown_kind_is_skipped_with_its_label_known() {
 
 #[test]
 fn a_login_is_used_only_where_the_provider_takes_logins() {
-    let world = World::new().stored(&[login("default", json!({}))]);
-    let error = error(&world.accounts(), None);
+    let setup = TestAccounts::new().stored(&[login("default", json!({}))]);
+    let error = error(&setup.accounts(), None);
     assert_eq!(
         error,
         "openai@default: the provider does not take a stored credential of the kind `oauth`. Choose another account"
     );
-    let both = world.with_login();
+    let both = setup.with_login();
     assert_eq!(labels(&both.accounts()), ["default"]);
 }
 
 #[test]
 fn a_login_attaches_its_access_token_and_claims_and_goes_to_the_origins_of_the_api_alone() {
-    let credential = World::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
+    let credential =
+        TestAccounts::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
     assert_eq!(sent(&credential), "Bearer canary-access");
     let mut headers = http::HeaderMap::new();
     credential.attach.apply(&mut headers, &mut Vec::new());
@@ -270,7 +272,8 @@ fn a_login_attaches_its_access_token_and_claims_and_goes_to_the_origins_of_the_a
 
 #[test]
 fn all_tokens_of_a_login_are_scrubbed() {
-    let credential = World::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
+    let credential =
+        TestAccounts::new().only_login().stored(&[login("default", json!({}))]).accounts().select(None).unwrap();
     let echo = "canary-access canary-refresh canary-id";
     assert_eq!(credential.scrubber.scrub_text(echo), "[secret] [secret] [secret]");
 }
@@ -281,8 +284,8 @@ fn a_login_that_is_over_says_to_log_in_again() {
     let mut expired = login("default", json!({ "expires_at": "2020-01-01T00:00:00Z" }));
     expired["secret"].as_object_mut().unwrap().remove("refresh_token");
     let refreshable = login("home", json!({ "expires_at": "2020-01-01T00:00:00Z" }));
-    let world = World::new().only_login().stored(&[login("work", dead), expired, refreshable]);
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().only_login().stored(&[login("work", dead), expired, refreshable]);
+    let accounts = setup.accounts();
     assert_eq!(error(&accounts, Some("work")), "openai@work: log in again: bitrouter login openai --label work");
     assert_eq!(error(&accounts, None), "openai@default: log in again: bitrouter login openai");
     assert!(accounts.select(Some("home")).is_ok());
@@ -290,19 +293,19 @@ fn a_login_that_is_over_says_to_log_in_again() {
 
 #[test]
 fn a_provider_with_logins_says_how_to_log_in() {
-    let world = World::new().only_login();
-    assert_eq!(error(&world.accounts(), None), "openai: no account is logged in. Run: bitrouter login openai");
+    let setup = TestAccounts::new().only_login();
+    assert_eq!(error(&setup.accounts(), None), "openai: no account is logged in. Run: bitrouter login openai");
     assert_eq!(
-        error(&World::new().with_login().accounts(), None),
+        error(&TestAccounts::new().with_login().accounts(), None),
         "openai: no account is logged in. Run: bitrouter login openai, or set OPENAI_API_KEY or OPENAI_KEY"
     );
 }
 
 #[test]
 fn a_broken_store_is_an_error_only_where_it_is_needed() {
-    let world = World::new().env("OPENAI_API_KEY", "sk-env-1");
-    fs::write(&world.path, "{").unwrap();
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().env("OPENAI_API_KEY", "sk-env-1");
+    fs::write(&setup.path, "{").unwrap();
+    let accounts = setup.accounts();
     assert_eq!(accounts.select(None).unwrap().label, "env");
     assert!(error(&accounts, Some("work")).contains("oauth-tokens.json"));
 }
@@ -311,30 +314,30 @@ fn a_broken_store_is_an_error_only_where_it_is_needed() {
 fn other_providers_credentials_are_not_seen() {
     let mut other = entry("default", "1");
     other["provider"] = json!("openai-codex");
-    let world = World::new().stored(&[other, entry("work", "2")]);
-    assert_eq!(labels(&world.accounts()), ["work"]);
+    let setup = TestAccounts::new().stored(&[other, entry("work", "2")]);
+    assert_eq!(labels(&setup.accounts()), ["work"]);
 }
 
 #[test]
 fn a_provider_without_auth_has_no_accounts() {
-    let mut world = World::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("default", "1")]);
-    world.auth.clear();
-    let accounts = world.accounts();
+    let mut setup = TestAccounts::new().env("OPENAI_API_KEY", "sk-env-1").stored(&[entry("default", "1")]);
+    setup.auth.clear();
+    let accounts = setup.accounts();
     assert!(!accounts.needs_credential());
     assert!(labels(&accounts).is_empty());
 }
 
 #[test]
 fn each_credential_scrubs_its_own_secret() {
-    let credential = World::new().config("sk-canary-config").accounts().select(None).unwrap();
+    let credential = TestAccounts::new().config("sk-canary-config").accounts().select(None).unwrap();
     assert_eq!(credential.scrubber.scrub_text("no key sk-canary-config!"), "no key [secret]!");
 }
 
 #[test]
 fn debug_shows_no_secret() {
-    let world = World::new().config("sk-canary-config").env("OPENAI_API_KEY", "sk-canary-env\n");
-    let world = world.stored(&[entry("default", "1")]);
-    let accounts = world.accounts();
+    let setup = TestAccounts::new().config("sk-canary-config").env("OPENAI_API_KEY", "sk-canary-env\n");
+    let setup = setup.stored(&[entry("default", "1")]);
+    let accounts = setup.accounts();
     let debug = format!("{:?} {:?} {:?}", accounts.list(), accounts.select(None), accounts);
     assert!(debug.contains("default") && !debug.contains("canary"), "{debug}");
 }

@@ -15,7 +15,7 @@ use crate::issuer::{IssuerError, Reply, Tokens};
 /// How often is asked where the issuer does not say: RFC 8628, section 3.2.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// No issuer wants to be asked more often than this, whatever it answers.
-const SHORTEST: Duration = Duration::from_secs(1);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// How much slower after `slow_down`: RFC 8628, section 3.5.
 const SLOWER: Duration = Duration::from_secs(5);
 /// How long a code is good where the issuer does not say.
@@ -147,7 +147,7 @@ impl Waiting {
         let expires_in = seconds(start, "expires_in").unwrap_or(expires_in);
         let interval = seconds(start, "interval").map_or(INTERVAL, Duration::from_secs);
         Waiting {
-            interval: interval.max(SHORTEST),
+            interval: interval.max(SHORTEST_INTERVAL),
             end: Instant::now() + Duration::from_secs(expires_in),
             minutes: expires_in.div_ceil(60),
         }

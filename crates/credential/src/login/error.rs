@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::issuer::IssuerError;
 
 /// The most that is shown of what an issuer says, in characters.
-const LONGEST: usize = 300;
+const LONGEST_SHOWN: usize = 300;
 
 /// Why a login failed.
 #[derive(Debug, Error)]
@@ -83,7 +83,7 @@ impl LoginError {
 
 /// One line of a length that a terminal takes, without anything that it obeys.
 fn shown(text: &str) -> String {
-    let text: String = text.chars().take(LONGEST).collect();
+    let text: String = text.chars().take(LONGEST_SHOWN).collect();
     text.replace(char::is_control, " ")
 }
 

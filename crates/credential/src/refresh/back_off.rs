@@ -11,9 +11,9 @@ use super::super::store::AccountLock;
 use super::RefreshError;
 
 /// The shortest time between two attempts of which the first failed, or did not help.
-pub(super) const SHORTEST: Duration = Duration::from_secs(60);
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_secs(60);
 /// The longest.
-const LONGEST: Duration = Duration::from_secs(900);
+const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 /// The failures of one account, one after the other.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl BackOff {
 
     /// Begins or lengthens the wait.
     pub(super) fn failed(&mut self, why: String, lock: &dyn AccountLock) -> RefreshError {
-        let wait = SHORTEST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
+        let wait = SHORTEST_WAIT.saturating_mul(1 << self.failures.min(8)).min(LONGEST_WAIT);
         self.failures = self.failures.saturating_add(1);
         self.wait = Some((Instant::now() + wait, why.clone()));
         lock.leave(&format!("{} {} {why}", self.failures, Timestamp::now().plus(wait).unix()));
@@ -66,7 +66,7 @@ fn recorded(note: &str) -> Option<(u32, Duration, String)> {
     let mut parts = note.splitn(3, ' ');
     let failures = parts.next()?.parse().ok()?;
     let until = Timestamp::from_unix(parts.next()?.parse().ok()?)?;
-    let left = until.since(Timestamp::now()).filter(|left| (Duration::from_secs(1)..=LONGEST).contains(left))?;
+    let left = until.since(Timestamp::now()).filter(|left| (Duration::from_secs(1)..=LONGEST_WAIT).contains(left))?;
     Some((failures, left, parts.next()?.to_owned()))
 }
 

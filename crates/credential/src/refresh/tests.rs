@@ -15,14 +15,14 @@ use super::super::token_file::{Entry, Follows, Kind};
 use super::super::{Accounts, Credential};
 use super::*;
 
-struct World {
+struct TestRefreshes {
     issuer: LoopbackIssuer,
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl TestRefreshes {
     fn new(reuse: Reuse) -> Self {
-        World { issuer: LoopbackIssuer::start(reuse), folder: tempfile::tempdir().unwrap() }
+        TestRefreshes { issuer: LoopbackIssuer::start(reuse), folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self) -> PathBuf {
@@ -113,13 +113,13 @@ fn sent(credential: &Credential) -> String {
 
 #[tokio::test]
 async fn a_login_that_is_due_is_refreshed_and_the_new_pair_is_stored() {
-    let world = World::new(Reuse::Strict);
-    let tokens = world.login("default", 300);
-    let accounts = world.process();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let tokens = setup.login("default", 300);
+    let accounts = setup.process();
     let before = accounts.ready(None).await.unwrap();
     assert_eq!(sent(&before), text(&tokens["access_token"]), "a request does not wait for what is good still");
     accounts.refresh_due().await;
-    let asked = world.issuer.requests();
+    let asked = setup.issuer.requests();
     assert_eq!(asked.len(), 1);
     let body = json!({
         "client_id": "app", "grant_type": "refresh_token", "refresh_token": tokens["refresh_token"],
@@ -128,67 +128,67 @@ async fn a_login_that_is_due_is_refreshed_and_the_new_pair_is_stored() {
     assert_eq!((asked[0].path.as_str(), asked[0].json()), ("/oauth/token", body));
     let after = accounts.ready(None).await.unwrap();
     assert_ne!(sent(&after), sent(&before));
-    assert!(world.issuer.takes(&world.stored_refresh_token()));
-    let stored = world.stored();
+    assert!(setup.issuer.takes(&setup.stored_refresh_token()));
+    let stored = setup.stored();
     assert!(stored.refreshing.is_none() && stored.refreshed_at.is_some());
     assert!(stored.expires_at.unwrap() > Timestamp::now().plus(Duration::from_secs(3000)));
     assert!(stored.claims.contains(&("plan".into(), "plus".into())), "{:?}", stored.claims);
     accounts.refresh_due().await;
-    assert_eq!(world.issuer.requests().len(), 1, "what is fresh is left alone");
+    assert_eq!(setup.issuer.requests().len(), 1, "what is fresh is left alone");
 }
 
 #[tokio::test]
 async fn many_requests_of_many_processes_with_an_expired_token_make_one_refresh() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
-    let processes: Vec<Accounts> = (0..4).map(|_| world.process()).collect();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
+    let processes: Vec<Accounts> = (0..4).map(|_| setup.process()).collect();
     let requests = processes.iter().flat_map(|accounts| (0..5).map(|_| accounts.ready(None)));
     let found = futures_util::future::join_all(requests).await;
     let found: Vec<String> = found.into_iter().map(|credential| sent(&credential.unwrap())).collect();
     assert!(found.iter().all(|token| *token == found[0]), "all use the same token");
-    assert_eq!(world.issuer.requests().len(), 1);
-    assert!(world.issuer.takes(&world.stored_refresh_token()));
+    assert_eq!(setup.issuer.requests().len(), 1);
+    assert!(setup.issuer.takes(&setup.stored_refresh_token()));
 }
 
 #[tokio::test]
 async fn after_a_401_it_is_refreshed_once_and_not_again_within_a_minute() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", 3000);
-    let accounts = world.process();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", 3000);
+    let accounts = setup.process();
     let first = accounts.ready(None).await.unwrap();
     let second = accounts.refresh_after_unauthorized(&first).await.unwrap();
     assert_ne!(sent(&first), sent(&second));
-    assert_eq!(world.issuer.requests()[0].json()["refresh_reason"], "unauthorized_recovery");
+    assert_eq!(setup.issuer.requests()[0].json()["refresh_reason"], "unauthorized_recovery");
     // A request that was under way with the old token gets the new one without asking.
     assert_eq!(sent(&accounts.refresh_after_unauthorized(&first).await.unwrap()), sent(&second));
     let error = accounts.refresh_after_unauthorized(&second).await.unwrap_err().to_string();
     assert!(error.contains("p@default") && error.contains("just issued"), "{error}");
-    assert_eq!(world.issuer.requests().len(), 1);
+    assert_eq!(setup.issuer.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_refusal_for_good_is_recorded_and_the_issuer_is_left_alone() {
     for code in ["refresh_token_expired", "refresh_token_invalidated", "invalid_grant"] {
-        let world = World::new(Reuse::Strict);
-        world.login("default", -5);
-        world.issuer.instead(Reply::json(&json!({ "error": code })).status(400));
-        let accounts = world.process();
+        let setup = TestRefreshes::new(Reuse::Strict);
+        setup.login("default", -5);
+        setup.issuer.instead(Reply::json(&json!({ "error": code })).status(400));
+        let accounts = setup.process();
         for _ in 0..2 {
             let error = accounts.ready(None).await.unwrap_err().to_string();
             assert_eq!(error, "p@default: log in again: bitrouter login p");
         }
-        assert_eq!(world.stored().log_in_again.unwrap().reason, code);
-        assert!(world.process().select(None).is_err());
-        assert_eq!(world.issuer.requests().len(), 1);
+        assert_eq!(setup.stored().log_in_again.unwrap().reason, code);
+        assert!(setup.process().select(None).is_err());
+        assert_eq!(setup.issuer.requests().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_failure_that_may_pass_is_tried_again_but_not_within_a_minute() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
-    world.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
-    let accounts = world.process();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
+    setup.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
+    let accounts = setup.process();
     let error = accounts.ready(None).await.unwrap_err().to_string();
     assert_eq!(
         error,
@@ -197,23 +197,23 @@ async fn a_failure_that_may_pass_is_tried_again_but_not_within_a_minute() {
     let error = accounts.ready(None).await.unwrap_err().to_string();
     assert!(error.contains("tried again in"), "{error}");
     accounts.refresh_due().await;
-    assert_eq!(world.issuer.requests().len(), 1);
-    let stored = world.stored();
+    assert_eq!(setup.issuer.requests().len(), 1);
+    let stored = setup.stored();
     assert!(stored.log_in_again.is_none() && stored.refreshing.is_none());
     // Nor by another process.
-    let error = world.process().ready(None).await.unwrap_err().to_string();
+    let error = setup.process().ready(None).await.unwrap_err().to_string();
     assert!(error.contains("temporarily_unavailable") && error.contains("tried again in"), "{error}");
-    assert_eq!(world.issuer.requests().len(), 1);
+    assert_eq!(setup.issuer.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn what_the_issuer_does_not_give_stays() {
-    let world = World::new(Reuse::Strict);
-    let tokens = world.login("default", -5);
-    world.issuer.instead(Reply::json(&json!({ "access_token": "canary-opaque", "token_type": "bearer" })));
-    assert_eq!(sent(&world.process().ready(None).await.unwrap()), "canary-opaque");
-    assert_eq!(world.stored_refresh_token(), text(&tokens["refresh_token"]));
-    let stored = world.stored();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let tokens = setup.login("default", -5);
+    setup.issuer.instead(Reply::json(&json!({ "access_token": "canary-opaque", "token_type": "bearer" })));
+    assert_eq!(sent(&setup.process().ready(None).await.unwrap()), "canary-opaque");
+    assert_eq!(setup.stored_refresh_token(), text(&tokens["refresh_token"]));
+    let stored = setup.stored();
     assert_eq!(stored.id_token.unwrap().expose_secret(), text(&tokens["id_token"]));
     assert_eq!(stored.expires_at, None, "an opaque token without `expires_in` has no known expiry");
 }
@@ -221,34 +221,34 @@ async fn what_the_issuer_does_not_give_stays() {
 #[tokio::test]
 async fn a_refresh_that_was_cut_off_is_repeated_where_the_issuer_allows_it() {
     for (reuse, lives) in [(Reuse::Grace, true), (Reuse::Strict, false)] {
-        let world = World::new(reuse);
-        world.login("default", 3000);
+        let setup = TestRefreshes::new(reuse);
+        setup.login("default", 3000);
         // The issuer gave new tokens; the process ended before they were stored.
-        let token = world.stored_refresh_token();
+        let token = setup.stored_refresh_token();
         let members = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
         let endpoint = Endpoint { path: "/oauth/token".into(), encoding: Encoding::Json };
-        let origin = world.issuer.origin().parse().unwrap();
+        let origin = setup.issuer.origin().parse().unwrap();
         Issuer::default().post(&origin, &endpoint, &members).await.unwrap();
-        world.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
-        let accounts = world.process();
+        setup.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
+        let accounts = setup.process();
         accounts.refresh_due().await;
-        assert_eq!(world.issuer.requests().len(), 2);
+        assert_eq!(setup.issuer.requests().len(), 2);
         assert_eq!(accounts.ready(None).await.is_ok(), lives);
-        assert_eq!(world.stored().log_in_again.is_none(), lives);
-        assert!(world.stored().refreshing.is_none());
+        assert_eq!(setup.stored().log_in_again.is_none(), lives);
+        assert!(setup.stored().refreshing.is_none());
     }
 }
 
 #[tokio::test]
 async fn a_refresh_runs_to_its_end_when_its_request_is_gone() {
-    let world = World::new(Reuse::Strict);
-    let tokens = world.login("default", -5);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let tokens = setup.login("default", -5);
     let (reached, has_reached) = std::sync::mpsc::channel();
-    world.issuer.meanwhile(move || {
+    setup.issuer.meanwhile(move || {
         reached.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(100));
     });
-    let accounts = Arc::new(world.process());
+    let accounts = Arc::new(setup.process());
     let request = tokio::spawn({
         let accounts = Arc::clone(&accounts);
         async move { accounts.ready(None).await }
@@ -256,116 +256,116 @@ async fn a_refresh_runs_to_its_end_when_its_request_is_gone() {
     tokio::task::spawn_blocking(move || has_reached.recv().unwrap()).await.unwrap();
     request.abort();
     accounts.finish_refreshes().await;
-    assert_ne!(world.stored_refresh_token(), text(&tokens["refresh_token"]));
-    assert!(world.issuer.takes(&world.stored_refresh_token()));
+    assert_ne!(setup.stored_refresh_token(), text(&tokens["refresh_token"]));
+    assert!(setup.issuer.takes(&setup.stored_refresh_token()));
 }
 
 #[tokio::test]
 async fn an_account_that_is_logged_out_meanwhile_stays_logged_out() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
-    let path = world.path();
-    world.issuer.meanwhile(move || drop(Store::new(path).remove("p", "default").unwrap()));
-    let error = world.process().ready(None).await.unwrap_err().to_string();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
+    let path = setup.path();
+    setup.issuer.meanwhile(move || drop(Store::new(path).remove("p", "default").unwrap()));
+    let error = setup.process().ready(None).await.unwrap_err().to_string();
     assert_eq!(error, "p: no account is logged in. Run: bitrouter login p");
 }
 
 #[tokio::test]
 async fn a_login_meanwhile_is_not_overwritten() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
-    let path = world.path();
-    world.issuer.meanwhile(move || {
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
+    let path = setup.path();
+    setup.issuer.meanwhile(move || {
         let change = |login: &mut StoredLogin| {
             (login.access_token, login.refresh_token) = ("canary-new".into(), Some("canary-new-refresh".into()));
             login.expires_at = None;
         };
         Store::new(path).update(|file| change(file.login_mut("p", "default").unwrap())).unwrap();
     });
-    assert_eq!(sent(&world.process().ready(None).await.unwrap()), "canary-new");
-    assert_eq!(world.stored_refresh_token(), "canary-new-refresh");
+    assert_eq!(sent(&setup.process().ready(None).await.unwrap()), "canary-new");
+    assert_eq!(setup.stored_refresh_token(), "canary-new-refresh");
 }
 
 #[tokio::test]
 async fn expiry_goes_by_the_issuers_clock() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
     let tokens = json!({ "access_token": "canary-opaque", "expires_in": 3600 });
-    world.issuer.instead(Reply::json(&tokens).header("date", "Fri, 01 Jan 2100 00:00:00 GMT"));
-    let accounts = world.process();
+    setup.issuer.instead(Reply::json(&tokens).header("date", "Fri, 01 Jan 2100 00:00:00 GMT"));
+    let accounts = setup.process();
     accounts.ready(None).await.unwrap();
-    assert_eq!(world.stored().expires_at.unwrap().to_string(), "2100-01-01T01:00:00Z");
+    assert_eq!(setup.stored().expires_at.unwrap().to_string(), "2100-01-01T01:00:00Z");
     accounts.refresh_due().await;
     accounts.ready(None).await.unwrap();
-    assert_eq!(world.issuer.requests().len(), 1, "it is fresh by the clock that issued it");
+    assert_eq!(setup.issuer.requests().len(), 1, "it is fresh by the clock that issued it");
 }
 
 #[tokio::test]
 async fn a_shared_session_that_its_program_has_refreshed_is_taken_over_without_asking() {
-    let world = World::new(Reuse::Strict);
-    let ours = world.login("default", -5);
-    let theirs = world.issuer.login("acct-1");
-    world.share(&theirs);
-    assert_eq!(sent(&world.process().ready(None).await.unwrap()), text(&theirs["access_token"]));
-    assert_eq!(world.stored_refresh_token(), text(&theirs["refresh_token"]));
-    assert!(world.issuer.requests().is_empty() && world.issuer.takes(text(&ours["refresh_token"])));
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let ours = setup.login("default", -5);
+    let theirs = setup.issuer.login("acct-1");
+    setup.share(&theirs);
+    assert_eq!(sent(&setup.process().ready(None).await.unwrap()), text(&theirs["access_token"]));
+    assert_eq!(setup.stored_refresh_token(), text(&theirs["refresh_token"]));
+    assert!(setup.issuer.requests().is_empty() && setup.issuer.takes(text(&ours["refresh_token"])));
 }
 
 #[tokio::test]
 async fn a_shared_session_gets_the_pair_that_we_are_given() {
-    let world = World::new(Reuse::Strict);
-    let tokens = world.login("default", 300);
-    let file = world.share(&tokens);
-    world.process().refresh_due().await;
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let tokens = setup.login("default", 300);
+    let file = setup.share(&tokens);
+    setup.process().refresh_due().await;
     let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    assert_eq!(text(&auth["tokens"]["refresh_token"]), world.stored_refresh_token());
+    assert_eq!(text(&auth["tokens"]["refresh_token"]), setup.stored_refresh_token());
     assert_eq!(auth["auth_mode"], "chatgpt");
-    assert!(world.issuer.takes(text(&auth["tokens"]["refresh_token"])));
+    assert!(setup.issuer.takes(text(&auth["tokens"]["refresh_token"])));
 }
 
 #[tokio::test]
 async fn a_shared_session_whose_file_cannot_be_written_is_not_renewed() {
-    let world = World::new(Reuse::Strict);
-    let tokens = world.login("default", 300);
-    let file = world.share(&tokens);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let tokens = setup.login("default", 300);
+    let file = setup.share(&tokens);
     // A folder where a lock should be: even root cannot take it.
     fs::create_dir(file.with_file_name("auth.json.lock")).unwrap();
-    let accounts = world.process();
+    let accounts = setup.process();
     accounts.refresh_due().await;
     accounts.refresh_due().await;
-    assert!(world.issuer.requests().is_empty(), "the token is not used up");
-    assert!(world.stored().refreshing.is_none());
+    assert!(setup.issuer.requests().is_empty(), "the token is not used up");
+    assert!(setup.stored().refreshing.is_none());
     assert_eq!(sent(&accounts.ready(None).await.unwrap()), text(&tokens["access_token"]), "it is used to its end");
-    let why = accounts.why_not_renewed("default", &world.stored()).unwrap();
+    let why = accounts.why_not_renewed("default", &setup.stored()).unwrap();
     assert!(why.contains("auth.json") && why.contains("log in separately: bitrouter login p"), "{why}");
-    world.change(|login| login.expires_at = Some(Timestamp::now().shifted(-5)));
-    let error = world.process().ready(None).await.unwrap_err().to_string();
+    setup.change(|login| login.expires_at = Some(Timestamp::now().shifted(-5)));
+    let error = setup.process().ready(None).await.unwrap_err().to_string();
     assert!(error.contains("auth.json") && error.contains("mount the folder"), "{error}");
-    assert!(world.issuer.requests().is_empty());
+    assert!(setup.issuer.requests().is_empty());
     fs::remove_dir(file.with_file_name("auth.json.lock")).unwrap();
-    assert_eq!(world.process().why_not_renewed("default", &world.stored()), None);
+    assert_eq!(setup.process().why_not_renewed("default", &setup.stored()), None);
 }
 
 #[tokio::test]
 async fn a_login_without_a_refresh_token_says_when_it_ends() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", 300);
-    assert_eq!(world.process().why_not_renewed("default", &world.stored()), None);
-    world.change(|login| login.refresh_token = None);
-    let why = world.process().why_not_renewed("default", &world.stored()).unwrap();
-    let ends = world.stored().expires_at.unwrap().to_string();
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", 300);
+    assert_eq!(setup.process().why_not_renewed("default", &setup.stored()), None);
+    setup.change(|login| login.refresh_token = None);
+    let why = setup.process().why_not_renewed("default", &setup.stored()).unwrap();
+    let ends = setup.stored().expires_at.unwrap().to_string();
     assert!(why.contains("no refresh token") && why.contains(&ends), "{why}");
 }
 
 #[tokio::test]
 async fn the_session_of_another_account_is_not_taken_over() {
-    let world = World::new(Reuse::Strict);
-    let ours = world.login("default", -5);
-    world.issuer.lifetime(7200);
-    let theirs = world.issuer.login("acct-2");
-    let file = world.share(&theirs);
-    let credential = world.process().ready(None).await.unwrap();
-    assert_eq!(world.issuer.requests()[0].json()["refresh_token"], ours["refresh_token"]);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let ours = setup.login("default", -5);
+    setup.issuer.lifetime(7200);
+    let theirs = setup.issuer.login("acct-2");
+    let file = setup.share(&theirs);
+    let credential = setup.process().ready(None).await.unwrap();
+    assert_eq!(setup.issuer.requests()[0].json()["refresh_token"], ours["refresh_token"]);
     assert_ne!(sent(&credential), text(&theirs["access_token"]));
     let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(auth["tokens"], theirs, "and what is theirs stays");
@@ -373,87 +373,87 @@ async fn the_session_of_another_account_is_not_taken_over() {
 
 #[tokio::test]
 async fn a_pair_that_its_program_was_first_to_use_up_is_found_in_its_file() {
-    let world = World::new(Reuse::Grace);
-    let ours = world.login("default", 300);
-    let file = world.share(&ours);
-    world.issuer.lifetime(7200);
-    let theirs = world.issuer.login("acct-1");
+    let setup = TestRefreshes::new(Reuse::Grace);
+    let ours = setup.login("default", 300);
+    let file = setup.share(&ours);
+    setup.issuer.lifetime(7200);
+    let theirs = setup.issuer.login("acct-1");
     let newer = json!({ "tokens": theirs, "last_refresh": "2026-01-31T09:10:00Z" }).to_string();
-    world.issuer.meanwhile(move || fs::write(file, newer).unwrap());
-    world.issuer.instead(Reply::json(&json!({ "error": { "code": "refresh_token_reused" } })).status(401));
-    let accounts = world.process();
+    setup.issuer.meanwhile(move || fs::write(file, newer).unwrap());
+    setup.issuer.instead(Reply::json(&json!({ "error": { "code": "refresh_token_reused" } })).status(401));
+    let accounts = setup.process();
     accounts.refresh_due().await;
     assert_eq!(sent(&accounts.ready(None).await.unwrap()), text(&theirs["access_token"]));
-    assert!(world.stored().log_in_again.is_none());
+    assert!(setup.stored().log_in_again.is_none());
 }
 
 #[tokio::test]
 async fn the_record_of_a_refresh_that_was_cut_off_outlives_a_retry_that_failed() {
-    let world = World::new(Reuse::Grace);
-    world.login("default", 3000);
-    world.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
-    world.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
-    world.process().refresh_due().await;
-    assert!(world.stored().refreshing.is_some(), "else it would not be tried again before it is over");
+    let setup = TestRefreshes::new(Reuse::Grace);
+    setup.login("default", 3000);
+    setup.change(|login| login.refreshing = Some(Refreshing { since: Timestamp::now() }));
+    setup.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
+    setup.process().refresh_due().await;
+    assert!(setup.stored().refreshing.is_some(), "else it would not be tried again before it is over");
 }
 
 #[tokio::test]
 async fn a_shared_file_that_missed_the_new_pair_gets_it_at_the_next_look() {
-    let world = World::new(Reuse::Strict);
-    let old = world.login("default", 300);
-    let file = world.share(&old);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let old = setup.login("default", 300);
+    let file = setup.share(&old);
     // Stored, and killed before it was given back.
-    world.issuer.lifetime(7200);
-    let new = world.issuer.login("acct-1");
-    world.change(|login| {
+    setup.issuer.lifetime(7200);
+    let new = setup.issuer.login("acct-1");
+    setup.change(|login| {
         (login.access_token, login.expires_at) = (secret(&new["access_token"]), None);
         login.refresh_token = Some(secret(&new["refresh_token"]));
     });
-    world.process().refresh_due().await;
+    setup.process().refresh_due().await;
     let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(auth["tokens"]["refresh_token"], new["refresh_token"]);
-    assert!(world.issuer.requests().is_empty());
+    assert!(setup.issuer.requests().is_empty());
 }
 
 #[tokio::test]
 async fn a_shared_file_with_another_account_is_not_touched() {
-    let world = World::new(Reuse::Strict);
-    let theirs = world.issuer.login("acct-2");
-    world.issuer.lifetime(7200);
-    let ours = world.login("default", 7200);
-    let file = world.share(&theirs);
-    world.process().refresh_due().await;
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let theirs = setup.issuer.login("acct-2");
+    setup.issuer.lifetime(7200);
+    let ours = setup.login("default", 7200);
+    let file = setup.share(&theirs);
+    setup.process().refresh_due().await;
     let auth: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(auth["tokens"], theirs);
-    assert_eq!(world.stored_refresh_token(), text(&ours["refresh_token"]));
+    assert_eq!(setup.stored_refresh_token(), text(&ours["refresh_token"]));
 }
 
 #[tokio::test]
 async fn a_shared_session_that_is_over_comes_back_when_its_program_logs_in_again() {
-    let world = World::new(Reuse::Strict);
-    let ours = world.login("default", 300);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    let ours = setup.login("default", 300);
     let since = Timestamp::now();
-    world.change(|login| login.log_in_again = Some(LogInAgain { since, reason: "refresh_token_reused".into() }));
-    world.share(&ours);
-    let accounts = world.process();
+    setup.change(|login| login.log_in_again = Some(LogInAgain { since, reason: "refresh_token_reused".into() }));
+    setup.share(&ours);
+    let accounts = setup.process();
     accounts.refresh_due().await;
     assert!(accounts.select(None).is_err());
-    world.issuer.lifetime(7200);
-    let theirs = world.issuer.login("acct-1");
-    world.share(&theirs);
+    setup.issuer.lifetime(7200);
+    let theirs = setup.issuer.login("acct-1");
+    setup.share(&theirs);
     accounts.refresh_due().await;
     assert_eq!(sent(&accounts.select(None).unwrap()), text(&theirs["access_token"]));
-    assert!(world.issuer.requests().is_empty());
+    assert!(setup.issuer.requests().is_empty());
 }
 
 #[tokio::test]
 async fn no_error_shows_a_token() {
-    let world = World::new(Reuse::Strict);
-    world.login("default", -5);
+    let setup = TestRefreshes::new(Reuse::Strict);
+    setup.login("default", -5);
     let echo =
-        json!({ "error": format!("canary {}", jwt(&json!({}))), "error_description": world.stored_refresh_token() });
-    world.issuer.instead(Reply::json(&echo).status(400));
-    let accounts = world.process();
+        json!({ "error": format!("canary {}", jwt(&json!({}))), "error_description": setup.stored_refresh_token() });
+    setup.issuer.instead(Reply::json(&echo).status(400));
+    let accounts = setup.process();
     let error = accounts.ready(None).await.unwrap_err();
     let text = format!("{error} {error:?} {accounts:?}");
     assert!(!text.contains("canary"), "{text}");

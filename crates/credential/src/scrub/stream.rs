@@ -14,13 +14,13 @@ use super::{MARK, Scrubber};
 pub struct ScrubStream {
     scrubber: Arc<Scrubber>,
     /// The end of what was pushed, where it may be the beginning of a secret: shorter than the longest needle.
-    held: Held,
+    held: HeldTail,
 }
 
 #[derive(Default)]
-struct Held(Bytes);
+struct HeldTail(Bytes);
 
-impl std::fmt::Debug for Held {
+impl std::fmt::Debug for HeldTail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Held {
 impl ScrubStream {
     /// A stream of which nothing has come yet.
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
-        ScrubStream { scrubber, held: Held::default() }
+        ScrubStream { scrubber, held: HeldTail::default() }
     }
 
     /// Takes the next chunk and returns what may go on, which can be nothing. A chunk without a secret whose end cannot

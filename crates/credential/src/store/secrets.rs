@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::super::keyring::KeyringError;
-use super::super::token_file::{Entry, Kept, Kind, Place, TokenFile};
+use super::super::token_file::{Entry, KeyringSlot, Kind, SecretLocation, TokenFile};
 use super::{FileStore, SecretsIn, StoreError};
 
 /// What all that we keep in a keyring has as its service.
@@ -26,16 +26,16 @@ const PIECE: usize = 1200;
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     /// What was written, and is of no use if the file is not.
-    pub written: Vec<Kept>,
+    pub written: Vec<KeyringSlot>,
     /// What is of no use once the file is written.
-    pub left: Vec<Kept>,
+    pub left: Vec<KeyringSlot>,
 }
 
 impl FileStore {
     /// Whether new secrets of this account can be kept where they are to be: asked before a user goes through a login.
     /// Blocks, for as long as a keyring asks for its password.
     pub(super) fn can_keep_secrets(&self, entry: Option<&Entry>) -> Result<(), StoreError> {
-        if self.wanted(entry.map(|entry| &entry.place)) == SecretsIn::File {
+        if self.wanted(entry.map(|entry| &entry.location)) == SecretsIn::File {
             return Ok(());
         }
         let account = format!("{}/probe", self.folder_digest());
@@ -51,20 +51,20 @@ impl FileStore {
 
     /// The file's text, with the secrets that it only names. What is `known` already is not asked for again.
     pub(super) fn parsed(&self, text: &str, known: Option<&TokenFile>) -> Result<TokenFile, StoreError> {
-        let fetch = |kept: &Kept| match known.and_then(|known| of(known, kept)) {
+        let fetch = |slot: &KeyringSlot| match known.and_then(|known| of(known, slot)) {
             Some(secrets) => Ok(secrets),
-            None => self.fetch(kept).map_err(|error| error.to_string()),
+            None => self.fetch(slot).map_err(|error| error.to_string()),
         };
         TokenFile::read(text, &fetch).map_err(|fault| StoreError::Fault { path: self.path.clone(), fault })
     }
 
     /// Decides where the secrets of each changed entry are to be, and writes those that go to the keyring.
-    pub(super) fn place_secrets(&self, before: &TokenFile, after: &mut TokenFile) -> Result<Moved, StoreError> {
+    pub(super) fn store_secrets(&self, before: &TokenFile, after: &mut TokenFile) -> Result<Moved, StoreError> {
         let mut moved = Moved::default();
         for entry in &mut after.entries {
             let old = before.find(&entry.provider, &entry.label);
-            match self.place(old, entry) {
-                Ok(Some(kept)) => moved.written.push(kept),
+            match self.store_entry(old, entry) {
+                Ok(Some(slot)) => moved.written.push(slot),
                 Ok(None) => {}
                 Err(error) => {
                     self.erase(moved.written);
@@ -72,48 +72,52 @@ impl FileStore {
                 }
             }
         }
-        let still = |kept: &Kept| after.entries.iter().any(|entry| kept_by(entry) == Some(kept));
-        moved.left = before.entries.iter().filter_map(kept_by).filter(|kept| !still(kept)).cloned().collect();
+        let still = |slot: &KeyringSlot| after.entries.iter().any(|entry| slot_of(entry) == Some(slot));
+        moved.left = before.entries.iter().filter_map(slot_of).filter(|slot| !still(slot)).cloned().collect();
         Ok(moved)
     }
 
     /// Where changed secrets go. A config that says nothing leaves what is in the keyring there: it may be another
     /// folder's config, which knows nothing of it.
-    fn wanted(&self, old_place: Option<&Place>) -> SecretsIn {
-        let as_before = match old_place {
-            Some(Place::Keyring { .. }) => SecretsIn::Keyring,
-            Some(Place::File) | None => SecretsIn::File,
+    fn wanted(&self, old_location: Option<&SecretLocation>) -> SecretsIn {
+        let as_before = match old_location {
+            Some(SecretLocation::Keyring { .. }) => SecretsIn::Keyring,
+            Some(SecretLocation::File) | None => SecretsIn::File,
         };
         self.secrets_in.unwrap_or(as_before)
     }
 
     /// Puts one entry where it is to be, and returns what was written to the keyring for it.
-    fn place(&self, old: Option<&Entry>, entry: &mut Entry) -> Result<Option<Kept>, KeyringError> {
-        let old_place = old.map(|old| old.place.clone());
+    fn store_entry(&self, old: Option<&Entry>, entry: &mut Entry) -> Result<Option<KeyringSlot>, KeyringError> {
+        let old_location = old.map(|old| old.location.clone());
         if old.is_some_and(|old| old.whole() == entry.whole()) || matches!(entry.kind, Kind::Other(_)) {
-            entry.place = old_place.unwrap_or_default();
+            entry.location = old_location.unwrap_or_default();
             return Ok(None);
         }
         let secrets = entry.secrets();
         let same_secrets = old.is_some_and(|old| old.secrets() == secrets);
-        match (self.wanted(old_place.as_ref()), old_place) {
+        match (self.wanted(old_location.as_ref()), old_location) {
             // They are where they are to be; or nobody can move them now.
-            (SecretsIn::Keyring, Some(place @ Place::Keyring { .. })) if same_secrets => entry.place = place,
-            (SecretsIn::File, Some(place @ Place::Keyring { out_of_reach: Some(_), .. })) if same_secrets => {
-                entry.place = place;
+            (SecretsIn::Keyring, Some(location @ SecretLocation::Keyring { .. })) if same_secrets => {
+                entry.location = location
             }
-            (SecretsIn::File, _) => entry.place = Place::File,
-            (SecretsIn::Keyring, old_place) => match self.keep(entry, old_place.as_ref(), &secrets) {
-                Ok(kept) => {
-                    entry.place = Place::Keyring { kept: kept.clone(), out_of_reach: None };
-                    return Ok(Some(kept));
+            (SecretsIn::File, Some(location @ SecretLocation::Keyring { out_of_reach: Some(_), .. }))
+                if same_secrets =>
+            {
+                entry.location = location;
+            }
+            (SecretsIn::File, _) => entry.location = SecretLocation::File,
+            (SecretsIn::Keyring, old_location) => match self.keep(entry, old_location.as_ref(), &secrets) {
+                Ok(slot) => {
+                    entry.location = SecretLocation::Keyring { slot: slot.clone(), out_of_reach: None };
+                    return Ok(Some(slot));
                 }
-                Err(error) if old_place == Some(Place::File) => {
+                Err(error) if old_location == Some(SecretLocation::File) => {
                     tracing::warn!(
                         provider = entry.provider, account = entry.label, %error,
                         "its secrets stay in the file: the system's keyring could not take them"
                     );
-                    entry.place = Place::File;
+                    entry.location = SecretLocation::File;
                 }
                 Err(error) => return Err(error),
             },
@@ -125,34 +129,34 @@ impl FileStore {
     fn keep(
         &self,
         entry: &Entry,
-        old_place: Option<&Place>,
+        old_location: Option<&SecretLocation>,
         secrets: &Map<String, Value>,
-    ) -> Result<Kept, KeyringError> {
+    ) -> Result<KeyringSlot, KeyringError> {
         let name = format!("{}/{}@{}", self.folder_digest(), entry.provider, entry.label);
-        let revision = match old_place {
-            Some(Place::Keyring { kept, .. }) if kept.name == name => kept.revision + 1,
+        let revision = match old_location {
+            Some(SecretLocation::Keyring { slot, .. }) if slot.name == name => slot.revision + 1,
             _ => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64),
         };
-        let mut kept = Kept { name, revision, pieces: Vec::new() };
+        let mut slot = KeyringSlot { name, revision, pieces: Vec::new() };
         for (secret, value) in secrets {
             let text = Zeroizing::new(value.to_string());
             let pieces = pieces(&text);
-            kept.pieces.push((secret.clone(), pieces.len() as u64));
+            slot.pieces.push((secret.clone(), pieces.len() as u64));
             for (at, piece) in (0..).zip(pieces) {
-                let written = self.keyring.set(SERVICE, &kept.account(secret, at), &piece.into());
+                let written = self.keyring.set(SERVICE, &slot.account(secret, at), &piece.into());
                 if let Err(error) = written {
-                    self.erase([kept]);
+                    self.erase([slot]);
                     return Err(error);
                 }
             }
         }
-        Ok(kept)
+        Ok(slot)
     }
 
     /// Reads secrets from the keyring.
-    fn fetch(&self, kept: &Kept) -> Result<Map<String, Value>, KeyringError> {
+    fn fetch(&self, slot: &KeyringSlot) -> Result<Map<String, Value>, KeyringError> {
         let mut secrets = Map::new();
-        for (secret, accounts) in kept.accounts() {
+        for (secret, accounts) in slot.accounts() {
             let mut text = Zeroizing::new(String::new());
             for account in accounts {
                 let piece = self.keyring.get(SERVICE, &account)?.ok_or(KeyringError::Missing)?;
@@ -166,12 +170,12 @@ impl FileStore {
 
     /// Takes secrets out of the keyring that no file names. What cannot be taken out now stays there, of no use to anybody
     /// who cannot read the rest. A folder that was copied may share names with another, whose secrets are left alone.
-    pub(super) fn erase(&self, kept: impl IntoIterator<Item = Kept>) {
+    pub(super) fn erase(&self, slot: impl IntoIterator<Item = KeyringSlot>) {
         let own = format!("{}/", self.folder_digest());
-        for kept in kept.into_iter().filter(|kept| kept.name.starts_with(&own)) {
-            for account in kept.accounts().flat_map(|(_, accounts)| accounts) {
+        for slot in slot.into_iter().filter(|slot| slot.name.starts_with(&own)) {
+            for account in slot.accounts().flat_map(|(_, accounts)| accounts) {
                 if let Err(error) = self.keyring.delete(SERVICE, &account) {
-                    tracing::warn!(name = kept.name, %error, "secrets of no use any more are left in the system's keyring");
+                    tracing::warn!(name = slot.name, %error, "secrets of no use any more are left in the system's keyring");
                     break;
                 }
             }
@@ -193,16 +197,16 @@ fn refused(error: KeyringError) -> StoreError {
     StoreError::Keyring { error }
 }
 
-fn kept_by(entry: &Entry) -> Option<&Kept> {
-    match &entry.place {
-        Place::Keyring { kept, .. } => Some(kept),
-        Place::File => None,
+fn slot_of(entry: &Entry) -> Option<&KeyringSlot> {
+    match &entry.location {
+        SecretLocation::Keyring { slot, .. } => Some(slot),
+        SecretLocation::File => None,
     }
 }
 
 /// The secrets that a file already has of these names.
-fn of(known: &TokenFile, kept: &Kept) -> Option<Map<String, Value>> {
-    let has = |entry: &&Entry| kept_by(entry) == Some(kept) && entry.out_of_reach().is_none();
+fn of(known: &TokenFile, slot: &KeyringSlot) -> Option<Map<String, Value>> {
+    let has = |entry: &&Entry| slot_of(entry) == Some(slot) && entry.out_of_reach().is_none();
     known.entries.iter().find(has).map(Entry::secrets)
 }
 

@@ -12,7 +12,7 @@ use super::super::token_file::TokenFile;
 use super::{AccountLock, CredentialStore, FileStore, Loaded, Revision, StoreError, file};
 
 /// How long another process may hold the lock: it writes a small file, on a disk that may be slow.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STORE_LOCK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How much a change may add: the tokens of one account, several times over.
 const ROOM: usize = 64 << 10;
@@ -45,11 +45,11 @@ impl CredentialStore for FileStore {
 
     fn update(&self, reserved: Option<Reserved>, change: &mut dyn FnMut(&mut TokenFile)) -> Result<(), StoreError> {
         let lock = self.path.with_extension("lock");
-        let _lock = FileLock::take(&lock, PATIENCE).map_err(|error| self.unlocked(lock, error))?;
+        let _lock = FileLock::take(&lock, STORE_LOCK_WITHIN).map_err(|error| self.unlocked(lock, error))?;
         let mut file = self.load(None).stored?;
         let before = file.clone();
         change(&mut file);
-        let moved = self.place_secrets(&before, &mut file)?;
+        let moved = self.store_secrets(&before, &mut file)?;
         let (before, after) = (before.to_json(), file.to_json());
         let (before, text) = (before.expose_secret(), after.expose_secret());
         if before != text {

@@ -22,7 +22,7 @@ use super::{Keyring, Session, VendorError, WrittenBack};
 pub(super) const ORIGINS: &[&str] = &["https://auth.openai.com", "https://chatgpt.com/backend-api"];
 
 /// How long each lock is waited for. The CLI holds them for one write.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CODEX_LOCK_WITHIN: Duration = Duration::from_secs(10);
 
 /// `$CODEX_HOME/auth.json`, else `~/.codex/auth.json`.
 pub(super) fn file(env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
@@ -125,8 +125,8 @@ fn copy(file: &Path, ours: &Path) -> PathBuf {
 /// The CLI's own locks, in its order.
 fn lock(file: &Path) -> io::Result<(FileLock, FileLock)> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    let first = FileLock::take(&folder.join("auth.lock"), PATIENCE)?;
-    Ok((first, FileLock::take(&folder.join("auth.json.lock"), PATIENCE)?))
+    let first = FileLock::take(&folder.join("auth.lock"), CODEX_LOCK_WITHIN)?;
+    Ok((first, FileLock::take(&folder.join("auth.json.lock"), CODEX_LOCK_WITHIN)?))
 }
 
 fn holds(auth: &Value, refresh_token: &SecretString) -> bool {

@@ -90,18 +90,18 @@ mod tests {
 
     use super::*;
 
-    struct World {
+    struct TestFiles {
         folder: tempfile::TempDir,
         file: PathBuf,
         copy: PathBuf,
     }
 
-    impl World {
+    impl TestFiles {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (file, copy) = (folder.path().join("auth.json"), folder.path().join("ours/auth.copy"));
             fs::write(&file, "{\"a\":\"old, and longer than what comes\"}").unwrap();
-            World { folder, file, copy }
+            TestFiles { folder, file, copy }
         }
 
         fn in_place(&self) -> Replacement {
@@ -116,45 +116,45 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_where_its_folder_lets_us() {
-        let world = World::new();
-        let replacement = Replacement::prepare(&world.file, &world.copy, 100).unwrap();
+        let setup = TestFiles::new();
+        let replacement = Replacement::prepare(&setup.file, &setup.copy, 100).unwrap();
         assert!(matches!(replacement, Replacement::Rename(_)));
         replacement.write("{}").unwrap();
-        assert_eq!(world.text(), "{}");
-        assert_eq!(fs::read_dir(world.folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(setup.text(), "{}");
+        assert_eq!(fs::read_dir(setup.folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
     fn a_file_that_nothing_can_take_the_place_of_is_written_over() {
-        let world = World::new();
-        let before = fs::metadata(&world.file).unwrap().ino();
-        world.in_place().write("{}").unwrap();
-        assert_eq!((world.text().as_str(), fs::metadata(&world.file).unwrap().ino()), ("{}", before));
-        assert!(!world.copy.exists());
+        let setup = TestFiles::new();
+        let before = fs::metadata(&setup.file).unwrap().ino();
+        setup.in_place().write("{}").unwrap();
+        assert_eq!((setup.text().as_str(), fs::metadata(&setup.file).unwrap().ino()), ("{}", before));
+        assert!(!setup.copy.exists());
     }
 
     #[test]
     fn a_write_that_was_cut_off_is_mended_from_the_copy() {
         let whole = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).is_ok();
         for (torn, mended) in [("{\"a\":\"ne", "{\"a\":\"new\"}"), ("", "{\"a\":\"new\"}"), ("{}", "{}")] {
-            let world = World::new();
-            mend(&world.file, &world.copy, whole).unwrap();
-            fs::create_dir_all(world.copy.parent().unwrap()).unwrap();
-            fs::write(&world.copy, "{\"a\":\"new\"}").unwrap();
-            fs::write(&world.file, torn).unwrap();
-            mend(&world.file, &world.copy, whole).unwrap();
-            assert_eq!(world.text(), mended);
-            assert!(!world.copy.exists());
+            let setup = TestFiles::new();
+            mend(&setup.file, &setup.copy, whole).unwrap();
+            fs::create_dir_all(setup.copy.parent().unwrap()).unwrap();
+            fs::write(&setup.copy, "{\"a\":\"new\"}").unwrap();
+            fs::write(&setup.file, torn).unwrap();
+            mend(&setup.file, &setup.copy, whole).unwrap();
+            assert_eq!(setup.text(), mended);
+            assert!(!setup.copy.exists());
         }
     }
 
     #[test]
     fn a_file_that_cannot_be_written_has_no_way() {
-        let world = World::new();
-        fs::remove_file(&world.file).unwrap();
+        let setup = TestFiles::new();
+        fs::remove_file(&setup.file).unwrap();
         // Root may write everything, but no folder.
-        fs::create_dir(&world.file).unwrap();
-        assert!(Replacement::prepare(&world.file, &world.copy, 100).is_err());
-        assert!(Replacement::prepare(&world.folder.path().join("none.json"), &world.copy, 100).is_err());
+        fs::create_dir(&setup.file).unwrap();
+        assert!(Replacement::prepare(&setup.file, &setup.copy, 100).is_err());
+        assert!(Replacement::prepare(&setup.folder.path().join("none.json"), &setup.copy, 100).is_err());
     }
 }

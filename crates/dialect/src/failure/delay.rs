@@ -7,7 +7,7 @@ use bitrouter_wait::milliseconds;
 const BEFORE: [&str; 2] = ["try again in ", "retry in "];
 
 /// The wait in milliseconds.
-pub(super) fn said(sentence: &str) -> Option<u64> {
+pub(super) fn in_sentence(sentence: &str) -> Option<u64> {
     let lower = sentence.to_ascii_lowercase();
     let rest = BEFORE.iter().find_map(|words| Some(lower.split_once(words)?.1))?;
     let mut words = rest.split_ascii_whitespace().map(|word| word.trim_end_matches(['.', ',']));
@@ -20,7 +20,7 @@ pub(super) fn said(sentence: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::said;
+    use super::in_sentence;
 
     #[test]
     fn a_wait_in_a_sentence_is_read_in_every_form() {
@@ -36,7 +36,7 @@ mod tests {
             ("Please try again in", None),
             ("", None),
         ] {
-            assert_eq!(said(sentence), expected, "{sentence}");
+            assert_eq!(in_sentence(sentence), expected, "{sentence}");
         }
     }
 }

@@ -19,12 +19,12 @@ pub(super) struct Response {
 enum Item {
     Done(Vec<u8>),
     /// An item that was added, and what was said of it since: by the member and the index in it.
-    Begun(Vec<u8>, BTreeMap<(&'static str, u64), Said>),
+    Begun(Vec<u8>, BTreeMap<(&'static str, u64), StreamedText>),
 }
 
 /// A text as it is written inside strings, and what of it is made.
 #[derive(Debug)]
-struct Said {
+struct StreamedText {
     delta: &'static Delta,
     text: Vec<u8>,
 }
@@ -122,12 +122,12 @@ impl Response {
             Some(index) => self.items.get_mut(&index),
             None => self.items.values_mut().next_back(),
         };
-        let Some(Item::Begun(_, said)) = item else {
+        let Some(Item::Begun(_, texts)) = item else {
             return false;
         };
         let index = number("content_index").or_else(|| number("summary_index")).unwrap_or_default();
-        let said = said.entry((delta.member, index)).or_insert(Said { delta, text: Vec::new() });
-        said.text.extend_from_slice(json::get(data, "delta").map(inside).unwrap_or_default());
+        let texts = texts.entry((delta.member, index)).or_insert(StreamedText { delta, text: Vec::new() });
+        texts.text.extend_from_slice(json::get(data, "delta").map(inside).unwrap_or_default());
         true
     }
 }
@@ -135,16 +135,16 @@ impl Response {
 impl Item {
     /// The item's JSON: as it came if it was done, else with what was said of it.
     fn text(&self) -> Vec<u8> {
-        let (item, said) = match self {
+        let (item, texts) = match self {
             Self::Done(item) => return item.clone(),
-            Self::Begun(item, said) => (item, said),
+            Self::Begun(item, texts) => (item, texts),
         };
         let mut item = item.clone();
-        let mut said = said.values().peekable();
-        while let Some(first) = said.next() {
+        let mut texts = texts.values().peekable();
+        while let Some(first) = texts.next() {
             let member = first.delta.member;
             let mut value = first.value();
-            while let Some(more) = said.next_if(|more| more.delta.member == member) {
+            while let Some(more) = texts.next_if(|more| more.delta.member == member) {
                 value.push(b',');
                 value.extend(more.value());
             }
@@ -160,7 +160,7 @@ impl Item {
     }
 }
 
-impl Said {
+impl StreamedText {
     fn value(&self) -> Vec<u8> {
         let text = [b"\"", &self.text[..], b"\""].concat();
         let Some((kind, member)) = self.delta.part else {

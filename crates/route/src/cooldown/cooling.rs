@@ -20,7 +20,7 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 const OLD_PROBE_WAIT: Duration = Duration::from_secs(60 * 60);
 /// How long others wait for one probe's outcome. A model may think for many minutes before it begins to answer, and an
 /// address where nobody lives may stay silent for as long: neither may keep a target closed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_WITHIN: Duration = Duration::from_secs(60);
 /// How long a cooldown that is over is remembered, so that the next failure of a row is not taken for a first one.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
 
@@ -31,8 +31,8 @@ const WELL: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failure {
     pub reason: Reason,
-    /// When it ends, as the provider told it.
-    pub told: Option<SystemTime>,
+    /// When it ends, as the provider reported it.
+    pub reported: Option<SystemTime>,
     /// Who met it; none where it is nobody's own.
     pub by: Option<u64>,
     /// When its request was sent.
@@ -79,14 +79,14 @@ pub(super) enum Stand {
 impl Cooldown {
     /// The first failure.
     pub(crate) fn begin(subject: Subject, failure: Failure, now: SystemTime) -> Self {
-        let Failure { reason, told, by, sent } = failure;
+        let Failure { reason, reported, by, sent } = failure;
         Cooldown {
             subject,
             reason,
             since: now,
             failed: now,
             sent,
-            until: now + length(reason, 1, told, now),
+            until: now + length(reason, 1, reported, now),
             strikes: 1,
             suspect: by,
             well: None,
@@ -99,22 +99,22 @@ impl Cooldown {
 
     /// One more failure.
     pub(crate) fn again(&mut self, failure: Failure, now: SystemTime) {
-        let Failure { reason, told, by, sent } = failure;
-        let told = told.filter(|end| *end > now);
+        let Failure { reason, reported, by, sent } = failure;
+        let reported = reported.filter(|end| *end > now);
         if let (Some(_), Some(by)) = (self.suspect, by)
             && (self.suspect == failure.by || self.is_well(now))
         {
             // Still one caller's own, or one's of several while others are answered.
             (self.reason, self.failed, self.sent, self.suspect) = (reason, now, sent, Some(by));
-            self.until = now + length(reason, 1, told, now);
+            self.until = now + length(reason, 1, reported, now);
             return;
         }
         let was_suspect = self.suspect.take().is_some();
         if sent < self.failed {
             // It was under way when the failure before became known, so it is the same failure once more. What it tells
             // of the end counts where that is later.
-            let until = now + length(reason, 1, told, now);
-            if (told.is_some() || was_suspect) && until > self.until {
+            let until = now + length(reason, 1, reported, now);
+            if (reported.is_some() || was_suspect) && until > self.until {
                 (self.reason, self.until) = (reason, until);
             }
             return;
@@ -130,7 +130,7 @@ impl Cooldown {
         }
         self.reason = reason;
         (self.failed, self.sent) = (now, sent);
-        self.until = now + length(reason, self.strikes, told, now);
+        self.until = now + length(reason, self.strikes, reported, now);
     }
 
     /// Somebody was answered: what one caller alone has met is over, and for a while it is not everybody's if it comes back.
@@ -170,7 +170,7 @@ impl Cooldown {
 
     /// Whether a request is under way that will tell more.
     pub(crate) fn is_being_probed(&self, now: SystemTime) -> bool {
-        self.out.is_some_and(|(_, since)| within(since, PATIENCE, now))
+        self.out.is_some_and(|(_, since)| within(since, PROBE_WITHIN, now))
     }
 
     /// Whether a request was let through less than `pause` ago.
@@ -222,8 +222,8 @@ impl Cooldown {
 
 /// How long it cools down: to the end that the provider tells, within bounds; else longer with each failure of a row.
 /// An end that has passed is none.
-fn length(reason: Reason, strikes: u32, told: Option<SystemTime>, now: SystemTime) -> Duration {
-    match told.and_then(|end| end.duration_since(now).ok()).filter(|left| !left.is_zero()) {
+fn length(reason: Reason, strikes: u32, reported: Option<SystemTime>, now: SystemTime) -> Duration {
+    match reported.and_then(|end| end.duration_since(now).ok()).filter(|left| !left.is_zero()) {
         Some(left) => left.min(reason.most()).max(reason.floor(strikes)),
         None => doubled(reason.first(), strikes, reason.doubled_most()),
     }

@@ -20,7 +20,7 @@ static CANDIDATES: LazyLock<[Candidate; 5]> = LazyLock::new(|| {
 });
 
 /// The longest that anything may cool, and a second.
-const LONGEST: Duration = Duration::from_secs(8 * 24 * 3600 + 1);
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(8 * 24 * 3600 + 1);
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -28,22 +28,22 @@ enum Step {
     ClockSetBack(u64),
     Ask { candidate: usize },
     Resort,
-    Fail { candidate: usize, width: usize, reason: Reason, told: Option<u64>, sent_before: u64 },
+    Fail { candidate: usize, width: usize, reason: Reason, reported: Option<u64>, sent_before: u64 },
     Work { candidate: usize },
     EndProbe { number: usize, well: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let candidate = 0..CANDIDATES.len();
-    let told = prop::option::of(prop_oneof![0u64..100, 0u64..100_000, Just(u64::MAX / 2)]);
+    let reported = prop::option::of(prop_oneof![0u64..100, 0u64..100_000, Just(u64::MAX / 2)]);
     let step = prop_oneof![
         4 => prop_oneof![0u64..10, 0u64..200, 0u64..100_000].prop_map(Step::Wait),
         1 => (0u64..1_000_000).prop_map(Step::ClockSetBack),
         6 => candidate.clone().prop_map(|candidate| Step::Ask { candidate }),
         2 => Just(Step::Resort),
-        4 => (candidate.clone(), 0..4usize, 0..ALL.len(), told, 0u64..100).prop_map(
-            |(candidate, width, reason, told, sent_before)| Step::Fail {
-                candidate, width, reason: ALL[reason], told, sent_before,
+        4 => (candidate.clone(), 0..4usize, 0..ALL.len(), reported, 0u64..100).prop_map(
+            |(candidate, width, reason, reported, sent_before)| Step::Fail {
+                candidate, width, reason: ALL[reason], reported, sent_before,
             }
         ),
         1 => candidate.prop_map(|candidate| Step::Work { candidate }),
@@ -117,7 +117,7 @@ proptest! {
                         under_way.push(probe, now);
                     }
                     Admission::Cooling { until, .. } => {
-                        prop_assert!(until >= now && until <= now + LONGEST);
+                        prop_assert!(until >= now && until <= now + LONGEST_COOLDOWN);
                         prop_assert!(cooldowns.peek(&CANDIDATES[candidate], now).is_some());
                     }
                 },
@@ -133,14 +133,14 @@ proptest! {
                             under_way.push(probe, now);
                         }
                     }
-                    Some(LastResort::Wait { until, .. }) => prop_assert!(until > now && until <= now + LONGEST),
+                    Some(LastResort::Wait { until, .. }) => prop_assert!(until > now && until <= now + LONGEST_COOLDOWN),
                     None => prop_assert!(false, "there are candidates"),
                 },
-                Step::Fail { candidate, width, reason, told, sent_before } => {
-                    let told = told.and_then(|told| now.checked_add(Duration::from_secs(told)));
+                Step::Fail { candidate, width, reason, reported, sent_before } => {
+                    let reported = reported.and_then(|reported| now.checked_add(Duration::from_secs(reported)));
                     let sent = now - Duration::from_secs(sent_before);
                     under_way.0.iter_mut().for_each(|under| under.failed = true);
-                    cooldowns.cool(subject(&CANDIDATES[candidate], width), reason, told, sent, now);
+                    cooldowns.cool(subject(&CANDIDATES[candidate], width), reason, reported, sent, now);
                 }
                 Step::Work { candidate } => cooldowns.worked(&CANDIDATES[candidate], now),
                 Step::EndProbe { number, well } => {
@@ -164,7 +164,7 @@ proptest! {
             }
         }
         // Every cooldown ends by itself, probes that never come back included.
-        let end = now + LONGEST + Duration::from_secs(600);
+        let end = now + LONGEST_COOLDOWN + Duration::from_secs(600);
         for candidate in CANDIDATES.iter() {
             prop_assert!(matches!(cooldowns.admit(candidate, end), Admission::Free), "{candidate:?}");
         }

@@ -11,7 +11,7 @@ use super::subject::{LONGEST_MODEL, Subject};
 use super::{Admission, Candidate, Cooling, LAST_RESORT_PAUSE, LastResort, Shared};
 
 /// The most that is remembered of one provider. A client that asks for names of its own invention fills no memory.
-pub(super) const MOST: usize = 256;
+pub(super) const MOST_COOLDOWNS: usize = 256;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
@@ -91,7 +91,7 @@ impl Table {
                 (failure.reason, failure.reason)
             }
         };
-        if cooldowns.len() > MOST {
+        if cooldowns.len() > MOST_COOLDOWNS {
             // What a client's headers brought about goes first: a client could make up as many as it likes.
             let first = cooldowns.iter().enumerate();
             let first = first.min_by_key(|(_, cooldown)| (cooldown.subject.own.is_none(), cooldown.until));
@@ -119,8 +119,8 @@ impl Table {
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
-    pub(crate) fn room(&mut self, candidate: &Candidate, heard: SystemTime) {
-        let is_over = |cooldown: &Cooldown| cooldown.reason.is_limit() && heard > cooldown.failed;
+    pub(crate) fn room(&mut self, candidate: &Candidate, reported_at: SystemTime) {
+        let is_over = |cooldown: &Cooldown| cooldown.reason.is_limit() && reported_at > cooldown.failed;
         self.retain(|cooldown| !(cooldown.subject.covers(candidate) && is_over(cooldown)));
     }
 
@@ -211,7 +211,7 @@ impl Table {
     /// Adds what was kept.
     pub(crate) fn put(&mut self, cooldown: Cooldown) {
         let cooldowns = self.by_provider.entry(cooldown.subject.provider.clone()).or_default();
-        if cooldowns.len() < MOST && cooldowns.iter().all(|known| known.subject != cooldown.subject) {
+        if cooldowns.len() < MOST_COOLDOWNS && cooldowns.iter().all(|known| known.subject != cooldown.subject) {
             cooldowns.push(cooldown);
         }
     }

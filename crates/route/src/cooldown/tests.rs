@@ -23,8 +23,8 @@ fn since_start(time: SystemTime) -> u64 {
 }
 
 /// A failure at a moment of a request that was sent then.
-fn fails(cooldowns: &Cooldowns, subject: Subject, reason: Reason, told: Option<u64>, now: u64) {
-    cooldowns.cool(subject, reason, told.map(at), at(now), at(now));
+fn fails(cooldowns: &Cooldowns, subject: Subject, reason: Reason, reported: Option<u64>, now: u64) {
+    cooldowns.cool(subject, reason, reported.map(at), at(now), at(now));
 }
 
 fn is_free(cooldowns: &Cooldowns, candidate: &Candidate, now: u64) -> bool {
@@ -67,7 +67,7 @@ fn what_cools_is_the_subject_and_nothing_beside_it() {
 
 #[test]
 fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
-    for (reason, told, until) in [
+    for (reason, reported, until) in [
         (Reason::RateLimited, Some(30), 30),
         (Reason::RateLimited, Some(5 * HOUR), HOUR),
         (Reason::RateLimited, None, MINUTE),
@@ -81,8 +81,8 @@ fn the_end_is_what_the_provider_tells_within_the_bounds_of_the_reason() {
         (Reason::Unreachable, Some(DAY), 2 * MINUTE),
     ] {
         let cooldowns = Cooldowns::default();
-        fails(&cooldowns, WORK.as_account(), reason, told, 0);
-        assert_eq!(cools_until(&cooldowns, &WORK, 0), Some(until), "{reason:?} until {told:?}");
+        fails(&cooldowns, WORK.as_account(), reason, reported, 0);
+        assert_eq!(cools_until(&cooldowns, &WORK, 0), Some(until), "{reason:?} until {reported:?}");
     }
 }
 
@@ -257,7 +257,7 @@ fn of_a_hundred_requests_that_were_under_way_one_counts() {
 #[test]
 fn of_answers_under_way_the_end_that_is_later_counts() {
     let cooldowns = Cooldowns::default();
-    let limited = |reason, told| cooldowns.cool(WORK.as_account(), reason, Some(at(told)), at(0), at(2));
+    let limited = |reason, reported| cooldowns.cool(WORK.as_account(), reason, Some(at(reported)), at(0), at(2));
     limited(Reason::RateLimited, 30);
     limited(Reason::UsageLimit, DAY);
     limited(Reason::RateLimited, 60);
@@ -454,7 +454,7 @@ fn names_that_clients_invent_fill_no_memory() {
     }
     let long = "x".repeat(1000);
     fails(&cooldowns, Candidate::new("openai", None, &*long).as_target(), Reason::Failing, None, 2000);
-    assert!(cooldowns.0.count.load(Ordering::Relaxed) <= table::MOST);
+    assert!(cooldowns.0.count.load(Ordering::Relaxed) <= table::MOST_COOLDOWNS);
     assert!(!is_free(&cooldowns, &WORK, 10), "what ends last stays");
     assert!(is_free(&cooldowns, &Candidate::new("openai", Some("home"), &*long), 2000));
 }

@@ -18,7 +18,7 @@ use crate::Window;
 /// The version of both formats that is written, and the only one that is read.
 const VERSION: u32 = 1;
 /// The longest file of limits that is read, in bytes. A full table of one provider has less than a tenth.
-const LONGEST: u64 = 1 << 20;
+const LONGEST_FILE: u64 = 1 << 20;
 /// A window that says no end of its own is forgotten after this many seconds: a day.
 const FORGET_AFTER: u64 = 24 * 3600;
 
@@ -103,7 +103,7 @@ fn unwritable(path: &Path, error: io::Error) -> io::Error {
 /// What the file holds; nothing where it is not there.
 fn read_limits(path: &Path) -> Result<Vec<Limit>, String> {
     let mut text = String::new();
-    match std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
+    match std::fs::File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text)) {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("cannot be read ({error})")),

@@ -34,7 +34,7 @@ impl RouteState for Shared {
 fn gateway(state: &Arc<Shared>, now: SystemTime) -> (Cooldowns, Windows) {
     let Persisted { limits, windows } = state.load();
     let state: Arc<dyn RouteState> = Arc::<Shared>::clone(state);
-    (Cooldowns::kept_in(Arc::clone(&state), &limits, now), Windows::kept_in(state, windows))
+    (Cooldowns::persisted_in(Arc::clone(&state), &limits, now), Windows::persisted_in(state, windows))
 }
 
 #[test]

@@ -83,27 +83,27 @@ fn key() -> Key {
     (Scheme::HTTPS, Authority::from_static("upstream.test"))
 }
 
-async fn try_send((mut sender, place): (Sender, Place)) -> Result<Received, Option<Request<Outgoing>>> {
+async fn try_send((mut sender, slot): (Sender, StreamSlot)) -> Result<Received, Option<Request<Outgoing>>> {
     let request = Request::post("https://upstream.test/v1").body(Outgoing::default()).unwrap();
     match sender.try_send_request(request).await {
-        Ok(answer) => Ok(Received::shared(answer.into_body(), place)),
+        Ok(answer) => Ok(Received::shared(answer.into_body(), slot)),
         Err(mut unsent) => Err(unsent.take_message()),
     }
 }
 
-async fn send(place: (Sender, Place)) -> Received {
-    try_send(place).await.map_err(|_| "it was not answered").unwrap()
+async fn send(slot: (Sender, StreamSlot)) -> Received {
+    try_send(slot).await.map_err(|_| "it was not answered").unwrap()
 }
 
 async fn first_event(answer: &mut Received) -> Bytes {
     answer.frame().await.unwrap().unwrap().into_data().unwrap()
 }
 
-/// Takes places until there is none, and holds their streams.
+/// Takes slots until there is none, and holds their streams.
 async fn fill(pool: &Pool) -> Vec<Received> {
     let mut held = Vec::new();
-    while let Some(place) = pool.shared(&key()) {
-        held.push(send(place).await);
+    while let Some(slot) = pool.shared(&key()) {
+        held.push(send(slot).await);
     }
     held
 }
@@ -126,7 +126,7 @@ async fn a_connection_takes_as_many_requests_as_its_server_and_the_next_opens_an
 }
 
 #[tokio::test]
-async fn a_place_is_free_again_once_its_answer_has_been_read() {
+async fn a_slot_is_free_again_once_its_answer_has_been_read() {
     let (pool, server) = (Pool::default(), Server::with_room_for(1).await);
     server.open(&pool).await;
     for _ in 0..3 {
@@ -144,8 +144,8 @@ async fn the_server_may_change_how_many_requests_it_takes() {
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let mut far = listener.accept().await.unwrap().0;
     let mut shared = Shared::open(MaybeHttpsStream::Http(TokioIo::new(Socket::new(near)))).await.unwrap();
-    let first = shared.place();
-    assert!(first.is_some() && shared.place().is_none(), "until it has said so it takes the one it was opened for");
+    let first = shared.slot();
+    assert!(first.is_some() && shared.slot().is_none(), "until it has said so it takes the one it was opened for");
     far.read_exact(&mut [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()]).await.unwrap();
     let mut held = vec![first];
     for (most, free) in [(3, 2), (5, 2), (2, 0), (6, 1)] {
@@ -153,9 +153,9 @@ async fn the_server_may_change_how_many_requests_it_takes() {
         far.write_all(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, most]).await.unwrap();
         settings_are_acknowledged(&mut far).await;
         for _ in 0..free {
-            held.push(shared.place());
+            held.push(shared.slot());
         }
-        assert!(held.iter().all(Option::is_some) && shared.place().is_none(), "{most}");
+        assert!(held.iter().all(Option::is_some) && shared.slot().is_none(), "{most}");
     }
 }
 
@@ -197,8 +197,8 @@ async fn a_connection_that_the_server_gives_up_hands_requests_back_and_ends_its_
     assert_eq!(first_event(&mut held).await, "data: 1\n\n");
     server.leaving.send_replace(());
     // The connection says so once it has heard it. No request is lost meanwhile.
-    while let Some(place) = pool.shared(&key()) {
-        match try_send(place).await {
+    while let Some(slot) = pool.shared(&key()) {
+        match try_send(slot).await {
             Ok(answered) => drop(answered),
             Err(unsent) => assert!(unsent.is_some(), "it never left"),
         }

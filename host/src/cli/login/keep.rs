@@ -139,9 +139,9 @@ impl Run<'_> {
             DEFAULT_LABEL => format!("{id}:{model}"),
             label => format!("{id}@{label}:{model}"),
         };
-        let door = self.setup.loaded.config.server.listen.first().map(ToString::to_string).unwrap_or_default();
+        let gateway = self.setup.loaded.config.server.listen.first().map(ToString::to_string).unwrap_or_default();
         print::answer(&format!(
-            "{id}@{label} is logged in: {}\nnext:\n  bitrouter route {}\n  bitrouter serve, then for clients: OPENAI_BASE_URL=http://{door}/v1\n",
+            "{id}@{label} is logged in: {}\nnext:\n  bitrouter route {}\n  bitrouter serve, then for clients: OPENAI_BASE_URL=http://{gateway}/v1\n",
             print::printable(who),
             print::printable(&address),
         ))?;

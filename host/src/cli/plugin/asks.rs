@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bitrouter_contract::Origin;
-use bitrouter_contract::description::{Attach, Auth, Description, Login, Place, SideKind};
+use bitrouter_contract::description::{Attach, AttachTo, Auth, Description, Login, SideKind};
 use bitrouter_contract::pattern::Pattern;
 use bitrouter_plugin::Digest;
 use bitrouter_plugin::{trust, trust::Lock};
@@ -107,8 +107,8 @@ fn credential(auth: &Auth, description: &Description) -> String {
 
 fn place(attach: &Attach) -> String {
     let place = match &attach.place {
-        Place::Header(name) => format!("the header {name}"),
-        Place::Query(name) => format!("the query parameter {name}"),
+        AttachTo::Header(name) => format!("the header {name}"),
+        AttachTo::Query(name) => format!("the query parameter {name}"),
     };
     match &attach.claim {
         Some(claim) => format!("{place} (claim {claim})"),

@@ -3,7 +3,7 @@
 
 /// More than any gateway needs. Where the hard limit is beyond all bounds, whatever walks over all of them takes its time.
 #[cfg(unix)]
-const MOST: u64 = if cfg!(target_os = "macos") { 10_240 } else { 1 << 20 };
+const MOST_DESCRIPTORS: u64 = if cfg!(target_os = "macos") { 10_240 } else { 1 << 20 };
 
 /// Raises the soft limit to the hard one, and answers what holds then. Without it the gateway serves fewer at a time, so that
 /// is no failure.
@@ -11,13 +11,13 @@ const MOST: u64 = if cfg!(target_os = "macos") { 10_240 } else { 1 << 20 };
 pub(super) fn raise_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(MOST).min(MOST);
+    let wanted = limit.maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
     if limit.current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
     {
         tracing::debug!(%error, wanted, "the limit of file descriptors stays as it is");
     }
-    getrlimit(Resource::Nofile).current.unwrap_or(MOST)
+    getrlimit(Resource::Nofile).current.unwrap_or(MOST_DESCRIPTORS)
 }
 
 /// Windows has no such limit.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::print::{self, Table};
-use super::super::providers::{Row, State, missing, not_loaded, untrusted};
-use crate::config::{Loaded, Source};
+use super::super::providers::{ProviderState, Row, missing, not_loaded, untrusted};
+use crate::config::{ConfigSource, Loaded};
 use crate::control::{NotReloaded, Reloaded};
 use crate::route::Providers;
 
@@ -119,7 +119,7 @@ impl Reader {
 }
 
 /// The first lines on a terminal: where clients go.
-fn greeting(addresses: &[SocketAddr], source: &Source) -> String {
+fn greeting(addresses: &[SocketAddr], source: &ConfigSource) -> String {
     let urls: Vec<String> = addresses.iter().map(|&address| format!("http://{}", reachable(address))).collect();
     let first = urls.first().map_or("", String::as_str);
     let config: PathBuf = source.path().map_or_else(|| NO_CONFIG.into(), PathBuf::from);
@@ -143,7 +143,7 @@ pub(in crate::cli) fn reachable(address: SocketAddr) -> SocketAddr {
 /// What is ready, and what is missing.
 fn summary(rows: &[Row]) -> String {
     let mut table = Table::indented();
-    let active: Vec<&Row> = rows.iter().filter(|row| row.state == State::Active).collect();
+    let active: Vec<&Row> = rows.iter().filter(|row| row.state == ProviderState::Active).collect();
     for row in &active {
         let accounts = if row.accounts.is_empty() { "needs no account".into() } else { row.accounts.join(", ") };
         table.row([&row.id, &accounts]);
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_start_text_says_where_clients_go() {
         let addresses = ["127.0.0.1:4356".parse().unwrap(), "[::1]:4356".parse().unwrap()];
-        let text = greeting(&addresses, &Source::Defaults);
+        let text = greeting(&addresses, &ConfigSource::Defaults);
         assert!(text.contains("listening on  http://127.0.0.1:4356  http://[::1]:4356\n"), "{text}");
         assert!(text.contains("for clients   OPENAI_BASE_URL=http://127.0.0.1:4356/v1\n"), "{text}");
         assert!(text.ends_with("config        none, the defaults hold"), "{text}");
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn the_summary_names_accounts_and_what_is_missing() {
         let rows = [
-            row("echo", State::Active, None, &[]),
-            row("openai", State::Active, None, &["env", "work"]),
-            row("other", State::NoCredential, Some("no credential. Set OTHER_KEY"), &[]),
+            row("echo", ProviderState::Active, None, &[]),
+            row("openai", ProviderState::Active, None, &["env", "work"]),
+            row("other", ProviderState::NoCredential, Some("no credential. Set OTHER_KEY"), &[]),
         ];
         assert_eq!(
             summary(&rows),

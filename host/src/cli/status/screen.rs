@@ -8,18 +8,18 @@ use super::super::print::{Table, printable};
 use super::super::serve::{NO_CONFIG, reachable};
 use super::super::span::words;
 use super::super::window::cells;
-use crate::control::{Account, Cooldown, FailedRequest, Health, RequestUnderWay, Share, State, Status};
+use crate::control::{Account, Cooldown, FailedRequest, GatewayState, Health, RequestUnderWay, Share, Status};
 use crate::telemetry::Phase;
 
 /// All of it.
 pub(super) fn text(status: &Status, now: Timestamp) -> String {
-    let benched = Table::indented().with(status.benched.iter().map(|row| [&row.provider, &row.reason]));
+    let quarantined = Table::indented().with(status.quarantined.iter().map(|row| [&row.provider, &row.reason]));
     let refused = Table::indented().with(status.refused.iter().map(|row| [&row.file, &row.reason]));
     [
         head(status, now),
         accounts(&status.accounts, now),
         cooldowns(&status.cooldowns, now).under("cooling down"),
-        benched.under("components at rest"),
+        quarantined.under("components at rest"),
         refused.under("components not loaded"),
         requests(&status.requests).under(&format!("requests under way: {}", status.requests.len())),
         errors(&status.errors, now).under("last errors"),
@@ -29,8 +29,8 @@ pub(super) fn text(status: &Status, now: Timestamp) -> String {
 
 fn head(status: &Status, now: Timestamp) -> String {
     let state = match status.state {
-        State::Serving => "",
-        State::Stopping => ", stopping: open streams may finish",
+        GatewayState::Serving => "",
+        GatewayState::Stopping => ", stopping: open streams may finish",
     };
     let urls: Vec<String> = status.listening.iter().map(|&at| format!("http://{}", reachable(at))).collect();
     let config = &status.config;
@@ -177,7 +177,7 @@ mod tests {
     use bitrouter_route::Window;
 
     use super::*;
-    use crate::control::{Benched, ConfigInForce, RefusedConfig};
+    use crate::control::{ConfigInForce, QuarantinedComponent, RefusedConfig};
 
     fn now() -> Timestamp {
         "2026-01-31T10:00:00Z".parse().unwrap()
@@ -297,8 +297,8 @@ last errors
 
     #[test]
     fn what_there_is_none_of_has_no_heading_and_a_component_cannot_command_the_terminal() {
-        let benched = vec![Benched { provider: "x".into(), reason: "\u{1b}[2J".into() }];
-        let shown = text(&Status { benched, ..Status::default() }, now());
+        let quarantined = vec![QuarantinedComponent { provider: "x".into(), reason: "\u{1b}[2J".into() }];
+        let shown = text(&Status { quarantined, ..Status::default() }, now());
         assert!(!shown.contains("accounts") && !shown.contains("errors") && !shown.contains('\u{1b}'), "{shown}");
         assert!(shown.contains("components at rest\n  x  \u{fffd}[2J\n"), "{shown}");
     }

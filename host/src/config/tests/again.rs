@@ -21,14 +21,14 @@ fn a_gateway_keeps_to_the_file_that_it_was_started_with() {
     let loaded = machine.load_again(&held).unwrap();
     assert_eq!(
         (&loaded.source, drain(&loaded)),
-        (&Source::ConfigFolder(machine.home_file()), Duration::from_millis(7))
+        (&ConfigSource::ConfigFolder(machine.home_file()), Duration::from_millis(7))
     );
     assert!(
         machine.warnings(&loaded)[0].contains("is not read, as you have not accepted it; home/bitrouter.yaml holds")
     );
     machine.trust().unwrap();
     let loaded = machine.load_again(&held).unwrap();
-    assert_eq!(loaded.source, Source::ConfigFolder(machine.home_file()));
+    assert_eq!(loaded.source, ConfigSource::ConfigFolder(machine.home_file()));
     assert_eq!(
         machine.warnings(&loaded),
         [
@@ -51,14 +51,14 @@ fn a_gateway_without_a_config_takes_up_the_users_own_and_no_other() {
             machine.trust().unwrap();
         }
         let loaded = machine.load_again(&held).unwrap();
-        assert_eq!((&loaded.source, drain(&loaded)), (&Source::Defaults, Duration::from_secs(30)));
+        assert_eq!((&loaded.source, drain(&loaded)), (&ConfigSource::Defaults, Duration::from_secs(30)));
         assert_eq!(loaded.warnings.len(), 1);
     }
     let machine = machine.home(OWN);
     let loaded = machine.load_again(&held).unwrap();
     assert_eq!(
         (&loaded.source, drain(&loaded)),
-        (&Source::ConfigFolder(machine.home_file()), Duration::from_millis(7))
+        (&ConfigSource::ConfigFolder(machine.home_file()), Duration::from_millis(7))
     );
 }
 

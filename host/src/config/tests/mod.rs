@@ -88,11 +88,11 @@ impl Machine {
     }
 
     /// What a gateway that holds this reads by now.
-    fn load_again(&self, held: &Held) -> Result<Loaded, ConfigError> {
+    fn load_again(&self, held: &HeldConfig) -> Result<Loaded, ConfigError> {
         load_again(held, &self.options(), &|_| None)
     }
 
-    fn refused_again(&self, held: &Held) -> String {
+    fn refused_again(&self, held: &HeldConfig) -> String {
         let error = self.load_again(held).map(|loaded| format!("{:?}", loaded.config)).expect_err("this is refused");
         self.shown(&error)
     }
@@ -120,7 +120,7 @@ fn config(text: &str) -> Config {
 #[test]
 fn without_a_file_the_defaults_hold() {
     let loaded = Machine::new().load().unwrap();
-    assert_eq!(loaded.source, Source::Defaults);
+    assert_eq!(loaded.source, ConfigSource::Defaults);
     let listen: Vec<String> = loaded.config.server.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:4356", "[::1]:4356"]);
     assert!(!loaded.config.server.listen_named);
@@ -150,7 +150,7 @@ fn the_tables_defaults_are_the_defaults() {
     );
     let mut loaded = machine.home(&text).load().unwrap().config;
     loaded.server.listen_named = false;
-    loaded.providers.get_mut("p").unwrap().place = Place::default();
+    loaded.providers.get_mut("p").unwrap().position = Position::default();
     assert_eq!(format!("{:?}", loaded.provider("p")), wanted);
     let defaults = Config::defaults(&Paths::under(loaded.plugins.dir.parent().unwrap()));
     assert_eq!(
@@ -196,7 +196,7 @@ credentials: {store: keyring}
     assert!(config.plugins.dir.ends_with("home/wasm"));
     assert_eq!((config.plugins.budget, config.plugins.memory), (Duration::from_millis(5), 128 * 1024 * 1024));
     let openai = config.provider("openai");
-    assert_eq!(openai.place, Place { line: 9, column: 3 });
+    assert_eq!(openai.position, Position { line: 9, column: 3 });
     assert_eq!(openai.api_key.as_ref().unwrap().expose_secret(), "sk-from-the-environment");
     assert_eq!(openai.origins["api"].to_string(), "http://localhost:9/v1");
     assert_eq!((openai.enabled, openai.priority, openai.origins.len()), (false, 33, 2));
@@ -218,8 +218,8 @@ credentials: {store: keyring}
             list("claude-*", &["local:*"])
         ]
     );
-    assert_eq!(config.models[0].place, Place { line: 19, column: 3 });
-    assert_eq!(config.models[0].addresses[1].0, Place { line: 19, column: 23 });
+    assert_eq!(config.models[0].position, Position { line: 19, column: 3 });
+    assert_eq!(config.models[0].addresses[1].0, Position { line: 19, column: 23 });
     assert_eq!(config.provider("local").origins["api"].to_string(), "http://127.0.0.1:11434");
 }
 
@@ -258,7 +258,7 @@ fn a_variables_value_stays_one_value() {
 fn a_named_file_wins_and_needs_no_trust() {
     let machine = Machine::new().home("strict: 1\n").repo("plugins: {dir: x}\n");
     let loaded = machine.named("bitrouter.yaml").load().unwrap();
-    assert!(matches!(loaded.source, Source::Named(_)));
+    assert!(matches!(loaded.source, ConfigSource::Named(_)));
     assert!(loaded.config.plugins.dir.ends_with("repo/x"));
 }
 
@@ -273,7 +273,7 @@ fn standing_in_the_config_folder_it_is_the_users_own_config() {
     let machine = Machine::new().home("plugins: {dir: x}\n");
     let options = LoadOptions { working_dir: machine.paths().config_dir, ..machine.options() };
     let loaded = load(&options, &|_| None).unwrap();
-    assert_eq!(loaded.source, Source::ConfigFolder(machine.home_file()));
+    assert_eq!(loaded.source, ConfigSource::ConfigFolder(machine.home_file()));
 }
 
 #[cfg(unix)]

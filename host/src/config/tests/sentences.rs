@@ -130,13 +130,13 @@ fn each_problem_has_its_sentence_and_place() {
 
 #[test]
 fn an_origin_that_is_none_is_refused_with_its_own_reason() {
-    for (text, place) in [
+    for (text, position) in [
         ("providers: {a: {api_base: 'http://example.com'}}\n", "1:27: `providers.a.api_base`"),
         ("providers: {a: {origins: {api: 'https://me:secret@a'}}}\n", "1:32: `providers.a.origins.api`"),
         ("providers: {a: {origins: {api: 'https://a?key=secret'}}}\n", "1:32: `providers.a.origins.api`"),
     ] {
         let refused = problems(text);
-        assert!(refused[0].starts_with(&format!("{place}: the address `")), "{refused:?}");
+        assert!(refused[0].starts_with(&format!("{position}: the address `")), "{refused:?}");
         assert!(!refused[0].contains("secret"), "{refused:?}");
     }
 }

@@ -82,7 +82,7 @@ fn where_the_user_has_a_config_one_that_nobody_accepted_is_not_read_at_all() {
     for text in texts {
         let machine = Machine::new().home("server: {keys: [0123456789abcdef], drain_ms: 7}\n").repo(&text);
         let loaded = machine.load().unwrap();
-        assert_eq!(loaded.source, Source::ConfigFolder(machine.home_file()), "{text}");
+        assert_eq!(loaded.source, ConfigSource::ConfigFolder(machine.home_file()), "{text}");
         let own = Machine::new().home("server: {keys: [0123456789abcdef], drain_ms: 7}\n").load().unwrap();
         let without_folders = |machine: &Config| {
             let mut config = machine.clone();
@@ -111,14 +111,14 @@ fn what_stands_in_the_place_of_a_config_and_is_none_is_not_touched_where_the_use
         // Whoever opened it would wait for ever.
         |file| assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success()),
     ];
-    for (number, place) in places.iter().enumerate() {
+    for (number, position) in places.iter().enumerate() {
         let machine = Machine::new().home("server: {drain_ms: 7}\n");
-        place(&machine.repo_file());
+        position(&machine.repo_file());
         let loaded = machine.load().unwrap_or_else(|error| panic!("{number}: {error}"));
-        assert_eq!(loaded.source, Source::ConfigFolder(machine.home_file()), "{number}");
+        assert_eq!(loaded.source, ConfigSource::ConfigFolder(machine.home_file()), "{number}");
         // Where he has none it is an error, and nothing waits.
         let alone = Machine::new();
-        place(&alone.repo_file());
+        position(&alone.repo_file());
         assert!(alone.load().is_err(), "{number}");
     }
 }
@@ -128,7 +128,7 @@ fn an_accepted_config_comes_before_the_users_own_and_says_so() {
     let machine = Machine::new().home("plugins: {budget_ms: 7}\n").repo("plugins: {budget_ms: 8}\n");
     machine.trust().unwrap();
     let loaded = machine.load().unwrap();
-    assert_eq!(loaded.source, Source::WorkingDirectory(machine.repo_file()));
+    assert_eq!(loaded.source, ConfigSource::WorkingDirectory(machine.repo_file()));
     assert_eq!(loaded.config.plugins.budget, std::time::Duration::from_millis(8));
     assert_eq!(
         machine.warnings(&loaded),
@@ -152,7 +152,7 @@ fn a_config_that_was_accepted_and_has_changed_is_not_read() {
     }
     let machine = machine.home("server: {drain_ms: 7}\n");
     let loaded = machine.load().unwrap();
-    assert_eq!(loaded.source, Source::ConfigFolder(machine.home_file()));
+    assert_eq!(loaded.source, ConfigSource::ConfigFolder(machine.home_file()));
     assert!(machine.warnings(&loaded)[0].contains("not read, as it has changed since you accepted it; home/"));
 }
 
@@ -191,7 +191,7 @@ fn of_many_that_accept_a_config_at_once_all_have_accepted_theirs() {
 
 #[test]
 fn what_an_untrusted_config_may_not_do_is_refused_with_its_line_and_the_command() {
-    for (text, place, key, guarded) in [
+    for (text, position, key, guarded) in [
         (
             "providers:\n  a:\n    api_base: https://evil.example\n",
             "3:5",
@@ -219,7 +219,7 @@ fn what_an_untrusted_config_may_not_do_is_refused_with_its_line_and_the_command(
         let machine = Machine::new().repo(text);
         let path = machine.repo_file();
         let wanted = format!(
-            "repo/bitrouter.yaml:{place}: `{key}`: a config from the working directory may not {guarded} until you accept it. Read it, then run: bitrouter config trust repo/bitrouter.yaml"
+            "repo/bitrouter.yaml:{position}: `{key}`: a config from the working directory may not {guarded} until you accept it. Read it, then run: bitrouter config trust repo/bitrouter.yaml"
         );
         let refused = machine.refused();
         assert!(refused.lines().any(|line| line == wanted), "{refused}\n{wanted}\n{}", path.display());
@@ -235,8 +235,8 @@ fn a_trusted_config_may_do_it_until_it_changes() {
     assert_eq!(
         trusted.accepted,
         [
-            (Place { line: 1, column: 11 }, key(), Guarded::PluginDir),
-            (Place { line: 1, column: 16 }, key(), Guarded::Environment)
+            (Position { line: 1, column: 11 }, key(), Guarded::PluginDir),
+            (Position { line: 1, column: 16 }, key(), Guarded::Environment)
         ]
     );
     assert!(machine.load().unwrap().config.plugins.dir.ends_with("repo/w"));

@@ -15,13 +15,13 @@ use crate::telemetry::Answering;
 
 /// Bytes that were held back, in the order they came; small ones are joined, so that they leave in one write.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Held {
+pub(in crate::pipeline) struct HeldBack {
     pieces: VecDeque<Bytes>,
     open: BytesMut,
     pub(super) length: u64,
 }
 
-impl Held {
+impl HeldBack {
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len() as u64;
         if self.length == bytes.len() as u64 {
@@ -62,14 +62,14 @@ pub(in crate::pipeline) enum AnswerBody<W> {
     /// An answer that is there to its end.
     Whole {
         /// All of it.
-        bytes: Held,
+        bytes: HeldBack,
         /// Kept until the bytes have left.
         watch: Box<W>,
     },
     /// An answer that is still coming.
     Stream {
         /// What had come before the head was written.
-        first: Held,
+        first: HeldBack,
         /// The rest, which others may have to end: a client that does not read does not have it polled.
         rest: Arc<Mutex<Answer<W>>>,
     },
@@ -78,12 +78,12 @@ pub(in crate::pipeline) enum AnswerBody<W> {
 impl<W> AnswerBody<W> {
     /// An answer in one piece.
     pub(in crate::pipeline) fn whole(bytes: Bytes, watch: Box<W>) -> Self {
-        let mut held = Held::default();
+        let mut held = HeldBack::default();
         held.push(bytes);
         AnswerBody::Whole { bytes: held, watch }
     }
 
-    pub(super) fn stream(first: Held, rest: Answer<W>) -> Self {
+    pub(super) fn stream(first: HeldBack, rest: Answer<W>) -> Self {
         AnswerBody::Stream { first, rest: Arc::new(Mutex::new(rest)) }
     }
 

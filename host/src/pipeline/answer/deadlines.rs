@@ -61,7 +61,7 @@ impl<W: Watch> Answer<W> {
     }
 
     fn idle_at(&self) -> Instant {
-        self.pace.last().unwrap_or(self.started) + self.deadlines.idle
+        self.timing.last().unwrap_or(self.started) + self.deadlines.idle
     }
 
     fn total_at(&self) -> Option<(Instant, Duration)> {

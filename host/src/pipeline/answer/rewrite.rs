@@ -12,13 +12,13 @@ use bitrouter_plugin::contract::Event;
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::{Broken, Source};
+use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::Received;
 use crate::pipeline::limits::Limits;
 
 /// Starts the rewriter and puts it behind the source. It and its place are given back with the stage.
-pub(in crate::pipeline) async fn stage(source: Source, received: &Received) -> Result<Source, Error> {
+pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received) -> Result<AnswerSource, Error> {
     let provider = &received.provider;
     let rewriter = Rewriter::start(
         Arc::clone(&provider.plugin),
@@ -39,7 +39,7 @@ pub(in crate::pipeline) async fn stage(source: Source, received: &Received) -> R
         provider: Arc::clone(&provider.plugin.id),
         ended: false,
     };
-    Ok(Source::Stage(Box::pin(stream::unfold(rewriting, |mut rewriting| async move {
+    Ok(AnswerSource::Stage(Box::pin(stream::unfold(rewriting, |mut rewriting| async move {
         if rewriting.ended {
             return None;
         }
@@ -50,7 +50,7 @@ pub(in crate::pipeline) async fn stage(source: Source, received: &Received) -> R
 }
 
 struct Rewriting {
-    source: Source,
+    source: AnswerSource,
     scrub: Option<ScrubStream>,
     splitter: Splitter,
     observed: Option<Observed>,

@@ -14,7 +14,7 @@ use super::Broken;
 pub(in crate::pipeline) type Stage = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
 
 /// The first of the stages.
-pub(in crate::pipeline) enum Source {
+pub(in crate::pipeline) enum AnswerSource {
     /// The upstream's body, of which the first bytes may have been looked at.
     Upstream { first: Option<Bytes>, body: Received },
     /// A stage that has the upstream's body behind it.
@@ -23,10 +23,10 @@ pub(in crate::pipeline) enum Source {
     Ended,
 }
 
-impl Source {
+impl AnswerSource {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
-            Source::Upstream { first, body } => {
+            AnswerSource::Upstream { first, body } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(first)));
                 }
@@ -44,26 +44,26 @@ impl Source {
                     }
                 }
             }
-            Source::Stage(stage) => stage.as_mut().poll_next(context),
-            Source::Ended => Poll::Ready(None),
+            AnswerSource::Stage(stage) => stage.as_mut().poll_next(context),
+            AnswerSource::Ended => Poll::Ready(None),
         }
     }
 
     /// How many bytes are to come, where that is known.
     pub(super) fn length(&self) -> Option<u64> {
         match self {
-            Source::Upstream { first, body } => {
+            AnswerSource::Upstream { first, body } => {
                 let first = first.as_ref().map_or(0, Bytes::len) as u64;
                 body.size_hint().exact().map(|rest| first + rest)
             }
-            Source::Stage(_) | Source::Ended => None,
+            AnswerSource::Stage(_) | AnswerSource::Ended => None,
         }
     }
 
     /// Is not woken by what comes until it is polled again, if it can be helped. Whoever calls this must come back by
     /// itself, and soon.
     pub(super) fn leave_alone(&mut self) {
-        if let Source::Upstream { body, .. } = self {
+        if let AnswerSource::Upstream { body, .. } = self {
             body.leave_alone();
         }
     }

@@ -67,7 +67,7 @@ impl Watch for Watching {
 const IDLE: Duration = Duration::from_secs(60);
 
 /// An answer from this source.
-fn answer_from(source: Source, total: Option<Duration>) -> (Answer<Watching>, Arc<Mutex<Seen>>) {
+fn answer_from(source: AnswerSource, total: Option<Duration>) -> (Answer<Watching>, Arc<Mutex<Seen>>) {
     let deadlines = Deadlines { first_byte: IDLE, idle: IDLE, total };
     let seen = Arc::new(Mutex::new(Seen::default()));
     (Answer::new(source, None, Box::new(Watching(Arc::clone(&seen))), deadlines, Instant::now(), true), seen)
@@ -75,19 +75,19 @@ fn answer_from(source: Source, total: Option<Duration>) -> (Answer<Watching>, Ar
 
 /// An answer that comes over this socket, its head included.
 async fn answer(near: TcpStream) -> (Answer<Watching>, Arc<Mutex<Seen>>) {
-    answer_from(Source::Upstream { first: None, body: received_over(near).await }, None)
+    answer_from(AnswerSource::Upstream { first: None, body: received_over(near).await }, None)
 }
 
 /// A source that sends each piece after so many seconds of silence, and then ends or stays open.
-fn script(pieces: &[(u64, &'static str)], ends: bool) -> Source {
+fn script(pieces: &[(u64, &'static str)], ends: bool) -> AnswerSource {
     let pieces = pieces.to_vec();
     let sent = stream::iter(pieces).then(|(after, piece)| async move {
         tokio::time::sleep(Duration::from_secs(after)).await;
         Ok(Bytes::from_static(piece.as_bytes()))
     });
     match ends {
-        true => Source::Stage(Box::pin(sent)),
-        false => Source::Stage(Box::pin(sent.chain(stream::pending()))),
+        true => AnswerSource::Stage(Box::pin(sent)),
+        false => AnswerSource::Stage(Box::pin(sent.chain(stream::pending()))),
     }
 }
 
@@ -165,7 +165,7 @@ async fn after_its_last_word_an_answer_ends_although_its_connection_does_not() {
         let _ = &held;
         next
     });
-    let (answer, seen) = answer_from(Source::Stage(Box::pin(open)), None);
+    let (answer, seen) = answer_from(AnswerSource::Stage(Box::pin(open)), None);
     let (read, end) = client(answer).await;
     assert_eq!((read, end), (at(&[(0, "a\n.")]), Ok(())));
     assert_eq!(seen.lock().unwrap().end, Some(None), "it is whole");
@@ -192,7 +192,7 @@ async fn a_client_that_never_reads_loses_its_call_when_a_deadline_has_passed() {
             let _ = &held;
             Ok(Bytes::from_static(b"a\n"))
         });
-        let (answer, seen) = answer_from(Source::Stage(Box::pin(endless)), total);
+        let (answer, seen) = answer_from(AnswerSource::Stage(Box::pin(endless)), total);
         let mut body = answer.begin().await.map_err(|(broken, _)| broken).unwrap();
         let under_way = body.under_way().unwrap().upgrade().unwrap();
         let look = || under_way.lock().unwrap().look();

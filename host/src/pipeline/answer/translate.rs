@@ -4,7 +4,7 @@
 //! Only providers that serve the client's dialect are targets so far, so [`Translation`] has no value yet: what is behind
 //! one is not compiled into the gateway, and the first translation is added by giving it a variant.
 
-use super::Source;
+use super::AnswerSource;
 use crate::pipeline::Received;
 
 /// From which dialect into which.
@@ -17,7 +17,7 @@ impl Translation {
     }
 
     /// Puts the translation behind the source.
-    pub(in crate::pipeline) fn stage(self, _source: Source) -> Source {
+    pub(in crate::pipeline) fn stage(self, _source: AnswerSource) -> AnswerSource {
         match self {}
     }
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::pipeline::limits::Limits;
 use crate::pipeline::{Received, explain, failed};
 use crate::route::Provider;
-use crate::telemetry::{Finished, Outcome};
+use crate::telemetry::{Outcome, RequestRecord};
 
 /// How much of an answer is held back at most. A preamble repeats the request at the most, and a document that is longer
 /// than this is on its way for so long that its client had better see it come.
@@ -28,7 +28,7 @@ pub(in crate::pipeline) struct Watcher {
     document: bool,
     seen: u64,
     ended: Option<Ended>,
-    finished: Option<Box<Finished>>,
+    record: Option<Box<RequestRecord>>,
     shape: Dialect,
     provider: Arc<Provider>,
     request: Arc<contract::Request>,
@@ -59,7 +59,7 @@ impl Watcher {
             document: framing == Some(Framing::Json),
             seen: 0,
             ended: None,
-            finished: None,
+            record: None,
             shape: endpoint.shape,
             provider: Arc::clone(provider),
             request: Arc::clone(request),
@@ -70,8 +70,8 @@ impl Watcher {
     }
 
     /// The answer is the client's: what is learned of it goes into this record.
-    pub(in crate::pipeline) fn adopt(&mut self, finished: Box<Finished>) {
-        self.finished = Some(finished);
+    pub(in crate::pipeline) fn adopt(&mut self, record: Box<RequestRecord>) {
+        self.record = Some(record);
         self.settle();
     }
 
@@ -118,7 +118,7 @@ impl Watcher {
     /// What the client is told of what broke the answer off, in its dialect and without a secret.
     fn told(&self, reported: Option<&StreamError>, broken: &Broken) -> Option<Bytes> {
         let position = self.tap.as_ref()?.position();
-        let id = self.finished.as_ref().map_or("", |finished| &*finished.id);
+        let id = self.record.as_ref().map_or("", |record| &*record.id);
         let event = match (broken, reported) {
             (Broken::Reported, Some(reported)) => {
                 let mut error: ApiError = failed::api_error(reported, None);
@@ -139,17 +139,17 @@ impl Watcher {
 
     /// Completes the record, once there is one and the answer has ended.
     fn settle(&mut self) {
-        let Some(finished) = &mut self.finished else { return };
+        let Some(record) = &mut self.record else { return };
         let Some(ended) = self.ended.take() else { return };
         if let Some(report) = &ended.report {
-            finished.usage = report.usage;
+            record.usage = report.usage;
         }
-        let failed_already = matches!(finished.outcome, Outcome::Failed(_));
-        finished.outcome = match (ended.broken, ended.report.map(|report| report.end)) {
+        let failed_already = matches!(record.outcome, Outcome::Failed(_));
+        record.outcome = match (ended.broken, ended.report.map(|report| report.end)) {
             _ if failed_already => return,
             (Some(error), _) => Outcome::Failed(error),
             (None, Some(End::Failed(error))) => {
-                finished.outcome = Outcome::Failed(error.error.message.clone());
+                record.outcome = Outcome::Failed(error.error.message.clone());
                 return self.explain(error);
             }
             (None, Some(End::Cut)) => {
@@ -164,15 +164,15 @@ impl Watcher {
         if !std::mem::take(&mut self.explains) {
             return;
         }
-        let Some(mut finished) = self.finished.take() else { return };
+        let Some(mut record) = self.record.take() else { return };
         let (provider, request) = (Arc::clone(&self.provider), Arc::clone(&self.request));
         let scrubber = self.scrubber.clone();
         tokio::spawn(async move {
             if let Some(failure) = explain::event(&provider, &request.memo, scrubber, &error.raw).await {
-                finished.outcome = Outcome::Failed(explain::sentence(&failure));
+                record.outcome = Outcome::Failed(explain::sentence(&failure));
             }
             // Which writes it.
-            drop(finished);
+            drop(record);
         });
     }
 }
@@ -197,7 +197,7 @@ impl Watch for Watcher {
     }
 
     fn must_tell(&self) -> bool {
-        self.tap.as_ref().is_some_and(Tap::has_untold_error)
+        self.tap.as_ref().is_some_and(Tap::has_unreadable_error)
     }
 
     fn heartbeat(&self) -> Option<&'static [u8]> {
@@ -214,9 +214,9 @@ impl Watch for Watcher {
         };
         // What broke off within an event can only be cut. Behind an error that the client knows nothing more is said.
         let may_tell =
-            begun && !self.document && (tap.has_untold_error() || tap.between_events() && tap.error().is_none());
+            begun && !self.document && (tap.has_unreadable_error() || tap.between_events() && tap.error().is_none());
         // A document is held to its connection's word as well: it is nobody's yet, and another may take its place.
-        let said_whole = tap.is_complete() && !tap.has_untold_error() && !self.document;
+        let said_whole = tap.is_complete() && !tap.has_unreadable_error() && !self.document;
         let report = tap.finish();
         let broken = match how {
             // Whatever becomes of the connection then.

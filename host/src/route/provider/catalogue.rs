@@ -3,7 +3,7 @@
 use bitrouter_contract::description::Model;
 
 use super::Provider;
-use crate::route::known::Catalogue;
+use crate::route::query_cache::Catalogue;
 
 /// One model that a provider lists.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +63,7 @@ impl Provider {
     /// Goes through the lists of the accounts that can be used, none standing for the component's own, until one is what
     /// is looked for. Where nobody is logged in, it is what there would be.
     fn any_list(&self, mut is_it: impl FnMut(Option<&Catalogue>) -> bool) -> bool {
-        let live = self.known.live();
+        let live = self.query_cache.live();
         if live.is_empty() {
             return is_it(None);
         }

@@ -1,15 +1,15 @@
 //! Which targets an address has, in which order, and what is said where it has none.
 
 use super::*;
-use crate::route::world::World;
+use crate::route::test_providers::TestProviders;
 
 const RESPONSES: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
 const CHAT: Wanted<'static> = Wanted { operation: "generate", dialect: "chat-completions" };
 
 /// `provider[@label]:model` of each target, or what is said in their place.
-fn targets(world: &World, addresses: &[&str], wanted: Wanted<'_>) -> String {
+fn targets(setup: &TestProviders, addresses: &[&str], wanted: Wanted<'_>) -> String {
     let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-    match world.providers().targets(&addresses, wanted) {
+    match setup.providers().targets(&addresses, wanted) {
         Ok(targets) => {
             let shown = |target: &Target| {
                 let label = target.label.as_ref().map_or_else(String::new, |label| format!("@{label}"));
@@ -21,15 +21,15 @@ fn targets(world: &World, addresses: &[&str], wanted: Wanted<'_>) -> String {
     }
 }
 
-fn all() -> World {
-    World::with_keys(&["plan", "paid", "resale"])
+fn all() -> TestProviders {
+    TestProviders::with_keys(&["plan", "paid", "resale"])
 }
 
 /// Checks addresses against what they lead to.
 #[track_caller]
-fn check(world: &World, table: &[(&str, &str)]) {
+fn check(setup: &TestProviders, table: &[(&str, &str)]) {
     for (address, wanted) in table {
-        assert_eq!(targets(world, &[address], RESPONSES), *wanted, "{address}");
+        assert_eq!(targets(setup, &[address], RESPONSES), *wanted, "{address}");
     }
 }
 
@@ -46,16 +46,16 @@ fn a_named_provider_is_one_target_whatever_it_costs() {
         ],
     );
     // Without a credential it stays: trying it says what is missing.
-    check(&World::with_keys(&[]), &[("plan:big", "plan:big")]);
+    check(&TestProviders::with_keys(&[]), &[("plan:big", "plan:big")]);
 }
 
 #[test]
 fn a_bare_name_finds_whoever_serves_it_and_never_moves_to_what_costs_money() {
-    for (world, address, wanted) in [
+    for (setup, address, wanted) in [
         (all(), "big", "plan:big"),
-        (World::with_keys(&["paid", "resale"]), "big", "paid:big, resale:big"),
-        (World::with_keys(&["plan"]), "big", "plan:big"),
-        (World::with_keys(&["resale"]), "small", "401: "),
+        (TestProviders::with_keys(&["paid", "resale"]), "big", "paid:big, resale:big"),
+        (TestProviders::with_keys(&["plan"]), "big", "plan:big"),
+        (TestProviders::with_keys(&["resale"]), "small", "401: "),
         (all().priority("paid", 1), "big", "paid:big, resale:big"),
         (all().priority("resale", 1), "big", "resale:big, paid:big"),
         (all().priority("plan", 200), "big", "paid:big, resale:big"),
@@ -67,7 +67,7 @@ fn a_bare_name_finds_whoever_serves_it_and_never_moves_to_what_costs_money() {
         // Listed by one alone.
         (all(), "huge", "paid:huge"),
     ] {
-        let found = targets(&world, &[address], RESPONSES);
+        let found = targets(&setup, &[address], RESPONSES);
         assert!(
             found == wanted || wanted.ends_with(": ") && found.starts_with(wanted),
             "{address}: {found}, not {wanted}"
@@ -77,16 +77,16 @@ fn a_bare_name_finds_whoever_serves_it_and_never_moves_to_what_costs_money() {
 
 #[test]
 fn a_login_that_is_over_is_told_and_not_replaced_by_what_costs_money() {
-    let world = World::with_keys(&["paid"]).with_a_login_that_is_over("plan");
-    check(&world, &[("big", "plan:big"), ("acme/big", "plan:big"), ("huge", "paid:huge")]);
-    let world = World::with_keys(&["plan", "paid"]).misconfigured("plan");
-    let told = targets(&world, &["big"], RESPONSES);
+    let setup = TestProviders::with_keys(&["paid"]).with_a_login_that_is_over("plan");
+    check(&setup, &[("big", "plan:big"), ("acme/big", "plan:big"), ("huge", "paid:huge")]);
+    let setup = TestProviders::with_keys(&["plan", "paid"]).misconfigured("plan");
+    let told = targets(&setup, &["big"], RESPONSES);
     assert!(told.starts_with("503: plan: providers.plan in bitrouter.yaml: `settings.no_such_setting`"), "{told}");
 }
 
 #[test]
 fn a_name_that_nobody_has_a_credential_for_says_what_each_lacks() {
-    let told = targets(&World::with_keys(&[]), &["big"], RESPONSES);
+    let told = targets(&TestProviders::with_keys(&[]), &["big"], RESPONSES);
     assert!(told.starts_with("401: plan: "), "{told}");
     for lacks in ["plan_KEY", "paid_KEY", "resale_KEY"] {
         assert!(told.contains(lacks), "{lacks} is not in {told}");
@@ -107,14 +107,14 @@ fn a_vendors_name_in_front_finds_who_lists_that_or_serves_the_vendor() {
             ),
         ],
     );
-    check(&World::with_keys(&["paid", "resale"]), &[("acme/big", "paid:big, resale:acme/big")]);
+    check(&TestProviders::with_keys(&["paid", "resale"]), &[("acme/big", "paid:big, resale:acme/big")]);
     let other = targets(&all(), &["resale/big"], RESPONSES);
     assert!(other.starts_with("400: no active provider lists"), "{other}");
 }
 
 #[test]
 fn a_dialect_that_is_not_served_moves_nothing_to_what_costs_money() {
-    for (world, addresses, wanted) in [
+    for (setup, addresses, wanted) in [
         (
             all(),
             ["big"].as_slice(),
@@ -125,7 +125,7 @@ fn a_dialect_that_is_not_served_moves_nothing_to_what_costs_money() {
         (all(), &["plan:big", "paid:big"], "paid:big"),
         (all(), &["tiny"], "local:tiny"),
     ] {
-        assert_eq!(targets(&world, addresses, CHAT), wanted, "{addresses:?}");
+        assert_eq!(targets(&setup, addresses, CHAT), wanted, "{addresses:?}");
     }
     let embeddings = Wanted { operation: "embeddings", dialect: "openai" };
     assert_eq!(
@@ -146,8 +146,8 @@ fn a_list_is_tried_in_its_order_each_target_once() {
         assert_eq!(targets(&all(), addresses, RESPONSES), wanted, "{addresses:?}");
     }
     // What lacks a credential stays in its place.
-    assert_eq!(targets(&World::with_keys(&["paid"]), &["plan:big", "huge"], RESPONSES), "plan:big, paid:huge");
-    assert_eq!(targets(&World::with_keys(&["plan"]), &["huge", "small"], RESPONSES), "paid:huge, plan:small");
+    assert_eq!(targets(&TestProviders::with_keys(&["paid"]), &["plan:big", "huge"], RESPONSES), "plan:big, paid:huge");
+    assert_eq!(targets(&TestProviders::with_keys(&["plan"]), &["huge", "small"], RESPONSES), "paid:huge, plan:small");
     // What is switched off is passed over.
     assert_eq!(targets(&all().disabled("plan"), &["plan:big", "paid:big"], RESPONSES), "paid:big");
     assert_eq!(targets(&all().refused("gone", "it is not trusted"), &["gone:x", "paid:big"], RESPONSES), "paid:big");
@@ -174,7 +174,7 @@ fn one_unknown_entry_of_a_list_refuses_it_all() {
 
 #[test]
 fn a_name_of_the_config_comes_before_the_catalogue_and_may_cross() {
-    let world = all()
+    let setup = all()
         .named("big", &["paid:big", "plan:big"])
         .named("claude-*", &["plan:*", "resale:acme/*"])
         .named("claude-fast", &["small", "tiny"])
@@ -185,7 +185,7 @@ fn a_name_of_the_config_comes_before_the_catalogue_and_may_cross() {
         .named("off", &["gone:x"])
         .refused("gone", "it is not trusted");
     check(
-        &world,
+        &setup,
         &[
             ("big", "paid:big, plan:big"),
             ("claude-big", "plan:big, resale:acme/big"),
@@ -198,44 +198,44 @@ fn a_name_of_the_config_comes_before_the_catalogue_and_may_cross() {
             ("off", "503: gone: it is not trusted"),
         ],
     );
-    let broken = targets(&world, &["broken"], RESPONSES);
+    let broken = targets(&setup, &["broken"], RESPONSES);
     assert!(broken.starts_with("400: models.broken in bitrouter.yaml: no active provider lists"), "{broken}");
-    let typo = targets(&world, &["typo"], RESPONSES);
+    let typo = targets(&setup, &["typo"], RESPONSES);
     assert!(typo.starts_with("400: models.typo in bitrouter.yaml: no active provider lists"), "{typo}");
-    assert_eq!(targets(&world, &["claude-fast", "claude-x"], CHAT), "local:tiny, resale:acme/x");
+    assert_eq!(targets(&setup, &["claude-fast", "claude-x"], CHAT), "local:tiny, resale:acme/x");
 }
 
 #[test]
 fn while_components_are_compiled_only_a_plan_is_chosen_by_a_bare_name() {
     let told = "503: providers are still being compiled: try again in a few seconds";
     check(&all().compiling(), &[("big", "plan:big"), ("huge", told), ("paid:big", "paid:big")]);
-    check(&World::with_keys(&["paid"]).compiling(), &[("big", told)]);
+    check(&TestProviders::with_keys(&["paid"]).compiling(), &[("big", told)]);
 }
 
 #[test]
 fn what_is_wrong_with_the_names_is_found_without_a_request() {
-    let world = all()
+    let setup = all()
         .named("fine", &["paid:x", "big", "unlisted-model", "qwen3:8b", "gone:x", "paid@work:y"])
         .named("any-*", &["paid:*", "*:x", "*"])
         .named("pad", &["pad:big"])
         .named("label", &["paid@a b:x"])
         .named("plan:big", &["paid:big"])
         .refused("gone", "it is not trusted");
-    let problems = world.providers().name_problems(world.models());
+    let problems = setup.providers().name_problems(setup.models());
     let said: Vec<String> = problems.iter().map(|problem| problem.fault.to_string()).collect();
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(said[0].starts_with("`models.pad`: there is no provider `pad`"), "{said:?}");
     assert!(said[1].starts_with("`models.label`: `a b` is no account label"), "{said:?}");
     assert!(said[2].starts_with("`models.plan:big` is never asked for"), "{said:?}");
-    assert_eq!(problems[0].place.line, 7);
+    assert_eq!(problems[0].position.line, 7);
 }
 
 #[test]
 fn what_is_passed_over_has_its_reason() {
-    let reasons = |world: &World, addresses: &[&str], wanted| {
+    let reasons = |setup: &TestProviders, addresses: &[&str], wanted| {
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
         let mut skipped = Vec::new();
-        let _ = world.providers().decide(&addresses, Some(wanted), &mut skipped);
+        let _ = setup.providers().decide(&addresses, Some(wanted), &mut skipped);
         let shown = |skipped: &Skipped| format!("{}:{}: {}", skipped.provider, skipped.model, skipped.why);
         skipped.iter().map(shown).collect::<Vec<_>>().join(", ")
     };
@@ -243,9 +243,14 @@ fn what_is_passed_over_has_its_reason() {
                  unasked: to allow it, list both under `models` in bitrouter.yaml, or in the request's own `models`";
     let plan = "subscription: not moved to by itself. A plan pays for it, and what costs money for each token never moves \
                 to that unasked: to allow it, list both under `models` in bitrouter.yaml, or in the request's own `models`";
-    for (world, addresses, wanted, said) in [
+    for (setup, addresses, wanted, said) in [
         (all(), ["big"].as_slice(), RESPONSES, format!("paid:big: {money}, resale:big: {money}")),
-        (World::with_keys(&["plan"]), &["big"], RESPONSES, "paid:big: no credential, resale:big: no credential".into()),
+        (
+            TestProviders::with_keys(&["plan"]),
+            &["big"],
+            RESPONSES,
+            "paid:big: no credential, resale:big: no credential".into(),
+        ),
         (all().disabled("plan"), &["small"], RESPONSES, "plan:small: switched off in bitrouter.yaml".into()),
         (all(), &["plan:x", "paid:x"], CHAT, "plan:x: does not serve the chat-completions dialect".into()),
         (all().refused("gone", "not trusted"), &["gone:x", "paid:x"], CHAT, "gone:x: not trusted".into()),
@@ -256,13 +261,13 @@ fn what_is_passed_over_has_its_reason() {
             format!("resale:big: switched off in bitrouter.yaml, plan:big: {plan}"),
         ),
     ] {
-        assert_eq!(reasons(&world, addresses, wanted), said, "{addresses:?}");
+        assert_eq!(reasons(&setup, addresses, wanted), said, "{addresses:?}");
     }
 }
 
 /// A component that nobody accepted and that would like to be asked for everything.
-fn with_a_greedy_component(world: World) -> World {
-    world.foreign(
+fn with_a_greedy_component(setup: TestProviders) -> TestProviders {
+    setup.foreign(
         "aaa",
         serde_json::json!({
             "vendor": "acme", "billing": "subscription", "forward": ["*"],
@@ -273,23 +278,23 @@ fn with_a_greedy_component(world: World) -> World {
 
 #[test]
 fn a_component_that_nobody_accepted_answers_to_its_own_id_and_to_no_name_that_others_have() {
-    let world = with_a_greedy_component(all());
+    let setup = with_a_greedy_component(all());
     // Where nobody serves it, it may be named among those that would.
-    let decided = |world: &World, address: &str, wanted| {
-        targets(world, &[address], wanted).split(" These do:").next().unwrap_or_default().replace("aaa, ", "")
+    let decided = |setup: &TestProviders, address: &str, wanted| {
+        targets(setup, &[address], wanted).split(" These do:").next().unwrap_or_default().replace("aaa, ", "")
     };
     for address in ["big", "small", "huge", "acme/big", "tiny", "qwen3:8b", "nothing-like-it"] {
         for wanted in [RESPONSES, CHAT] {
-            assert_eq!(decided(&world, address, wanted), decided(&all(), address, wanted), "{address}");
+            assert_eq!(decided(&setup, address, wanted), decided(&all(), address, wanted), "{address}");
         }
     }
-    check(&world, &[("aaa:big", "aaa:big"), ("aaa:not-listed", "aaa:not-listed")]);
+    check(&setup, &[("aaa:big", "aaa:big"), ("aaa:not-listed", "aaa:not-listed")]);
     // Not even where nobody else is there to answer, or has a credential.
     for address in ["big", "acme/big", "its-own", "acme/its-own"] {
-        let told = targets(&with_a_greedy_component(World::with_keys(&[])), &[address], RESPONSES);
+        let told = targets(&with_a_greedy_component(TestProviders::with_keys(&[])), &[address], RESPONSES);
         assert!(!told.contains("aaa:big,") && told.starts_with('4'), "{address}: {told}");
     }
-    let told = targets(&world, &["its-own"], RESPONSES);
+    let told = targets(&setup, &["its-own"], RESPONSES);
     assert!(told.contains("reached as aaa:its-own only. To accept it: bitrouter plugin trust aaa"), "{told}");
 }
 
@@ -340,12 +345,13 @@ fn a_providers_name_alone_and_a_name_that_nothing_lists_say_what_to_write() {
         );
         assert_eq!(targets(&all(), &[name], RESPONSES), told);
     }
-    let serving =
-        |world: &World| targets(world, &["zzzzzzzz"], RESPONSES).split("; ").nth(1).unwrap_or_default().to_owned();
+    let serving = |setup: &TestProviders| {
+        targets(setup, &["zzzzzzzz"], RESPONSES).split("; ").nth(1).unwrap_or_default().to_owned()
+    };
     // Only those that would serve it are named.
-    assert_eq!(serving(&World::with_keys(&["paid"])), "providers are local, paid");
+    assert_eq!(serving(&TestProviders::with_keys(&["paid"])), "providers are local, paid");
     assert_eq!(serving(&all().disabled("plan").disabled("local")), "providers are paid, resale");
-    let nobody = World::with_keys(&[]).disabled("local");
+    let nobody = TestProviders::with_keys(&[]).disabled("local");
     assert_eq!(serving(&nobody), "no provider is active yet. What each lacks: bitrouter providers");
 }
 
@@ -391,10 +397,10 @@ fn every_question_of_who_serves_passes_over_who_is_switched_off() {
 
 #[test]
 fn a_model_is_listed_for_who_would_answer_it() {
-    let answering = |world: &World, name: &str| {
-        world.providers().answering(name).map_or_else(|| "nobody".to_owned(), |provider| provider.id().to_owned())
+    let answering = |setup: &TestProviders, name: &str| {
+        setup.providers().answering(name).map_or_else(|| "nobody".to_owned(), |provider| provider.id().to_owned())
     };
-    for (world, name, who) in [
+    for (setup, name, who) in [
         (all(), "big", "plan"),
         (all(), "acme/big", "plan"),
         (all(), "tiny", "local"),
@@ -403,12 +409,12 @@ fn a_model_is_listed_for_who_would_answer_it() {
         (all(), "nothing-like-it", "nobody"),
         (all().priority("paid", 1), "big", "paid"),
         (all().disabled("plan"), "big", "paid"),
-        (World::with_keys(&["resale"]), "big", "resale"),
-        (World::with_keys(&["resale"]), "small", "nobody"),
+        (TestProviders::with_keys(&["resale"]), "big", "resale"),
+        (TestProviders::with_keys(&["resale"]), "small", "nobody"),
         // A request is told so, and moved to nobody else.
-        (World::with_keys(&["paid"]).with_a_login_that_is_over("plan"), "big", "nobody"),
+        (TestProviders::with_keys(&["paid"]).with_a_login_that_is_over("plan"), "big", "nobody"),
         (all().misconfigured("plan"), "big", "nobody"),
     ] {
-        assert_eq!(answering(&world, name), who, "{name}");
+        assert_eq!(answering(&setup, name), who, "{name}");
     }
 }

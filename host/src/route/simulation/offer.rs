@@ -10,11 +10,11 @@ use bitrouter_upstream::Upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::asked::Asked;
+use super::requested::Requested;
 use super::upstream::{LABELS, MODELS, PROVIDERS};
 use crate::config::{self, LoadOptions, Paths};
-use crate::route::known::Known;
-use crate::route::world::{plugin, write_private};
+use crate::route::query_cache::QueryCache;
+use crate::route::test_providers::{plugin, write_private};
 use crate::route::{Learned, Names, Provider, Providers, choose};
 
 const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
@@ -39,8 +39,8 @@ impl Offer {
         let provider = |(id, billing, dialect): (&str, &str, &str)| {
             let plugin = plugin(description(id, billing, dialect));
             let upstream = Arc::new(Upstream::new(Duration::from_secs(1)));
-            let (learned, known, store) = (Learned::default(), Known::default(), Arc::clone(&store));
-            let provider = Provider::new(plugin, config.provider(id), &|_| None, store, upstream, learned, known);
+            let (learned, query_cache, store) = (Learned::default(), QueryCache::default(), Arc::clone(&store));
+            let provider = Provider::new(plugin, config.provider(id), &|_| None, store, upstream, learned, query_cache);
             (id.to_owned(), Arc::new(provider))
         };
         let by_id = [
@@ -62,16 +62,16 @@ impl Offer {
     /// Who is asked for a request, in order: the gateway's own choice.
     pub(crate) fn candidates(
         &self,
-        asked: &Asked,
+        requested: &Requested,
         model: usize,
         conversation: Option<Conversation>,
         windows: impl Fn(usize, usize) -> Vec<Window>,
     ) -> Vec<Candidate> {
-        let targets = self.providers.targets(&asked.addresses(model, &LABELS), WANTED);
-        let targets = targets.unwrap_or_else(|error| panic!("{asked:?}: {error}"));
+        let targets = self.providers.targets(&requested.addresses(model, &LABELS), WANTED);
+        let targets = targets.unwrap_or_else(|error| panic!("{requested:?}: {error}"));
         let windows = |provider: &str, label: &str| windows(position(&PROVIDERS, provider), position(&LABELS, label));
         let Choice { candidates, unasked } = choose(&targets, windows, || conversation);
-        assert_eq!(unasked, [], "{asked:?}: all of them have accounts");
+        assert_eq!(unasked, [], "{requested:?}: all of them have accounts");
         candidates
     }
 }

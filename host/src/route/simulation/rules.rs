@@ -7,12 +7,12 @@ use std::time::SystemTime;
 use bitrouter_route::cooldown::Reason;
 use bitrouter_route::{Cooldowns, Own};
 
-use super::asked::{Asked, pays};
+use super::failover::candidate;
+use super::requested::{Requested, pays};
 use super::traffic::address;
 use super::upstream::{
     Answer, END, FAULTS, FOREIGN, HOUR, LABELS, MINUTE, Millis, NOT_OFFERED, PROVIDERS, SECOND, Spot, Upstream, wall,
 };
-use super::walk::candidate;
 
 /// The longest wait between two probes, and a minute for the next request to come.
 const PROBED: Millis = 16 * MINUTE;
@@ -104,21 +104,21 @@ impl Rules {
     }
 
     /// A request has been given those that it may be sent to, in order.
-    pub(crate) fn planned(&self, asked: &Asked, model: usize, spots: &[Spot]) {
+    pub(crate) fn planned(&self, requested: &Requested, model: usize, spots: &[Spot]) {
         let of_providers: Vec<&[Spot]> = spots.chunk_by(|one, other| one.provider == other.provider).collect();
         let providers: Vec<usize> = of_providers.iter().map(|spots| spots[0].provider).collect();
-        let promised = asked.promised(self.paid_first);
-        let what = format!("{asked:?} is for {promised:?} in this order, not {providers:?}");
+        let promised = requested.promised(self.paid_first);
+        let what = format!("{requested:?} is for {promised:?} in this order, not {providers:?}");
         self.must(providers == promised, &what);
         for spots in of_providers {
             let (provider, accounts) = (spots[0].provider, spots.iter().map(|spot| spot.account).collect::<Vec<_>>());
             let mut sorted = accounts.clone();
             sorted.sort_unstable();
-            let every = match asked {
-                Asked::Account(_, account) => vec![*account],
+            let every = match requested {
+                Requested::Account(_, account) => vec![*account],
                 _ => (0..LABELS.len()).collect(),
             };
-            let what = format!("{asked:?} may be paid by {every:?} of {}, not {accounts:?}", PROVIDERS[provider]);
+            let what = format!("{requested:?} may be paid by {every:?} of {}, not {accounts:?}", PROVIDERS[provider]);
             self.must(spots.iter().all(|spot| spot.model == model) && sorted == every, &what);
             self.must(provider != LABEL_ORDER || sorted == accounts, "`failover` is label order");
         }
@@ -132,21 +132,28 @@ impl Rules {
     }
 
     /// It was sent, with a credential of that time.
-    pub(crate) fn sent(&mut self, request: usize, conversation: u64, asked: &Asked, spot: Spot, login: SystemTime) {
+    pub(crate) fn sent(
+        &mut self,
+        request: usize,
+        conversation: u64,
+        requested: &Requested,
+        spot: Spot,
+        login: SystemTime,
+    ) {
         let (now, choice) = (self.now, self.closed.iter().any(Option::is_none));
         let choice_said = if choice { "" } else { ", the last resort" };
         self.note(
             spot.provider,
-            format!("request {request} ({asked:?}) of {conversation} goes to {}{choice_said}", address(spot)),
+            format!("request {request} ({requested:?}) of {conversation} goes to {}{choice_said}", address(spot)),
         );
-        if let Asked::Account(provider, account) = asked {
+        if let Requested::Account(provider, account) = requested {
             self.must((spot.provider, spot.account) == (*provider, *account), "a named account is the only one");
         }
         let tried = self.tried.entry(request).or_default();
         let twice = tried.contains(&spot);
         tried.push(spot);
         self.must(!twice, "no request is sent twice to one target");
-        self.promised(request, asked, spot, choice);
+        self.promised(request, requested, spot, choice);
         let hopeless = self.hopeless.get(&request).is_some_and(|providers| providers.contains(&spot.provider));
         self.must(!hopeless, "where an account's failure is the provider's or the model's, the others are not tried");
         let (account, model) = ((spot.provider, spot.account), (spot.provider, spot.model));
@@ -163,13 +170,13 @@ impl Rules {
     }
 
     /// What was promised of the address holds for the whole of the request's way.
-    fn promised(&self, request: usize, asked: &Asked, spot: Spot, choice: bool) {
+    fn promised(&self, request: usize, requested: &Requested, spot: Spot, choice: bool) {
         let tried = &self.tried[&request];
-        let crosses = asked.names_nobody() && tried.iter().any(|other| pays(other.provider) != pays(spot.provider));
+        let crosses = requested.names_nobody() && tried.iter().any(|other| pays(other.provider) != pays(spot.provider));
         self.must(!crosses, "a bare name does not move between a plan and what costs money");
-        let promised = asked.promised(self.paid_first);
+        let promised = requested.promised(self.paid_first);
         let place = |spot: &Spot| promised.iter().position(|provider| *provider == spot.provider);
-        self.must(place(&spot).is_some(), &format!("{asked:?} is not for {}", PROVIDERS[spot.provider]));
+        self.must(place(&spot).is_some(), &format!("{requested:?} is not for {}", PROVIDERS[spot.provider]));
         // A model that an account lacks is asked of it last, and what has failed for one conversation, after all others.
         let doubted = |spot: &Spot| {
             let doubt = self.doubts.get(&(spot.provider, spot.model));
@@ -332,11 +339,11 @@ impl Rules {
             let looked_at = !hopeless && !self.outages.contains_key(&(spot.provider, spot.model));
             self.must(reason != Reason::LoggedOut || refused || !looked_at, &what);
             let bound = if reason.is_outage() { 3 * MINUTE } else { self.bound(account) };
-            let asked = match reason.is_outage() {
+            let requested = match reason.is_outage() {
                 true => self.asked_model.get(&(spot.provider, spot.model)),
                 false => self.asked_account.get(&account),
             };
-            let asked_lately = asked.is_some_and(|asked| now - asked < bound);
+            let asked_lately = requested.is_some_and(|requested| now - requested < bound);
             let what =
                 format!("{} is well since {} and would have been asked ({reason:?})", address(*spot), time(since));
             self.must(now - since <= bound || asked_lately, &what);

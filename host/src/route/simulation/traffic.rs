@@ -8,11 +8,11 @@ use bitrouter_route::{Candidate, Conversation, Cooldowns, Window};
 use bitrouter_tests::Dice;
 use http::HeaderMap;
 
-use super::asked::Asked;
+use super::failover::{Failover, candidate, own, spot};
 use super::offer::Offer;
+use super::requested::Requested;
 use super::rules::Rules;
 use super::upstream::{Answer, END, LABELS, MINUTE, MODELS, Millis, PROVIDERS, Spot, Upstream, wall};
-use super::walk::{Walk, candidate, own, spot};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -23,10 +23,10 @@ enum Event {
 
 /// A request and all that it may be sent to, in order.
 struct Request {
-    asked: Asked,
+    requested: Requested,
     conversation: u64,
     spots: Vec<Spot>,
-    walk: Walk,
+    failover: Failover,
     answer: Answer,
 }
 
@@ -41,12 +41,12 @@ pub(crate) struct Simulation {
     requests: Vec<Option<Request>>,
     events: BinaryHeap<Reverse<(Millis, u64, Event)>>,
     numbered: u64,
-    told: Told,
+    totals: Totals,
 }
 
 /// What happened, for the reader of the test's output.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct Totals {
     requests: u64,
     answered: u64,
     surfaced: u64,
@@ -54,9 +54,9 @@ pub(crate) struct Told {
     attempts: u64,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Told { requests, answered, surfaced, spent, attempts } = self;
+        let Totals { requests, answered, surfaced, spent, attempts } = self;
         write!(f, "{requests} requests in {attempts} attempts: {answered} answered, {surfaced} at fault, {spent} spent")
     }
 }
@@ -70,18 +70,18 @@ impl Simulation {
             offer: Offer::new(paid_first),
             dice: Dice::new(seed),
             upstream: Upstream::new(seed),
-            // A journey borrows it, and a run has thousands of them.
+            // A plan borrows it, and a run has thousands of them.
             cooldowns: Box::leak(Box::default()),
             windows: BTreeMap::new(),
             rules: Rules::new(seed, paid_first),
             requests: Vec::new(),
             events: BinaryHeap::new(),
             numbered: 0,
-            told: Told::default(),
+            totals: Totals::default(),
         }
     }
 
-    pub(crate) fn run(mut self) -> Told {
+    pub(crate) fn run(mut self) -> Totals {
         self.at(0, Event::Arrives);
         self.at(MINUTE, Event::Minute);
         while let Some(Reverse((now, _, event))) = self.events.pop() {
@@ -98,7 +98,7 @@ impl Simulation {
         }
         self.rules.end();
         assert!(self.requests.iter().all(Option::is_none), "SEED={}: every request comes to an end", self.seed);
-        self.told
+        self.totals
     }
 
     fn at(&mut self, time: Millis, event: Event) {
@@ -110,22 +110,22 @@ impl Simulation {
         // Mostly single requests, now and then a burst of agents.
         let burst = if self.dice.percent(2) { self.dice.between(5, 30) } else { 1 };
         for _ in 0..burst {
-            let asked = match self.dice.between(0, 10) {
-                0..4 => Asked::Bare,
-                4 => Asked::Vendor,
-                5 => Asked::List,
-                6 => Asked::Glob,
-                7 => Asked::Named,
-                _ => Asked::Account(self.dice.between(0, 3) as usize, self.dice.between(0, 3) as usize),
+            let requested = match self.dice.between(0, 10) {
+                0..4 => Requested::Bare,
+                4 => Requested::Vendor,
+                5 => Requested::List,
+                6 => Requested::Glob,
+                7 => Requested::Named,
+                _ => Requested::Account(self.dice.between(0, 3) as usize, self.dice.between(0, 3) as usize),
             };
             let model = usize::from(self.dice.percent(30));
             let conversation = self.dice.between(0, 40);
-            let candidates = self.candidates(&asked, model, conversation);
+            let candidates = self.candidates(&requested, model, conversation);
             let spots = candidates.iter().map(spot).collect();
             let since = |spot: Spot| self.upstream.logged_in(spot.provider, spot.account, now);
-            let walk = Walk::new(self.cooldowns, conversation, candidates, since);
-            self.told.requests += 1;
-            self.requests.push(Some(Request { asked, conversation, spots, walk, answer: Answer::BadRequest }));
+            let failover = Failover::new(self.cooldowns, conversation, candidates, since);
+            self.totals.requests += 1;
+            self.requests.push(Some(Request { requested, conversation, spots, failover, answer: Answer::BadRequest }));
             self.goes_on(self.requests.len() - 1, now);
         }
         if now < END {
@@ -135,49 +135,51 @@ impl Simulation {
     }
 
     /// What routing makes of an address.
-    fn candidates(&self, asked: &Asked, model: usize, conversation: u64) -> Vec<Candidate> {
+    fn candidates(&self, requested: &Requested, model: usize, conversation: u64) -> Vec<Candidate> {
         let headers = [(http::HeaderName::from_static("session-id"), http::HeaderValue::from(conversation))];
         let conversation = Conversation::of(&HeaderMap::from_iter(headers), None);
         let windows =
             |provider: usize, account: usize| self.windows.get(&(provider, account)).cloned().unwrap_or_default();
-        let candidates = self.offer.candidates(asked, model, conversation, windows);
-        self.rules.planned(asked, model, &candidates.iter().map(spot).collect::<Vec<_>>());
+        let candidates = self.offer.candidates(requested, model, conversation, windows);
+        self.rules.planned(requested, model, &candidates.iter().map(spot).collect::<Vec<_>>());
         candidates
     }
 
     fn goes_on(&mut self, request: usize, now: Millis) {
-        let Some(Request { asked, conversation, spots, walk, answer }) = &mut self.requests[request] else { return };
+        let Some(Request { requested, conversation, spots, failover, answer }) = &mut self.requests[request] else {
+            return;
+        };
         self.rules.before(spots, own(*conversation).as_ref(), self.cooldowns, now);
-        match walk.next(now) {
+        match failover.next(now) {
             Some((spot, login)) => {
-                self.told.attempts += 1;
-                self.rules.sent(request, *conversation, asked, spot, login);
+                self.totals.attempts += 1;
+                self.rules.sent(request, *conversation, requested, spot, login);
                 let (takes, told) = self.upstream.answer(spot, *conversation, now);
                 *answer = told;
                 self.at(now + takes, Event::Answered(request));
             }
             None => {
                 self.rules.spent(request, *conversation, spots, &self.upstream);
-                self.told.spent += 1;
+                self.totals.spent += 1;
                 self.requests[request] = None;
             }
         }
     }
 
     fn answered(&mut self, request: usize, now: Millis) {
-        let Some(Request { walk, answer, .. }) = &mut self.requests[request] else { return };
-        walk.answered(answer, now);
+        let Some(Request { failover, answer, .. }) = &mut self.requests[request] else { return };
+        failover.answered(answer, now);
         let (spot, sent) = self.rules.answered(request, answer, now);
         match answer {
             Answer::Content(windows) => {
                 self.cooldowns.room(&candidate(spot, None), windows, wall(sent), wall(now));
                 self.windows.insert((spot.provider, spot.account), std::mem::take(windows));
-                self.told.answered += 1;
+                self.totals.answered += 1;
                 self.requests[request] = None;
             }
             Answer::BadRequest => {
-                assert_eq!(walk.next(now), None, "what is wrong with a request is surfaced");
-                self.told.surfaced += 1;
+                assert_eq!(failover.next(now), None, "what is wrong with a request is surfaced");
+                self.totals.surfaced += 1;
                 self.requests[request] = None;
             }
             _ => self.goes_on(request, now),

@@ -2,7 +2,7 @@
 //! The readers are the host's own, so that a test shows what a gateway will do.
 
 use bitrouter_contract::Description;
-use bitrouter_contract::described::{Asked, Page, Window as Read, request};
+use bitrouter_contract::described::{Page, RequestedCall, Window as Read, request};
 use bitrouter_contract::description::{Model, SideKind};
 use bitrouter_dialect as dialect;
 use serde_json::{Value, json};
@@ -42,8 +42,8 @@ impl Provider {
 
     fn request(&self, call: &Call) -> Result<Request, Failure> {
         let Call { operation, dialect, model, streaming, settings, .. } = call;
-        let asked = Asked { operation, dialect, model, streaming: *streaming, settings };
-        let shaped = request::request(&self.description, asked, |name| call.header(name).is_some());
+        let requested = RequestedCall { operation, dialect, model, streaming: *streaming, settings };
+        let shaped = request::request(&self.description, requested, |name| call.header(name).is_some());
         let shaped = shaped.map_err(|error| match error {
             request::Unserved::Operation(_) => Failure::unsupported(error.to_string()),
             request::Unserved::Model(_) => Failure::invalid(error.to_string()),

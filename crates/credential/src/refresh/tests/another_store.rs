@@ -72,32 +72,32 @@ impl Drop for Lock {
 
 #[tokio::test]
 async fn a_store_in_memory_serves_logins_refreshes_of_several_processes_and_logouts() {
-    let world = World::new(Reuse::Strict);
+    let setup = TestRefreshes::new(Reuse::Strict);
     let memory = Shared::default();
-    let store = || Store::over(memory.clone(), world.folder.path().join("copies"));
-    let (tokens, entry) = world.entry("default", -5);
+    let store = || Store::over(memory.clone(), setup.folder.path().join("copies"));
+    let (tokens, entry) = setup.entry("default", -5);
     let Kind::Oauth(login) = entry.kind else { panic!("a login") };
     let identity = ["account_id".to_owned()];
     store().check("p", "default").unwrap();
     store().save_login("p", "default", *login, &identity, false).unwrap();
 
-    let processes: Vec<Accounts> = (0..3).map(|_| world.process_with(store())).collect();
+    let processes: Vec<Accounts> = (0..3).map(|_| setup.process_with(store())).collect();
     let ready = futures_util::future::join_all(processes.iter().map(|accounts| accounts.ready(None))).await;
-    assert_eq!(world.issuer.requests().len(), 1, "one refresh for all of them");
+    assert_eq!(setup.issuer.requests().len(), 1, "one refresh for all of them");
     let fresh = store().read().unwrap().login("p", "default").unwrap().access_token.expose_secret().to_owned();
     assert_ne!(fresh, text(&tokens["access_token"]));
     assert!(ready.iter().all(|credential| sent(credential.as_ref().unwrap()) == fresh));
     assert!(memory.0.locked.lock().unwrap().is_empty());
 
     // An issuer that is down is left alone by all processes: the first leaves a note in the account's lock.
-    world.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
+    setup.issuer.instead(Reply::json(&json!({ "error": "temporarily_unavailable" })).status(503));
     let credential = ready[0].as_ref().unwrap();
     for said in ["503", "it is tried again in"] {
-        let refused = world.process_with(store()).refresh_after_unauthorized(credential).await;
+        let refused = setup.process_with(store()).refresh_after_unauthorized(credential).await;
         let why = refused.unwrap_err().to_string();
         assert!(why.contains(said), "{why}");
     }
-    assert_eq!(world.issuer.requests().len(), 2);
+    assert_eq!(setup.issuer.requests().len(), 2);
 
     store().remove("p", "default").unwrap().unwrap();
     while !processes[2].list().is_empty() {

@@ -1,0 +1,43 @@
+//! One query: an exchange of the host's own. `queries` asks for it, never a client's request; it
+//! takes the steps of a call, so that a credential has one way out: bound origin, attached last, echo scrubbed.
+
+use std::sync::Arc;
+
+use bitrouter_credential::{Credential, Scrubber};
+use bitrouter_plugin::HookBody;
+use bitrouter_plugin::{contract, contract::Answer};
+use http::{HeaderMap, StatusCode};
+
+use super::attempt::Attempt;
+use super::{deliver, page, send};
+use crate::error::Error;
+use crate::route::Provider;
+
+/// Sends a request without a body and reads the whole answer, whatever its status, as a component sees it. With it comes
+/// what scrubs the component's log: a 401 may have brought another credential.
+pub(crate) async fn query(
+    provider: &Arc<Provider>,
+    credential: Option<Arc<Credential>>,
+    request: &contract::Request,
+) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
+    let headers = HeaderMap::new();
+    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers, connect_within: None };
+    let nothing = || send::body(request, HookBody::None);
+    let mut response = attempt.send(request, nothing()).await?;
+    if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {
+        response = attempt.once_more(request, nothing(), response).await?;
+    }
+    let scrubber = attempt.scrubber();
+    if response.status().is_redirection() {
+        let location = deliver::location(response.headers(), scrubber.as_deref());
+        return Err(Error::Redirect { provider: attempt.id(), location });
+    }
+    let (status, headers) = (response.status(), response.headers().clone());
+    let answer = deliver::page(response, scrubber.as_deref()).await;
+    let answer = answer.map_err(|reason| Error::Broken { provider: attempt.id(), reason })?;
+    // What a success holds the component can tell best.
+    match page::of(status, &headers, answer.body.as_bytes()).filter(|_| !status.is_success()) {
+        Some(page) => Err(page::error(provider, request, status, &headers, page)),
+        None => Ok((answer, scrubber)),
+    }
+}
