@@ -15,13 +15,13 @@ use crate::app::{App, Live};
 use crate::gateway::{self, Connections, Service};
 use crate::queries;
 
-/// How often it is looked for logins that will soon be over. They are refreshed minutes before.
+/// How often logins are checked for their expiry. They are refreshed minutes before.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
-/// How often it is looked for what is to be asked beside calls: soon after a login, for the first time.
+/// How often due queries are looked for: soon after a login, for the first time.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// How often it is looked for answers that nobody reads.
+/// How often unread answers are looked for.
 const END_UNREAD_EVERY: Duration = Duration::from_secs(1);
-/// How often what was heard of limits is written, so that commands know it.
+/// How often reported limits are written, so that commands know them.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
 
 /// A gateway with what it needs to serve.
@@ -81,7 +81,7 @@ async fn keep_fresh(live: Arc<Live>) -> Infallible {
     }
 }
 
-/// Keeps what is known beside calls up to date: live lists of models, and how much of each plan is used.
+/// Keeps the results of queries up to date: live lists of models, and how much of each plan is used.
 async fn query_providers(live: Arc<Live>) -> Infallible {
     live.now().directory.complete().await;
     let mut ticks = ticks(QUERY_EVERY);
@@ -94,7 +94,7 @@ async fn query_providers(live: Arc<Live>) -> Infallible {
     }
 }
 
-/// Ends the answers whose clients have stopped reading: what an upstream is asked for is over when its time is.
+/// Ends the answers whose clients have stopped reading: a deadline of the upstream's holds for them too.
 async fn end_unread(live: Arc<Live>) -> Infallible {
     let requests = Arc::clone(&live.now().requests);
     let mut ticks = ticks(END_UNREAD_EVERY);
@@ -104,7 +104,7 @@ async fn end_unread(live: Arc<Live>) -> Infallible {
     }
 }
 
-/// Writes what was heard of limits, every few seconds in which something was.
+/// Writes reported limits, every few seconds in which there were new ones.
 async fn save_windows(live: Arc<Live>) -> Infallible {
     loop {
         tokio::time::sleep(SAVE_EVERY).await;

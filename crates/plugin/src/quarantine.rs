@@ -1,7 +1,7 @@
 //! Quarantines a component that is over its budget again and again, so that it stops costing everybody else CPU time.
 //!
-//! Only what a component does with little is its own doing: with a large body it may be the client's, and one client's
-//! bodies must not take a provider away from the others.
+//! Only what a component does with a small body counts: a large one may be the client's doing, and one client's bodies must
+//! not take a provider away from the others.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::hook::HookError;
 
 /// Budget failures in a row before a component is quarantined.
 const STRIKES: u32 = 5;
-/// What goes wrong in a hook that had more bytes than this to read is no strike.
+/// A failure of a hook that had more bytes than this to read is no strike.
 const SMALL_BODY: usize = 16 << 10;
 /// How long it is quarantined.
 const QUARANTINED_FOR: Duration = Duration::from_secs(30);

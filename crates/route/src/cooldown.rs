@@ -1,4 +1,4 @@
-//! Cooldowns that heal: what is not to be asked for a while, until when, and who may look whether it is over.
+//! Cooldowns that heal: what rests, until when, and which request may probe whether it is over.
 //!
 //! The failover loop asks [`Cooldowns::admit`] before each attempt and tells what came of it; `status` lists and lifts
 //! them. Nothing here waits or sends, and `now` is always the caller's wall clock, so a simulation drives this very code.

@@ -11,8 +11,7 @@ use super::cooldown::{Admission, Cooldowns, LastResort, Probe, Reason, Subject};
 use super::verdict::{Cools, Meaning, Next};
 use super::{Candidate, Own};
 
-/// Whose request failed: a number that is another for another caller or conversation, and the client's own headers that
-/// went along.
+/// Whose request failed: a number that identifies caller and conversation, and the client's own headers that went along.
 #[derive(Clone, Debug, Default)]
 pub struct By {
     /// The number.
@@ -31,7 +30,7 @@ pub struct Attempt {
     probe: Option<Probe>,
 }
 
-/// What a request met that cools down.
+/// A candidate that was passed over because it cools down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// The index of the candidate.
@@ -163,8 +162,8 @@ impl<'c> Plan<'c> {
         !self.over && (self.at < self.candidates.len() || !self.put_off.is_empty())
     }
 
-    /// Whether another target that `may` be hurried to can be asked now: then the one that was handed out last need not be
-    /// waited for long.
+    /// Whether another target that `may` be hurried to can be asked now: if so, the current one need not be waited for
+    /// long.
     pub fn has_elsewhere(&self, may: impl Fn(usize) -> bool, now: SystemTime) -> bool {
         let mut later = self.later(may).map(|index| &self.candidates[index]);
         later.any(|candidate| {

@@ -1,4 +1,4 @@
-//! What a request asks for: the address in its `model`, or the list `models` in its place.
+//! The models that a request asks for: the address in `model`, or the list in `models`.
 //!
 //! The gateway reads every body through here, and `bitrouter route --request` a file. What an address stands for is not
 //! known here, and no provider ever sees the list.

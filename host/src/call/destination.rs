@@ -1,4 +1,4 @@
-//! Which paths there are, with which methods, and what is answered to those that are not.
+//! The paths and methods that the gateway serves, and the answers to all others.
 //!
 //! `service` asks for each request that the guard let in.
 

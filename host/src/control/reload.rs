@@ -18,7 +18,7 @@ use crate::route::Providers;
 /// How often a reload waits for files that are being written, before it reads them as they are.
 const STILL_TRIES: u32 = 5;
 
-/// Where a gateway's config comes from, and who is told of it.
+/// Where a gateway's config comes from, and what a reload reports to.
 pub struct ReloadSource {
     /// Where the config is looked for.
     pub options: LoadOptions,
@@ -28,14 +28,14 @@ pub struct ReloadSource {
     pub seen: Fingerprint,
     /// What only the components know to be wrong with it.
     pub problems: fn(&Loaded, &Providers) -> Vec<String>,
-    /// Says how a reload ended to whoever reads the gateway's standard error.
+    /// Reports how a reload ended, on the gateway's standard error.
     pub on_reloaded: Box<OnReloaded>,
 }
 
 /// What reads a config again.
 pub type Read = dyn Fn(&HeldConfig) -> Result<Loaded, ConfigError> + Send + Sync;
 
-/// Who is told how a reload ended.
+/// What a reload reports its outcome to.
 pub type OnReloaded = dyn Fn(&Result<Reloaded, NotReloaded>) + Send + Sync;
 
 /// A reload that was applied.
@@ -110,7 +110,7 @@ impl Reloader {
         outcome
     }
 
-    /// The same, for who is not there to hear how it ends.
+    /// The same, for callers that do not wait for the outcome.
     pub async fn reload_aloud(self: Arc<Self>) {
         let _ = self.reload().await;
     }
@@ -130,8 +130,8 @@ impl Reloader {
         Fingerprint::of(watched(&self.source.options), &self.live.now().config.plugins.dir)
     }
 
-    /// Waits until no config was written to for a moment, but not for ever: who is told to reload right after a file was
-    /// written would else read half of it.
+    /// Waits until no config was written to for a moment, but not for ever: a reload right after a file was written would
+    /// else read half of it.
     async fn still(&self) {
         for _ in 0..STILL_TRIES {
             let wait = tokio::task::block_in_place(|| watch::still_in(&watched(&self.source.options)));

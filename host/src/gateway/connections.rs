@@ -1,8 +1,8 @@
 //! The connections of clients: how many there may be, and which go first.
 //!
-//! `accept` asks for a place for each, and `service` says of each request when it begins and ends. A connection that says
-//! nothing costs others nothing: it has a deadline, and it goes at once where its place is wanted. Where every connection
-//! is busy, a few more are let in, for which calls are refused: so whoever asks for `/health` is still answered.
+//! `accept` asks for a place for each, and `service` says of each request when it begins and ends. A silent connection
+//! costs others nothing: it has a deadline, and it is closed at once when its place is needed. Where all connections are
+//! busy, a few more are accepted whose calls are refused, so that `/health` is still answered.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::memory;
 pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long one may be idle. Over HTTP/1.1 the next head is waited for less long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// How often it is looked for those beyond their deadline.
+/// How often those beyond their deadline are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Descriptors for everything but clients and their calls: the log, the control socket, files, what is compiled.
 const OTHER_DESCRIPTORS: u64 = 64;

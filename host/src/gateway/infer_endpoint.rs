@@ -1,6 +1,6 @@
-//! Which endpoint a body was written for, by its shape.
+//! Infers the endpoint that a body was written for from its shape.
 //!
-//! Only `bitrouter route --request` asks, for a person who has a body and no path. A request is never routed by it.
+//! Only `bitrouter route --request` calls it, for a person who has a body and no path. It never routes a request.
 
 use bitrouter_document::{Document, Error, Kind};
 

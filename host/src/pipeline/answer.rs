@@ -134,7 +134,7 @@ pub(super) struct Answer<W> {
     /// Until when the upstream is waited for, once its last word has passed.
     rest: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
-    /// The server's task, for who ends the answer from elsewhere.
+    /// The server's task, which is woken when the answer is ended from elsewhere.
     waker: Option<Waker>,
 }
 

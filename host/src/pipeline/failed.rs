@@ -1,7 +1,7 @@
-//! A failed attempt: what it means for what may be tried next, and what the client is answered if it is the last word.
+//! A failed attempt: what may be tried after it, and what the client is answered if nothing else answers.
 //!
-//! Every step of an attempt ends in one where it does not succeed. The client is answered with the most useful of them, in
-//! the upstream's own words where there are any.
+//! Each step of an attempt that does not succeed ends in one. The client gets the most useful of them, in the upstream's
+//! own words where there are any.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

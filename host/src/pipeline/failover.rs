@@ -123,8 +123,8 @@ impl<'c> Failover<'c> {
         None
     }
 
-    /// Whose request this is: who holds the key, in which program and conversation, with a body of which length. Requests
-    /// that differ in none of it are most likely one that is sent again.
+    /// Whose request this is: a hash of its key, its program, and its conversation or else the length of its body. Requests
+    /// that agree in all of it are most likely one that is sent again.
     fn by(&self, candidate: &Candidate) -> By {
         let headers = &self.call.headers;
         let mut caller = DefaultHasher::new();
@@ -165,7 +165,7 @@ impl<'c> Failover<'c> {
         }
     }
 
-    /// What the client is told once all was tried.
+    /// The failure that the client reads once all was tried.
     fn most_useful(self) -> Failed {
         let memory = self.plan.first_to_end().map(|passed| {
             let candidate = &self.plan.candidates()[passed.candidate];

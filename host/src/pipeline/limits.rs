@@ -1,6 +1,5 @@
-//! What answers say of limits, read as described or by the component's `quota`, and kept. The way back calls it where a header or an
-//! event matched what the description observes. No client waits for it, and a provider that observes nothing never
-//! gets here.
+//! Reads what answers report of limits, as the description says or by the component's `quota`, and keeps it. `deliver` and
+//! the watcher call it where a header or an event matches what the description observes. No client waits for it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

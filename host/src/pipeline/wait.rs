@@ -1,5 +1,5 @@
-//! When a provider says that what failed is over: out of a component's words, an answer's headers, or its body. What has
-//! gone by, is nonsense or is far too long is nothing, so that the default holds; the client is told in seconds.
+//! When a failure ends, as the provider reports it: in a component's words, an answer's headers or its body. A time that
+//! has passed, makes no sense or is far too long counts as none, so that the default holds. The client gets it in seconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 /// Another way to say it, in milliseconds, which clients of OpenAI's read first.
 const RETRY_AFTER_MS: &str = "retry-after-ms";
 
-/// What a component told: the moment where there is one, else the wait.
+/// What a component reports: the moment where there is one, else the wait.
 pub(super) fn reported_by_component(failure: &Failure) -> Option<Ends> {
     moment(failure.resets_at).or_else(|| believed(failure.retry_after_ms.map(Reported::After)))
 }
@@ -32,7 +32,7 @@ pub(super) fn reported_in_body(resets_at: Option<u64>, retry_after: Option<u64>)
     moment(resets_at).or_else(|| believed(wait.map(Reported::After)))
 }
 
-/// Tells the client in whole seconds, whatever form it came in; what was nothing is taken out.
+/// Writes the end into the client's headers in whole seconds, whatever its form was, and takes out what counts as none.
 pub(super) fn report(headers: &mut HeaderMap, ends: Option<Ends>) {
     match ends.map(|ends| ends.left(SystemTime::now())) {
         Some(left) => {

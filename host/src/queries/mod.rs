@@ -1,8 +1,8 @@
 //! Provider queries: what the host asks a provider by itself, such as its list of models and how much of
-//! a plan is used. A component declares them and reads the answers; nothing here waits in a client's way.
+//! a plan is used. A component declares them and reads the answers; no client waits for them.
 //!
-//! `serve` has what is due asked in the background, commands ask on demand, and route reads what is known. Answers are
-//! kept for each account, on disk too, and stay in use while a newer one cannot be had.
+//! `serve` runs those that are due in the background, commands run them on demand, and `route` reads the results. Results
+//! are kept for each account, on disk too, and stay in use until there are newer ones.
 
 mod query;
 
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 
 use crate::route::{Provider, Providers};
 
-/// How many side requests are under way at once: a gateway with many accounts should not start with a burst.
+/// How many queries run at once: a gateway with many accounts should not start with a burst.
 const AT_ONCE: usize = 4;
 
 /// Why a side request brought nothing, or may not have brought all. What was known before stays in use, or what has come
@@ -57,8 +57,8 @@ impl Fallback {
     }
 }
 
-/// Asks for all that is older than an hour, and for whatever an account that is new lacks. What fails is logged, and
-/// waits before it is asked for again.
+/// Runs the queries whose results are older than an hour, and those of new accounts. A failure is logged, and its query
+/// waits before it runs again.
 pub async fn query_due(providers: &Providers) {
     let mut due = Vec::new();
     for provider in serving(providers) {
@@ -77,7 +77,8 @@ pub async fn query_due(providers: &Providers) {
     asked.await;
 }
 
-/// Asks for everything of one kind now, of one provider where it is named, however new it is. The answer is what failed.
+/// Runs all queries of one kind now, of one provider where one is named, however new their results are. Returns the
+/// failures.
 pub async fn query_now(providers: &Providers, kind: SideKind, only: Option<&str>) -> Vec<QueryError> {
     let mut wanted = Vec::new();
     for provider in serving(providers).filter(|provider| only.is_none_or(|id| provider.id() == id)) {
@@ -89,7 +90,7 @@ pub async fn query_now(providers: &Providers, kind: SideKind, only: Option<&str>
     asked.buffered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
-/// The providers that a client could be answered by.
+/// The providers that can answer clients.
 fn serving(providers: &Providers) -> impl Iterator<Item = &Arc<Provider>> {
     providers.on().filter(|provider| provider.fault.is_none())
 }

@@ -1,5 +1,5 @@
-//! Makes one side request: the description's exchange, with the account's credential attached where every call's is, and
-//! the component's reading of the answer.
+//! Runs one query: sends the side request of the description, with the account's credential attached as to every call, and
+//! has the component read the answer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const MOST_PAGES: usize = 64;
 /// What is said of a server that does not know the parameter.
 const SAME_PAGE: &str = "where the next page was asked for, the same one came again";
 
-/// Why it brought nothing.
+/// Why the query failed.
 struct QueryFailure {
     sentence: String,
     /// How long the provider wants to be left alone.
@@ -40,7 +40,7 @@ fn because(sentence: String) -> QueryFailure {
     QueryFailure { sentence, after: None }
 }
 
-/// Asks, and keeps what was found. One caller asks at a time; those that wait meanwhile get its outcome.
+/// Runs the query and caches its result. One caller runs it at a time; those that wait meanwhile get its outcome.
 pub(super) async fn query(provider: &Arc<Provider>, key: &QueryKey) -> Result<(), QueryError> {
     let side = provider.plugin.description.side_requests.get(&key.request);
     let (Some(query), Some(side)) = (provider.query_cache.get(key), side) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! What is known of one provider by its side requests: for each account and each request the last good answer, and when
-//! it is asked for again. Route reads the live lists on the way of requests, without a lock.
+//! The cache of one provider's queries: for each account and side request the last good result, and when it runs again.
+//! Routing reads the live lists of models for each request, without a lock.
 
 mod catalogue;
 mod persisted;
@@ -30,10 +30,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// The live lists of models, by account; the empty label where the provider has no accounts.
 pub type Catalogues = BTreeMap<String, Arc<Catalogue>>;
 
-/// What is known of one provider.
+/// The results of one provider's queries.
 #[derive(Default)]
 pub struct QueryCache {
-    /// Where answers are kept; none where side requests are switched off.
+    /// Where results are kept; none where side requests are switched off.
     folder: Option<PathBuf>,
     queries: Mutex<BTreeMap<QueryKey, Arc<Query>>>,
     live: ArcSwap<Catalogues>,
@@ -48,13 +48,13 @@ pub(crate) struct QueryKey {
     pub request: String,
 }
 
-/// What is known by one side request of one account.
+/// One query, with its last result.
 pub(crate) struct Query {
     pub kind: SideKind,
     /// Whose answer it is: the account that had the label.
     pub identity: String,
     file: String,
-    /// Held by the one caller that asks.
+    /// Held by the one caller that runs it.
     pub turn: tokio::sync::Mutex<()>,
     state: Mutex<QueryState>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Query {
 #[derive(Default)]
 struct QueryState {
     cached: Option<CachedResult>,
-    /// How often it was asked for, with whatever outcome.
+    /// How often it ran, whatever came of it.
     rounds: u64,
     failures: u32,
     /// What went wrong the last time.
@@ -71,7 +71,7 @@ struct QueryState {
 }
 
 impl QueryCache {
-    /// Nothing yet; what is learned is kept in this folder. Without one, nothing is ever asked.
+    /// An empty cache, which keeps its results in this folder. Without a folder no query ever runs.
     pub fn persisted_in(folder: Option<PathBuf>) -> Self {
         QueryCache { folder, ..QueryCache::default() }
     }
@@ -88,14 +88,14 @@ impl QueryCache {
         of_account.find_map(|(_, query)| lock(&query.state).cached.clone())
     }
 
-    /// What is to be asked for now.
+    /// The queries that are due.
     pub(crate) fn due(&self) -> Vec<QueryKey> {
         let (now, today) = (Instant::now(), Timestamp::now());
         let queries = lock(&self.queries);
         queries.iter().filter(|(_, query)| query.is_due(now, today)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Everything of one kind.
+    /// All queries of one kind.
     pub(crate) fn all(&self, kind: SideKind) -> Vec<QueryKey> {
         let queries = lock(&self.queries);
         queries.iter().filter(|(_, query)| query.kind == kind).map(|(key, _)| key.clone()).collect()
@@ -105,7 +105,7 @@ impl QueryCache {
         lock(&self.queries).get(key).cloned()
     }
 
-    /// Keeps an answer, in memory and on disk.
+    /// Keeps a result, in memory and on disk.
     pub(crate) async fn learn(&self, provider: &Provider, key: &QueryKey, query: &Query, result: QueryResult) {
         let cached = CachedResult { result, at: Timestamp::now() };
         {
@@ -125,7 +125,7 @@ impl QueryCache {
         }
     }
 
-    /// Makes the live lists anew from what is known.
+    /// Makes the live lists anew from the results.
     fn publish(&self) {
         let queries = lock(&self.queries);
         let catalogues = queries.iter().filter_map(|(key, query)| match &lock(&query.state).cached {
@@ -156,7 +156,7 @@ impl Query {
         lock(&self.state).why.clone()
     }
 
-    /// Whether there is an answer of before.
+    /// Whether there is an earlier result.
     pub(crate) fn has_result(&self) -> bool {
         lock(&self.state).cached.is_some()
     }
@@ -174,8 +174,8 @@ impl Query {
 }
 
 impl Provider {
-    /// Sees which accounts there are now: what is kept of new ones is read, and what is known of those that are gone, or
-    /// whose label has another account now, is forgotten. Reads files where something is new.
+    /// Follows the accounts that there are now: reads the kept results of new ones, and forgets those of accounts that are
+    /// gone or whose label has another account now. Reads files where something is new.
     pub fn follow_accounts(&self) {
         let Some(folder) = &self.query_cache.folder else { return };
         let sides = self.plugin.description.side_requests.iter().filter(|(_, side)| side.kind != SideKind::Account);
@@ -186,7 +186,7 @@ impl Provider {
         let accounts: Vec<(String, String)> = if self.accounts.needs_credential() {
             let listing = self.accounts.list();
             if listing.faults().any(|fault| matches!(fault, AccountError::Store(_))) {
-                // Who is there cannot be read at the moment: that is no reason to forget anybody.
+                // The store cannot be read at the moment, which is no reason to forget an account.
                 return;
             }
             listing.accounts().map(|account| (account.label.clone(), self.identity(account))).collect()
@@ -238,7 +238,7 @@ impl Provider {
     }
 }
 
-/// What a page says of limits is as good as what an answer says.
+/// Limits on a usage page count as those of an answer do.
 fn record_windows(provider: &Provider, account: &str, cached: &CachedResult) {
     if let QueryResult::Usage(usage) = &cached.result {
         let at = u64::try_from(cached.at.unix()).unwrap_or_default();

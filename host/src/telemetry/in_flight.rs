@@ -28,7 +28,8 @@ pub enum Phase {
     Answering,
 }
 
-/// An answer under way, for who looks after all of them: its own deadlines are looked at only while its client reads.
+/// An answer under way, as the task sees it that ends overdue ones: an answer looks at its own deadlines only while its
+/// client reads.
 pub trait Answering: Send {
     /// Ends it if a deadline has long passed.
     fn look(&mut self);

@@ -62,14 +62,15 @@ pub struct RequestUnderWay {
 }
 
 impl RequestUnderWay {
-    /// The answer of this request is under way, and may have to be ended by somebody else than its client's server.
+    /// Registers the answer of this request, so that others than its client's server can end it.
     pub fn answers(&self, answer: Weak<Mutex<dyn Answering>>) {
         self.requests.in_flight.answers(self.slot, answer);
     }
 }
 
 impl RequestRecord {
-    /// Starts the record of a request, which is among those under way from now on. It is boxed, for it goes through many hands.
+    /// Starts the record of a request, which is among those under way from now on. It is boxed, as many functions pass it
+    /// on.
     pub fn start(requests: &Arc<Requests>, id: Arc<str>, caller: Caller, dialect_in: &'static str) -> Box<Self> {
         let started = Instant::now();
         let slot = requests.in_flight.enter(&id, dialect_in, started);

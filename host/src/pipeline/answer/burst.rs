@@ -1,6 +1,6 @@
-//! When what an upstream sends is a burst, and how long that is gathered before it is written.
+//! Tells the bursts of an upstream from single events, and how long a burst is gathered before it is written.
 //!
-//! `Answer` tells it what comes and asks it; it reads no clock.
+//! `Answer` reports each arrival to it; it reads no clock.
 
 use std::time::Duration;
 

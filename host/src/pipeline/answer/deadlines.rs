@@ -68,7 +68,7 @@ impl<W: Watch> Answer<W> {
         self.deadlines.total.map(|total| (self.started + total, total))
     }
 
-    /// Ends the answer on behalf of somebody else than its server, who is woken to tell the client.
+    /// Ends the answer from outside its server's task, and wakes that task so that it tells the client.
     fn end_from_elsewhere(&mut self, broken: Broken) {
         if matches!(self.then, None | Some(Then::Frame(_))) {
             self.then = None;

@@ -1,6 +1,6 @@
-//! A stream whose content is long in coming: after a while its head and a heartbeat leave, so that the client and whatever
-//! stands in between stay awake. What goes on behind it may still fail over; only where every target fails does the
-//! client read an error, as an event of its own dialect.
+//! Keeps the client of a slow stream awake: after a while the head and a heartbeat leave, so that neither the client nor a
+//! proxy in between gives up. Failover goes on behind it; only where every target fails does the client read an error, as
+//! an event of its own dialect.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,9 +20,9 @@ use super::deadlines::HEARTBEAT_EVERY;
 use crate::pipeline::{PendingAnswer, deliver};
 use crate::telemetry::{Answering, RequestUnderWay};
 
-/// How long nothing is said before the head leaves.
+/// How long a call waits before its head and the first heartbeat leave.
 pub(in crate::pipeline) const FIRST_AFTER: Duration = HEARTBEAT_EVERY;
-/// How long the body is not asked for anything when its client does not read.
+/// How long a client may read nothing before its call is given up.
 const UNREAD: Duration = Duration::from_secs(60);
 
 /// The answer to a call that no target has answered yet.

@@ -1,5 +1,5 @@
-//! The answers of side requests on disk, so that they are there offline and after a restart. A file that cannot be read
-//! is as good as none. No secret is in it: an answer is scrubbed before a component reads it.
+//! The results of queries on disk, so that they are there offline and after a restart. A file that cannot be read counts as
+//! missing. It holds no secret: an answer is scrubbed before a component reads it.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ const VERSION: u32 = 1;
 /// Files that were not renewed for so long are of accounts, components or addresses that are gone.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 24 * 3600);
 
-/// An answer, and when it came.
+/// A result, and when it came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CachedResult {
     /// What it says.

@@ -1,5 +1,5 @@
-//! What a side request brought, checked. A component wrote it from a page of somebody else's, so nothing in it is
-//! believed but its form, and that is bounded.
+//! The result of a query, checked. A component wrote it from a page that others control, so only its form is believed,
+//! within bounds.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ const LONGEST_ID: usize = 256;
 /// The longest name of a plan, in characters.
 const LONGEST_PLAN: usize = 64;
 
-/// What a side request brought.
+/// The result of a query.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueryResult {
