@@ -1,6 +1,6 @@
 //! Sets a credential on a request, at the edge: the headers and query parameters that the description asks for.
 //!
-//! Made once for each credential, so that a request only clones; upstream applies it last, after the component has
+//! Made once for each credential, so that a request only clones; the pipeline applies it last, after the component has
 //! returned, so that nothing can overwrite it. No error and no `Debug` here shows a value.
 
 use std::fmt;

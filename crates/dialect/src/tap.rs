@@ -182,7 +182,7 @@ impl Tap {
     }
 
     /// Looks at the next bytes of the answer. Returns how many of them are the client's: all, but for an error that it
-    /// could not read as one ([`StreamError::told`]) and what follows it.
+    /// could not read as one ([`StreamError::readable`]) and what follows it.
     pub fn feed(&mut self, chunk: &[u8]) -> usize {
         let learned = &mut self.learned;
         match &mut self.source {

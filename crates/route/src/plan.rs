@@ -58,7 +58,7 @@ pub struct Plan<'c> {
 }
 
 impl<'c> Plan<'c> {
-    /// A plan to these, in their order.
+    /// A plan of these, in their order.
     pub fn new(cooldowns: &'c Cooldowns, candidates: Vec<Candidate>) -> Self {
         Plan {
             cooldowns,

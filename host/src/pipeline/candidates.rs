@@ -1,4 +1,4 @@
-//! The plan of a request's plan: its targets, and who is asked for them, in order.
+//! The candidates of a request: its targets, and who is asked for them, in order.
 //!
 //! Made once for a request, before anything is sent. What is missing becomes a failure here: loud, and never a reason to
 //! move on to something that costs money.

@@ -26,9 +26,9 @@ fn place(provider: &str, labels: &[&'static str]) -> Offer {
     }
 }
 
-/// A plan to these places.
-fn to(cooldowns: &Cooldowns, places: Vec<Offer>) -> Plan<'_> {
-    Plan::new(cooldowns, Choice::of(places, |_, _| Vec::new(), || None).candidates)
+/// A plan for these offers.
+fn to(cooldowns: &Cooldowns, offers: Vec<Offer>) -> Plan<'_> {
+    Plan::new(cooldowns, Choice::of(offers, |_, _| Vec::new(), || None).candidates)
 }
 
 fn shown(candidate: &Candidate) -> String {
