@@ -98,7 +98,7 @@ async fn measure(plugin: &Plugin, client: &str, headers: &[Field], items: usize)
             dialect: "responses".into(),
             model: "gpt-6.1-sol".into(),
             streaming: true,
-            // A header that differs keeps an answer from being remembered.
+            // A header that differs keeps an answer from being cached.
             headers: [headers, &[Field { name: "x-client-request-id".into(), value: run.to_string() }]].concat(),
             query: Vec::new(),
             settings: "{}".into(),

@@ -64,10 +64,13 @@ impl Stopped {
         let Stopped { app } = self;
         // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
-        let saved = app.directory.cooldowns().exchange(SystemTime::now());
-        let windows = Arc::clone(app.directory.windows());
-        let _ = tokio::task::spawn_blocking(move || windows.save()).await;
-        saved
+        let (cooldowns, windows) = (app.directory.cooldowns().clone(), Arc::clone(app.directory.windows()));
+        let saved = tokio::task::spawn_blocking(move || {
+            let saved = cooldowns.exchange(SystemTime::now());
+            windows.save();
+            saved
+        });
+        saved.await.map_err(io::Error::other).flatten()
     }
 }
 

@@ -86,7 +86,7 @@ async fn sent(plugin: &Plugin, call: &Call) -> Arc<Request> {
     }
 }
 
-/// Makes sure that a hook runs rather than an answer is cached.
+/// Makes sure that a hook runs, rather than that a cached answer is taken.
 fn fresh(model: &str, number: usize) -> Call {
     let mut call = call(model);
     call.headers.push(Field { name: "x-number".into(), value: number.to_string() });

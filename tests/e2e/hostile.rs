@@ -189,7 +189,7 @@ fn a_component_over_its_budget_five_times_is_quarantined_and_says_so() {
     for _ in 0..5 {
         ask(&gateway, "loop").status(502).says("used up its 20 ms of CPU time");
     }
-    let answer = ask(&gateway, "ok").status(503).says("benched").says("5 times in a row");
+    let answer = ask(&gateway, "ok").status(503).says("in quarantine").says("5 times in a row");
     assert!(answer.header("retry-after").is_some());
     assert!(upstream.requests().is_empty());
     gateway.chat(&json!({"model": "openai:gpt-4o", "messages": []})).status(200);

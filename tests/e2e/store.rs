@@ -238,9 +238,9 @@ fn what_cannot_be_stored_after_all_is_stored_as_soon_as_it_can_be() {
     assert_eq!((issuer.refreshes("acc-1"), issuer.reuses()), (1, 0));
 }
 
-/// The time that the slowest of a hundred requests takes, after the token file has changed and what it holds was `asked` for.
+/// What 500 requests take, the p99 and the slowest, after the token file has changed and what it holds was `asked` for.
 #[cfg(target_os = "linux")]
-fn p99(setup: Setup, entry: Value, asked: impl Fn() -> bool) -> Duration {
+fn p99_and_slowest(setup: Setup, entry: Value, asked: impl Fn() -> bool) -> (Duration, Duration) {
     let gateway = setup.run();
     let ask_in_time = || {
         let begun = Instant::now();
@@ -258,7 +258,7 @@ fn p99(setup: Setup, entry: Value, asked: impl Fn() -> bool) -> Duration {
     assert!(eventually(asked));
     let mut times: Vec<Duration> = (0..500).map(|_| ask_in_time()).collect();
     times.sort_unstable();
-    times[times.len() * 99 / 100]
+    (times[times.len() * 99 / 100], times[times.len() - 1])
 }
 
 #[cfg(target_os = "linux")]
@@ -280,13 +280,14 @@ fn requests_wait_for_a_keyring_that_hangs_as_little_as_for_a_file() {
         let origins = json!({ "api": api.origin() });
         json!({ "provider": "openai-codex", "label": "work", "kind": "oauth", "origins": origins, "secret": secret })
     };
-    let file = p99(setup("file"), entry(json!({ "access_token": "canary" })), || true);
+    let (file, _) = p99_and_slowest(setup("file"), entry(json!({ "access_token": "canary" })), || true);
     let name =
         json!({ "in": "keyring", "name": "0/openai-codex@work", "revision": 1, "pieces": { "access_token": 1 } });
     let held = std::cell::RefCell::new(Vec::new());
-    let keyring =
-        p99(setup("keyring"), entry(name), || bus.accept().map(|socket| held.borrow_mut().push(socket)).is_ok());
-    println!("p99 of requests: {file:?} with the file, {keyring:?} with a keyring that hangs");
+    let (keyring, slowest) = p99_and_slowest(setup("keyring"), entry(name), || {
+        bus.accept().map(|socket| held.borrow_mut().push(socket)).is_ok()
+    });
+    println!("p99 of requests: {file:?} with the file, {keyring:?} with a keyring that hangs, the slowest {slowest:?}");
     // A keyring is waited for 5 s, off their way.
-    assert!(keyring < Duration::from_secs(2), "{keyring:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }

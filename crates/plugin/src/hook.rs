@@ -110,7 +110,7 @@ pub enum HookError {
     #[error("found no free slot within 100 ms")]
     Busy,
     /// It was over its budget again and again.
-    #[error("is benched for {} s more: {reason}", .left.as_secs().max(1))]
+    #[error("is in quarantine for {} s more: {reason}", .left.as_secs().max(1))]
     Quarantined {
         /// How long it stays quarantined.
         left: Duration,

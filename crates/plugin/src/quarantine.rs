@@ -81,7 +81,7 @@ mod tests {
         }
         assert!(quarantine.check().is_ok());
         quarantine.record::<()>(&Err(HookError::Cpu(Duration::from_millis(20))), SMALL_BODY);
-        let error = quarantine.check().expect_err("benched").to_string();
+        let error = quarantine.check().expect_err("in quarantine").to_string();
         assert!(error.contains("used up its 20 ms of CPU time, 5 times in a row"), "{error}");
     }
 

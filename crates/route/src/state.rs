@@ -24,7 +24,7 @@ pub trait RouteState: Send + Sync {
     /// What was kept. What cannot be read counts as not there, with a warning: at worst a limit is found out once more.
     fn load(&self) -> Persisted;
 
-    /// Hands what is kept of limits to `exchange`, and keeps what that makes of it instead. In one step: between processes that
+    /// Hands what is kept of limits to `exchange`, exactly once, and keeps what that makes of it instead. In one step: between processes that
     /// share the state nobody else's comes between. After an error what was kept before is kept still.
     fn exchange_limits(&self, exchange: &mut dyn FnMut(&[Limit]) -> Vec<Limit>) -> io::Result<()>;
 

@@ -34,7 +34,7 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<Socket>>;
 const READ: usize = 64 << 10;
 /// How many pieces are written at once.
 const PIECES: usize = 32;
-/// How many bytes of them. The system copies what it takes, several megabytes where the upstream is near, and nobody else has
+/// How many bytes of them, or in one turn of the task. The system copies what it takes, several megabytes where the upstream is near, and nobody else has
 /// the thread meanwhile.
 const WRITE: usize = 512 << 10;
 
@@ -253,9 +253,10 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> ConnectionState<S> {
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut turn = WRITE;
         while !self.unsent.is_empty() {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let (mut count, mut left) = (0, WRITE);
+            let (mut count, mut left) = (0, turn);
             for (slice, piece) in slices.iter_mut().zip(&self.unsent) {
                 let part = &piece[..piece.len().min(left)];
                 if part.is_empty() {
@@ -270,7 +271,8 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> ConnectionState<S> {
             }
             self.unflushed = true;
             self.sent(sent);
-            if sent == WRITE && !self.unsent.is_empty() {
+            turn -= sent;
+            if turn == 0 && !self.unsent.is_empty() {
                 // The rest leaves after the others' turn.
                 context.waker().wake_by_ref();
                 return Poll::Pending;

@@ -41,7 +41,6 @@ pub struct Status {
     /// What is not asked for a while, and why.
     pub cooldowns: Vec<Cooldown>,
     /// Components that rest because they were over their budget again and again.
-    #[serde(rename = "benched")]
     pub quarantined: Vec<QuarantinedComponent>,
     /// Components that do not serve.
     pub refused: Vec<Refused>,

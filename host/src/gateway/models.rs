@@ -99,8 +99,8 @@ async fn in_catalogue(app: Arc<App>, caller: Caller, head: &Parts, name: &str) -
 /// The model of this name or address, if it is the user's own or one that is listed.
 async fn find(app: &App, name: &str) -> Result<Value, Error> {
     let providers = app.directory.settled().await;
-    if let Some((id, owner)) = listed(&providers).find(|(id, _)| id == name) {
-        return Ok(model(&id, &owner));
+    if let Some((id, Some(provider))) = names(&providers).find(|(id, _)| id == name) {
+        return Ok(model(&id, &provider));
     }
     let owner = match address(&providers, name) {
         Some(Address::Provider { provider, model, .. }) => {
@@ -143,11 +143,15 @@ fn owner(providers: &Providers, name: &str) -> Option<String> {
 /// of them serve is listed once, for the one that is asked first. Those of a component that is not trusted are listed as
 /// what they answer to, `PROVIDER:MODEL`.
 fn listed(providers: &Providers) -> impl Iterator<Item = (String, String)> {
+    names(providers).filter_map(|(id, only)| only.or_else(|| owner(providers, &id)).map(|owner| (id, owner)))
+}
+
+/// All names, each once, and for that of a component which is not trusted who alone serves it.
+fn names(providers: &Providers) -> impl Iterator<Item = (String, Option<String>)> {
     let mut seen = HashSet::new();
     let names: Vec<_> = providers.names.exact().map(|(name, _)| (name.to_owned(), None)).collect();
     let models = providers.models().into_iter().map(|model| (model.name(), (!model.trusted).then_some(model.provider)));
-    let all = names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()));
-    all.filter_map(move |(id, only)| only.or_else(|| owner(providers, &id)).map(|owner| (id, owner)))
+    names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()))
 }
 
 fn model(id: &str, owner: &str) -> Value {

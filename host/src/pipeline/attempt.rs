@@ -1,7 +1,7 @@
 //! One attempt at one target: shaped by the component, paid for by one account, sent, and once more after a 401.
 //!
-//! The pipeline makes one for each attempt of a request's plan. What it ends in is an answer that has begun, or what made
-//! it fail.
+//! The pipeline makes one for each attempt that a request's plan hands out. It ends in an answer that has begun, or in
+//! what made it fail.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -75,8 +75,7 @@ pub(super) async fn query(provider: &Arc<Provider>, key: &QueryKey) -> Result<()
     };
     match result {
         Ok((result, doubt)) => {
-            provider.query_cache.learn(provider, key, &query, result).await;
-            let is_new = before == 0;
+            let is_new = provider.query_cache.learn(provider, key, &query, result, doubt).await;
             doubt.map_or(Ok(()), |why| {
                 Err(QueryError { fallback: Fallback::WhatCame, ..trouble(why.to_owned(), is_new) })
             })
@@ -108,7 +107,7 @@ async fn exchange(
     let (mut ids, mut pages) = (HashSet::new(), HashSet::new());
     for _ in 0..MOST_PAGES {
         let (page, scrubber) = pipeline::query(provider, credential.clone(), &request).await?;
-        let (next, has_result) = match provider.plugin.interpret(&key.request, &page, scrubber).await? {
+        let (next, is_known) = match provider.plugin.interpret(&key.request, &page, scrubber).await? {
             Ok(Read::Json(json)) => {
                 return QueryResult::read(side.kind, &json)
                     .map(|result| (result, None))
@@ -124,7 +123,7 @@ async fn exchange(
         let Some((name, value)) = next.filter(|_| models.len() <= MOST_MODELS) else {
             return Ok((QueryResult::listed(models).map_err(because)?, None));
         };
-        if has_result || !pages.insert(value.clone()) {
+        if is_known || !pages.insert(value.clone()) {
             return Ok((QueryResult::listed(models).map_err(because)?, Some(SAME_PAGE)));
         }
         request.query.truncate(described);

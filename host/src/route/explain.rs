@@ -140,6 +140,10 @@ impl Explanation {
                 None => {
                     let labels: Vec<&str> = choice.accounts(index).filter_map(Candidate::label).collect();
                     let of_account = |label: &str| windows(target.provider.id(), label);
+                    if labels.is_empty() && target.provider.accounts.needs_credential() {
+                        let (provider, model) = (&explained.provider, &explained.model);
+                        self.notes.push(format!("{provider}:{model}: its accounts are asked in an earlier target"));
+                    }
                     explained.choice = target.provider.strategy.said(&labels, of_account, conversation.is_some());
                     explained.account = labels.first().map(|label| (*label).to_owned());
                     explained.accounts = labels.into_iter().map(str::to_owned).collect();

@@ -67,6 +67,8 @@ struct QueryState {
     failures: u32,
     /// What went wrong the last time.
     why: Option<String>,
+    /// Why the result may not be all.
+    doubt: Option<&'static str>,
     not_before: Option<Instant>,
 }
 
@@ -106,15 +108,24 @@ impl QueryCache {
     }
 
     /// Keeps a result, in memory and on disk.
-    pub(crate) async fn learn(&self, provider: &Provider, key: &QueryKey, query: &Query, result: QueryResult) {
+    pub(crate) async fn learn(
+        &self,
+        provider: &Provider,
+        key: &QueryKey,
+        query: &Query,
+        result: QueryResult,
+        doubt: Option<&'static str>,
+    ) -> bool {
         let cached = CachedResult { result, at: Timestamp::now() };
-        {
+        let is_new = {
             let mut state = lock(&query.state);
-            *state = QueryState { cached: Some(cached.clone()), rounds: state.rounds + 1, ..QueryState::default() };
-        }
+            let (rounds, before) = (state.rounds + 1, state.doubt);
+            *state = QueryState { cached: Some(cached.clone()), rounds, doubt, ..QueryState::default() };
+            doubt != before
+        };
         record_windows(provider, &key.account, &cached);
         self.publish();
-        let Some(folder) = self.folder.clone() else { return };
+        let Some(folder) = self.folder.clone() else { return is_new };
         let (file, whose) = (query.file.clone(), [provider.id().to_owned(), key.account.clone(), key.request.clone()]);
         let written = tokio::task::spawn_blocking(move || {
             persisted::store(&folder, &file, whose.each_ref().map(String::as_str), &cached)
@@ -123,6 +134,7 @@ impl QueryCache {
         if let Ok(Err((folder, error))) = written.await {
             tracing::warn!(folder = %folder.display(), %error, "an answer is not kept for the next start");
         }
+        is_new
     }
 
     /// Makes the live lists anew from the results.

@@ -70,7 +70,8 @@ impl Sink for LastErrors {
             account: Arc::clone(&request.account),
             model: request.model.clone(),
             status: request.status,
-            error: error.clone(),
+            // One more than is kept tells that it was longer.
+            error: error.chars().take(LONGEST_ERROR + 1).collect(),
         });
     }
 }

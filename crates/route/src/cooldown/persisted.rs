@@ -1,7 +1,7 @@
 //! Limits over a restart, and between gateways that share a state: what is handed to it, and what of it counts here. Off the
 //! path of requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,37 +46,43 @@ pub struct Limit {
     pub probes: u32,
 }
 
-/// The state, and which limits it held after the last exchange.
+/// Limits by what they are of.
+type Limits = BTreeMap<Subject, Limit>;
+
+/// The state, and the limits that were known here after the last exchange.
 #[derive(Default)]
 pub(super) struct Exchange {
     state: Option<Arc<dyn RouteState>>,
-    held: Mutex<BTreeSet<Subject>>,
+    known: Mutex<Limits>,
 }
 
 impl Cooldowns {
     /// Cooldowns whose limits are kept in this state, which held these. An end that lies unreasonably far away is bounded,
     /// one that has passed is left out.
     pub fn persisted_in(state: Arc<dyn RouteState>, limits: &[Limit], now: SystemTime) -> Self {
-        let held = Mutex::new(limits.iter().map(Limit::subject).collect());
-        let cooldowns =
-            Cooldowns(Arc::new(Shared { kept: Exchange { state: Some(state), held }, ..Shared::default() }));
-        cooldowns.0.with(now, |table| limits.iter().for_each(|limit| table.adopt(limit, now)));
+        let kept = Exchange { state: Some(state), known: Mutex::default() };
+        let cooldowns = Cooldowns(Arc::new(Shared { kept, ..Shared::default() }));
+        let known = cooldowns.0.with(now, |table| {
+            limits.iter().for_each(|limit| table.adopt(limit, now));
+            table.limits_by_subject()
+        });
+        *cooldowns.0.kept.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         cooldowns
     }
 
     /// Hands limits to the state for a later gateway and for others, and takes over what those found out or lifted. Blocks;
     /// [`Cooldowns::keep`] calls it, and the end of the gateway.
     pub fn exchange(&self, now: SystemTime) -> io::Result<()> {
-        let Exchange { state: Some(state), held } = &self.0.kept else { return Ok(()) };
+        let Exchange { state: Some(state), known } = &self.0.kept else { return Ok(()) };
         // Held all the time, for another exchange would go by what is no more.
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut holds = BTreeSet::new();
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut after = Limits::new();
         state.exchange_limits(&mut |theirs| {
-            let ours = self.0.with(now, |table| table.exchange(theirs, &held, now));
-            holds = ours.iter().map(Limit::subject).collect();
-            ours
+            let (limits, here) = self.0.with(now, |table| table.exchange(theirs, &known, now));
+            after = here;
+            limits
         })?;
-        *held = holds;
+        *known = after;
         Ok(())
     }
 
@@ -107,15 +113,33 @@ impl Cooldowns {
 }
 
 impl Table {
-    /// Takes over what the state holds and did not hold before, lifts what it held before and holds no more, and says what it
-    /// is to hold.
-    fn exchange(&mut self, theirs: &[Limit], before: &BTreeSet<Subject>, now: SystemTime) -> Vec<Limit> {
-        let holds: BTreeSet<Subject> = theirs.iter().map(Limit::subject).collect();
-        let lifted = |subject: &Subject| before.contains(subject) && !holds.contains(subject);
-        self.retain(|cooldown| !(cooldown.reason.is_limit() && lifted(&cooldown.subject)));
-        let is_new = |limit: &&Limit| !before.contains(&limit.subject());
-        theirs.iter().filter(is_new).for_each(|limit| self.adopt(limit, now));
-        self.limits().iter().map(Limit::of).collect()
+    /// Brings the state's limits and those of here together: of each, whoever changed it since the last exchange is right, and
+    /// where both did, the later end is. Says what the state is to hold, and what is known here by then. What cannot be taken
+    /// over here, as where a login is over, stays as it is in the state.
+    fn exchange(&mut self, theirs: &[Limit], before: &Limits, now: SystemTime) -> (Vec<Limit>, Limits) {
+        let lasts = |limit: &&Limit| limit.cooldown(now).is_some_and(|cooldown| cooldown.until > now);
+        let mut state: Limits = theirs.iter().filter(lasts).map(|limit| (limit.subject(), limit.clone())).collect();
+        let here = self.limits_by_subject();
+        let subjects: BTreeSet<Subject> = before.keys().chain(here.keys()).chain(state.keys()).cloned().collect();
+        for subject in subjects {
+            let (was, ours, theirs) = (before.get(&subject), here.get(&subject), state.get(&subject).cloned());
+            // One that was lifted has no end, which is earlier than any.
+            let end = |limit: Option<&Limit>| limit.and_then(|limit| time(&limit.until));
+            if ours != was && (theirs.as_ref() == was || end(ours) > end(theirs.as_ref())) {
+                match ours {
+                    Some(limit) => state.insert(subject, limit.clone()),
+                    None => state.remove(&subject),
+                };
+            } else if ours != theirs.as_ref() {
+                self.retain(|cooldown| !(cooldown.reason.is_limit() && cooldown.subject == subject));
+                theirs.iter().for_each(|limit| self.adopt(limit, now));
+            }
+        }
+        (state.into_values().collect(), self.limits_by_subject())
+    }
+
+    fn limits_by_subject(&self) -> Limits {
+        self.limits().iter().map(|limit| (limit.subject.clone(), Limit::of(limit))).collect()
     }
 
     fn adopt(&mut self, limit: &Limit, now: SystemTime) {

@@ -71,7 +71,8 @@ impl RouteState for FileState {
         // A panic while it is held leaves what the file holds.
         let mut kept = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = exchange(kept.as_deref().unwrap_or_default());
-        if kept.as_ref() == Some(&limits) {
+        // A file that cannot be read, such as a later version's, is replaced once there is something to write.
+        if kept.as_deref().unwrap_or_default() == limits {
             return Ok(());
         }
         let file = Limits { version: VERSION, cooldowns: limits };

@@ -78,3 +78,42 @@ fn of_what_gateways_that_share_a_state_hear_of_a_window_the_newer_counts() {
         assert_eq!(windows.get("p", "a")[0].used_percent, Some(20.0));
     }
 }
+
+#[test]
+fn a_limit_that_one_gateway_extends_is_extended_for_all() {
+    let (state, now) = (Arc::<Shared>::default(), SystemTime::now());
+    let [(one, _), (other, _)] = [gateway(&state, now), gateway(&state, now)];
+    let account = Candidate::new("openai", Some("work"), "gpt-5");
+    let later = |seconds: u64| now + Duration::from_secs(seconds);
+    one.cool(account.as_account(), Reason::RateLimited, Some(later(60)), now, now);
+    one.exchange(now).unwrap();
+    other.exchange(now).unwrap();
+
+    let (then, hours) = (later(61), later(5 * 3600));
+    one.cool(account.as_account(), Reason::UsageLimit, Some(hours), then, then);
+    one.exchange(then).unwrap();
+    other.exchange(then).unwrap();
+    // Long after the one that the other had known at first.
+    let after = later(1800);
+    for gateway in [&other, &one, &other] {
+        gateway.exchange(after).unwrap();
+    }
+    for gateway in [&one, &other] {
+        let known: Vec<_> = gateway.list(after).into_iter().map(|cooling| cooling.reason).collect();
+        assert_eq!(known, [Reason::UsageLimit]);
+    }
+}
+
+#[test]
+fn what_a_gateway_cannot_take_over_it_takes_from_nobody() {
+    let (state, now) = (Arc::<Shared>::default(), SystemTime::now());
+    let [(one, _), (other, _)] = [gateway(&state, now), gateway(&state, now)];
+    let account = Candidate::new("openai", Some("work"), "gpt-5");
+    one.cool(account.as_account(), Reason::LoggedOut, None, now, now);
+    other.cool(account.as_account(), Reason::UsageLimit, Some(now + Duration::from_secs(3600)), now, now);
+    for gateway in [&other, &one, &other, &one] {
+        gateway.exchange(now).unwrap();
+    }
+    assert_eq!(one.peek(&account, now).map(|(_, reason)| reason), Some(Reason::LoggedOut));
+    assert_eq!(other.peek(&account, now).map(|(_, reason)| reason), Some(Reason::UsageLimit));
+}
