@@ -1,10 +1,11 @@
 //! Stands for a provider whose streams are rewritten, event by event. The load rig holds many of them at once, to see
 //! what the instance of one costs while it waits; so its state is as small as a rewriter's can be. A client that asks for
-//! no stream is answered with one all the same, for the host to fold; its provider is asked for one. Its own events about limits are observed, and dropped.
+//! no stream is answered with one all the same, for the host to fold; its provider is asked for one. Its own events about
+//! limits are observed, and dropped.
 
 use bitrouter_provider::{
-    Call, Edit, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams, Window,
-    export, log,
+    Call, Edit, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams,
+    Window, export, log,
 };
 
 /// The provider.
