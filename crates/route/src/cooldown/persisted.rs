@@ -49,7 +49,7 @@ pub struct Limit {
 /// Limits by what they are of.
 type Limits = BTreeMap<Subject, Limit>;
 
-/// The state, and the limits that were known here after the last exchange.
+/// The state, and the limits that it and this gateway agreed on at the last exchange.
 #[derive(Default)]
 pub(super) struct Exchange {
     state: Option<Arc<dyn RouteState>>,
@@ -60,13 +60,10 @@ impl Cooldowns {
     /// Cooldowns whose limits are kept in this state, which held these. An end that lies unreasonably far away is bounded,
     /// one that has passed is left out.
     pub fn persisted_in(state: Arc<dyn RouteState>, limits: &[Limit], now: SystemTime) -> Self {
-        let kept = Exchange { state: Some(state), known: Mutex::default() };
+        let known = limits.iter().map(|limit| (limit.subject(), limit.clone())).collect();
+        let kept = Exchange { state: Some(state), known: Mutex::new(known) };
         let cooldowns = Cooldowns(Arc::new(Shared { kept, ..Shared::default() }));
-        let known = cooldowns.0.with(now, |table| {
-            limits.iter().for_each(|limit| table.adopt(limit, now));
-            table.limits_by_subject()
-        });
-        *cooldowns.0.kept.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        cooldowns.0.with(now, |table| limits.iter().for_each(|limit| table.adopt(limit, now)));
         cooldowns
     }
 
@@ -133,6 +130,8 @@ impl Table {
             } else if ours != theirs.as_ref() {
                 self.retain(|cooldown| !(cooldown.reason.is_limit() && cooldown.subject == subject));
                 theirs.iter().for_each(|limit| self.adopt(limit, now));
+                // Its end may have been bounded: both hold one and the same, or it would look changed for ever.
+                state.extend(self.limits_by_subject().remove_entry(&subject));
             }
         }
         (state.into_values().collect(), self.limits_by_subject())

@@ -155,3 +155,29 @@ async fn the_file_is_written_on_change_and_not_before_the_pause_is_over() {
         () = using => {}
     }
 }
+
+#[test]
+fn a_limit_whose_end_was_bounded_can_be_lifted_before_and_after_the_first_exchange() {
+    for exchanges_before in [0, 1, 2] {
+        let (_folder, path) = folder();
+        let limit = |account: &str| {
+            serde_json::json!({
+                "provider": "openai", "account": account, "reason": "usage-limit", "since": "2020-01-01T00:00:00Z",
+                "until": "2099-01-01T00:00:00Z", "next_probe": "2099-01-01T00:00:00Z", "probes": 1,
+            })
+        };
+        let kept = serde_json::json!({ "version": 1, "cooldowns": [limit("work"), limit("home")] });
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, kept.to_string()).unwrap();
+        let cooldowns = load(&path, at(0));
+        for second in 0..exchanges_before {
+            cooldowns.exchange(at(second)).unwrap();
+        }
+        assert_eq!(cooldowns.clear(Some("openai"), Some("work"), at(5)), 1);
+        for second in 5..8 {
+            cooldowns.exchange(at(second)).unwrap();
+            assert_eq!(cooldowns.list(at(second)).len(), 1);
+        }
+        assert_eq!(load(&path, at(9)).list(at(9)).len(), 1);
+    }
+}
