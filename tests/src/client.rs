@@ -134,9 +134,14 @@ impl Open {
 
     /// Reads the status and the headers of an answer.
     pub fn head(&mut self) -> (u16, wire::Headers) {
-        let (first, headers) = wire::head(&mut self.reader).expect("the gateway answers");
+        self.head_if_any().expect("the gateway answers")
+    }
+
+    /// The same; none where nothing comes in the time that is waited at most.
+    pub fn head_if_any(&mut self) -> Option<(u16, wire::Headers)> {
+        let (first, headers) = wire::head(&mut self.reader)?;
         let code = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (code.unwrap_or_else(|| panic!("no status in `{first}`")), headers)
+        Some((code.unwrap_or_else(|| panic!("no status in `{first}`")), headers))
     }
 
     /// Reads chunks until a text was there; answers all that was read.
