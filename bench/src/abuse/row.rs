@@ -169,7 +169,11 @@ impl Abuse {
                 let codex = Call::new("openai-codex:", Kind::Small, Behaviour::Responses);
                 calls.extend(vec![codex; calls.len()]);
             }
-            Self::MembersRewriting => calls.extend(usual_calls("rewriting:")),
+            // What is rewritten is a stream: the rig's upstream answers with a document wherever none was asked for.
+            Self::MembersRewriting => {
+                let stream = Call::new("rewriting:", Kind::Small, Behaviour::Short);
+                calls.extend(vec![stream; calls.len()]);
+            }
             _ => {}
         }
         calls
