@@ -123,18 +123,19 @@ impl Table {
             // One that was lifted has no end, which is earlier than any.
             let end = |limit: Option<&Limit>| limit.and_then(|limit| time(&limit.until));
             if ours != was && (theirs.as_ref() == was || end(ours) > end(theirs.as_ref())) {
-                match ours {
-                    Some(limit) => state.insert(subject, limit.clone()),
-                    None => state.remove(&subject),
-                };
+                if ours.is_none() {
+                    state.remove(&subject);
+                }
             } else if ours != theirs.as_ref() {
                 self.retain(|cooldown| !(cooldown.reason.is_limit() && cooldown.subject == subject));
                 theirs.iter().for_each(|limit| self.adopt(limit, now));
-                // Its end may have been bounded: both hold one and the same, or it would look changed for ever.
-                state.extend(self.limits_by_subject().remove_entry(&subject));
             }
         }
-        (state.into_values().collect(), self.limits_by_subject())
+        // Of what is known here both hold one and the same: what was taken over may have had its end bounded, and would look
+        // changed for ever.
+        let known = self.limits_by_subject();
+        state.extend(known.clone());
+        (state.into_values().collect(), known)
     }
 
     fn limits_by_subject(&self) -> Limits {
