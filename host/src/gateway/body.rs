@@ -86,10 +86,12 @@ async fn gathered(
     let all = async {
         let mut gathered = Gathered::new(share, rules);
         gathered.expect(length);
-        let mut next = Some(first);
-        while let Some(data) = next {
+        gathered.add(&first).await?;
+        // Whoever reads the socket reads into the same memory again only once nobody holds what it last held: else each read
+        // takes cold memory, and a body of 1 MB costs a fifth more.
+        drop(first);
+        while let Some(data) = body.next().await? {
             gathered.add(&data).await?;
-            next = body.next().await?;
         }
         gathered.whole().await
     };

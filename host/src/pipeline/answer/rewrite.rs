@@ -37,9 +37,14 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
             .then(|| Observed { observer: Observer::new(Arc::clone(patterns)), limits: Limits::new(received) }),
         rewriter,
         provider: Arc::clone(&provider.plugin.id),
+        made: Vec::new().into_iter(),
         ended: false,
     };
     Ok(AnswerSource::Stage(Box::pin(stream::unfold(rewriting, |mut rewriting| async move {
+        if let Some(part) = frame(&mut rewriting.made) {
+            tokio::task::yield_now().await;
+            return Some((Ok(part), rewriting));
+        }
         if rewriting.ended {
             return None;
         }
@@ -49,6 +54,10 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
     }))))
 }
 
+/// A rewriter may make megabytes of one read. More than this is framed and passed on in parts, and whoever else waits for
+/// the thread comes between them.
+const PART: usize = 64 << 10;
+
 struct Rewriting {
     source: AnswerSource,
     scrub: Option<ScrubStream>,
@@ -56,6 +65,8 @@ struct Rewriting {
     observed: Option<Observed>,
     rewriter: Rewriter,
     provider: Arc<str>,
+    /// What the rewriter made and the client does not have yet.
+    made: std::vec::IntoIter<Event>,
     ended: bool,
 }
 
@@ -84,7 +95,10 @@ impl Rewriting {
         };
         let provider = || self.provider.to_string();
         match outcome {
-            Ok(Ok(events)) => Ok(frame(events)),
+            Ok(Ok(events)) => {
+                self.made = events.into_iter();
+                Ok(frame(&mut self.made).unwrap_or_default())
+            }
             Ok(Err(failure)) => Err(Broken::Rewriting(Box::new(Error::refused(provider(), failure)))),
             Err(error) => Err(Broken::Rewriting(Box::new(Error::Hook { provider: provider(), error }))),
         }
@@ -127,10 +141,13 @@ impl Rewriting {
     }
 }
 
-/// Server-Sent Events as the WHATWG standard writes them.
-fn frame(events: Vec<Event>) -> Bytes {
-    let mut text = String::with_capacity(events.iter().map(|event| event.data.len() + 32).sum());
-    for event in events {
+/// The next events, as the WHATWG standard writes Server-Sent Events, until they fill a part; none where none are left.
+fn frame(events: &mut std::vec::IntoIter<Event>) -> Option<Bytes> {
+    let first = events.as_slice().iter().take(64);
+    let mut text = String::with_capacity(first.map(|event| event.data.len() + 32).sum::<usize>().min(PART));
+    while text.len() < PART
+        && let Some(event) = events.next()
+    {
         if let Some(name) = event.name.filter(|name| !name.contains(['\r', '\n'])) {
             text.push_str("event: ");
             text.push_str(&name);
@@ -143,5 +160,5 @@ fn frame(events: Vec<Event>) -> Bytes {
         }
         text.push('\n');
     }
-    text.into()
+    (!text.is_empty()).then(|| text.into())
 }
