@@ -189,6 +189,23 @@ async fn with_every_rewriter_in_use_another_is_refused_and_hooks_go_on() {
 }
 
 #[tokio::test]
+async fn a_rewriter_returns_what_it_was_given_and_not_a_thousand_times_as_much() {
+    let event = |bytes: usize| Event { name: None, data: "x".repeat(bytes) };
+    let probe = plugin("tests/probe.wasm").await;
+    let mut rewriter = Rewriter::start(probe, &call("m"), b"", None).await.unwrap();
+    // An image in one event, and small ones without an end.
+    assert_eq!(rewriter.push(&[event(2 << 20)]).await.unwrap().unwrap().len(), 1);
+    for _ in 0..50 {
+        assert_eq!(rewriter.push(&vec![event(100); 500]).await.unwrap().unwrap().len(), 500);
+    }
+    let hostile = plugin("tests/hostile.wasm").await;
+    let mut rewriter = Rewriter::start(hostile, &call("flood-pushes"), b"", None).await.unwrap();
+    assert_eq!(rewriter.push(&[event(100)]).await.unwrap().unwrap().len(), 1000, "small enough, whatever it is");
+    let refused = rewriter.push(&vec![event(100); 60]).await.err().unwrap().to_string();
+    assert!(refused.contains("rewriter.push: it moves more across the boundary than one call may"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_same_call_is_answered_without_the_component() {
     for file in ["tests/folding.wasm", "tests/echo.wasm", "tests/hostile.wasm"] {
         let plugin = plugin(file).await;

@@ -435,6 +435,9 @@ fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError
         None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
         None => {
             let cause = error.root_cause().to_string();
+            if cause.contains("fuel allocated for hostcalls") {
+                return HookError::Contract(format!("{name}: it moves more across the boundary than one call may"));
+            }
             // What runtimes with a garbage collector do by themselves, and too late.
             let next =
                 if cause.starts_with("borrow handles") { ". Drop the `document` before the hook returns" } else { "" };

@@ -15,12 +15,22 @@ use super::cut;
 use super::hook::{self, HookError, HookState};
 use super::slots::Slot;
 
+/// What a rewriter may return beyond [`GROWTH`] times what it was given.
+const LEAST: usize = 1 << 20;
+/// Escapes and other framing make an event longer, never a thousand events of one: what it returns is lifted out of its memory
+/// in one go, and whoever else needs the thread waits as long.
+const GROWTH: usize = 4;
+/// What an event counts beside its data.
+const EVENT: usize = 64;
+
 /// One stream's rewriter.
 pub struct Rewriter {
     plugin: Arc<Plugin>,
     store: Store<HookState>,
     guest: Guest,
     resource: ResourceAny,
+    /// Bytes that it was given and has not returned: one that answers at the end returns all of them then.
+    held: usize,
     _slot: Slot,
 }
 
@@ -47,23 +57,26 @@ impl Rewriter {
                 Ok((guest, resource))
             })
             .await?;
-        Ok(Rewriter { plugin, store, guest, resource, _slot: slot })
+        Ok(Rewriter { plugin, store, guest, resource, held: 0, _slot: slot })
     }
 
     /// Hands over what one read brought.
     pub async fn push(&mut self, events: &[Event]) -> Result<Result<Vec<Event>, Failure>, HookError> {
         let size = events.iter().map(|event| event.data.len()).sum();
         self.renew(size);
+        self.give(size_of_all(events));
         let (guest, resource) = (&self.guest, self.resource);
         let push = async |store: &mut Store<HookState>| guest.rewriter().call_push(store, resource, events).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
         self.plugin.quarantine.record(&answer, size);
+        self.take(&answer);
         answer.map(|events| events.map_err(cut::failure))
     }
 
     /// Asks for what is left.
     pub async fn finish(&mut self) -> Result<Result<Vec<Event>, Failure>, HookError> {
         self.renew(0);
+        self.give(0);
         let (guest, resource) = (&self.guest, self.resource);
         let finish = async |store: &mut Store<HookState>| guest.rewriter().call_finish(store, resource).await;
         let answer = hook::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
@@ -77,4 +90,20 @@ impl Rewriter {
         self.store.data_mut().renew(budget);
         self.store.set_epoch_deadline(1);
     }
+    /// It is about to be given so much, and may return that and what it holds.
+    fn give(&mut self, size: usize) {
+        self.held += size;
+        self.store.set_hostcall_fuel(LEAST + GROWTH * self.held);
+    }
+
+    /// It has returned these.
+    fn take(&mut self, answer: &Result<Result<Vec<Event>, Failure>, HookError>) {
+        if let Ok(Ok(events)) = answer {
+            self.held = self.held.saturating_sub(size_of_all(events));
+        }
+    }
+}
+
+fn size_of_all(events: &[Event]) -> usize {
+    events.iter().map(|event| event.data.len() + EVENT).sum()
 }
