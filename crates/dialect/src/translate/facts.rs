@@ -1,0 +1,50 @@
+//! What a model takes and what it refuses, as data: it changes every few months and is no matter of code. The host may
+//! know better than the table here, from a catalogue or from a description.
+
+use crate::dialect::Dialect;
+
+/// What is known of a target's model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// How it is told to think (Messages, generateContent).
+    pub thinking: Thinking,
+    /// Messages: it takes `role: "system"` between other messages.
+    pub system_in_place: bool,
+    /// It takes temperature, `top_p` and `top_k`.
+    pub sampling: bool,
+    /// generateContent: tools may have `parametersJsonSchema`, and results parts of their own (`functionResponse.parts`).
+    pub modern_tools: bool,
+    /// Chat Completions and Responses: parts may end a prompt cache (`prompt_cache_breakpoint`).
+    pub cache_breakpoints: bool,
+    /// Chat Completions: it wants its `reasoning_content` back on turns with tools (DeepSeek, Kimi).
+    pub reasoning_content: bool,
+    /// The most that it writes, where that is known.
+    pub max_output: Option<u64>,
+}
+
+/// How a model is told to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thinking {
+    /// By an effort (`output_config.effort`, `thinkingLevel`).
+    Effort,
+    /// By a budget of tokens.
+    Budget,
+    /// It does not.
+    Never,
+}
+
+impl Facts {
+    /// What is known of a model by its name.
+    pub fn of(dialect: Dialect, model: &str) -> Self {
+        let _ = (dialect, model);
+        Self {
+            thinking: Thinking::Effort,
+            system_in_place: true,
+            sampling: true,
+            modern_tools: true,
+            cache_breakpoints: false,
+            reasoning_content: false,
+            max_output: None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a request says that its target cannot be told. Writers name the value itself, as the slice of the body in which
+//! it stands; the JSON pointer is found only if somebody asks, so that a request that loses nothing pays nothing.
+
+use crate::json;
+
+/// What a translation could not carry, as JSON pointers into the client's body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// What the target is not told at all.
+    pub dropped: Vec<String>,
+    /// What it is told in other words: an effort for a budget, a lower temperature.
+    pub approximated: Vec<String>,
+}
+
+impl Lost {
+    /// Whether everything was carried.
+    pub fn is_empty(&self) -> bool {
+        self.dropped.is_empty() && self.approximated.is_empty()
+    }
+}
+
+/// Collects values while a request is translated.
+#[derive(Debug, Default)]
+pub(crate) struct Losses<'a> {
+    dropped: Vec<&'a [u8]>,
+    approximated: Vec<&'a [u8]>,
+}
+
+impl<'a> Losses<'a> {
+    /// This value of the body is not sent.
+    pub(crate) fn dropped(&mut self, value: &'a [u8]) {
+        self.dropped.push(value);
+    }
+
+    /// This value of the body, if it is there, is not sent.
+    pub(crate) fn dropped_if(&mut self, value: Option<&'a [u8]>) {
+        self.dropped.extend(value);
+    }
+
+    /// This value of the body is sent in other words.
+    pub(crate) fn approximated(&mut self, value: &'a [u8]) {
+        self.approximated.push(value);
+    }
+
+    /// The pointers, in the order of the body, each once. A value that is no part of the body (an item out of the
+    /// store) has none.
+    pub(crate) fn into_lost(self, body: &[u8]) -> Lost {
+        Lost { dropped: pointers(body, self.dropped), approximated: pointers(body, self.approximated) }
+    }
+}
+
+fn pointers(body: &[u8], values: Vec<&[u8]>) -> Vec<String> {
+    let start = body.as_ptr() as usize;
+    let within = |value: &[u8]| {
+        let at = (value.as_ptr() as usize).checked_sub(start)?;
+        (at + value.len() <= body.len()).then_some(at)
+    };
+    let mut places: Vec<usize> = values.into_iter().filter_map(within).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.into_iter().filter_map(|place| pointer(body, place)).collect()
+}
+
+/// The pointer of the value that begins at that offset, the outermost that does.
+fn pointer(body: &[u8], place: usize) -> Option<String> {
+    let begins = |value: &[u8]| value.as_ptr() as usize - body.as_ptr() as usize;
+    let holds = |value: &[u8]| (begins(value)..begins(value) + value.len()).contains(&place);
+    let mut pointer = String::new();
+    let mut value = body;
+    loop {
+        let member = json::members(value).find(|(_, member)| holds(member));
+        if let Some((key, member)) = member {
+            pointer.push('/');
+            pointer.push_str(&String::from_utf8_lossy(key).replace('~', "~0").replace('/', "~1"));
+            value = member;
+        } else {
+            let (index, item) = json::items(value).enumerate().find(|(_, item)| holds(item))?;
+            pointer.push('/');
+            pointer.push_str(&index.to_string());
+            value = item;
+        }
+        if begins(value) == place {
+            return Some(pointer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_where_it_stands() {
+        let body = br#" {"n": 2, "messages": [{"a/b": [1, {"x": "n"}]}, {"n": [3]}]}"#;
+        let second = json::items(json::get(body, "messages").unwrap()).nth(1).unwrap();
+        let first = json::items(json::get(body, "messages").unwrap()).next().unwrap();
+        let mut losses = Losses::default();
+        losses.dropped(json::get(second, "n").unwrap());
+        losses.dropped(json::get(first, "a/b").unwrap());
+        losses.dropped(json::get(body, "n").unwrap());
+        losses.dropped(json::get(body, "n").unwrap());
+        losses.dropped(b"elsewhere");
+        losses.approximated(second);
+        let lost = losses.into_lost(body);
+        assert_eq!(lost.dropped, ["/n", "/messages/0/a~1b", "/messages/1/n"]);
+        assert_eq!(lost.approximated, ["/messages/1"]);
+    }
+}
