@@ -39,6 +39,8 @@ pub(crate) enum Piece<'a> {
         name: Inside<'a>,
         namespace: Option<Inside<'a>>,
         custom: bool,
+        /// Whether it calls the client's search for tools (`Function::search`). Readers say `false`; `Terms` knows it.
+        search: bool,
         state: Option<State<'a>>,
     },
     /// What follows of its arguments: the JSON text of an object, or a custom tool's free text, as it stands inside a

@@ -211,6 +211,9 @@ pub(crate) struct Function<'a> {
     pub(crate) schema: Option<Json<'a>>,
     /// `strict`, where it was said.
     pub(crate) strict: Option<bool>,
+    /// Whether it is the client's own search for tools (`tool_search` of Responses with `execution: client`), which a
+    /// target gets as a function. Its calls must come back as what they were ([`super::answer::Piece::Call`]).
+    pub(crate) search: bool,
 }
 
 /// A tool that takes free text.
