@@ -1,10 +1,12 @@
 //! What a model takes and what it refuses, as data: it changes every few months and is no matter of code. The host may
 //! know better than the table here, from a catalogue or from a description.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dialect::Dialect;
 
 /// What is known of a target's model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// How it is told to think (Messages, generateContent).
     pub thinking: Thinking,
@@ -18,12 +20,17 @@ pub struct Facts {
     pub cache_breakpoints: bool,
     /// Chat Completions: it wants its `reasoning_content` back on turns with tools (DeepSeek, Kimi).
     pub reasoning_content: bool,
+    /// Messages: each thinking block is bound to all that stands before it, so that its blocks come back all or not at all.
+    pub prefix_bound: bool,
+    /// Chat Completions: it takes `custom` tools, and grammars. Responses always does.
+    pub custom_tools: bool,
     /// The most that it writes, where that is known.
     pub max_output: Option<u64>,
 }
 
 /// How a model is told to think.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Thinking {
     /// By an effort (`output_config.effort`, `thinkingLevel`).
     Effort,
@@ -44,6 +51,8 @@ impl Facts {
             modern_tools: true,
             cache_breakpoints: false,
             reasoning_content: false,
+            prefix_bound: true,
+            custom_tools: false,
             max_output: None,
         }
     }

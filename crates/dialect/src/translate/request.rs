@@ -131,6 +131,9 @@ pub(crate) enum StateKind {
     Encrypted,
     /// generateContent: `thoughtSignature` of a part.
     Thought,
+    /// None of any vendor's: what the gateway puts where a client keeps thinking only with a state (an upstream of Chat
+    /// Completions). Answers' writers put it into their slot as any other; requests' writers never see it.
+    Plain,
 }
 
 /// A call of one of the client's tools.
