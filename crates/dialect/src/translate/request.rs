@@ -6,6 +6,8 @@ mod generate_content;
 mod messages;
 mod responses;
 
+use std::borrow::Cow;
+
 use super::lost::Losses;
 use super::writer::{Inside, escaped};
 use super::{Client, Target, Untranslatable};
@@ -13,6 +15,9 @@ use crate::dialect::Dialect;
 
 /// A JSON value of the body, as it came. `null` is absent, as every API here treats it.
 pub(crate) type Json<'a> = &'a [u8];
+
+/// A JSON Schema as text: the body's own, or one that was rewritten.
+pub(crate) type Schema<'a> = Cow<'a, [u8]>;
 
 /// A request.
 #[derive(Debug, Default)]
@@ -210,8 +215,9 @@ pub(crate) struct Function<'a> {
     pub(crate) name: Inside<'a>,
     pub(crate) namespace: Option<Inside<'a>>,
     pub(crate) description: Option<Inside<'a>>,
-    /// JSON Schema, as it came.
-    pub(crate) schema: Option<Json<'a>>,
+    /// JSON Schema, as it came; in generateContent's own words (`type: OBJECT`, `nullable`) its reader has put it into the
+    /// others'.
+    pub(crate) schema: Option<Schema<'a>>,
     /// `strict`, where it was said.
     pub(crate) strict: Option<bool>,
     /// Whether it is the client's own search for tools (`tool_search` of Responses with `execution: client`), which a
@@ -245,6 +251,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) allowed: Vec<Inside<'a>>,
     /// Whether several calls may come at once; `None` where it was not said.
     pub(crate) parallel: Option<bool>,
+    /// The member that says so, for reports.
+    pub(crate) parallel_raw: Option<Json<'a>>,
     /// The whole choice, for reports.
     pub(crate) raw: Option<Json<'a>>,
 }
@@ -328,7 +336,7 @@ pub(crate) enum Format<'a> {
     JsonSchema {
         name: Option<Inside<'a>>,
         description: Option<Json<'a>>,
-        schema: Json<'a>,
+        schema: Schema<'a>,
         strict: Option<Json<'a>>,
     },
 }
