@@ -136,9 +136,14 @@ pub(crate) fn get<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     members(object).find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value).filter(|value| *value != b"null")
 }
 
+/// What stands between a string's quotes, escapes as they are, or `None` if the value is not a string.
+pub(crate) fn inside(value: &[u8]) -> Option<&[u8]> {
+    value.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
 /// A string's text, or `None` if the value is not a string.
 pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
-    let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let inner = inside(value)?;
     if inner.contains(&b'\\') {
         return serde_json::from_slice(value).ok().map(Cow::Owned);
     }

@@ -11,6 +11,7 @@ mod answer;
 mod facts;
 mod ids;
 mod lost;
+mod media;
 mod names;
 mod normalize;
 mod opaque;
