@@ -1,7 +1,7 @@
 //! The common view of a request: what any of the four dialects can say, borrowed from the body. Readers fill it, writers
 //! write it; neither knows of the other. What no other dialect has stays with its reader, which reports it as dropped.
 
-mod chat;
+pub(in crate::translate) mod chat;
 mod generate_content;
 mod messages;
 mod responses;

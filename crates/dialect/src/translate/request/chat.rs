@@ -1,19 +1,20 @@
-//! Requests of chat: reading and writing.
+//! Requests of Chat Completions: `read` makes the common view of a client's body, `write` the body for a target. Servers
+//! and clients of this dialect differ in small ways: what is read may deviate, what is written may not.
 
-use super::{Json, Request};
-use crate::translate::lost::Losses;
-use crate::translate::{Target, Untranslatable};
+pub(in crate::translate) mod details;
+mod messages;
+mod read;
+mod tools;
+mod turns;
+mod write;
 
-pub(super) fn read<'a>(
-    body: Json<'a>,
-    target: &Target<'_>,
-    losses: &mut Losses<'a>,
-) -> Result<Request<'a>, Untranslatable> {
-    let _ = (body, target, losses);
-    Ok(Request::default())
-}
+pub(super) use read::read;
+pub(super) use write::write;
 
-pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
-    let _ = (request, target, losses);
-    Vec::new()
+use super::Json;
+use crate::translate::writer::Inside;
+
+/// What stands between the quotes, if the value is a string.
+fn inside(value: Json<'_>) -> Option<Inside<'_>> {
+    value.strip_prefix(b"\"")?.strip_suffix(b"\"").map(Inside::Borrowed)
 }
