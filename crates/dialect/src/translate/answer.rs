@@ -50,7 +50,8 @@ pub(crate) enum Piece<'a> {
     CallEnd { call: u64 },
     /// A source that the text rests on.
     Citation(Citation<'a>),
-    /// Log probabilities of the text that has just been said, in the form of Chat Completions.
+    /// Log probabilities of the text that has just been said: an array of `{token, logprob, bytes, top_logprobs}`, which is
+    /// what Chat Completions has in `logprobs.content` and Responses in `logprobs`.
     Logprobs(Json<'a>),
     /// What the answer has used so far. Later ones replace earlier ones.
     Usage(Usage),

@@ -24,6 +24,10 @@ pub struct Facts {
     pub prefix_bound: bool,
     /// Chat Completions: it takes `custom` tools, and grammars. Responses always does.
     pub custom_tools: bool,
+    /// Chat Completions: its limit is `max_completion_tokens`. Servers that know `max_tokens` alone ignore that, or refuse it.
+    pub max_completion_tokens: bool,
+    /// Chat Completions: it searches the web if `web_search_options` asks it to; other models refuse them.
+    pub web_search: bool,
     /// The most that it writes, where that is known.
     pub max_output: Option<u64>,
 }
@@ -43,7 +47,9 @@ pub enum Thinking {
 impl Facts {
     /// What is known of a model by its name.
     pub fn of(dialect: Dialect, model: &str) -> Self {
-        let _ = (dialect, model);
+        let _ = dialect;
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let is_openai = ["gpt-", "chatgpt-", "codex-", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start));
         Self {
             thinking: Thinking::Effort,
             system_in_place: true,
@@ -53,6 +59,8 @@ impl Facts {
             reasoning_content: false,
             prefix_bound: true,
             custom_tools: false,
+            max_completion_tokens: is_openai && !name.starts_with("gpt-oss"),
+            web_search: is_openai && name.contains("-search"),
             max_output: None,
         }
     }

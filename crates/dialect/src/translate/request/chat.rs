@@ -12,9 +12,10 @@ pub(super) use read::read;
 pub(super) use write::write;
 
 use super::Json;
+use crate::json;
 use crate::translate::writer::Inside;
 
 /// What stands between the quotes, if the value is a string.
 fn inside(value: Json<'_>) -> Option<Inside<'_>> {
-    value.strip_prefix(b"\"")?.strip_suffix(b"\"").map(Inside::Borrowed)
+    json::inside(value).map(Inside::Borrowed)
 }

@@ -67,8 +67,19 @@ pub(in crate::translate) fn write(state: &State<'_>, text: &[&[u8]], index: u64,
         StateKind::Signature | StateKind::Redacted => "anthropic-claude-v1",
         StateKind::Encrypted => "openai-responses-v1",
         StateKind::Thought => "google-gemini-v1",
+        StateKind::Plain => "unknown",
     };
     out.text_member("format", format);
+    out.number_member("index", index);
+    out.close(b'}');
+}
+
+/// Writes one whose value the gateway has wrapped, so that its kind is within.
+pub(in crate::translate) fn write_wrapped(value: &[u8], index: u64, out: &mut Writer) {
+    out.open(b'{');
+    out.text_member("type", "reasoning.encrypted");
+    out.inside_member("data", value);
+    out.text_member("format", "unknown");
     out.number_member("index", index);
     out.close(b'}');
 }

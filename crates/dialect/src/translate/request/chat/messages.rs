@@ -3,10 +3,11 @@
 use super::{details, inside};
 use crate::json;
 use crate::translate::lost::Losses;
+use crate::translate::media::{data_url, mime_of};
 use crate::translate::request::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Role, Source, Turn, What,
 };
-use crate::translate::writer::{Inside, unescaped};
+use crate::translate::writer::Inside;
 
 /// The members of one message.
 #[derive(Default)]
@@ -178,7 +179,7 @@ fn thinking(value: Json<'_>) -> What<'_> {
 
 /// `{"url", "detail"}`, or the URL alone.
 fn url(value: Json<'_>) -> Option<Media<'_>> {
-    let source = inside(value).or_else(|| inside(json::get(value, "url")?))?;
+    let source = json::inside(value).or_else(|| json::inside(json::get(value, "url")?))?;
     let detail = json::get(value, "detail").filter(|detail| *detail != b"\"auto\"");
     let (source, mime) = source_of(source);
     Some(Media { source, mime, name: None, detail })
@@ -199,13 +200,13 @@ fn file(value: Json<'_>) -> Option<Media<'_>> {
     if let Some(id) = json::get(value, "file_id").and_then(inside) {
         return Some(Media { source: Source::Id(id), mime: Inside::default(), name, detail: None });
     }
-    let data = json::get(value, "file_data").and_then(inside)?;
+    let data = json::get(value, "file_data").and_then(json::inside)?;
     let (source, mut mime) = source_of(data);
     let source = match source {
         // Some servers take the data without the head of a data URL.
         Source::Url(data) if !data.starts_with(b"http") => {
-            let is_pdf = name.as_deref().is_none_or(|name| name.to_ascii_lowercase().ends_with(b".pdf"));
-            mime = Inside::Borrowed(if is_pdf { b"application/pdf" } else { b"" });
+            let ending = name.as_deref().and_then(mime_of).unwrap_or("application/pdf");
+            mime = Inside::Borrowed(ending.as_bytes());
             Source::Base64(data)
         }
         source => source,
@@ -214,30 +215,14 @@ fn file(value: Json<'_>) -> Option<Media<'_>> {
 }
 
 /// The bytes of a data URL and their type, else the URL.
-fn source_of(url: Inside<'_>) -> (Source<'_>, Inside<'_>) {
-    let Inside::Borrowed(borrowed) = url else { return (Source::Url(url), Inside::default()) };
-    let split = || {
-        let rest = borrowed.strip_prefix(b"data:")?;
-        let comma = memchr::memchr(b',', rest)?;
-        let (head, data) = (&rest[..comma], &rest[comma + 1..]);
-        Some((head.strip_suffix(b";base64")?, data))
-    };
-    let Some((head, data)) = split() else { return (Source::Url(url), Inside::default()) };
-    let mime = head.split(|byte| *byte == b';').next().unwrap_or(head);
-    let mime = match unescaped(mime) {
-        // PHP escapes slashes.
-        Some(std::borrow::Cow::Owned(mime)) => Inside::Owned(mime.into_bytes()),
-        _ => Inside::Borrowed(mime),
-    };
-    (Source::Base64(Inside::Borrowed(data)), mime)
+fn source_of(url: &[u8]) -> (Source<'_>, Inside<'_>) {
+    match data_url(url) {
+        Some((mime, data)) => (Source::Base64(data), mime),
+        None => (Source::Url(Inside::Borrowed(url)), Inside::default()),
+    }
 }
 
-fn calls<'a>(
-    message: &Message<'a>,
-    parts: &mut Vec<Part<'a>>,
-    custom: &mut Vec<Inside<'a>>,
-    losses: &mut Losses<'a>,
-) {
+fn calls<'a>(message: &Message<'a>, parts: &mut Vec<Part<'a>>, custom: &mut Vec<Inside<'a>>, losses: &mut Losses<'a>) {
     for raw in message.calls.into_iter().flat_map(json::items) {
         let call = call(raw, losses);
         if let (Arguments::Free(_), Some(id)) = (&call.arguments, &call.id) {
@@ -253,8 +238,13 @@ fn calls<'a>(
 }
 
 fn call<'a>(raw: Json<'a>, losses: &mut Losses<'a>) -> Call<'a> {
-    let mut call =
-        Call { id: None, name: Inside::default(), namespace: None, arguments: Arguments::Text(Inside::default()), state: None };
+    let mut call = Call {
+        id: None,
+        name: Inside::default(),
+        namespace: None,
+        arguments: Arguments::Text(Inside::default()),
+        state: None,
+    };
     for (key, value) in json::members(raw) {
         match key {
             b"id" => call.id = inside(value).filter(|id| !id.is_empty()),

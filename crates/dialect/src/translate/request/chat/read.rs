@@ -4,7 +4,7 @@ use super::{inside, messages, tools};
 use crate::json;
 use crate::translate::lost::Losses;
 use crate::translate::request::{
-    Effort, Format, Json, ReasoningSettings, Request, ServerTool, Service, Settings, Tool, ToolKind,
+    Effort, Format, Json, ReasoningSettings, Request, Schema, ServerTool, Service, Settings, Tool, ToolKind,
 };
 use crate::translate::{Target, Untranslatable};
 
@@ -37,7 +37,10 @@ pub(in crate::translate::request) fn read<'a>(
                 request.tools.push(Tool { kind, raw: value, cache: None });
             }
             b"tool_choice" | b"function_call" => tools::read_choice(value, &mut request.choice, losses),
-            b"parallel_tool_calls" => request.choice.parallel = Some(value == b"true"),
+            b"parallel_tool_calls" => {
+                request.choice.parallel = Some(value == b"true");
+                request.choice.parallel_raw = Some(value);
+            }
             b"max_tokens" => old_max_tokens = Some(value),
             b"user" => user = Some(value),
             _ => setting(key, value, &mut request.settings, losses),
@@ -131,7 +134,7 @@ fn format(value: Json<'_>) -> Option<Format<'_>> {
                 Some(schema) => Format::JsonSchema {
                     name: json::get(format, "name").and_then(inside),
                     description: json::get(format, "description"),
-                    schema,
+                    schema: Schema::Borrowed(schema),
                     strict: json::get(format, "strict"),
                 },
                 None => Format::JsonObject(value),

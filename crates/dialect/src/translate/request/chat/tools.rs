@@ -3,7 +3,7 @@
 use super::inside;
 use crate::json;
 use crate::translate::lost::Losses;
-use crate::translate::request::{Choice, CustomTool, Function, Json, Mode, ServerTool, Tool, ToolKind};
+use crate::translate::request::{Choice, CustomTool, Function, Json, Mode, Schema, ServerTool, Tool, ToolKind};
 use crate::translate::writer::{Inside, Writer};
 
 /// Reads one tool; a kind that is not known is the dialect's own.
@@ -33,8 +33,14 @@ pub(super) fn read_function<'a>(tool: Json<'a>, losses: &mut Losses<'a>) -> Tool
 }
 
 fn function<'a>(members: Json<'a>, losses: &mut Losses<'a>) -> ToolKind<'a> {
-    let mut function =
-        Function { name: Inside::default(), namespace: None, description: None, schema: None, strict: None };
+    let mut function = Function {
+        name: Inside::default(),
+        namespace: None,
+        description: None,
+        schema: None,
+        strict: None,
+        search: false,
+    };
     let mut named = false;
     for (key, value) in json::members(members) {
         match key {
@@ -44,7 +50,7 @@ fn function<'a>(members: Json<'a>, losses: &mut Losses<'a>) -> ToolKind<'a> {
                 function.name = inside(value).unwrap_or_default();
             }
             b"description" => function.description = inside(value),
-            b"parameters" if value.starts_with(b"{") => function.schema = Some(value),
+            b"parameters" if value.starts_with(b"{") => function.schema = Some(Schema::Borrowed(value)),
             b"strict" => function.strict = Some(value == b"true"),
             b"parameters" | b"type" | b"function" | b"cache_control" => {}
             _ => losses.dropped(value),
@@ -108,7 +114,13 @@ fn mode<'a>(value: Json<'_>) -> Option<Mode<'a>> {
 }
 
 /// Writes `tools`, `tool_choice`, `parallel_tool_calls` and `web_search_options`, as far as there are any.
-pub(super) fn write<'a>(tools: &[Tool<'a>], choice: &Choice<'a>, search: bool, out: &mut Writer, losses: &mut Losses<'a>) {
+pub(super) fn write<'a>(
+    tools: &[Tool<'a>],
+    choice: &Choice<'a>,
+    search: bool,
+    out: &mut Writer,
+    losses: &mut Losses<'a>,
+) {
     let mut any = false;
     let mut searches = false;
     for tool in tools {
@@ -146,7 +158,7 @@ fn write_tool(kind: &ToolKind<'_>, out: &mut Writer) {
             if let Some(description) = &function.description {
                 out.inside_member("description", description);
             }
-            out.optional("parameters", function.schema);
+            out.optional("parameters", function.schema.as_deref());
             if function.strict == Some(true) {
                 out.member("strict", b"true");
             }

@@ -27,7 +27,9 @@ pub(super) fn write<'a>(turns: &[Turn<'a>], facts: &Facts, out: &mut Writer, los
                 let more = after.iter().take_while(|turn| turn.role == Role::Assistant).count();
                 let (own, after) = after.split_at(more);
                 messages.assistant(turn, own);
-                if after.is_empty() && !own.last().unwrap_or(turn).parts.iter().any(|part| matches!(part.what, What::Call(_))) {
+                if after.is_empty()
+                    && !own.last().unwrap_or(turn).parts.iter().any(|part| matches!(part.what, What::Call(_)))
+                {
                     // A model of this dialect begins anew where Messages goes on with these words.
                     messages.losses.approximated(own.last().unwrap_or(turn).raw);
                 }
@@ -95,10 +97,10 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
     fn assistant(&mut self, first: &'p Turn<'a>, more: &'p [Turn<'a>]) {
         self.attach();
         let parts = || std::iter::once(first).chain(more).flat_map(|turn| &turn.parts);
-        let said = self.sayable(
-            parts().filter(|part| !matches!(part.what, What::Reasoning(_) | What::Call(_))),
-            |what| matches!(what, What::Text(_) | What::Refusal(_)),
-        );
+        let said = self
+            .sayable(parts().filter(|part| !matches!(part.what, What::Reasoning(_) | What::Call(_))), |what| {
+                matches!(what, What::Text(_) | What::Refusal(_))
+            });
         let calls = || parts().filter_map(|part| if let What::Call(call) = &part.what { Some(call) } else { None });
         let any_call = calls().next().is_some();
         if said.is_empty() && !any_call {
