@@ -1,19 +1,15 @@
-//! Requests of messages: reading and writing.
+//! Requests of Messages, Anthropic's dialect. The common view calls it to read what Claude Code and its like send, and to
+//! write what Claude models take.
 
-use super::{Json, Request};
-use crate::translate::lost::Losses;
-use crate::translate::{Target, Untranslatable};
+mod blocks;
+mod client_tools;
+mod media;
+mod read;
+mod schema;
+mod think;
+mod tools;
+mod turns;
+mod write;
 
-pub(super) fn read<'a>(
-    body: Json<'a>,
-    target: &Target<'_>,
-    losses: &mut Losses<'a>,
-) -> Result<Request<'a>, Untranslatable> {
-    let _ = (body, target, losses);
-    Ok(Request::default())
-}
-
-pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
-    let _ = (request, target, losses);
-    Vec::new()
-}
+pub(super) use read::read;
+pub(super) use write::write;
