@@ -7,6 +7,7 @@ use super::super::{
 use super::read::string;
 use crate::json;
 use crate::translate::lost::Losses;
+use crate::translate::media::data_url;
 use crate::translate::writer::{Inside, escaped};
 
 /// The members of a block, of whatever type it is.
@@ -224,7 +225,7 @@ fn read_source(source: Json<'_>) -> Option<(Source<'_>, Inside<'_>)> {
             b"type" => kind = value,
             b"media_type" => mime = string(value).unwrap_or_default(),
             b"data" => data = string(value),
-            b"url" => url = string(value),
+            b"url" => url = json::inside(value),
             b"file_id" => id = string(value),
             _ => {}
         }
@@ -232,20 +233,11 @@ fn read_source(source: Json<'_>) -> Option<(Source<'_>, Inside<'_>)> {
     Some(match kind {
         b"\"base64\"" => (Source::Base64(data?), mime),
         b"\"text\"" => (Source::Text(data?), mime),
-        b"\"url\"" => match data_url(&url.clone()?) {
-            Some((mime, data)) => (Source::Base64(Inside::Owned(data)), Inside::Owned(mime)),
-            None => (Source::Url(url?), mime),
+        b"\"url\"" => match data_url(url?) {
+            Some((mime, data)) => (Source::Base64(data), mime),
+            None => (Source::Url(Inside::Borrowed(url?)), mime),
         },
         b"\"file\"" => (Source::Id(id?), mime),
         _ => return None,
     })
-}
-
-/// The type and the base64 of a data URL.
-fn data_url(url: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (head, data) = url.strip_prefix(b"data:").and_then(|rest| {
-        let comma = rest.iter().position(|byte| *byte == b',')?;
-        Some((rest.get(..comma)?, rest.get(comma + 1..)?))
-    })?;
-    Some((head.strip_suffix(b";base64")?.to_vec(), data.to_vec()))
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::{Media, Source, What};
-use crate::translate::writer::{Inside, Writer, escaped};
+use crate::translate::writer::{Inside, Writer, escaped, unescaped};
 
 /// What came of writing a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn of_file<'m>(file: &'m Media<'_>) -> Option<Shape<'m>> {
             _ if data.starts_with(b"JVBERi0") => Some(Shape::Pdf),
             _ if mime.starts_with(b"image/") => image_type(mime, data).map(Shape::Image),
             _ if is_text(mime) => {
-                let text = String::from_utf8(STANDARD.decode(data).ok()?).ok()?;
+                let text = String::from_utf8(STANDARD.decode(unescaped(data)?.as_bytes()).ok()?).ok()?;
                 Some(Shape::Text(Inside::Owned(escaped(&text))))
             }
             _ => None,

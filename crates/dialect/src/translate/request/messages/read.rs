@@ -2,7 +2,7 @@
 //! body; it must report whatever it does not put into the view, or know why nobody would miss it.
 
 use super::super::{
-    Choice, Effort, Format, Json, Mode, Part, ReasoningSettings, Request, Role, Service, Settings, Turn, What,
+    Choice, Effort, Format, Json, Mode, Part, ReasoningSettings, Request, Role, Schema, Service, Settings, Turn, What,
 };
 use super::{blocks, tools};
 use crate::dialect::Dialect;
@@ -139,7 +139,10 @@ fn read_choice<'a>(choice: Json<'a>, losses: &mut Losses<'a>) -> Choice<'a> {
         match key {
             b"type" => kind = value,
             b"name" => name = string(value),
-            b"disable_parallel_tool_use" => read.parallel = Some(value != b"true"),
+            b"disable_parallel_tool_use" => {
+                read.parallel = Some(value != b"true");
+                read.parallel_raw = Some(value);
+            }
             _ if json::is_blank(value) => {}
             _ => losses.dropped(value),
         }
@@ -257,7 +260,7 @@ fn read_format<'a>(format: Json<'a>, losses: &mut Losses<'a>) -> Option<Format<'
         }
     }
     if let (true, Some(schema)) = (is_schema, schema) {
-        return Some(Format::JsonSchema { name: None, description: None, schema, strict: None });
+        return Some(Format::JsonSchema { name: None, description: None, schema: Schema::Borrowed(schema), strict: None });
     }
     losses.dropped(format);
     None
@@ -304,5 +307,5 @@ fn read_context_management<'a>(management: Json<'a>, losses: &mut Losses<'a>) {
 
 /// What stands between the quotes of a string.
 pub(super) fn string(value: Json<'_>) -> Option<Inside<'_>> {
-    value.strip_prefix(b"\"")?.strip_suffix(b"\"").map(Inside::Borrowed)
+    json::inside(value).map(Inside::Borrowed)
 }

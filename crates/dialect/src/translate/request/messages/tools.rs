@@ -1,6 +1,6 @@
 //! Reads tools of Messages: functions, the tools that Anthropic runs, and those that it defines and the client runs.
 
-use super::super::{Function, Json, ServerTool, Tool, ToolKind};
+use super::super::{Function, Json, Schema, ServerTool, Tool, ToolKind};
 use super::client_tools;
 use super::read::string;
 use crate::json;
@@ -28,7 +28,7 @@ pub(super) fn read<'a>(raw: Json<'a>, losses: &mut Losses<'a>) -> Tool<'a> {
             b"type" => kind = value,
             b"name" => function.name = string(value).unwrap_or_default(),
             b"description" => function.description = string(value),
-            b"input_schema" => function.schema = Some(value),
+            b"input_schema" => function.schema = Some(Schema::Borrowed(value)),
             b"strict" => function.strict = Some(value == b"true"),
             b"cache_control" => cache = Some(value),
             // How a tool gets to the model and its arguments to the client: a tool is in the request, and streams.
@@ -56,7 +56,7 @@ pub(super) fn read<'a>(raw: Json<'a>, losses: &mut Losses<'a>) -> Tool<'a> {
                     function.name = Inside::Borrowed(documented.name.as_bytes());
                 }
                 function.description = Some(Inside::Borrowed(documented.description.as_bytes()));
-                function.schema = Some(documented.schema.as_bytes());
+                function.schema = Some(Schema::Borrowed(documented.schema.as_bytes()));
                 ToolKind::Function(function)
             }
             None => ToolKind::Own,

@@ -91,7 +91,7 @@ fn write_tools<'a>(
                     out.inside_member("description", description);
                 }
                 out.key("input_schema");
-                schema::write_input(function.schema, out);
+                schema::write_input(function.schema.as_ref(), out);
                 if function.strict == Some(true) {
                     out.member("strict", b"true");
                 }
@@ -165,7 +165,7 @@ fn write_choice<'a>(choice: &Choice<'a>, thinks: bool, out: &mut Writer, losses:
 
 fn write_output_config<'a>(settings: &Settings<'a>, plan: &think::Plan, out: &mut Writer, losses: &mut Losses<'a>) {
     let format = match &settings.format {
-        Some(Format::JsonSchema { schema, .. }) => Some(*schema),
+        Some(Format::JsonSchema { schema, .. }) => Some(schema),
         Some(Format::JsonObject(raw)) => {
             losses.approximated(raw);
             None
