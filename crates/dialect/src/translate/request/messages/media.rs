@@ -60,9 +60,14 @@ fn image_type(said: &[u8], data: &[u8]) -> Option<&'static str> {
         b"image/gif" => "image/gif",
         b"image/webp" => "image/webp",
         b"" | b"image/*" | b"application/octet-stream" => {
-            return [(&b"iVBORw0K"[..], "image/png"), (b"/9j/", "image/jpeg"), (b"R0lGOD", "image/gif"), (b"UklGR", "image/webp")]
-                .into_iter()
-                .find_map(|(head, name)| data.starts_with(head).then_some(name));
+            return [
+                (&b"iVBORw0K"[..], "image/png"),
+                (b"/9j/", "image/jpeg"),
+                (b"R0lGOD", "image/gif"),
+                (b"UklGR", "image/webp"),
+            ]
+            .into_iter()
+            .find_map(|(head, name)| data.starts_with(head).then_some(name));
         }
         _ => return None,
     };

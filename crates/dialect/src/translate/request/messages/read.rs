@@ -67,12 +67,7 @@ pub(in crate::translate::request) fn read<'a>(
     Ok(request)
 }
 
-fn read_turns<'a>(
-    messages: Json<'a>,
-    turns: &mut Vec<Turn<'a>>,
-    thinking: &mut Thinking<'a>,
-    losses: &mut Losses<'a>,
-) {
+fn read_turns<'a>(messages: Json<'a>, turns: &mut Vec<Turn<'a>>, thinking: &mut Thinking<'a>, losses: &mut Losses<'a>) {
     for raw in json::items(messages) {
         let mut role = Role::User;
         let mut parts = Vec::new();
@@ -260,7 +255,12 @@ fn read_format<'a>(format: Json<'a>, losses: &mut Losses<'a>) -> Option<Format<'
         }
     }
     if let (true, Some(schema)) = (is_schema, schema) {
-        return Some(Format::JsonSchema { name: None, description: None, schema: Schema::Borrowed(schema), strict: None });
+        return Some(Format::JsonSchema {
+            name: None,
+            description: None,
+            schema: Schema::Borrowed(schema),
+            strict: None,
+        });
     }
     losses.dropped(format);
     None

@@ -56,12 +56,7 @@ pub(in crate::translate::request) fn write<'a>(
 }
 
 /// Whether any was written.
-fn write_tools<'a>(
-    tools: &[Tool<'a>],
-    markers: &mut Markers,
-    out: &mut Writer,
-    losses: &mut Losses<'a>,
-) -> bool {
+fn write_tools<'a>(tools: &[Tool<'a>], markers: &mut Markers, out: &mut Writer, losses: &mut Losses<'a>) -> bool {
     let taken = |name: &str| {
         tools.iter().any(|tool| matches!(&tool.kind, ToolKind::Function(it) if *it.name == *name.as_bytes()))
     };
