@@ -8,7 +8,6 @@
 //! more, to the byte.
 
 mod answer;
-mod error;
 mod facts;
 mod ids;
 mod lost;
@@ -23,7 +22,6 @@ mod writer;
 
 use std::fmt;
 
-pub use error::error;
 pub use facts::{Facts, Thinking};
 pub use lost::Lost;
 pub use names::Names;

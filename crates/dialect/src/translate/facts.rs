@@ -28,6 +28,8 @@ pub struct Facts {
     pub max_completion_tokens: bool,
     /// Chat Completions: it searches the web if `web_search_options` asks it to; other models refuse them.
     pub web_search: bool,
+    /// Responses: its messages say whether they are its last word, and it wants that back (`phase`).
+    pub phase: bool,
     /// The most that it writes, where that is known.
     pub max_output: Option<u64>,
 }
@@ -47,7 +49,6 @@ pub enum Thinking {
 impl Facts {
     /// What is known of a model by its name.
     pub fn of(dialect: Dialect, model: &str) -> Self {
-        let _ = dialect;
         let name = model.rsplit('/').next().unwrap_or(model);
         let is_openai = ["gpt-", "chatgpt-", "codex-", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start));
         Self {
@@ -61,7 +62,18 @@ impl Facts {
             custom_tools: false,
             max_completion_tokens: is_openai && !name.starts_with("gpt-oss"),
             web_search: is_openai && name.contains("-search"),
+            phase: dialect == Dialect::Responses && has_phases(name),
             max_output: None,
         }
     }
+}
+
+/// The models that say `phase` of their messages: gpt-5.3-codex and what is newer.
+fn has_phases(name: &str) -> bool {
+    let version = |name: &str| {
+        let (major, rest) = name.strip_prefix("gpt-")?.split_once('.')?;
+        let minor = rest.split(|char: char| !char.is_ascii_digit()).next()?;
+        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+    };
+    name.starts_with("gpt-5.3-codex") || version(name).is_some_and(|version| version >= (5, 4))
 }

@@ -1,19 +1,11 @@
-//! Requests of responses: reading and writing.
+//! Requests of Responses. `read` takes what Codex, the SDKs and other clients send, with items of every kind; `write`
+//! makes the body that OpenAI, the ChatGPT backend and other servers of Responses take.
 
-use super::{Json, Request};
-use crate::translate::lost::Losses;
-use crate::translate::{Target, Untranslatable};
+mod items;
+mod output;
+mod read;
+mod tools;
+mod write;
 
-pub(super) fn read<'a>(
-    body: Json<'a>,
-    target: &Target<'_>,
-    losses: &mut Losses<'a>,
-) -> Result<Request<'a>, Untranslatable> {
-    let _ = (body, target, losses);
-    Ok(Request::default())
-}
-
-pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
-    let _ = (request, target, losses);
-    Vec::new()
-}
+pub(super) use read::read;
+pub(super) use write::write;
