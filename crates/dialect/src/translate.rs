@@ -8,6 +8,7 @@
 //! more, to the byte.
 
 mod answer;
+mod error;
 mod facts;
 mod ids;
 mod lost;
@@ -22,6 +23,7 @@ mod writer;
 
 use std::fmt;
 
+pub use error::error;
 pub use facts::{Facts, Thinking};
 pub use lost::Lost;
 pub use names::Names;

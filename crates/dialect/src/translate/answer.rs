@@ -31,6 +31,8 @@ pub(crate) enum Piece<'a> {
     /// block, another paragraph of a summary. Of one kind to another this goes without saying.
     Break,
     /// Opaque state of the thinking that has just been said, or of thinking without a visible word. It ends that thinking.
+    /// Writers: Messages and Responses get those of calls so, before the call; generateContent gets those before calls on
+    /// the calls, and one before `Stop` that is of the last text; Chat Completions gets none.
     State(State<'a>),
     /// A call begins. `call` names it in the pieces that follow; calls may be interleaved.
     Call {

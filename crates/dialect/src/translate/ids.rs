@@ -13,7 +13,8 @@ pub(crate) fn conforming<'a>(id: &Inside<'a>) -> Inside<'a> {
         return id.clone();
     }
     let hash = format!("_{:08x}", hash(id));
-    let clean = id.iter().copied().filter(fits).take(LONGEST - hash.len());
+    let text = unescaped(id);
+    let clean = text.as_deref().map_or(&id[..], str::as_bytes).iter().copied().filter(fits).take(LONGEST - hash.len());
     Inside::Owned(clean.chain(hash.bytes()).collect())
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Request<'a> {
     pub(crate) tools: Vec<Tool<'a>>,
     pub(crate) choice: Choice<'a>,
     pub(crate) settings: Settings<'a>,
+    /// Messages: thinking is left out that stood before other thinking, or was to be; a target that binds each block to
+    /// all before it is to drop what no longer fits instead of failing. `normalize` sets it.
+    pub(crate) states_missing: bool,
 }
 
 /// What one side says at a time.
@@ -112,6 +115,7 @@ pub(crate) struct Reasoning<'a> {
     pub(crate) text: Vec<Inside<'a>>,
     /// Its opaque state. Readers give it as it came, in their own kind; `normalize` unwraps what the gateway wrapped and
     /// takes away what is not the target's, so that a writer sees only what it may send, if it is of its kind.
+    /// A thought of generateContent that belongs to a call is on that call; one that is left here is of the text before it.
     pub(crate) state: Option<State<'a>>,
 }
 
