@@ -18,6 +18,7 @@ mod normalize;
 mod opaque;
 mod reasoning;
 mod request;
+mod schema;
 mod stream;
 mod writer;
 

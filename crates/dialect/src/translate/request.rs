@@ -8,6 +8,8 @@ mod responses;
 
 use std::borrow::Cow;
 
+pub(crate) use generate_content::object_of;
+
 use super::lost::Losses;
 use super::writer::{Inside, escaped};
 use super::{Client, Target, Untranslatable};

@@ -1,42 +1,31 @@
-//! Answers of generate_content: reading and writing.
+//! Answers of generateContent: chunks without types, of which each repeats the candidate around what is new.
 
-use super::{Naming, Piece, Read, Write};
-use crate::event::Event;
-use crate::translate::request::Json;
-use crate::translate::writer::Writer;
+mod partial;
+mod read;
+mod write;
 
-/// Reads an answer.
-#[derive(Debug, Default)]
-pub(super) struct Reader {}
+pub(super) use read::Reader;
+pub(super) use write::AnswerWriter;
 
-impl Read for Reader {
-    fn event(&mut self, event: &Event<'_>, to: &mut dyn FnMut(Piece<'_>)) {
-        let _ = (event, to);
-    }
+use super::Stop;
+use crate::translate::writer::Inside;
 
-    fn document(&mut self, document: Json<'_>, to: &mut dyn FnMut(Piece<'_>)) {
-        let _ = (document, to);
-    }
-
-    fn finish(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
-        let _ = to;
-    }
-}
-
-/// Writes an answer.
-#[derive(Debug)]
-pub(super) struct AnswerWriter {
-    naming: Naming,
-}
-
-impl AnswerWriter {
-    pub(super) fn new(naming: Naming) -> Self {
-        Self { naming }
-    }
-}
-
-impl Write for AnswerWriter {
-    fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
-        let _ = (piece, to, &self.naming);
-    }
+/// What a `finishReason` means; none for those that say too little, which the answer's content explains.
+fn stop_of<'a>(reason: &[u8], message: Option<Inside<'a>>) -> Option<Stop<'a>> {
+    let reason_text = || Inside::Owned(reason.to_vec());
+    Some(match reason {
+        b"STOP" => Stop::Done,
+        // To be continued is what a limit means elsewhere.
+        b"MAX_TOKENS" | b"CONTINUATION" => Stop::MaxTokens,
+        b"SAFETY" | b"RECITATION" | b"BLOCKLIST" | b"PROHIBITED_CONTENT" | b"SPII" | b"MODEL_ARMOR" | b"JAILBREAK" => {
+            Stop::Filter(Some(message.unwrap_or_else(reason_text)))
+        }
+        _ if reason.starts_with(b"IMAGE_") => Stop::Filter(Some(message.unwrap_or_else(reason_text))),
+        b"MALFORMED_FUNCTION_CALL"
+        | b"UNEXPECTED_TOOL_CALL"
+        | b"TOO_MANY_TOOL_CALLS"
+        | b"MALFORMED_RESPONSE"
+        | b"MISSING_THOUGHT_SIGNATURE" => Stop::Broken(reason_text()),
+        _ => return None,
+    })
 }

@@ -1,19 +1,15 @@
-//! Requests of generate_content: reading and writing.
+//! Requests of generateContent. Google's own clients write camelCase, the Python SDK snake_case inside tools: both are
+//! read everywhere, camelCase alone is written.
 
-use super::{Json, Request};
-use crate::translate::lost::Losses;
-use crate::translate::{Target, Untranslatable};
+mod config;
+mod read;
+mod settings;
+mod tools;
+mod write;
 
-pub(super) fn read<'a>(
-    body: Json<'a>,
-    target: &Target<'_>,
-    losses: &mut Losses<'a>,
-) -> Result<Request<'a>, Untranslatable> {
-    let _ = (body, target, losses);
-    Ok(Request::default())
-}
+pub(super) use read::read;
+pub(super) use write::write;
+pub(crate) use write::object_of;
 
-pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
-    let _ = (request, target, losses);
-    Vec::new()
-}
+/// What Google takes for a signature where none is known. From a client it means that there is none.
+const NO_SIGNATURE: &[u8] = b"skip_thought_signature_validator";

@@ -1,0 +1,421 @@
+//! Writes a request for Google: instructions that lead into `systemInstruction`, turns of one side as one content, results
+//! under the names of their calls, one signature on the first call of each step.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::{NO_SIGNATURE, config, tools};
+use crate::json;
+use crate::translate::Target;
+use crate::translate::lost::Losses;
+use crate::translate::media::mime_of;
+use crate::translate::request::{
+    Arguments, Call, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, StateKind, Turn, What,
+};
+use crate::translate::writer::{Inside, Writer, unescaped};
+
+pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
+    let size = request.turns.iter().map(|turn| turn.raw.len()).sum::<usize>();
+    let mut to = Writer::with_capacity(size + size / 8 + 1024);
+    let leading = request.turns.iter().take_while(|turn| is_instruction(turn)).count();
+    let (instructions, turns) = request.turns.split_at(leading);
+    to.open(b'{');
+    to.key("contents");
+    to.open(b'[');
+    let names = Names::of(turns);
+    let mut contents = Contents { modern: target.facts.modern_tools, names, losses, role: None, step: Step::default() };
+    for turn in turns {
+        contents.turn(turn, &mut to);
+    }
+    contents.close(&mut to);
+    to.close(b']');
+    if let Some(last) = turns.last().filter(|turn| turn.role == Role::Assistant) {
+        // Models of today answer it; they do not go on with it.
+        losses.approximated(last.raw);
+    }
+    system(instructions, &mut to, losses);
+    tools::write(request, target, &mut to, losses);
+    config::write(request, target, &mut to, losses);
+    to.close(b'}');
+    to.into_bytes()
+}
+
+fn is_instruction(turn: &Turn<'_>) -> bool {
+    matches!(turn.role, Role::System | Role::Developer)
+}
+
+fn system<'a>(turns: &[Turn<'a>], to: &mut Writer, losses: &mut Losses<'a>) {
+    let mut open = false;
+    for part in turns.iter().flat_map(|turn| &turn.parts) {
+        match &part.what {
+            What::Text(text) if text.is_empty() => {}
+            What::Text(text) => {
+                if !open {
+                    to.key("systemInstruction");
+                    to.open(b'{');
+                    to.key("parts");
+                    to.open(b'[');
+                    open = true;
+                }
+                text_part(text, to);
+            }
+            _ => losses.dropped(part.raw),
+        }
+    }
+    if open {
+        to.close(b']');
+        to.close(b'}');
+    }
+}
+
+fn text_part(text: &[u8], to: &mut Writer) {
+    to.open(b'{');
+    to.inside_member("text", text);
+    to.close(b'}');
+}
+
+/// The names of calls by their ids, for results whose dialect does not repeat them.
+struct Names<'r>(HashMap<&'r [u8], &'r [u8]>);
+
+impl<'r> Names<'r> {
+    fn of(turns: &'r [Turn<'_>]) -> Self {
+        let parts = || turns.iter().flat_map(|turn| &turn.parts);
+        let unnamed = parts().any(|part| matches!(&part.what, What::Output(output) if output.name.is_none()));
+        let calls = parts().filter(|_| unnamed).filter_map(|part| match &part.what {
+            What::Call(call) => Some((call.id.as_deref()?, call.name.as_ref())),
+            _ => None,
+        });
+        Self(calls.collect())
+    }
+}
+
+/// The contents as they grow: which side speaks, and what of the model's step is still open.
+struct Contents<'r, 'a> {
+    modern: bool,
+    names: Names<'r>,
+    losses: &'r mut Losses<'a>,
+    role: Option<Role>,
+    step: Step<'r>,
+}
+
+/// What of a model's content is not written yet: its words wait for the signature that may come behind them.
+#[derive(Default)]
+struct Step<'r> {
+    /// Words, and whether they are thought.
+    text: Option<(&'r [u8], bool)>,
+    signature: Option<&'r [u8]>,
+    called: bool,
+}
+
+impl<'r, 'a> Contents<'r, 'a> {
+    fn turn(&mut self, turn: &'r Turn<'a>, to: &mut Writer) {
+        let role = if turn.role == Role::Assistant { Role::Assistant } else { Role::User };
+        let instruction = is_instruction(turn);
+        for part in &turn.parts {
+            match (&part.what, role) {
+                (What::Text(text) | What::Refusal(text), _) if text.is_empty() => {}
+                (What::Text(text), Role::User) => {
+                    self.side(role, to);
+                    to.open(b'{');
+                    if instruction {
+                        let text = [br"<system-reminder>\n", text.as_ref(), br"\n</system-reminder>"].concat();
+                        to.inside_member("text", &text);
+                    } else {
+                        to.inside_member("text", text);
+                    }
+                    to.close(b'}');
+                }
+                (What::Text(text) | What::Refusal(text), _) => {
+                    self.side(role, to);
+                    self.say(Some((text, false)), to);
+                }
+                (What::Image(media) | What::File(media) | What::Audio(media) | What::Video(media), _) => {
+                    self.side(role, to);
+                    self.say(None, to);
+                    media_part(media, part, to, self.losses);
+                }
+                (What::Reasoning(reasoning), Role::Assistant) => self.reasoning(reasoning, part, to),
+                (What::Call(call), Role::Assistant) => {
+                    self.side(role, to);
+                    self.call(call, part, to);
+                }
+                (What::Output(output), Role::User) => {
+                    self.side(role, to);
+                    self.output(output, to);
+                }
+                _ => self.losses.dropped(part.raw),
+            }
+        }
+    }
+
+    /// Opens the content of that side, if the other's is open.
+    fn side(&mut self, role: Role, to: &mut Writer) {
+        if self.role == Some(role) {
+            return;
+        }
+        self.close(to);
+        to.open(b'{');
+        to.text_member("role", if role == Role::Assistant { "model" } else { "user" });
+        to.key("parts");
+        to.open(b'[');
+        self.role = Some(role);
+    }
+
+    fn close(&mut self, to: &mut Writer) {
+        if self.step.text.is_none() && self.step.signature.is_some() {
+            self.step.text = Some((b"", false));
+        }
+        self.say(None, to);
+        if self.role.take().is_some() {
+            to.close(b']');
+            to.close(b'}');
+        }
+        self.step = Step::default();
+    }
+
+    /// Writes the words that wait, with their signature, and keeps the next.
+    fn say(&mut self, next: Option<(&'r [u8], bool)>, to: &mut Writer) {
+        if let Some((text, thought)) = std::mem::replace(&mut self.step.text, next) {
+            to.open(b'{');
+            to.inside_member("text", text);
+            if thought {
+                to.member("thought", b"true");
+            } else if let Some(signature) = self.step.signature.take() {
+                to.inside_member("thoughtSignature", signature);
+            }
+            to.close(b'}');
+        }
+    }
+
+    /// Google's own thinking goes back with its signature; of any other's not even the words, which would be taken for
+    /// Google's.
+    fn reasoning(&mut self, reasoning: &'r Reasoning<'a>, part: &Part<'a>, to: &mut Writer) {
+        let state = reasoning.state.as_ref().filter(|state| state.kind == StateKind::Thought);
+        let Some(state) = state else {
+            if reasoning.state.is_some() || reasoning.text.iter().any(|text| !text.is_empty()) {
+                self.losses.dropped(part.raw);
+            }
+            return;
+        };
+        self.side(Role::Assistant, to);
+        for text in reasoning.text.iter().filter(|text| !text.is_empty()) {
+            self.hold(None, to);
+            self.say(Some((text, true)), to);
+        }
+        self.hold(Some(&state.value), to);
+    }
+
+    /// Keeps a signature for the call that follows, else for the words before it. One that waits already belongs there.
+    fn hold(&mut self, signature: Option<&'r [u8]>, to: &mut Writer) {
+        if self.step.signature.is_some() {
+            if self.step.text.is_none_or(|(_, thought)| thought) {
+                self.say(Some((b"", false)), to);
+            }
+            self.say(None, to);
+        }
+        if signature.is_some() {
+            self.step.signature = signature;
+        }
+    }
+
+    fn call(&mut self, call: &'r Call<'a>, part: &Part<'a>, to: &mut Writer) {
+        let own = call.state.as_ref().filter(|state| state.kind == StateKind::Thought).map(|state| state.value.as_ref());
+        let signature = match own {
+            Some(own) => {
+                self.hold(None, to);
+                Some(own)
+            }
+            None => self.step.signature.take(),
+        };
+        self.say(None, to);
+        let first = !std::mem::replace(&mut self.step.called, true);
+        to.open(b'{');
+        to.key("functionCall");
+        to.open(b'{');
+        if let Some(id) = &call.id {
+            to.inside_member("id", id);
+        }
+        to.inside_member("name", &call.name);
+        to.key("args");
+        arguments(&call.arguments, part, to, self.losses);
+        to.close(b'}');
+        match signature {
+            Some(signature) => to.inside_member("thoughtSignature", signature),
+            // The history must not change when the turn is over, so every first call has one, not only the current turn's.
+            None if first && self.modern => to.inside_member("thoughtSignature", NO_SIGNATURE),
+            None => {}
+        }
+        to.close(b'}');
+    }
+
+    fn output(&mut self, output: &Output<'a>, to: &mut Writer) {
+        let known = || self.names.0.get(output.id.as_deref()?).copied();
+        let name = output.name.as_deref().or_else(known).unwrap_or(b"tool");
+        to.open(b'{');
+        to.key("functionResponse");
+        to.open(b'{');
+        if let Some(id) = &output.id {
+            to.inside_member("id", id);
+        }
+        to.inside_member("name", name);
+        to.key("response");
+        let parts = match &output.content {
+            OutputContent::Object(object) if object.starts_with(b"{") => {
+                to.raw(object);
+                &[][..]
+            }
+            OutputContent::Object(other) => {
+                to.open(b'{');
+                to.member(if output.failed { "error" } else { "output" }, other);
+                to.close(b'}');
+                &[]
+            }
+            OutputContent::Parts(parts) => {
+                to.open(b'{');
+                to.inside_member(if output.failed { "error" } else { "output" }, &words(parts, self.losses));
+                to.close(b'}');
+                &parts[..]
+            }
+        };
+        let media = parts.iter().filter_map(|part| match &part.what {
+            What::Image(media) | What::File(media) | What::Audio(media) | What::Video(media)
+                if !matches!(media.source, Source::Text(_)) =>
+            {
+                Some((media, part))
+            }
+            _ => None,
+        });
+        let mut beside = Writer::default();
+        for (media, part) in media {
+            media_part(media, part, &mut beside, self.losses);
+        }
+        let beside = beside.into_bytes();
+        if self.modern && !beside.is_empty() {
+            to.key("parts");
+            to.raw(&[b"[", &beside[..], b"]"].concat());
+        }
+        to.close(b'}');
+        to.close(b'}');
+        if !self.modern && !beside.is_empty() {
+            to.raw(&beside);
+        }
+    }
+}
+
+/// The words of a result, one line for each part.
+fn words<'r, 'a>(parts: &'r [Part<'a>], losses: &mut Losses<'a>) -> Inside<'r> {
+    let mut words = Inside::Borrowed(&b""[..]);
+    for part in parts {
+        let text = match &part.what {
+            What::Text(text) | What::Refusal(text) => Cow::Borrowed(text.as_ref()),
+            What::File(Media { source: Source::Text(text), name, .. }) => titled(text, name.as_deref()),
+            What::Image(_) | What::File(_) | What::Audio(_) | What::Video(_) => continue,
+            _ => {
+                losses.dropped(part.raw);
+                continue;
+            }
+        };
+        if words.is_empty() {
+            words = text;
+        } else {
+            let words = words.to_mut();
+            words.extend_from_slice(b"\\n");
+            words.extend_from_slice(&text);
+        }
+    }
+    words
+}
+
+/// A document that is no file: its title, and its text.
+fn titled<'r>(text: &'r [u8], title: Option<&[u8]>) -> Inside<'r> {
+    match title {
+        Some(title) if !title.is_empty() => Cow::Owned([title, b"\\n\\n", text].concat()),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// An object, whatever the model wrote.
+fn arguments<'a>(arguments: &Arguments<'a>, part: &Part<'a>, to: &mut Writer, losses: &mut Losses<'a>) {
+    let member = |name, inside: &[u8], to: &mut Writer| {
+        to.open(b'{');
+        to.inside_member(name, inside);
+        to.close(b'}');
+    };
+    match arguments {
+        Arguments::Object(object) if object.starts_with(b"{") => to.raw(object),
+        Arguments::Object(_) => to.raw(b"{}"),
+        Arguments::Free(text) => member("input", text, to),
+        Arguments::Text(text) => match object_of(text) {
+            Some(object) => to.raw(object.as_bytes()),
+            None => {
+                losses.approximated(part.raw);
+                member("_raw", text, to);
+            }
+        },
+    }
+}
+
+/// The object that a string's inside is the text of; `{}` for no text.
+pub(crate) fn object_of(inside: &[u8]) -> Option<Cow<'_, str>> {
+    let text = unescaped(inside)?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Some(Cow::Borrowed("{}"));
+    }
+    let is_object = trimmed.starts_with('{') && serde_json::from_str::<&serde_json::value::RawValue>(trimmed).is_ok();
+    is_object.then_some(text)
+}
+
+/// A part of bytes or of a URL; the words of a document that is no file.
+fn media_part<'a>(media: &Media<'a>, part: &Part<'a>, to: &mut Writer, losses: &mut Losses<'a>) {
+    let (place, name, value) = match &media.source {
+        Source::Base64(data) => ("inlineData", "data", data),
+        Source::Url(url) => ("fileData", "fileUri", url),
+        Source::Text(text) if text.is_empty() => return,
+        Source::Text(text) => return text_part(&titled(text, media.name.as_deref()), to),
+        Source::Id(_) => return losses.dropped(part.raw),
+    };
+    let Some(mime) = mime(media) else { return losses.dropped(part.raw) };
+    if media.detail.is_some_and(|detail| detail != b"\"auto\"") {
+        losses.dropped_if(media.detail);
+    }
+    to.open(b'{');
+    to.key(place);
+    to.open(b'{');
+    to.inside_member("mimeType", mime);
+    to.inside_member(name, value);
+    to.close(b'}');
+    to.close(b'}');
+}
+
+/// The media type: as it was said, else by the bytes or by the end of the URL or of the name.
+fn mime<'m>(media: &'m Media<'_>) -> Option<&'m [u8]> {
+    if !media.mime.is_empty() {
+        return Some(&media.mime);
+    }
+    let by_name = || media.name.as_deref().and_then(mime_of);
+    let found = match &media.source {
+        Source::Base64(data) => by_bytes(data).or_else(by_name),
+        Source::Url(url) => mime_of(url).or_else(by_name),
+        Source::Id(_) | Source::Text(_) => None,
+    };
+    found.map(str::as_bytes)
+}
+
+/// By how the base64 of a file of that kind begins.
+fn by_bytes(data: &[u8]) -> Option<&'static str> {
+    let heads: [(&[u8], &str); 5] = [
+        (b"iVBORw0KGgo", "image/png"),
+        (b"/9j/", "image/jpeg"),
+        (b"R0lGOD", "image/gif"),
+        (b"UklGR", "image/webp"),
+        (b"JVBERi", "application/pdf"),
+    ];
+    heads.iter().find(|(head, _)| data.starts_with(head)).map(|(_, mime)| *mime)
+}
+
+/// Whether a value is an object without members that say anything.
+pub(super) fn is_empty_object(schema: &[u8]) -> bool {
+    json::get(schema, "properties").is_none_or(json::is_blank)
+        && ["anyOf", "oneOf", "allOf", "$ref", "items"].iter().all(|name| json::get(schema, name).is_none())
+}
