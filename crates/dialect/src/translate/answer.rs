@@ -32,7 +32,7 @@ pub(crate) enum Piece<'a> {
     Break,
     /// Opaque state of the thinking that has just been said, or of thinking without a visible word. It ends that thinking.
     /// Writers: Messages and Responses get those of calls so, before the call; generateContent gets those before calls on
-    /// the calls, and one before `Stop` that is of the last text; Chat Completions gets none.
+    /// the calls, and one before `Stop` that is of the last text; Chat Completions gets thoughts on their calls.
     State(State<'a>),
     /// A call begins. `call` names it in the pieces that follow; calls may be interleaved.
     Call {

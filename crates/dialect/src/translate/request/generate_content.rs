@@ -8,8 +8,8 @@ mod tools;
 mod write;
 
 pub(super) use read::read;
-pub(super) use write::write;
 pub(crate) use write::object_of;
+pub(super) use write::write;
 
 /// What Google takes for a signature where none is known. From a client it means that there is none.
 const NO_SIGNATURE: &[u8] = b"skip_thought_signature_validator";

@@ -18,8 +18,17 @@ const REFERENCES: usize = 200;
 
 /// Keywords that say nothing to a model: left out without a word where they are not taken.
 const SILENT: [&[u8]; 11] = [
-    b"$schema", b"$id", b"$comment", b"$anchor", b"$defs", b"definitions", b"examples", b"deprecated", b"readOnly",
-    b"writeOnly", b"$vocabulary",
+    b"$schema",
+    b"$id",
+    b"$comment",
+    b"$anchor",
+    b"$defs",
+    b"definitions",
+    b"examples",
+    b"deprecated",
+    b"readOnly",
+    b"writeOnly",
+    b"$vocabulary",
 ];
 
 /// One rewriting.
@@ -174,8 +183,7 @@ impl<'r> Rewrite<'r> {
                 && let Some(choice) = parts.get("anyOf").or_else(|| parts.get("oneOf"))
                 && json::items(choice).any(is_null)
             {
-                let rest: Vec<Vec<u8>> =
-                    json::items(choice).filter(|it| !is_null(it)).map(<[u8]>::to_vec).collect();
+                let rest: Vec<Vec<u8>> = json::items(choice).filter(|it| !is_null(it)).map(<[u8]>::to_vec).collect();
                 let _ = (parts.take("anyOf"), parts.take("oneOf"));
                 match &rest[..] {
                     [one] => parts.join(json::members(one).map(owned).collect()),

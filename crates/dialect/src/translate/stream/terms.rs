@@ -91,7 +91,11 @@ impl Terms {
         match piece {
             Piece::Start => self.start(),
             Piece::Error(error) => self.fail(StreamError { error: *error, raw: String::new(), readable: true }),
-            Piece::State(state) => self.state(&state),
+            Piece::State(state) => {
+                if let Some(shown) = self.state(&state) {
+                    self.write(Piece::State(shown));
+                }
+            }
             Piece::Reasoning(text) => {
                 if self.progress.candidate == 0 {
                     self.progress.thinking = true;
@@ -164,13 +168,17 @@ impl Terms {
     /// vendor that checks them is to be able to tell that it is none of its own.
     fn end_thinking(&mut self) {
         if self.progress.thinking && self.progress.candidate == 0 {
-            self.state(&State { kind: StateKind::Plain, value: Cow::Borrowed(b""), id: None });
+            let shown = self.state(&State { kind: StateKind::Plain, value: Cow::Borrowed(b""), id: None });
+            if let Some(shown) = shown {
+                self.write(Piece::State(shown));
+            }
         }
     }
 
-    fn state(&mut self, state: &State<'_>) {
+    /// Wraps a state and keeps it; what the client is shown of it here. The thinking that it is of is over.
+    fn state(&mut self, state: &State<'_>) -> Option<State<'static>> {
         if self.progress.candidate > 0 {
-            return;
+            return None;
         }
         let progress = &mut self.progress;
         let text = std::mem::take(&mut progress.text);
@@ -183,23 +191,27 @@ impl Terms {
         let Maker { dialect, provider, account, model } = &self.maker;
         let owner = Owner { provider, account, model };
         progress.kept.add(&owner, *dialect, state, text, place);
-        match self.client {
-            Dialect::ChatCompletions => {}
-            Dialect::GenerateContent => progress.held.add(&owner, *dialect, state, text, place),
-            Dialect::Responses | Dialect::Messages => {
-                let mut shown = Wrapping::default();
-                shown.add(&owner, *dialect, state, None, place);
-                let value = shown.take(self.client);
-                self.write(Piece::State(wrapped(state.kind, value)));
-            }
+        // Clients of Chat Completions keep no thinking that a state of ours would hold together.
+        if self.client == Dialect::ChatCompletions && state.kind == StateKind::Plain {
+            return None;
         }
+        if self.client == Dialect::GenerateContent {
+            progress.held.add(&owner, *dialect, state, text, place);
+            return None;
+        }
+        let mut shown = Wrapping::default();
+        shown.add(&owner, *dialect, state, text.filter(|_| self.client == Dialect::ChatCompletions), place);
+        Some(wrapped(state.kind, shown.take(self.client)))
     }
 
     fn call(&mut self, piece: Piece<'_>) {
         let Piece::Call { call, id, name, namespace, custom, search: _, state } = piece else { return };
         let first = self.progress.candidate == 0;
-        match state.filter(|_| first) {
-            Some(state) => self.state(&state),
+        let mut on_call = None;
+        match state.filter(|_| first).map(|state| self.state(&state)) {
+            Some(shown) if self.client == Dialect::ChatCompletions => on_call = shown,
+            Some(Some(shown)) => self.write(Piece::State(shown)),
+            Some(None) => {}
             None => self.end_thinking(),
         }
         self.progress.called.insert(self.progress.candidate);
@@ -209,8 +221,9 @@ impl Terms {
             let id = unescaped(&id).unwrap_or_default().into_owned();
             self.states.push((id, state));
         }
-        let held = first && !self.progress.held.is_empty();
-        let state = held.then(|| wrapped(StateKind::Thought, self.progress.held.take(self.client)));
+        if first && !self.progress.held.is_empty() {
+            on_call = Some(wrapped(StateKind::Thought, self.progress.held.take(self.client)));
+        }
         let named = self.names.find(&name).cloned();
         let takes_custom = matches!(self.client, Dialect::ChatCompletions | Dialect::Responses);
         let wanted = named.as_ref().map_or(custom && takes_custom, |tool| tool.custom);
@@ -227,7 +240,7 @@ impl Terms {
             Some(tool) => (Cow::Owned(tool.name), tool.namespace.map(Cow::Owned)),
             None => (name, namespace),
         };
-        self.write(Piece::Call { call, id: Some(id), name, namespace, custom: wanted, search, state });
+        self.write(Piece::Call { call, id: Some(id), name, namespace, custom: wanted, search, state: on_call });
     }
 
     /// The id as every client can send it back, unlike that of any other call of this answer.

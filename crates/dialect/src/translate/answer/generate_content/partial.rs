@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn paths_that_lead_nowhere_are_left_out() {
         let deep = format!(r#"{{"jsonPath":"${}","stringValue":"x"}}"#, ".a".repeat(100));
-        let pieces = [r#"{"jsonPath":"$.a[7]","stringValue":"x"}"#, r#"{"jsonPath":"$[","numberValue":1}"#, "{}", &deep];
+        let pieces =
+            [r#"{"jsonPath":"$.a[7]","stringValue":"x"}"#, r#"{"jsonPath":"$[","numberValue":1}"#, "{}", &deep];
         assert_eq!(arguments(&pieces), r#"{"a":[]}"#);
         assert_eq!(arguments(&[]), "{}");
     }

@@ -101,7 +101,11 @@ impl Chunks<'_> {
         to.frame(b"data: {\"candidates\":[{\"content\":{\"parts\":[");
         part.iter().for_each(|bytes| to.frame(bytes));
         to.frame(b"],\"role\":\"model\"},\"index\":");
-        if self.index == 0 { to.frame(b"0") } else { to.frame(self.index.to_string().as_bytes()) }
+        if self.index == 0 {
+            to.frame(b"0")
+        } else {
+            to.frame(self.index.to_string().as_bytes())
+        }
         to.frame(b"}]");
         to.frame(self.tail);
     }
@@ -270,7 +274,8 @@ impl Candidate {
             to.close(b'}');
         }
         to.close(b']');
-        let supports = || (0_u64..).zip(&self.sources).flat_map(|(at, it)| it.quotes.iter().map(move |quote| (at, quote)));
+        let supports =
+            || (0_u64..).zip(&self.sources).flat_map(|(at, it)| it.quotes.iter().map(move |quote| (at, quote)));
         if supports().next().is_some() {
             to.key("groundingSupports");
             to.open(b'[');

@@ -21,8 +21,7 @@ pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Wri
     let mut config = Writer::default();
     let facts = &target.facts;
     limit(settings, facts.max_output, &mut config, losses);
-    let sampling =
-        [("temperature", settings.temperature), ("topP", settings.top_p), ("topK", settings.top_k)];
+    let sampling = [("temperature", settings.temperature), ("topP", settings.top_p), ("topK", settings.top_k)];
     for (name, value) in sampling {
         if facts.sampling { config.optional(name, value) } else { losses.dropped_if(value) }
     }

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use super::{NO_SIGNATURE, settings};
 use crate::json;
 use crate::translate::lost::Losses;
+use crate::translate::media::mime_of;
 use crate::translate::request::{
     Arguments, Call, Choice, Function, Json, Media, Mode, Output, OutputContent, Part, Reasoning, Request, Role,
     ServerTool, Source, State, StateKind, Tool, ToolKind, Turn, What,
 };
-use crate::translate::media::mime_of;
 use crate::translate::schema;
 use crate::translate::writer::{Inside, escape};
 use crate::translate::{Target, Untranslatable};
@@ -367,7 +367,8 @@ fn media(value: Json<'_>) -> Option<Media<'_>> {
 
 /// A file at Google is no other vendor's; anything else on the web is a URL.
 fn file(uri: Inside<'_>) -> Source<'_> {
-    let own: [&[u8]; 4] = [b"gs://", b"https://generativelanguage.googleapis.com/", b"files/", b"https://storage.mtls."];
+    let own: [&[u8]; 4] =
+        [b"gs://", b"https://generativelanguage.googleapis.com/", b"files/", b"https://storage.mtls."];
     if own.iter().any(|own| uri.starts_with(own)) { Source::Id(uri) } else { Source::Url(uri) }
 }
 

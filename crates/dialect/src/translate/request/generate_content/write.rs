@@ -23,7 +23,7 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     to.key("contents");
     to.open(b'[');
     let names = Names::of(turns);
-    let mut contents = Contents { modern: target.facts.modern_tools, names, losses, role: None, step: Step::default() };
+    let mut contents = Contents { modern: target.facts.signed_calls, names, losses, role: None, step: Step::default() };
     for turn in turns {
         contents.turn(turn, &mut to);
     }
@@ -219,7 +219,8 @@ impl<'r, 'a> Contents<'r, 'a> {
     }
 
     fn call(&mut self, call: &'r Call<'a>, part: &Part<'a>, to: &mut Writer) {
-        let own = call.state.as_ref().filter(|state| state.kind == StateKind::Thought).map(|state| state.value.as_ref());
+        let own =
+            call.state.as_ref().filter(|state| state.kind == StateKind::Thought).map(|state| state.value.as_ref());
         let signature = match own {
             Some(own) => {
                 self.hold(None, to);
