@@ -4,6 +4,8 @@
 mod input;
 mod terms;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::Target;
@@ -92,7 +94,7 @@ impl AnswerTranslation {
     /// What comes out is no whole answer.
     pub fn document(&mut self, document: &[u8]) -> Result<Bytes, FoldError> {
         let Self { reader, terms, .. } = self;
-        let document = document.trim_ascii();
+        let document = &*on_one_line(document.trim_ascii());
         if serde_json::from_slice::<&serde_json::value::RawValue>(document).is_err() {
             return Err(FoldError::Unreadable("answer"));
         }
@@ -125,5 +127,16 @@ fn read_event(reader: &mut dyn Read, terms: &mut Terms, event: &Event<'_>) {
     if classify(terms.maker.dialect, event) == EventClass::Error {
         return terms.fail(StreamError::read(event.data, true));
     }
-    reader.event(event, &mut |piece| terms.piece(piece));
+    let data = &*on_one_line(event.data);
+    reader.event(&Event { data, ..*event }, &mut |piece| terms.piece(piece));
+}
+
+/// JSON without line ends, of which strings have none: values pass as they are into events, where a line end would end
+/// their data.
+fn on_one_line(json: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\n', b'\r', json).is_none() {
+        return Cow::Borrowed(json);
+    }
+    let spaced = json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
+    Cow::Owned(spaced.collect())
 }
