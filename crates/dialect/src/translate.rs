@@ -10,6 +10,7 @@
 mod answer;
 mod error;
 mod facts;
+mod foreign;
 mod ids;
 mod lost;
 mod media;
@@ -26,6 +27,7 @@ use std::fmt;
 
 pub use error::error;
 pub use facts::{Facts, Thinking};
+pub use foreign::strip_foreign;
 pub use lost::Lost;
 pub use names::Names;
 pub use opaque::{NoStates, Owner, States};

@@ -8,7 +8,8 @@
 //! of that dialect to which the answer is one, where names of tools matter.
 //!
 //! A state that the gateway wrapped is written `br1(kind|value|id|text|place|provider/account/model)`, with what is empty
-//! left away at the end; without the last it is of the case's own target.
+//! left away at the end; without the last it is of the case's own target. A seventh field is the dialect that made it, where
+//! it is not the kind's own (states that an upstream of Chat Completions made).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -104,6 +105,16 @@ impl Place {
     }
 }
 
+/// The dialect that has states of this kind.
+fn dialect_of(kind: &str, upstream: Dialect) -> &'static str {
+    match kind {
+        "signature" | "redacted" => "messages",
+        "encrypted" => "responses",
+        "thought" => "generate-content",
+        _ => upstream.as_str(),
+    }
+}
+
 /// The text of a file with its states wrapped: in `client`'s form, made by an upstream of dialect `upstream`.
 fn wrapped(text: &str, client: Dialect, upstream: Dialect, place: &Place) -> String {
     let mut out = String::new();
@@ -111,14 +122,10 @@ fn wrapped(text: &str, client: Dialect, upstream: Dialect, place: &Place) -> Str
     while let Some((before, after)) = rest.split_once("br1(") {
         let (inner, after) = after.split_once(')').expect("a state ends in a parenthesis");
         let mut fields = inner.split('|').map(str::to_owned).collect::<Vec<_>>();
-        fields.resize(6, String::new());
+        fields.resize(7, String::new());
         let kind = fields[0].as_str();
-        let dialect = match kind {
-            "signature" | "redacted" => "messages",
-            "encrypted" => "responses",
-            "thought" => "generate-content",
-            _ => upstream.as_str(),
-        };
+        let dialect =
+            Some(fields[6].as_str()).filter(|it| !it.is_empty()).unwrap_or_else(|| dialect_of(kind, upstream));
         let mut owner = fields[5].split('/');
         let mut owner = |own: &str| owner.next().filter(|it| !it.is_empty()).unwrap_or(own).to_owned();
         let (provider, account, model) = (owner(&place.provider), owner(&place.account), owner(&place.model));
@@ -152,7 +159,7 @@ fn wrapped(text: &str, client: Dialect, upstream: Dialect, place: &Place) -> Str
 }
 
 /// The reverse: text with its states as a person can read them.
-fn readable(text: &str, place: &Place) -> String {
+fn readable(text: &str, upstream: Dialect, place: &Place) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((at, marker)) = ["br1.", "YnIxLn"].iter().filter_map(|it| Some((rest.find(it)?, *it))).min() {
@@ -175,7 +182,11 @@ fn readable(text: &str, place: &Place) -> String {
                     owner.clear();
                 }
                 let at = if payload["place"].is_null() { String::new() } else { payload["place"].to_string() };
-                let fields = [text("kind"), text("value"), text("id"), text("text"), at, owner].join("|");
+                let (kind, mut dialect) = (text("kind"), text("dialect"));
+                if dialect == dialect_of(&kind, upstream) {
+                    dialect.clear();
+                }
+                let fields = [kind, text("value"), text("id"), text("text"), at, owner, dialect].join("|");
                 out.push_str(&format!("br1({})", fields.trim_end_matches('|')));
             }
             None => out.push_str(&rest[at..start + length]),
@@ -314,7 +325,7 @@ fn check_request(case: &Case, to: Dialect, body: &str, tally: &mut Tally) {
     };
     let valid = serde_json::from_str::<serde::de::IgnoredAny>(&found);
     assert!(valid.is_ok(), "{}: the body for {to} is no JSON: {found}", case.folder.display());
-    tally.compare(case, &format!("request.{to}.json"), Some(readable(&found, &place)), minified, pretty);
+    tally.compare(case, &format!("request.{to}.json"), Some(readable(&found, to, &place)), minified, pretty);
     let mut losses = serde_json::Map::new();
     for (name, pointers) in [("dropped", &lost.dropped), ("approximated", &lost.approximated)] {
         if !pointers.is_empty() {
@@ -350,7 +361,7 @@ fn check_answer(case: &Case, to: Dialect, document: &str, tally: &mut Tally) {
     };
     let valid = serde_json::from_str::<serde::de::IgnoredAny>(&found);
     assert!(valid.is_ok(), "{}: the answer for {to} is no JSON: {found}", case.folder.display());
-    tally.compare(case, &format!("answer.{to}.json"), Some(readable(&found, &place)), minified, pretty);
+    tally.compare(case, &format!("answer.{to}.json"), Some(readable(&found, case.from, &place)), minified, pretty);
 }
 
 /// The client's stream; how it ended, where that is not well, stands behind it as a comment.
@@ -391,9 +402,13 @@ fn check_stream(case: &Case, to: Dialect, stream: &str, tally: &mut Tally) {
             ));
         }
     }
-    tally.compare(case, &format!("stream.{to}.sse"), Some(readable(&found, &place)), minified_stream, |it| {
-        format!("{}\n", it.trim_end())
-    });
+    tally.compare(
+        case,
+        &format!("stream.{to}.sse"),
+        Some(readable(&found, case.from, &place)),
+        minified_stream,
+        |it| format!("{}\n", it.trim_end()),
+    );
 }
 
 fn cases() -> Vec<Case> {
