@@ -6,6 +6,8 @@ mod client_tools;
 mod media;
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod think;
 mod tools;
 mod turns;

@@ -112,7 +112,7 @@ fn read_content<'a>(content: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut L
 }
 
 /// Takes the billing header off: the first line of a text that begins with it.
-fn without_billing(parts: &mut Vec<Part<'_>>) {
+pub(super) fn without_billing(parts: &mut Vec<Part<'_>>) {
     parts.retain_mut(|part| {
         let What::Text(text) = &mut part.what else { return true };
         if !text.starts_with(BILLING) {
