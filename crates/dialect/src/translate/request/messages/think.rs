@@ -1,7 +1,7 @@
 //! How much a Claude model is told to think and to write: the two belong together, since a budget has to be smaller than
 //! `max_tokens`, which this dialect demands.
 
-use super::super::{Effort, Settings};
+use super::super::{Effort, Request, Settings};
 use crate::json;
 use crate::translate::facts::{Facts, Thinking};
 use crate::translate::lost::Losses;
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) effort: Option<Effort>,
     mode: Mode,
     display: Option<&'static str>,
+    /// Thinking that is bound to a history that is no longer whole is to be left out by the target, not refused.
+    drop_unbound: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,8 @@ enum Mode {
 }
 
 impl Plan {
-    pub(super) fn of<'a>(settings: &Settings<'a>, facts: &Facts, losses: &mut Losses<'a>) -> Self {
+    pub(super) fn of<'a>(request: &Request<'a>, facts: &Facts, losses: &mut Losses<'a>) -> Self {
+        let settings = &request.settings;
         let asked = settings.max_tokens.and_then(json::count).filter(|tokens| *tokens > 0);
         let limit = facts.max_output.unwrap_or(u64::MAX);
         if let (Some(raw), Some(asked)) = (settings.max_tokens, asked)
@@ -43,7 +46,7 @@ impl Plan {
         let display = reasoning.visible.map(|visible| if visible { "summarized" } else { "omitted" });
         let asked = asked.map(|tokens| tokens.min(limit));
         let max_tokens = asked.or(facts.max_output).unwrap_or(MAX_TOKENS);
-        let mut plan = Self { max_tokens, effort: None, mode: Mode::Unsaid, display };
+        let mut plan = Self { max_tokens, effort: None, mode: Mode::Unsaid, display, drop_unbound: request.states_missing };
         if reasoning.effort == Some(Effort::None) || (reasoning.effort.is_none() && reasoning.budget == Some(0)) {
             if facts.thinking != Thinking::Never {
                 plan.mode = Mode::Disabled;
@@ -133,6 +136,9 @@ impl Plan {
         }
         if let (Some(display), true) = (self.display, self.thinks()) {
             out.text_member("display", display);
+        }
+        if self.drop_unbound && self.thinks() {
+            out.member("block_binding", br#"{"prefix_mismatch_behavior":"drop_block"}"#);
         }
         out.close(b'}');
     }

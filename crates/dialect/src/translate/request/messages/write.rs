@@ -24,7 +24,7 @@ pub(in crate::translate::request) fn write<'a>(
         + request.tools.iter().map(|tool| tool.raw.len()).sum::<usize>();
     let mut out = Writer::with_capacity(size + size / 8 + 1024);
     let mut markers = Markers::of(request);
-    let mut plan = think::Plan::of(settings, &target.facts, losses);
+    let mut plan = think::Plan::of(request, &target.facts, losses);
     out.open(b'{');
     out.text_member("model", target.model);
     out.number_member("max_tokens", plan.max_tokens);
