@@ -42,8 +42,8 @@ impl<'a> Losses<'a> {
         self.approximated.push(value);
     }
 
-    /// The pointers, in the order of the body, each once. A value that is no part of the body (an item out of the
-    /// store) has none.
+    /// The pointers, in the order of the body, each once, and none of what is within another. A value that is no part of
+    /// the body (an item out of the store) has none.
     pub(crate) fn into_lost(self, body: &[u8]) -> Lost {
         Lost { dropped: pointers(body, self.dropped), approximated: pointers(body, self.approximated) }
     }
@@ -53,12 +53,17 @@ fn pointers(body: &[u8], values: Vec<&[u8]>) -> Vec<String> {
     let start = body.as_ptr() as usize;
     let within = |value: &[u8]| {
         let at = (value.as_ptr() as usize).checked_sub(start)?;
-        (at + value.len() <= body.len()).then_some(at)
+        (at + value.len() <= body.len()).then_some((at, at + value.len()))
     };
-    let mut places: Vec<usize> = values.into_iter().filter_map(within).collect();
-    places.sort_unstable();
-    places.dedup();
-    places.into_iter().filter_map(|place| pointer(body, place)).collect()
+    let mut places: Vec<(usize, usize)> = values.into_iter().filter_map(within).collect();
+    places.sort_unstable_by_key(|(start, end)| (*start, std::cmp::Reverse(*end)));
+    let mut covered = 0;
+    places.retain(|(start, end)| {
+        let is_outermost = *start >= covered;
+        covered = covered.max(*end);
+        is_outermost
+    });
+    places.into_iter().filter_map(|(place, _)| pointer(body, place)).collect()
 }
 
 /// The pointer of the value that begins at that offset, the outermost that does.
@@ -101,6 +106,7 @@ mod tests {
         losses.dropped(json::get(body, "n").unwrap());
         losses.dropped(b"elsewhere");
         losses.approximated(second);
+        losses.approximated(json::get(second, "n").unwrap());
         let lost = losses.into_lost(body);
         assert_eq!(lost.dropped, ["/n", "/messages/0/a~1b", "/messages/1/n"]);
         assert_eq!(lost.approximated, ["/messages/1"]);

@@ -42,9 +42,13 @@ struct Block {
     /// The input that a call began with, and whether it came in deltas after all.
     input: Vec<u8>,
     streamed: bool,
-    /// The sources of a text, which are told behind it.
+    /// The sources of a text, which are told behind it, and that text: all of it rests on them.
     citations: Vec<Vec<u8>>,
+    cited: Option<Vec<u8>>,
 }
+
+/// Of longer texts it is not told which words rest on a source.
+const CITED: usize = 16 * 1024;
 
 type To<'t> = &'t mut dyn FnMut(Piece<'_>);
 
@@ -108,6 +112,15 @@ impl Read for Reader {
     fn finish(&mut self, _to: To<'_>) {}
 }
 
+impl Block {
+    /// Keeps a text that may rest on sources.
+    fn cites(&mut self, text: &[u8]) {
+        if let Some(cited) = self.cited.as_mut().filter(|cited| cited.len() <= CITED) {
+            cited.extend_from_slice(text);
+        }
+    }
+}
+
 impl Reader {
     fn start(&mut self, index: u64, block: Json<'_>, to: To<'_>) {
         let (mut kind, mut text, mut id, mut name) = (&b""[..], None, None, None);
@@ -151,9 +164,14 @@ impl Reader {
             input: Vec::new(),
             streamed: false,
             citations: citations.into_iter().flat_map(json::items).map(<[u8]>::to_vec).collect(),
+            // A text that is to have sources begins with none.
+            cited: citations.filter(|citations| citations.starts_with(b"[")).map(|_| Vec::new()),
         };
         match kind {
-            Kind::Text | Kind::Thinking => say(kind, text.unwrap_or_default(), to),
+            Kind::Text | Kind::Thinking => {
+                block.cites(text.unwrap_or_default());
+                say(kind, text.unwrap_or_default(), to);
+            }
             Kind::Call => {
                 block.input = input.unwrap_or_default().to_vec();
                 to(Piece::Call {
@@ -181,7 +199,9 @@ impl Reader {
         for (key, value) in json::members(delta) {
             match (key, block.kind) {
                 (b"text", Kind::Text) | (b"thinking", Kind::Thinking) => {
-                    say(block.kind, json::inside(value).unwrap_or_default(), to);
+                    let text = json::inside(value).unwrap_or_default();
+                    block.cites(text);
+                    say(block.kind, text, to);
                 }
                 (b"partial_json", Kind::Call) => {
                     let text = json::inside(value).unwrap_or_default();
@@ -223,7 +243,7 @@ impl Reader {
                 }
                 to(Piece::CallEnd { call: block.index });
             }
-            Kind::Text => block.citations.iter().for_each(|citation| cite(citation, to)),
+            Kind::Text => block.citations.iter().for_each(|citation| cite(citation, block.cited.as_deref(), to)),
             Kind::Thinking | Kind::Other => {}
         }
     }
@@ -276,14 +296,13 @@ fn state(kind: StateKind, value: &[u8]) -> State<'_> {
     State { kind, value: Inside::Borrowed(value), id: None }
 }
 
-/// Of the five kinds of citations, what is on the web.
-fn cite(citation: &[u8], to: To<'_>) {
-    let (mut url, mut title, mut quote) = (None, None, None);
+/// Of the five kinds of citations, what is on the web. `cited_text` is the source's, not the answer's.
+fn cite(citation: &[u8], cited: Option<&[u8]>, to: To<'_>) {
+    let (mut url, mut title) = (None, None);
     for (key, value) in json::members(citation) {
         match key {
             b"url" | b"source" => url = json::inside(value),
             b"title" => title = json::inside(value),
-            b"cited_text" => quote = json::inside(value),
             _ => {}
         }
     }
@@ -291,7 +310,7 @@ fn cite(citation: &[u8], to: To<'_>) {
     to(Piece::Citation(Citation {
         url: Inside::Borrowed(url),
         title: title.filter(|title| !title.is_empty()).map(Inside::Borrowed),
-        quote: quote.filter(|quote| !quote.is_empty()).map(Inside::Borrowed),
+        quote: cited.filter(|cited| (1..=CITED).contains(&cited.len())).map(Inside::Borrowed),
     }));
 }
 

@@ -3,8 +3,9 @@
 
 use super::super::{Citation, Naming, Piece, Stop, Write};
 use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind, ParsedError};
+use crate::error::ParsedError;
 use crate::position::Position;
+use crate::translate::error::api_error;
 use crate::translate::request::State;
 use crate::translate::writer::{Inside, Writer, unescaped};
 use crate::usage::Usage;
@@ -107,7 +108,7 @@ impl Write for AnswerWriter {
             Piece::Citation(citation) => self.cite(&citation, to),
             Piece::Usage(usage) => self.usage = usage,
             Piece::Stop(stop) => self.ended(stop, to),
-            Piece::Error(error) => self.fail(*error, to),
+            Piece::Error(error) => self.fail(&error, to),
             Piece::End => self.end(to),
             Piece::Candidate(_) | Piece::Logprobs(_) => {}
         }
@@ -262,26 +263,16 @@ impl AnswerWriter {
             Stop::Broken(word) => {
                 let word = unescaped(&word).unwrap_or_default();
                 let message = format!("the model's answer is broken: {word}");
-                return self.fail(ParsedError { message, ..ParsedError::default() }, to);
+                return self.fail(&ParsedError { message, ..ParsedError::default() }, to);
             }
         };
         self.stop = Some(ended);
     }
 
     /// The error ends the stream.
-    fn fail(&mut self, error: ParsedError, to: &mut Writer) {
+    fn fail(&mut self, error: &ParsedError, to: &mut Writer) {
         self.over = true;
-        let mut message = error.message;
-        if message.is_empty() {
-            message = "the model's answer failed".to_owned();
-        }
-        // Claude Code compacts a conversation when it reads this.
-        if error.kind == ErrorKind::ContextWindow && !message.contains("prompt is too long") {
-            message = format!("prompt is too long: {message}");
-        }
-        let mut error_out = ApiError::new(error.kind, message);
-        error_out.code = error.code;
-        to.frame(&error_out.as_event(Dialect::Messages, &Position::default()));
+        to.frame(&api_error(error).as_event(Dialect::Messages, &Position::default()));
     }
 
     fn end(&mut self, to: &mut Writer) {
