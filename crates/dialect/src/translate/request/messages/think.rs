@@ -46,7 +46,8 @@ impl Plan {
         let display = reasoning.visible.map(|visible| if visible { "summarized" } else { "omitted" });
         let asked = asked.map(|tokens| tokens.min(limit));
         let max_tokens = asked.or(facts.max_output).unwrap_or(MAX_TOKENS);
-        let mut plan = Self { max_tokens, effort: None, mode: Mode::Unsaid, display, drop_unbound: request.states_missing };
+        let mut plan =
+            Self { max_tokens, effort: None, mode: Mode::Unsaid, display, drop_unbound: request.states_missing };
         if reasoning.effort == Some(Effort::None) || (reasoning.effort.is_none() && reasoning.budget == Some(0)) {
             if facts.thinking != Thinking::Never {
                 plan.mode = Mode::Disabled;
