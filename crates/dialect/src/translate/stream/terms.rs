@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::input::Conversion;
 use crate::dialect::Dialect;
+use crate::error::ParsedError;
 use crate::tap::{End, StreamError};
 use crate::translate::Owner;
 use crate::translate::answer::{Piece, Stop, Write};
@@ -156,6 +157,20 @@ impl Terms {
         }
         let called = self.progress.called.contains(&self.progress.candidate);
         self.progress.stopped.insert(self.progress.candidate);
+        // What is no answer, or not all of one, is a failure to the client and in the record.
+        let failure = match &stop {
+            Stop::Broken(word) => {
+                Some(format!("the model's answer is broken: {}", unescaped(word).unwrap_or_default()))
+            }
+            Stop::Paused if self.client != Dialect::Messages => {
+                Some("the answer was paused for a tool of the provider's and not continued".to_owned())
+            }
+            _ => None,
+        };
+        if let (Some(message), 0) = (failure, self.progress.candidate) {
+            let error = ParsedError { message, ..ParsedError::default() };
+            return self.fail(StreamError { error, raw: String::new(), readable: true });
+        }
         let stop = match stop {
             Stop::Done if called => Stop::Calls,
             Stop::Calls if !called => Stop::Done,

@@ -7,7 +7,7 @@ use crate::error::ParsedError;
 use crate::position::Position;
 use crate::translate::error::api_error;
 use crate::translate::request::State;
-use crate::translate::writer::{Inside, Writer, unescaped};
+use crate::translate::writer::{Inside, Writer};
 use crate::usage::Usage;
 
 /// Writes an answer.
@@ -107,7 +107,7 @@ impl Write for AnswerWriter {
             }
             Piece::Citation(citation) => self.cite(&citation, to),
             Piece::Usage(usage) => self.usage = usage,
-            Piece::Stop(stop) => self.ended(stop, to),
+            Piece::Stop(stop) => self.ended(stop),
             Piece::Error(error) => self.fail(&error, to),
             Piece::End => self.end(to),
             Piece::Candidate(_) | Piece::Logprobs(_) => {}
@@ -242,11 +242,12 @@ impl AnswerWriter {
         to.frame(b"}}}\n\n");
     }
 
-    fn ended(&mut self, stop: Stop<'_>, to: &mut Writer) {
+    fn ended(&mut self, stop: Stop<'_>) {
         let mut ended = Ended { reason: "end_turn", sequence: None, explanation: None };
         ended.reason = match stop {
             Stop::Done if self.refused => "refusal",
-            Stop::Done => "end_turn",
+            // What is broken has failed before it came here.
+            Stop::Done | Stop::Broken(_) => "end_turn",
             Stop::Calls => "tool_use",
             Stop::StopString(string) => {
                 ended.sequence = string.map(Inside::into_owned);
@@ -260,11 +261,6 @@ impl AnswerWriter {
                 "refusal"
             }
             Stop::Paused => "pause_turn",
-            Stop::Broken(word) => {
-                let word = unescaped(&word).unwrap_or_default();
-                let message = format!("the model's answer is broken: {word}");
-                return self.fail(&ParsedError { message, ..ParsedError::default() }, to);
-            }
         };
         self.stop = Some(ended);
     }
