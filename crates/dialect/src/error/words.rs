@@ -66,7 +66,7 @@ impl ErrorKind {
     }
 
     /// OpenAI's `code`, if the kind has one. These are what the Codex CLI reads out of `response.failed`.
-    pub(crate) fn openai_code(self) -> Option<&'static str> {
+    pub(super) fn openai_code(self) -> Option<&'static str> {
         match self {
             Self::ContextWindow => Some("context_length_exceeded"),
             Self::ContentFilter => Some("content_filter"),

@@ -475,7 +475,7 @@ impl AnswerWriter {
 
     /// Two events, as OpenAI writes them: SDKs listen for `error`, the Codex CLI for `response.failed` alone.
     fn fail(&mut self, error: &ParsedError, to: &mut Writer) {
-        let error = told(error);
+        let error = api_error(error);
         to.frame(b"event: error\ndata: ");
         to.raw(error.event_of_responses(self.sequence).to_string().as_bytes());
         to.frame(b"\n\n");
@@ -485,21 +485,6 @@ impl AnswerWriter {
         self.response("failed", Some(&error), to);
         close(to);
         self.over = true;
-    }
-}
-
-fn told(error: &ParsedError) -> ApiError {
-    let unsaid = "the upstream's answer failed";
-    let message = if error.message.is_empty() { unsaid.to_owned() } else { error.message.clone() };
-    // A foreign code says nothing to clients that act on OpenAI's.
-    let foreign =
-        !matches!(error.kind, ErrorKind::Upstream | ErrorKind::Internal) && error.kind.openai_code().is_some();
-    ApiError {
-        code: error.code.clone().filter(|_| !foreign),
-        param: error.param.clone(),
-        retry_after: error.retry_after,
-        resets_at: error.resets_at,
-        ..ApiError::new(error.kind, message)
     }
 }
 
