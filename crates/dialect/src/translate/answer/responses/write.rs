@@ -7,6 +7,7 @@ use super::super::{Citation, Naming, Piece, Stop, Write};
 use super::items::{CallKind, Calling, Part, PartKind, Place, Spoken, characters};
 use crate::error::{ApiError, ErrorKind, ParsedError};
 use crate::json;
+use crate::translate::error::api_error;
 use crate::translate::request::{Json, State};
 use crate::translate::writer::{Inside, Writer, unescaped};
 use crate::usage::Usage;

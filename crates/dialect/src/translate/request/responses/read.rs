@@ -27,7 +27,9 @@ pub(crate) fn read<'a>(
             b"instructions" => instructions = Some(value),
             b"tools" => listed = Some(value),
             b"tool_choice" => tools::choice(value, &mut request.choice, losses),
-            b"parallel_tool_calls" => request.choice.parallel = boolean(value),
+            b"parallel_tool_calls" => {
+                (request.choice.parallel, request.choice.parallel_raw) = (boolean(value), Some(value));
+            }
             b"stream" => settings.stream = value == b"true",
             b"max_output_tokens" => settings.max_tokens = Some(value),
             b"temperature" => settings.temperature = Some(value),

@@ -117,11 +117,13 @@ fn grammar(format: Json<'_>) -> Option<(Inside<'_>, Inside<'_>)> {
 
 /// Reads `tool_choice`.
 pub(super) fn choice<'a>(value: Json<'a>, choice: &mut Choice<'a>, losses: &mut Losses<'a>) {
-    choice.raw = Some(value);
     if let Some(mode) = json::inside(value) {
         choice.mode = mode_of(mode);
+        // What is the default anyway is no loss.
+        choice.raw = Some(value).filter(|_| choice.mode != Mode::Auto);
         return;
     }
+    choice.raw = Some(value);
     let (mut kind, mut name, mut mode, mut allowed) = (None, None, None, None);
     for (key, value) in json::members(value) {
         match key {
