@@ -30,7 +30,9 @@ struct Item {
     /// Its place among the items as they came, which is what names a call in pieces.
     place: u64,
     texts: Vec<Said>,
-    cited: bool,
+    /// The last part of which the sources, and the probabilities, were said.
+    cited: Option<u64>,
+    logged: Option<u64>,
     call: Calling,
     /// Arguments that came before the call had a name.
     early: Vec<u8>,
@@ -192,8 +194,10 @@ impl Reader {
             _ => {}
         }
         if let (Some(logprobs), false) = (members.logprobs, done) {
-            let logprobs = [br#"{"content":"#, logprobs, br#","refusal":null}"#].concat();
-            to(Piece::Logprobs(&logprobs));
+            to(Piece::Logprobs(logprobs));
+            if let Some(item) = self.items.get_mut(item) {
+                item.logged = Some(members.part);
+            }
         }
     }
 
@@ -301,12 +305,13 @@ impl Reader {
 
     /// A part of a message or of thinking, whole.
     fn part(&mut self, item: usize, at: u64, part: Json<'_>, summary: bool, to: To<'_>) {
-        let (mut kind, mut text, mut annotations) = (None, None, None);
+        let (mut kind, mut text, mut annotations, mut logprobs) = (None, None, None, None);
         for (key, value) in json::members(part) {
             match key {
                 b"type" => kind = json::inside(value),
                 b"text" | b"refusal" => text = json::inside(value),
-                b"annotations" => annotations = Some(value),
+                b"annotations" if !json::is_blank(value) => annotations = Some(value),
+                b"logprobs" if !json::is_blank(value) => logprobs = Some(value),
                 _ => {}
             }
         }
@@ -319,16 +324,21 @@ impl Reader {
             _ => return,
         };
         self.rest(item, spot, text.unwrap_or_default(), to);
-        let Some(known) = self.items.get_mut(item).filter(|item| !item.cited) else { return };
-        let mut annotations = annotations.into_iter().flat_map(json::items).peekable();
-        known.cited = annotations.peek().is_some();
-        annotations.for_each(|annotation| cite(annotation, to));
+        let Some(known) = self.items.get_mut(item) else { return };
+        if let Some(logprobs) = logprobs.filter(|_| known.logged.is_none_or(|logged| logged < at)) {
+            known.logged = Some(at);
+            to(Piece::Logprobs(logprobs));
+        }
+        if let Some(annotations) = annotations.filter(|_| known.cited.is_none_or(|cited| cited < at)) {
+            known.cited = Some(at);
+            json::items(annotations).for_each(|annotation| cite(annotation, to));
+        }
     }
 
     fn annotation(&mut self, members: &Members<'_>, to: To<'_>) {
         let item = self.find(members.index, members.id);
         if let (Some(known), Some(annotation)) = (self.items.get_mut(item), members.annotation) {
-            known.cited = true;
+            known.cited = Some(members.part);
             cite(annotation, to);
         }
     }
