@@ -35,6 +35,9 @@ pub(in crate::translate::request) fn read<'a>(
             b"web_search_options" => {
                 let kind = ToolKind::Server(ServerTool::WebSearch);
                 request.tools.push(Tool { kind, raw: value, cache: None });
+                json::members(value)
+                    .filter(|(_, member)| !json::is_blank(member))
+                    .for_each(|(_, it)| losses.dropped(it));
             }
             b"tool_choice" | b"function_call" => tools::read_choice(value, &mut request.choice, losses),
             b"parallel_tool_calls" => {
