@@ -12,6 +12,10 @@ use crate::translate::request::{Json, State, StateKind};
 use crate::translate::writer::{Inside, escaped};
 use crate::usage::Counts;
 
+/// The most that is kept of arguments whose call has no name yet, and the most items: far more than any answer has.
+const MOST_EARLY: usize = crate::DEFAULT_EVENT_LIMIT;
+const MOST_ITEMS: usize = 65_536;
+
 type To<'t> = &'t mut dyn FnMut(Piece<'_>);
 
 /// Reads an answer.
@@ -129,6 +133,9 @@ impl Read for Reader {
             }
             return;
         };
+        if self.items.len() > MOST_ITEMS {
+            return fail("the upstream's answer has too many items", to);
+        }
         match kind {
             b"created" => to(Piece::Start),
             b"output_item.added" => self.added(&members, to),
@@ -212,6 +219,9 @@ impl Reader {
             return;
         }
         if spot == Spot::Arguments && item.call == Calling::Not {
+            if item.early.len() + text.len() > MOST_EARLY {
+                return fail("a call of the upstream's answer has no name", to);
+            }
             item.early.extend_from_slice(text);
             return;
         }
@@ -437,9 +447,10 @@ impl Reader {
             None => output.is_none(),
         };
         if failed {
-            let unknown = || ParsedError { message: "the response was cancelled".to_owned(), ..ParsedError::default() };
-            let error = if status == Some(b"cancelled") { unknown() } else { read_error(data).unwrap_or_default() };
-            return to(Piece::Error(Box::new(error)));
+            if status == Some(b"cancelled") {
+                return fail("the upstream cancelled its answer", to);
+            }
+            return to(Piece::Error(Box::new(read_error(data).unwrap_or_default())));
         }
         if self.items.is_empty() {
             for item in output.into_iter().flat_map(json::items) {
@@ -461,6 +472,10 @@ impl Reader {
         }));
         to(Piece::End);
     }
+}
+
+fn fail(message: &str, to: To<'_>) {
+    to(Piece::Error(Box::new(ParsedError { message: message.to_owned(), ..ParsedError::default() })));
 }
 
 fn numbered(list: Option<Json<'_>>) -> impl Iterator<Item = (u64, Json<'_>)> {

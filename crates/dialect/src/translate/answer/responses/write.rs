@@ -14,6 +14,8 @@ use crate::usage::Usage;
 
 /// The most of an answer that is kept: as much as a fold keeps, far more than any model writes.
 const MOST_KEPT: usize = crate::DEFAULT_FOLD_LIMIT;
+/// About what an item is beside its text.
+const ITEM: usize = 256;
 
 /// Writes an answer.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) struct AnswerWriter {
     usage: Usage,
     end: End,
     kept: usize,
+    most: usize,
     over: bool,
 }
 
@@ -79,8 +82,8 @@ impl Write for AnswerWriter {
             Piece::Error(error) => self.fail(&error, to),
             Piece::End => self.finish(to),
         }
-        if self.kept > MOST_KEPT && !self.over {
-            let message = format!("the answer has more than {} MiB, which a response cannot repeat", MOST_KEPT >> 20);
+        if self.kept > self.most && !self.over {
+            let message = format!("the answer has more than {} MiB, which a response cannot repeat", self.most >> 20);
             self.fail(&ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }, to);
         }
     }
@@ -98,6 +101,7 @@ impl AnswerWriter {
             usage: Usage::default(),
             end: End::Completed,
             kept: 0,
+            most: MOST_KEPT,
             over: false,
         }
     }
@@ -187,6 +191,7 @@ impl AnswerWriter {
     fn place(&mut self, prefix: &str) -> Place {
         let index = self.output.len() as u64;
         self.output.push(Vec::new());
+        self.kept += ITEM;
         Place { index, id: format!("{prefix}_{}_{index}", self.naming.id) }
     }
 

@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 
 use super::tools;
+use crate::dialect::Dialect;
 use crate::json;
 use crate::translate::Untranslatable;
 use crate::translate::lost::Losses;
 use crate::translate::media::{data_url, mime_of};
+use crate::translate::names::sent;
 use crate::translate::request::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, State, StateKind,
     Tool, ToolKind, Turn, What,
@@ -19,6 +21,7 @@ pub(super) const SEARCH: &[u8] = b"tool_search";
 
 /// Takes in items.
 pub(super) struct Items<'a, 'r> {
+    target: Dialect,
     request: &'r mut Request<'a>,
     losses: &'r mut Losses<'a>,
     found: Vec<Tool<'a>>,
@@ -84,8 +87,8 @@ impl<'a> Item<'a> {
 }
 
 impl<'a, 'r> Items<'a, 'r> {
-    pub(super) fn new(request: &'r mut Request<'a>, losses: &'r mut Losses<'a>) -> Self {
-        Self { request, losses, found: Vec::new() }
+    pub(super) fn new(target: Dialect, request: &'r mut Request<'a>, losses: &'r mut Losses<'a>) -> Self {
+        Self { target, request, losses, found: Vec::new() }
     }
 
     pub(super) fn turn(&mut self, turn: Turn<'a>) {
@@ -220,7 +223,7 @@ impl<'a, 'r> Items<'a, 'r> {
     fn search_output(&mut self, item: &Item<'a>, raw: Json<'a>) {
         let found: Vec<_> = item.tools.into_iter().flat_map(|list| tools::tools(list, self.losses)).collect();
         if item.execution != Some(b"server") {
-            let what = What::Text(Inside::Owned(sentence(&found)));
+            let what = What::Text(Inside::Owned(self.sentence(&found)));
             let output = Output {
                 id: item.call_id(),
                 name: Some(Inside::Borrowed(SEARCH)),
@@ -232,33 +235,31 @@ impl<'a, 'r> Items<'a, 'r> {
         }
         self.found.extend(found);
     }
+
+    /// The names of what was found, as the target has them.
+    fn sentence(&self, found: &[Tool<'a>]) -> Vec<u8> {
+        let mut text = Vec::from(b"Found tools, which can be called now:");
+        for (at, (name, namespace)) in found.iter().filter_map(name).enumerate() {
+            text.extend_from_slice(if at == 0 { b" " } else { b", " });
+            text.extend_from_slice(&sent(name, namespace, self.target));
+        }
+        if found.is_empty() { b"No tools were found.".to_vec() } else { text }
+    }
 }
 
 /// What tells a tool from the others.
 fn key(tool: &Tool<'_>) -> Option<Vec<u8>> {
-    name(tool).map(|(namespace, name)| [namespace, b"\n", name].concat())
+    let (name, namespace) = name(tool)?;
+    let namespace = namespace.map(|namespace| &namespace[..]).unwrap_or_default();
+    Some([namespace, b"\n", &name[..]].concat())
 }
 
-fn name<'t>(tool: &'t Tool<'_>) -> Option<(&'t [u8], &'t [u8])> {
-    let (namespace, name) = match &tool.kind {
-        ToolKind::Function(function) => (&function.namespace, &function.name),
-        ToolKind::Custom(custom) => (&custom.namespace, &custom.name),
-        ToolKind::Server(_) | ToolKind::Own => return None,
-    };
-    Some((namespace.as_deref().unwrap_or_default(), name))
-}
-
-/// The names as the model sees them, for a target that does not have the namespaces.
-fn sentence(found: &[Tool<'_>]) -> Vec<u8> {
-    let mut text = Vec::from(b"Found tools, which can be called now:");
-    for (at, (namespace, name)) in found.iter().filter_map(name).enumerate() {
-        text.extend_from_slice(if at == 0 { b" " } else { b", " });
-        if !namespace.is_empty() {
-            text.extend_from_slice(&[namespace, b"__"].concat());
-        }
-        text.extend_from_slice(name);
+fn name<'t, 'a>(tool: &'t Tool<'a>) -> Option<(&'t Inside<'a>, Option<&'t Inside<'a>>)> {
+    match &tool.kind {
+        ToolKind::Function(function) => Some((&function.name, function.namespace.as_ref())),
+        ToolKind::Custom(custom) => Some((&custom.name, custom.namespace.as_ref())),
+        ToolKind::Server(_) | ToolKind::Own => None,
     }
-    if found.is_empty() { b"No tools were found.".to_vec() } else { text }
 }
 
 fn no_item(id: &[u8]) -> Untranslatable {

@@ -14,7 +14,7 @@ use crate::translate::{Target, Untranslatable};
 /// `previous_response_id`): what is still a name here has no item, which is said in OpenAI's own words.
 pub(crate) fn read<'a>(
     body: Json<'a>,
-    _target: &Target<'_>,
+    target: &Target<'_>,
     losses: &mut Losses<'a>,
 ) -> Result<Request<'a>, Untranslatable> {
     let mut request = Request::default();
@@ -56,7 +56,7 @@ pub(crate) fn read<'a>(
     }
     included(include, &mut request.settings, losses);
     request.tools = listed.map(|listed| tools::tools(listed, losses)).unwrap_or_default();
-    let mut items = Items::new(&mut request, losses);
+    let mut items = Items::new(target.dialect, &mut request, losses);
     if let Some(instructions) = instructions {
         items.say(Role::System, instructions)?;
     }

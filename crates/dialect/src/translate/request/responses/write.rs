@@ -26,7 +26,7 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     let mut body = Body {
         json: Writer::with_capacity((turns + tools + 1024).min(16 << 20)),
         form: Form { cache: target.facts.cache_breakpoints },
-        phase: target.facts.phase,
+        phase: target.facts.phase.then_some(Phase::FinalAnswer),
         markers: 0,
         items: 0,
         losses,
@@ -44,25 +44,50 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
 struct Body<'a, 'l> {
     json: Writer,
     form: Form,
-    phase: bool,
+    phase: Option<Phase>,
     markers: usize,
     items: usize,
     losses: &'l mut Losses<'a>,
+}
+
+/// What the words of a step are, for models that want to hear it.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// The step makes calls.
+    Commentary,
+    FinalAnswer,
 }
 
 impl<'a> Body<'a, '_> {
     fn input(&mut self, turns: &[Turn<'a>]) {
         self.json.key("input");
         self.json.open(b'[');
+        let mut in_step = false;
         for (at, turn) in turns.iter().enumerate() {
+            if !std::mem::replace(&mut in_step, turn.role == Role::Assistant) && in_step {
+                self.begin_step(&turns[at..]);
+            }
             match turn.role {
                 // The ChatGPT backend takes no `system`.
                 Role::System | Role::Developer => self.said("developer", &turn.parts),
                 Role::User => self.said("user", &turn.parts),
-                Role::Assistant => self.answered(turns, at),
+                Role::Assistant => self.answered(&turn.parts),
             }
         }
         self.json.close(b']');
+        let words = |turn: &&Turn<'a>| turn.parts.last().is_some_and(|part| matches!(part.what, What::Text(_)));
+        if let Some(turn) = turns.last().filter(|turn| turn.role == Role::Assistant).filter(words) {
+            // No model of OpenAI's goes on with words that are put into its mouth.
+            self.losses.approximated(turn.raw);
+        }
+    }
+
+    /// Words beside calls are commentary, others the answer: that is what the model meant by them, and what it wants to
+    /// hear, though the client's dialect has no place for it.
+    fn begin_step(&mut self, turns: &[Turn<'a>]) {
+        let mut parts = turns.iter().take_while(|turn| turn.role == Role::Assistant).flat_map(|turn| &turn.parts);
+        let calls = self.phase.is_some() && parts.any(|part| matches!(part.what, What::Call(_)));
+        self.phase = self.phase.map(|_| if calls { Phase::Commentary } else { Phase::FinalAnswer });
     }
 
     fn item(&mut self, kind: &str) {
@@ -104,9 +129,8 @@ impl<'a> Body<'a, '_> {
     }
 
     /// What the model said: an item for each part.
-    fn answered(&mut self, turns: &[Turn<'a>], at: usize) {
-        let parts = &turns[at].parts;
-        for (place, part) in parts.iter().enumerate() {
+    fn answered(&mut self, parts: &[Part<'a>]) {
+        for part in parts {
             match &part.what {
                 What::Text(text) if text.is_empty() => {}
                 // A string needs no id, which a list of output parts does.
@@ -114,7 +138,11 @@ impl<'a> Body<'a, '_> {
                     self.item("message");
                     self.json.text_member("role", "assistant");
                     self.json.inside_member("content", text);
-                    self.phase(&parts[place + 1..], &turns[at + 1..]);
+                    match self.phase {
+                        Some(Phase::Commentary) => self.json.text_member("phase", "commentary"),
+                        Some(Phase::FinalAnswer) => self.json.text_member("phase", "final_answer"),
+                        None => {}
+                    }
                     self.json.close(b'}');
                 }
                 What::Refusal(refusal) => self.refusal(refusal),
@@ -123,17 +151,6 @@ impl<'a> Body<'a, '_> {
                 _ => self.losses.dropped(part.raw),
             }
         }
-    }
-
-    /// Words before calls are commentary, the others the answer: that is what the model meant by them, and what it
-    /// wants to hear, though the client's dialect has no place for it.
-    fn phase(&mut self, rest: &[Part<'a>], turns: &[Turn<'a>]) {
-        if !self.phase {
-            return;
-        }
-        let later = turns.iter().take_while(|turn| turn.role == Role::Assistant).flat_map(|turn| &turn.parts);
-        let calls = rest.iter().chain(later).any(|part| matches!(part.what, What::Call(_)));
-        self.json.text_member("phase", if calls { "commentary" } else { "final_answer" });
     }
 
     fn refusal(&mut self, refusal: &Inside<'a>) {
