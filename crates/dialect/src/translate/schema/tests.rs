@@ -22,7 +22,8 @@ fn open_api(schema: &str) -> String {
 
 #[test]
 fn what_needs_no_change_passes_byte_for_byte() {
-    let schema = r#"{ "type" : "object", "properties": {"a\u0062": {"type":"string", "enum":["x"] }}, "required":["a\u0062"]}"#;
+    let schema =
+        r#"{ "type" : "object", "properties": {"a\u0062": {"type":"string", "enum":["x"] }}, "required":["a\u0062"]}"#;
     for rules in [&GOOGLE_OPEN_API, &GOOGLE_OUTPUT] {
         let (new, reworded) = rewrite(schema.as_bytes(), rules);
         assert!(matches!(new, Cow::Borrowed(_)), "{rules:?}");
@@ -51,22 +52,26 @@ fn constants_bounds_and_lists_of_types_have_words_of_their_own() {
         r#"{"type":"number","minimum":0.5,"description":"exclusiveMinimum: 0.5"}"#
     );
     assert_eq!(open_api(r#"{"type":["string","null"]}"#), r#"{"type":"string","nullable":true}"#);
-    assert_eq!(
-        open_api(r#"{"type":["string","number"]}"#),
-        r#"{"anyOf":[{"type":"string"},{"type":"number"}]}"#
-    );
+    assert_eq!(open_api(r#"{"type":["string","number"]}"#), r#"{"anyOf":[{"type":"string"},{"type":"number"}]}"#);
     assert_eq!(
         open_api(r#"{"anyOf":[{"type":"integer","minimum":1},{"type":"null"}],"description":"n"}"#),
         r#"{"description":"n","type":"integer","minimum":1,"nullable":true}"#
     );
-    assert_eq!(open_api(r#"{"oneOf":[{"type":"string"},{"type":"boolean"}]}"#), r#"{"anyOf":[{"type":"string"},{"type":"boolean"}]}"#);
-    assert_eq!(open_api(r#"{"type":"string","enum":["","a",null]}"#), r#"{"type":"string","enum":["a"],"nullable":true}"#);
+    assert_eq!(
+        open_api(r#"{"oneOf":[{"type":"string"},{"type":"boolean"}]}"#),
+        r#"{"anyOf":[{"type":"string"},{"type":"boolean"}]}"#
+    );
+    assert_eq!(
+        open_api(r#"{"type":"string","enum":["","a",null]}"#),
+        r#"{"type":"string","enum":["a"],"nullable":true}"#
+    );
     assert_eq!(open_api(r#"{"type":"array"}"#), r#"{"type":"array","items":{"type":"string"}}"#);
 }
 
 #[test]
 fn the_rest_is_said_in_the_description_and_named() {
-    let schema = r#"{"type":"string","description":"A date","pattern":"^a","format":"date","propertyNames":{"pattern":"\"b"}}"#;
+    let schema =
+        r#"{"type":"string","description":"A date","pattern":"^a","format":"date","propertyNames":{"pattern":"\"b"}}"#;
     let (new, reworded) = rewritten(schema, &GOOGLE_OPEN_API);
     let said = r#"{"type":"string","description":"A date\nformat: date, propertyNames: {\"pattern\":\"\\\"b\"}","pattern":"^a"}"#;
     assert_eq!(new, said);
@@ -74,7 +79,10 @@ fn the_rest_is_said_in_the_description_and_named() {
     let (new, reworded) = rewritten(r#"{"type":"integer","multipleOf":5,"$schema":"s"}"#, &GOOGLE_OUTPUT);
     assert_eq!(new, r#"{"type":"integer","description":"multipleOf: 5"}"#);
     assert_eq!(reworded, ["5"]);
-    let (new, reworded) = rewritten(r#"{"$schema":"s","type":"object","additionalProperties":false,"properties":{"a":{"type":"string"}}}"#, &GOOGLE_OPEN_API);
+    let (new, reworded) = rewritten(
+        r#"{"$schema":"s","type":"object","additionalProperties":false,"properties":{"a":{"type":"string"}}}"#,
+        &GOOGLE_OPEN_API,
+    );
     assert_eq!(new, r#"{"type":"object","properties":{"a":{"type":"string"}}}"#);
     assert!(reworded.is_empty(), "that says nothing to a model");
 }
@@ -108,7 +116,9 @@ fn neither_depth_nor_references_without_end_are_followed() {
     wide.push_str(r#""d30":{"type":"string"}}}"#);
     let (new, _) = rewrite(wide.as_bytes(), &GOOGLE_OPEN_API);
     assert!(new.len() < 100_000, "{}", new.len());
-    for bad in [r##"{"$ref":"#"}"##, r#"{"$ref":5}"#, "true", "[]", "3", r#"{"type":[]}"#, r#"{"allOf":[{"allOf":[]}]}"#] {
+    for bad in
+        [r##"{"$ref":"#"}"##, r#"{"$ref":5}"#, "true", "[]", "3", r#"{"type":[]}"#, r#"{"allOf":[{"allOf":[]}]}"#]
+    {
         let _ = rewritten(bad, &GOOGLE_OPEN_API);
     }
 }

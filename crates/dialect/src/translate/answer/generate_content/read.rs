@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::json;
 use crate::translate::answer::{Citation, Piece, Read, Stop};
 use crate::translate::request::{Json, State, StateKind};
-use crate::translate::writer::{Inside, Writer, escape};
+use crate::translate::writer::{Inside, Writer};
 use crate::usage::Counts;
 
 /// What Google takes for a signature where there is none; proxies in between may write it too.
@@ -262,10 +262,24 @@ impl Candidate {
 }
 
 fn tell_arguments(call: u64, object: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-    let mut text = Vec::with_capacity(object.len() + object.len() / 8);
-    escape(&String::from_utf8_lossy(object), &mut text);
-    to(Piece::Arguments { call, text: Cow::Owned(text) });
+    to(Piece::Arguments { call, text: Cow::Owned(one_string(object)) });
     to(Piece::CallEnd { call });
+}
+
+/// JSON as it stands inside a string, without the space between its values: Google indents whole answers, not streams.
+fn one_string(json: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(json.len() + json.len() / 8);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' if !quoted => continue,
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
+            byte => text.push(*byte),
+        }
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = quoted && *byte == b'\\' && !escaped;
+    }
+    text
 }
 
 /// What of the web the answer rests on, with the words that do where they are said.

@@ -44,7 +44,7 @@ pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Wri
         config.optional("logprobs", settings.top_logprobs);
     }
     thinking(&settings.reasoning, target, settings.max_tokens, &mut config, losses);
-    format(request, facts.modern_tools, &mut config, losses);
+    format(request, target, &mut config, losses);
     let config = config.into_bytes();
     if !config.is_empty() {
         to.key("generationConfig");
@@ -132,7 +132,7 @@ fn level(effort: Effort) -> (&'static str, bool) {
     }
 }
 
-fn format<'a>(request: &Request<'a>, modern: bool, to: &mut Writer, losses: &mut Losses<'a>) {
+fn format<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Writer, losses: &mut Losses<'a>) {
     let settings = &request.settings;
     let raw = match &settings.format {
         None | Some(Format::Text) => return,
@@ -140,15 +140,18 @@ fn format<'a>(request: &Request<'a>, modern: bool, to: &mut Writer, losses: &mut
         Some(Format::JsonSchema { schema: Cow::Borrowed(raw), .. }) => Some(*raw),
         Some(Format::JsonSchema { .. }) => None,
     };
-    // Older models refuse it beside tools.
-    if !modern && !request.tools.is_empty() {
+    // Models before 3 refuse it beside tools.
+    if !target.facts.signed_calls && !request.tools.is_empty() {
         return losses.dropped_if(raw);
     }
     to.text_member("responseMimeType", "application/json");
     if let Some(Format::JsonSchema { description, schema, .. }) = &settings.format {
         losses.dropped_if(*description);
-        let (member, rules) =
-            if modern { ("responseJsonSchema", &GOOGLE_OUTPUT) } else { ("responseSchema", &GOOGLE_OPEN_API) };
+        let (member, rules) = if target.facts.modern_tools {
+            ("responseJsonSchema", &GOOGLE_OUTPUT)
+        } else {
+            ("responseSchema", &GOOGLE_OPEN_API)
+        };
         let new = write_schema(schema, rules, raw, losses);
         to.member(member, &new);
     }

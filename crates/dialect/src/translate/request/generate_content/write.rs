@@ -23,7 +23,7 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     to.key("contents");
     to.open(b'[');
     let names = Names::of(turns);
-    let mut contents = Contents { modern: target.facts.signed_calls, names, losses, role: None, step: Step::default() };
+    let mut contents = Contents { signed: target.facts.signed_calls, names, losses, role: None, step: Step::default() };
     for turn in turns {
         contents.turn(turn, &mut to);
     }
@@ -91,7 +91,8 @@ impl<'r> Names<'r> {
 
 /// The contents as they grow: which side speaks, and what of the model's step is still open.
 struct Contents<'r, 'a> {
-    modern: bool,
+    /// Whether the target wants its calls signed; such models take media within results.
+    signed: bool,
     names: Names<'r>,
     losses: &'r mut Losses<'a>,
     role: Option<Role>,
@@ -243,7 +244,7 @@ impl<'r, 'a> Contents<'r, 'a> {
         match signature {
             Some(signature) => to.inside_member("thoughtSignature", signature),
             // The history must not change when the turn is over, so every first call has one, not only the current turn's.
-            None if first && self.modern => to.inside_member("thoughtSignature", NO_SIGNATURE),
+            None if first && self.signed => to.inside_member("thoughtSignature", NO_SIGNATURE),
             None => {}
         }
         to.close(b'}');
@@ -291,13 +292,13 @@ impl<'r, 'a> Contents<'r, 'a> {
             media_part(media, part, &mut beside, self.losses);
         }
         let beside = beside.into_bytes();
-        if self.modern && !beside.is_empty() {
+        if self.signed && !beside.is_empty() {
             to.key("parts");
             to.raw(&[b"[", &beside[..], b"]"].concat());
         }
         to.close(b'}');
         to.close(b'}');
-        if !self.modern && !beside.is_empty() {
+        if !self.signed && !beside.is_empty() {
             to.raw(&beside);
         }
     }
