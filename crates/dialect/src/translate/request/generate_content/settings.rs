@@ -84,6 +84,8 @@ fn only_text(modalities: Json<'_>) -> bool {
 }
 
 fn thinking<'a>(config: Json<'a>, reasoning: &mut ReasoningSettings<'a>, losses: &mut Losses<'a>) {
+    // Thoughts are shown to those alone who ask for them.
+    reasoning.visible = Some(false);
     for (key, value) in said(config) {
         match key {
             b"includeThoughts" | b"include_thoughts" => reasoning.visible = Some(value == b"true"),
