@@ -37,6 +37,10 @@ pub(crate) fn as_client_reads(error: &mut ParsedError, upstream: Dialect, client
         error.kind = ErrorKind::ContextWindow;
         error.code = None;
     }
+    // Google's `UNAVAILABLE` is what others call overloaded, which their clients wait for.
+    if upstream == Dialect::GenerateContent && error.kind == ErrorKind::Unavailable {
+        error.kind = ErrorKind::Overloaded;
+    }
     let is_openai = |dialect| matches!(dialect, Dialect::ChatCompletions | Dialect::Responses);
     if !(is_openai(upstream) && is_openai(client)) {
         error.code = None;

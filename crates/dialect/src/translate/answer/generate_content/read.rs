@@ -176,7 +176,7 @@ impl Reader {
 
 impl Candidate {
     fn part(&mut self, part: &[u8], calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut text, mut thought, mut signature, mut call) = (None, false, None, None);
+        let (mut text, mut thought, mut signature, mut call, mut own) = (None, false, None, None, false);
         for (key, value) in json::members(part) {
             match key {
                 b"text" => text = json::inside(value),
@@ -185,8 +185,13 @@ impl Candidate {
                     signature = json::inside(value).filter(|it| !it.is_empty() && *it != NO_SIGNATURE);
                 }
                 b"functionCall" | b"function_call" => call = Some(value).filter(|value| value.starts_with(b"{")),
-                _ => {}
+                b"partMetadata" | b"part_metadata" | b"videoMetadata" | b"video_metadata" => {}
+                _ => own |= value.starts_with(b"{"),
             }
+        }
+        if own {
+            // What Google ran or drew is told nowhere else; the words on either side of it are not one text.
+            to(Piece::Break);
         }
         let state = signature.map(|it| State { kind: StateKind::Thought, value: Cow::Borrowed(it), id: None });
         if let Some(call) = call {
