@@ -1,8 +1,11 @@
 //! What cases do not show: Messages read and written again, and the rules of thinking, markers and turns one by one.
 
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use crate::dialect::Dialect;
 use crate::translate::facts::Thinking;
-use crate::translate::{Client, Facts, Lost, NoStates, Owner, Target, request};
+use crate::translate::{Answer, AnswerTranslation, Client, Facts, Lost, Names, NoStates, Owner, Target, request};
 
 fn facts() -> Facts {
     let facts = Facts::of(Dialect::Messages, "claude-opus-5");
@@ -14,7 +17,7 @@ fn from(dialect: Dialect, body: &str, facts: Facts) -> (String, Lost) {
     let client = Client { dialect, stream: false, session: None };
     let owner = Owner { provider: "anthropic", account: "a", model: "claude" };
     let target = Target { dialect: Dialect::Messages, model: "claude", owner, facts, states: &NoStates };
-    let translated = request(&client, body.as_bytes(), &target).unwrap();
+    let Ok(translated) = request(&client, body.as_bytes(), &target) else { return ("{}".to_owned(), Lost::default()) };
     (String::from_utf8(translated.body).unwrap(), translated.lost)
 }
 
@@ -229,4 +232,84 @@ fn the_billing_header_is_a_line() {
     let texts: Vec<_> =
         parts.iter().map(|part| if let What::Text(text) = &part.what { &**text } else { b"" }).collect();
     assert_eq!(texts, [&b"You are an agent."[..], b"About x-anthropic-billing-header: nothing."]);
+}
+
+/// JSON of the words that the dialect has, in places where it does not expect them.
+fn any_json() -> impl Strategy<Value = Value> {
+    let one_of = |words: &str| proptest::sample::select(words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    let words = "text thinking tool_use tool_result document image base64 content enabled adaptive user assistant system \
+                 a\"\\\n http://a data:image/png;base64,aa json_schema custom bash_20250124 web_search_20250305 max tool \
+                 summarized x-anthropic-billing-header:\nb redacted_thinking search_result {\"session_id\":1}";
+    let keys = "type text role content source data media_type thinking signature id name input tool_use_id budget_tokens \
+                effort format schema input_schema properties cache_control citations title edits user_id index delta usage \
+                content_block message stop_reason partial_json citation is_error items oneOf";
+    let (words, keys) = (one_of(words), one_of(keys));
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        words.prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 48, 6, move |inner| {
+        let member = (keys.clone(), inner.clone());
+        prop_oneof![
+            proptest::collection::vec(inner, 0..5).prop_map(Value::from),
+            proptest::collection::vec(member, 0..6).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// A request with members that may be anything.
+fn any_request() -> impl Strategy<Value = Value> {
+    let names = "messages system tools tool_choice thinking output_config output_format max_tokens metadata speed top_p \
+                 context_management temperature stop_sequences";
+    let names: Vec<_> = names.split(' ').map(str::to_owned).collect();
+    let member = (proptest::sample::select(names), any_json());
+    proptest::collection::vec(member, 0..8).prop_map(|members| members.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_body_panics_and_what_is_written_is_json(body in any_request(), budget: bool) {
+        let thinking = if budget { Thinking::Budget } else { Thinking::Effort };
+        for dialect in Dialect::ALL {
+            let (written, _) = from(dialect, &body.to_string(), Facts { thinking, ..facts() });
+            prop_assert!(serde_json::from_str::<Value>(&written).is_ok(), "{}", written);
+        }
+    }
+
+    #[test]
+    fn messages_that_are_strange_are_still_messages(turns in proptest::collection::vec(any_json(), 0..6)) {
+        let role = |at: usize| ["user", "assistant", "system"][at % 3];
+        let message = |(at, block): (usize, &Value)| json!({"role": role(at), "content": [block]});
+        let messages: Vec<Value> = turns.iter().enumerate().map(message).collect();
+        let (written, _) = again(&json!({"messages": messages, "tools": turns}).to_string(), facts());
+        let written: Value = serde_json::from_str(&written).unwrap();
+        let messages = written["messages"].as_array().unwrap();
+        prop_assert!(messages.iter().all(|message| !message["content"].as_array().unwrap().is_empty()));
+        prop_assert!(messages.windows(2).all(|pair| pair[0]["role"] != pair[1]["role"]));
+    }
+
+    #[test]
+    fn no_event_and_no_document_panics(events in proptest::collection::vec((0_usize..7, any_json()), 0..12)) {
+        let names = ["message_start", "content_block_start", "content_block_delta", "content_block_stop"];
+        let name = |at: usize| names.get(at).copied().unwrap_or(["message_delta", "message_stop", "error"][at % 3]);
+        let owner = Owner { provider: "p", account: "a", model: "m" };
+        let target = Target { dialect: Dialect::Messages, model: "m", owner, facts: facts(), states: &NoStates };
+        for client in Dialect::ALL {
+            let (id, model, names) = ("1".to_owned(), "m".to_owned(), Names::default());
+            let answer = Answer { client, id, model, created: 0, usage: true, names };
+            let mut stream = AnswerTranslation::new(&target, answer.clone());
+            for (at, value) in &events {
+                let known = json!({"type": name(*at), "index": at % 3, "content_block": value, "delta": value, "message": value, "usage": value});
+                stream.feed(format!("data: {known}\n\ndata: {value}\n\n").as_bytes());
+                let whole = json!({"content": [value], "usage": value, "stop_details": value});
+                let _ = AnswerTranslation::new(&target, answer.clone()).document(whole.to_string().as_bytes());
+            }
+            stream.finish();
+        }
+    }
 }
