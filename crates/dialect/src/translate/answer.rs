@@ -6,6 +6,7 @@ mod chat;
 mod generate_content;
 mod messages;
 mod responses;
+mod span;
 
 use super::request::{Json, State};
 use super::writer::{Inside, Writer};

@@ -90,11 +90,17 @@ impl Restoring<'_> {
         if states.is_empty() && !mem::take(&mut self.found) {
             states = self.kept(call.id.as_ref());
         }
+        // A model thinks before it speaks: what it thought stands before the words that led to the call.
+        let words = to.iter().rev().take_while(|part| matches!(part.what, What::Text(_))).count();
+        let mut at = to.len() - words;
         for state in states {
             let Some(reasoning) = self.take(state, Vec::new()) else { continue };
             match reasoning.state {
                 Some(state) if state.kind == StateKind::Thought => call.state = Some(state),
-                _ => to.push(Part { what: What::Reasoning(reasoning), cache: None, raw }),
+                _ => {
+                    to.insert(at, Part { what: What::Reasoning(reasoning), cache: None, raw });
+                    at += 1;
+                }
             }
         }
         self.found = false;

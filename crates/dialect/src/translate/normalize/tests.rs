@@ -175,7 +175,7 @@ fn a_thought_goes_to_the_call_behind_it_and_a_signature_before_its_call() {
         let value = Cow::Owned(signature.clone().into_bytes());
         call.state = Some(State { kind: StateKind::Thought, value, id: None });
     }
-    assert_eq!(plain(vec![turn(Role::Assistant, vec![text("t"), called])])[0], "Assistant: t, thinking +S, call x a");
+    assert_eq!(plain(vec![turn(Role::Assistant, vec![text("t"), called])])[0], "Assistant: thinking +S, t, call x a");
 
     let What::Reasoning(behind) = thinking(signature) else { return };
     let behind = What::Reasoning(Reasoning { text: Vec::new(), ..behind });
@@ -197,7 +197,7 @@ fn a_state_that_the_client_lost_is_found_by_its_call() {
     let kept = Kept(wrapped(StateKind::Signature, Dialect::Messages, "S", Dialect::Messages, None));
     let turns = vec![turn(Role::Assistant, vec![text("t"), call(Some("x"), "a"), call(Some("y"), "b")])];
     let found = shown(turns, Dialect::Messages, &kept);
-    assert_eq!(found[0], "Assistant: t, thinking +S, call x a, call y b");
+    assert_eq!(found[0], "Assistant: thinking +S, t, call x a, call y b");
     let turns = vec![turn(Role::Assistant, vec![thinking(kept.0.clone()), call(Some("x"), "a")])];
     assert_eq!(shown(turns, Dialect::Messages, &kept)[0], "Assistant: thinking hm+S, call x a", "it is there already");
 }

@@ -7,5 +7,6 @@ mod read;
 mod tools;
 mod write;
 
+pub(super) use output::breakpoint;
 pub(super) use read::read;
 pub(super) use write::write;

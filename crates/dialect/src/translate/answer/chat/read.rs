@@ -6,11 +6,15 @@ use crate::dialect::Dialect;
 use crate::error::read_error;
 use crate::event::{DONE, Event, has_error};
 use crate::json;
+use crate::translate::answer::span::slice;
 use crate::translate::answer::{Citation, Piece, Read, Stop};
 use crate::translate::request::chat::details;
 use crate::translate::request::{Json, State};
 use crate::translate::writer::Inside;
 use crate::usage::Counts;
+
+/// How much of a text is kept to find the words of citations in.
+const WORDS: usize = 256 * 1024;
 
 /// Reads an answer.
 #[derive(Debug, Default)]
@@ -36,6 +40,8 @@ struct Candidate {
     state: Option<(Option<u64>, State<'static>)>,
     /// The index of the detail that spoke last.
     detail: Option<u64>,
+    /// Its text, as far as citations are looked for in it.
+    words: Vec<u8>,
 }
 
 /// The members of a choice that say something.
@@ -229,7 +235,7 @@ impl Candidate {
             to(Piece::Refusal(Inside::Borrowed(text)));
         }
         for annotation in annotations.into_iter().flat_map(json::items) {
-            if let Some(citation) = citation(annotation) {
+            if let Some(citation) = citation(annotation, &self.words) {
                 to(Piece::Citation(citation));
             }
         }
@@ -279,20 +285,24 @@ impl Candidate {
         }
     }
 
+    fn text(&mut self, text: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+        self.speak(to);
+        if self.words.len() + text.len() <= WORDS {
+            self.words.extend_from_slice(text);
+        }
+        to(Piece::Text(Inside::Borrowed(text)));
+    }
+
     /// Text, or parts of it as Mistral writes them, thinking among them.
     fn content(&mut self, content: Json<'_>, to: &mut dyn FnMut(Piece<'_>)) {
         if let Some(text) = json::inside(content) {
-            self.speak(to);
-            return to(Piece::Text(Inside::Borrowed(text)));
+            return self.text(text, to);
         }
         for part in json::items(content) {
             for (key, value) in json::members(part) {
                 match (key, json::inside(value)) {
                     (_, Some(b"")) => {}
-                    (b"text", Some(text)) => {
-                        self.speak(to);
-                        to(Piece::Text(Inside::Borrowed(text)));
-                    }
+                    (b"text", Some(text)) => self.text(text, to),
                     (b"refusal", Some(text)) => {
                         self.refused = true;
                         self.speak(to);
@@ -324,10 +334,13 @@ impl Candidate {
     }
 }
 
-fn citation(annotation: Json<'_>) -> Option<Citation<'_>> {
+/// A source on the web, with the words that rest on it.
+fn citation<'a>(annotation: Json<'a>, words: &'a [u8]) -> Option<Citation<'a>> {
     let within = json::get(annotation, "url_citation").unwrap_or(annotation);
     let text = |name| json::get(within, name).and_then(json::inside).map(Inside::Borrowed);
-    Some(Citation { url: text("url")?, title: text("title"), quote: None })
+    let place = |name| json::get(within, name).and_then(json::count);
+    let quote = place("start_index").zip(place("end_index")).and_then(|(start, end)| slice(words, start, end));
+    Some(Citation { url: text("url")?, title: text("title"), quote: quote.map(Inside::Borrowed) })
 }
 
 /// What a finish reason means, in OpenAI's words and in those of servers that have more.

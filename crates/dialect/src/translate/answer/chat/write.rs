@@ -1,14 +1,20 @@
 //! Writes pieces as the chunks of a stream of Chat Completions: the role, what is new, the finish reason, usage if it was
 //! asked for, `[DONE]`. The finish reason waits for the end of the answer, so that one that breaks never looks finished.
 
+use memchr::memmem;
+
 use crate::dialect::Dialect;
 use crate::error::{ApiError, ErrorKind, ParsedError};
 use crate::position::Position;
+use crate::translate::answer::span::characters;
 use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
 use crate::translate::request::chat::details;
 use crate::translate::request::{Json, State};
 use crate::translate::writer::{Inside, Writer};
 use crate::usage::Usage;
+
+/// How much of a text is kept to find the words of citations in.
+const WORDS: usize = 256 * 1024;
 
 /// Writes an answer.
 #[derive(Debug)]
@@ -36,10 +42,12 @@ struct Candidate {
     calls: u64,
     /// How many states it has.
     states: u64,
+    /// Its text, as far as citations are looked for in it.
+    words: Vec<u8>,
     /// The characters of its text, and of that before the part that is open.
     text: u64,
     closed_text: u64,
-    /// What the part of the text that is open rests on.
+    /// What the part of the text that is open rests on, without a word of it.
     citations: Vec<Vec<u8>>,
     stop: Option<Stop<'static>>,
 }
@@ -186,6 +194,7 @@ impl Candidate {
             refused: false,
             calls: 0,
             states: 0,
+            words: Vec::new(),
             text: 0,
             closed_text: 0,
             citations: Vec::new(),
@@ -197,7 +206,10 @@ impl Candidate {
         match piece {
             Piece::Text(text) => {
                 self.open(Open::Text, to);
-                self.text = self.text.saturating_add(characters(&text));
+                self.text += characters(&text);
+                if self.words.len() + text.len() <= WORDS {
+                    self.words.extend_from_slice(&text);
+                }
                 self.delta(to, |out| out.inside_member("content", &text));
             }
             Piece::Refusal(text) => {
@@ -229,7 +241,7 @@ impl Candidate {
                     out.close(b']');
                 });
             }
-            Piece::Citation(citation) => self.citations.push(annotation(&citation)),
+            Piece::Citation(citation) => self.cite(&citation, to),
             Piece::Logprobs(logprobs) => self.logprobs(logprobs, to),
             Piece::Stop(stop) => {
                 self.close(to);
@@ -268,13 +280,27 @@ impl Candidate {
             return;
         }
         let citations = std::mem::take(&mut self.citations);
-        let span = format!(",\"start_index\":{from},\"end_index\":{}}}}}", self.text);
+        self.annotate(&citations, from, self.text, to);
+    }
+
+    /// A source: of the words that it names, or else of the part that is open.
+    fn cite(&mut self, citation: &Citation<'_>, to: &mut Writer) {
+        let found = citation.quote.as_deref().filter(|quote| !quote.is_empty()).and_then(|quote| {
+            let from = characters(&self.words[..memmem::rfind(&self.words, quote)?]);
+            Some((from, from + characters(quote)))
+        });
+        match found {
+            Some((from, until)) => self.annotate(&[annotation(citation)], from, until, to),
+            None => self.citations.push(annotation(citation)),
+        }
+    }
+
+    fn annotate(&self, citations: &[Vec<u8>], from: u64, until: u64, to: &mut Writer) {
+        let span = format!(",\"start_index\":{from},\"end_index\":{until}}}}}");
         self.delta(to, |out| {
             out.key("annotations");
             out.open(b'[');
-            for citation in citations {
-                out.raw(&[&citation[..], span.as_bytes()].concat());
-            }
+            citations.iter().for_each(|citation| out.raw(&[citation, span.as_bytes()].concat()));
             out.close(b']');
         });
     }
@@ -332,27 +358,6 @@ fn annotation(citation: &Citation<'_>) -> Vec<u8> {
     out.inside_member("url", &citation.url);
     out.inside_member("title", citation.title.as_deref().unwrap_or_default());
     out.into_bytes()
-}
-
-/// How many characters stand between the quotes. An escape is one, and so is a pair of surrogates.
-fn characters(inside: &[u8]) -> u64 {
-    let mut count = 0_u64;
-    let mut bytes = inside.iter();
-    while let Some(byte) = bytes.next() {
-        // Bytes that go on with a character are none of their own.
-        if *byte & 0xC0 == 0x80 {
-            continue;
-        }
-        count += 1;
-        if *byte == b'\\' && bytes.next() == Some(&b'u') {
-            let rest = bytes.as_slice();
-            let low = rest.first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'd'))
-                && rest.get(1).is_some_and(|byte| matches!(byte.to_ascii_lowercase(), b'c'..=b'f'));
-            count -= u64::from(low);
-            bytes = rest.get(4..).unwrap_or_default().iter();
-        }
-    }
-    count
 }
 
 fn owned(stop: Stop<'_>) -> Stop<'static> {

@@ -4,9 +4,10 @@
 use memchr::memmem;
 
 use super::super::{Citation, Naming, Piece, Stop, Write};
-use super::items::{CallKind, Calling, Part, PartKind, Place, Spoken, characters};
+use super::items::{CallKind, Calling, Part, PartKind, Place, Spoken};
 use crate::error::{ApiError, ErrorKind, ParsedError};
 use crate::json;
+use crate::translate::answer::span::characters;
 use crate::translate::error::api_error;
 use crate::translate::request::{Json, State};
 use crate::translate::writer::{Inside, Writer, unescaped};

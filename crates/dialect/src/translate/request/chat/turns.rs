@@ -6,6 +6,7 @@ use super::details;
 use crate::json;
 use crate::translate::Facts;
 use crate::translate::lost::Losses;
+use crate::translate::request::responses::breakpoint;
 use crate::translate::request::{
     Arguments, Call, Media, Output, OutputContent, Part, Reasoning, Role, Source, State, Turn, What,
 };
@@ -172,7 +173,8 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
             }
             OutputContent::Parts(parts) => {
                 let (texts, rest): (Vec<&Part<'a>>, Vec<&Part<'a>>) =
-                    parts.iter().partition(|part| matches!(part.what, What::Text(_)));
+                    parts.iter().partition(|part| is_text(&part.what));
+                let texts = self.sayable(texts, |_| true);
                 let rest = self.sayable(rest, is_said_by_user);
                 match texts[..] {
                     [] if !rest.is_empty() => self.out.text_member("content", ATTACHED),
@@ -230,15 +232,22 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
                 self.losses.dropped(part.raw);
                 continue;
             }
-            // `detail` is a word here, other dialects' values are none.
-            if let What::Image(Media { detail: Some(detail), .. })
-            | What::File(Media { detail: Some(detail), .. })
-            | What::Audio(Media { detail: Some(detail), .. }) = &part.what
-                && !(matches!(part.what, What::Image(_)) && is_detail(detail))
-            {
-                self.losses.dropped(detail);
+            match &part.what {
+                What::Image(Media { detail: Some(detail), .. }) => match detail_of(detail) {
+                    Some(word) if word == *detail => {}
+                    Some(_) => self.losses.approximated(detail),
+                    None => self.losses.dropped(detail),
+                },
+                What::File(Media { detail: Some(detail), .. }) | What::Audio(Media { detail: Some(detail), .. }) => {
+                    self.losses.dropped(detail);
+                }
+                _ => {}
             }
             said.push(part);
+        }
+        if said.len() > 1 {
+            // Several servers refuse a part without text.
+            said.retain(|part| !matches!(&part.what, What::Text(text) if text.is_empty()));
         }
         said
     }
@@ -247,8 +256,8 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
     fn content(&mut self, parts: &[&Part<'a>]) {
         self.out.key("content");
         match parts {
-            [Part { what: What::Text(text), cache, .. }] if cache.is_none() || !self.facts.cache_breakpoints => {
-                self.out.inside(text);
+            [Part { what, cache, .. }] if is_text(what) && (cache.is_none() || !self.facts.cache_breakpoints) => {
+                self.out.inside(&text_of(what));
             }
             _ => {
                 self.out.open(b'[');
@@ -274,7 +283,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
                     Source::Base64(data) => out.inside_member("url", &data_url(&media.mime, data)),
                     Source::Url(url) | Source::Id(url) | Source::Text(url) => out.inside_member("url", url),
                 }
-                out.optional("detail", media.detail.filter(|detail| is_detail(detail)));
+                out.optional("detail", media.detail.and_then(detail_of));
                 out.close(b'}');
             }
             What::File(Media { source: Source::Base64(data), mime, name, .. }) => {
@@ -298,8 +307,8 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
                 out.inside_member("text", &text_of(what));
             }
         }
-        if part.cache.is_some() && self.facts.cache_breakpoints {
-            out.member("prompt_cache_breakpoint", br#"{"mode":"explicit"}"#);
+        if let Some(marker) = part.cache.filter(|_| self.facts.cache_breakpoints) {
+            out.member("prompt_cache_breakpoint", breakpoint(marker));
         }
         out.close(b'}');
     }
@@ -316,8 +325,19 @@ fn is_said_by_user(what: &What<'_>) -> bool {
     }
 }
 
-fn is_detail(value: &[u8]) -> bool {
-    matches!(value, b"\"low\"" | b"\"high\"" | b"\"auto\"" | b"\"original\"")
+/// Whether it is written as text.
+fn is_text(what: &What<'_>) -> bool {
+    matches!(what, What::Text(_) | What::File(Media { source: Source::Text(_), .. }))
+}
+
+/// An image's detail in the words of this dialect, the nearest if it has no such word; none of another dialect's values.
+fn detail_of(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        b"\"low\"" | b"\"high\"" | b"\"auto\"" => Some(value),
+        // Of Responses.
+        b"\"original\"" => Some(b"\"high\""),
+        _ => None,
+    }
 }
 
 /// The text of a part that is written as text: a document that is no file is told with its title.

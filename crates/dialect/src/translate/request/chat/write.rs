@@ -2,6 +2,7 @@
 
 use super::{tools, turns};
 use crate::json;
+use crate::translate::ids::conforming;
 use crate::translate::lost::Losses;
 use crate::translate::request::{Effort, Format, Json, ReasoningSettings, Request, Service, Settings};
 use crate::translate::writer::Writer;
@@ -9,6 +10,9 @@ use crate::translate::{Facts, Target, Thinking};
 
 /// The most strings that may stop an answer.
 const STOPS: usize = 4;
+
+/// The longest `prompt_cache_key`.
+const LONGEST_KEY: usize = 64;
 
 /// The body for that target.
 pub(in crate::translate::request) fn write<'a>(
@@ -51,7 +55,8 @@ fn settings<'a>(settings: &Settings<'a>, facts: &Facts, out: &mut Writer, losses
     out.optional("safety_identifier", settings.end_user);
     out.optional("metadata", settings.metadata);
     if let Some(key) = &settings.cache_key {
-        out.inside_member("prompt_cache_key", key);
+        let short = if key.len() > LONGEST_KEY { conforming(key) } else { key.clone() };
+        out.inside_member("prompt_cache_key", &short);
     }
     if let Some((service, _)) = settings.service {
         out.text_member("service_tier", name_of(service));

@@ -45,7 +45,7 @@ pub(super) fn write_media<'a>(part: &Part<'a>, marker: Option<Json<'a>>, json: &
 }
 
 /// The nearest of the two times that OpenAI has: 30 minutes for the usual five, 12 hours for one.
-fn breakpoint(marker: Json<'_>) -> &[u8] {
+pub(crate) fn breakpoint(marker: Json<'_>) -> &[u8] {
     if json::get(marker, "mode").is_some() {
         return marker;
     }
