@@ -306,6 +306,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) metadata: Option<Json<'a>>,
     /// A string: requests with the same one share a prompt cache.
     pub(crate) cache_key: Option<Inside<'a>>,
+    /// `prompt_cache_options` of Chat Completions and Responses.
+    pub(crate) cache_options: Option<Json<'a>>,
     pub(crate) service: Option<(Service, Json<'a>)>,
 }
 

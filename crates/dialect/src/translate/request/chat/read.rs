@@ -82,6 +82,7 @@ fn setting<'a>(key: &[u8], value: Json<'a>, settings: &mut Settings<'a>, losses:
         b"metadata" if json::is_blank(value) => {}
         b"metadata" => settings.metadata = Some(value),
         b"prompt_cache_key" => settings.cache_key = inside(value),
+        b"prompt_cache_options" if !json::is_blank(value) => settings.cache_options = Some(value),
         b"service_tier" => match service(value) {
             Some(service) => settings.service = Some((service, value)),
             None => losses.dropped(value),

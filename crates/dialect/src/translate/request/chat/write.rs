@@ -58,6 +58,7 @@ fn settings<'a>(settings: &Settings<'a>, facts: &Facts, out: &mut Writer, losses
         let short = if key.len() > LONGEST_KEY { conforming(key) } else { key.clone() };
         out.inside_member("prompt_cache_key", &short);
     }
+    out.optional("prompt_cache_options", settings.cache_options);
     if let Some((service, _)) = settings.service {
         out.text_member("service_tier", name_of(service));
     }

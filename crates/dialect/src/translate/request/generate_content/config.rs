@@ -54,6 +54,7 @@ pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Wri
     }
     service(settings, to, losses);
     losses.dropped_if(settings.verbosity);
+    losses.dropped_if(settings.cache_options);
     losses.dropped_if(settings.end_user);
     // `labels` are Vertex's alone, and not every string is one.
     losses.dropped_if(settings.metadata.filter(|it| !json::is_blank(it)));

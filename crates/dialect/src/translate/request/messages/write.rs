@@ -260,6 +260,7 @@ fn write_the_rest<'a>(settings: &Settings<'a>, out: &mut Writer, losses: &mut Lo
     losses.dropped_if(settings.frequency_penalty.filter(not_zero));
     losses.dropped_if(settings.logprobs.filter(|value| *value != b"false"));
     losses.dropped_if(settings.top_logprobs.filter(|value| json::count(value) != Some(0)));
+    losses.dropped_if(settings.cache_options);
     losses.dropped_if(settings.verbosity.filter(|value| *value != b"\"medium\""));
     losses.dropped_if(settings.metadata.filter(|value| !json::is_blank(value)));
 }

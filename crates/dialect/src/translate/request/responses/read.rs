@@ -42,6 +42,7 @@ pub(crate) fn read<'a>(
             b"user" => settings.end_user = settings.end_user.or(Some(value)),
             b"metadata" if !json::is_blank(value) => settings.metadata = Some(value),
             b"prompt_cache_key" => settings.cache_key = json::inside(value).map(Inside::Borrowed),
+            b"prompt_cache_options" if !json::is_blank(value) => settings.cache_options = Some(value),
             b"service_tier" => service(value, settings, losses),
             b"background" if value == b"true" => return Err(other_answer("background")),
             b"conversation" => return Err(other_answer("conversation")),

@@ -333,6 +333,7 @@ impl<'a> Body<'a, '_> {
             let short = if key.len() > LONGEST_KEY { conforming(key) } else { key.clone() };
             self.json.inside_member("prompt_cache_key", &short);
         }
+        self.json.optional("prompt_cache_options", settings.cache_options);
         if let Some((service, _)) = settings.service {
             self.json.text_member("service_tier", tier(service));
         }
