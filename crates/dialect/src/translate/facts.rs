@@ -86,6 +86,7 @@ const MODELS: &[(&[&str], &[Fact])] = &[
     // Google. From 3 on they think by level, and calls are signed.
     (&["gemini-1*", "gemini-2.0*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls, MaxOutput(8192)]),
     (&["gemini-2*"], &[Thinks(Thinking::Budget), UnsignedCalls, MaxOutput(65_536)]),
+    (&["gemini-3*"], &[MaxOutput(65_536)]),
     (&["gemma*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls]),
     // OpenAI. Its chat knows custom tools, but not what their calls are in a stream: they go as functions.
     (&["gpt-oss*"], &[]),

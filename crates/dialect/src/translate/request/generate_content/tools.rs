@@ -67,6 +67,7 @@ fn function<'a>(function: &Function<'a>, tool: &Tool<'a>, modern: bool, to: &mut
         to.inside_member("description", description);
     }
     match &function.schema {
+        Some(schema) if json::is_blank(schema) => {}
         Some(schema) if modern => to.member("parametersJsonSchema", schema),
         // An object without properties is refused there.
         Some(schema) if !is_empty_object(schema) => {

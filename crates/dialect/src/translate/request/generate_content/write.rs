@@ -23,7 +23,9 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     to.key("contents");
     to.open(b'[');
     let names = Names::of(turns);
-    let mut contents = Contents { signed: target.facts.signed_calls, names, losses, role: None, step: Step::default() };
+    let own_thoughts = own_thoughts(turns);
+    let mut contents =
+        Contents { signed: target.facts.signed_calls, names, own_thoughts, losses, role: None, step: Step::default() };
     for turn in turns {
         contents.turn(turn, &mut to);
     }
@@ -89,11 +91,33 @@ impl<'r> Names<'r> {
     }
 }
 
+/// Of each thinking without a state in its order, whether it is Google's: whether a signature of Google's follows it, on
+/// a call or behind the words of its step.
+fn own_thoughts(turns: &[Turn<'_>]) -> std::vec::IntoIter<bool> {
+    let mut found = Vec::new();
+    let mut own = false;
+    for turn in turns.iter().rev() {
+        own &= turn.role == Role::Assistant;
+        for part in turn.parts.iter().rev() {
+            match &part.what {
+                What::Call(call) => own = call.state.as_ref().is_some_and(|state| state.kind == StateKind::Thought),
+                What::Reasoning(Reasoning { state: Some(state), .. }) => own = state.kind == StateKind::Thought,
+                What::Reasoning(_) if turn.role == Role::Assistant => found.push(own),
+                _ => {}
+            }
+        }
+    }
+    found.reverse();
+    found.into_iter()
+}
+
 /// The contents as they grow: which side speaks, and what of the model's step is still open.
 struct Contents<'r, 'a> {
     /// Whether the target wants its calls signed; such models take media within results.
     signed: bool,
     names: Names<'r>,
+    /// Of each thinking without a state of its own in its order, whether it is Google's.
+    own_thoughts: std::vec::IntoIter<bool>,
     losses: &'r mut Losses<'a>,
     role: Option<Role>,
     step: Step<'r>,
@@ -191,19 +215,27 @@ impl<'r, 'a> Contents<'r, 'a> {
     /// Google's own thinking goes back with its signature; of any other's not even the words, which would be taken for
     /// Google's.
     fn reasoning(&mut self, reasoning: &'r Reasoning<'a>, part: &Part<'a>, to: &mut Writer) {
-        let state = reasoning.state.as_ref().filter(|state| state.kind == StateKind::Thought);
-        let Some(state) = state else {
-            if reasoning.state.is_some() || reasoning.text.iter().any(|text| !text.is_empty()) {
+        let says = reasoning.text.iter().any(|text| !text.is_empty());
+        let own = match &reasoning.state {
+            Some(state) => state.kind == StateKind::Thought,
+            None => self.own_thoughts.next().unwrap_or_default(),
+        };
+        if !own {
+            if says || reasoning.state.is_some() {
                 self.losses.dropped(part.raw);
             }
             return;
-        };
-        self.side(Role::Assistant, to);
+        }
+        if says || reasoning.state.is_some() {
+            self.side(Role::Assistant, to);
+        }
         for text in reasoning.text.iter().filter(|text| !text.is_empty()) {
             self.hold(None, to);
             self.say(Some((text, true)), to);
         }
-        self.hold(Some(&state.value), to);
+        if let Some(state) = &reasoning.state {
+            self.hold(Some(&state.value), to);
+        }
     }
 
     /// Keeps a signature for the call that follows, else for the words before it. One that waits already belongs there.
