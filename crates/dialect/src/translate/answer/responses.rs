@@ -3,6 +3,8 @@
 
 mod items;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use read::Reader;

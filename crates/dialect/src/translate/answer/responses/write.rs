@@ -31,7 +31,7 @@ pub(crate) struct AnswerWriter {
     usage: Usage,
     end: End,
     kept: usize,
-    most: usize,
+    pub(super) most: usize,
     over: bool,
 }
 
