@@ -4,6 +4,8 @@
 mod items;
 mod output;
 mod read;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod write;
 
