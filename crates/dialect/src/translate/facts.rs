@@ -27,7 +27,8 @@ pub struct Facts {
     pub prefix_bound: bool,
     /// Chat Completions: it takes `custom` tools, and grammars. Responses always does.
     pub custom_tools: bool,
-    /// Chat Completions: its limit is `max_completion_tokens`. Servers that know `max_tokens` alone ignore that, or refuse it.
+    /// Chat Completions: it has OpenAI's newer members, `max_completion_tokens`, `safety_identifier`, `prompt_cache_key`.
+    /// Servers that know `max_tokens` and `user` alone ignore those, or refuse the request.
     pub max_completion_tokens: bool,
     /// Chat Completions: it searches the web if `web_search_options` asks it to; other models refuse them.
     pub web_search: bool,

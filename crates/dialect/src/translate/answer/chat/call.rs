@@ -115,6 +115,9 @@ impl<'a> Fragment<'a> {
         to: &mut dyn FnMut(Piece<'_>),
     ) {
         let place = if whole { None } else { self.call(calls, *fresh) };
+        if place.is_none() && self.id.is_empty() && self.name.is_empty() && self.arguments.is_empty() {
+            return;
+        }
         let place = place.unwrap_or_else(|| {
             calls.push(Call {
                 number: *number,

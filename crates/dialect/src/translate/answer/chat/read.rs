@@ -172,7 +172,7 @@ impl<'a> Choice<'a> {
                 b"delta" => found.delta = Some(value),
                 b"message" => found.message = Some(value),
                 b"finish_reason" if value != b"\"\"" => found.finish_reason = Some(value),
-                b"stop_reason" | b"matched_stop" if value.starts_with(b"\"") => found.stop_string = Some(value),
+                b"stop_reason" | b"matched_stop" if is_stop_string(value) => found.stop_string = Some(value),
                 b"logprobs" => found.logprobs = json::get(value, "content").filter(|content| !json::is_blank(content)),
                 b"usage" => found.usage = Some(value),
                 _ => {}
@@ -343,6 +343,13 @@ fn citation<'a>(annotation: Json<'a>, words: &'a [u8]) -> Option<Citation<'a>> {
     Some(Citation { url: text("url")?, title: text("title"), quote: quote.map(Inside::Borrowed) })
 }
 
+/// Whether it is a string that stopped the answer, not a token's number nor another word for why it ended.
+fn is_stop_string(value: Json<'_>) -> bool {
+    let words =
+        ["stop", "eos", "eos_token", "end_turn", "length", "max_tokens", "tool_calls", "tool_use", "stop_sequence"];
+    json::inside(value).is_some_and(|value| !value.is_empty() && words.iter().all(|word| value != word.as_bytes()))
+}
+
 /// What a finish reason means, in OpenAI's words and in those of servers that have more.
 fn stop_of(reason: Json<'_>, stop_string: Option<Json<'_>>) -> Stop<'static> {
     let named = || stop_string.and_then(json::inside).map(|text| Inside::Owned(text.to_vec()));
@@ -350,7 +357,7 @@ fn stop_of(reason: Json<'_>, stop_string: Option<Json<'_>>) -> Stop<'static> {
         b"tool_calls" | b"function_call" | b"tool_use" => Stop::Calls,
         b"length" | b"max_tokens" | b"MAX_TOKENS" => Stop::MaxTokens,
         b"model_context_window_exceeded" | b"model_length" => Stop::ContextFull,
-        b"content_filter" | b"sensitive" => Stop::Filter(None),
+        b"content_filter" | b"sensitive" | b"SAFETY" => Stop::Filter(None),
         b"refusal" => Stop::Refused,
         b"pause_turn" => Stop::Paused,
         b"stop_sequence" => Stop::StopString(named()),

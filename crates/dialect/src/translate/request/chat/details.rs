@@ -34,7 +34,12 @@ pub(in crate::translate) fn read(detail: Json<'_>) -> Option<Detail<'_>> {
     }
     let state = match (signature, data) {
         (Some(value), _) => Some(State { kind: StateKind::Signature, value, id: None }),
-        (None, Some(value)) => Some(State { kind: kind_of(format.as_deref()), value, id }),
+        (None, Some(value)) => {
+            let kind = kind_of(format.as_deref());
+            // With an id, even an empty one, a thought's signature goes back to where it was: see `of_a_call`.
+            let id = if kind == StateKind::Thought { Some(id.unwrap_or_default()) } else { id };
+            Some(State { kind, value, id })
+        }
         (None, None) => None,
     };
     (text.is_some() || state.is_some()).then_some(Detail { index, text, state })
@@ -59,7 +64,7 @@ pub(in crate::translate) fn write(state: &State<'_>, text: &[&[u8]], index: u64,
     } else {
         out.text_member("type", "reasoning.encrypted");
         out.inside_member("data", &state.value);
-        if let Some(id) = &state.id {
+        if let Some(id) = state.id.as_ref().filter(|id| !id.is_empty()) {
             out.inside_member("id", id);
         }
     }
@@ -89,6 +94,11 @@ pub(in crate::translate) fn thought_of_call(extra_content: Json<'_>) -> Option<S
     let google = json::get(extra_content, "google")?;
     let value = inside(json::get(google, "thought_signature")?).filter(|value| !value.is_empty())?;
     Some(State { kind: StateKind::Thought, value, id: None })
+}
+
+/// Whether a state was there: Google's own server knows no `reasoning_details`, and OpenRouter's no `extra_content`.
+pub(in crate::translate) fn of_a_call(state: &State<'_>) -> bool {
+    state.kind == StateKind::Thought && state.id.is_none()
 }
 
 /// Writes it there.

@@ -121,7 +121,13 @@ fn reasoning<'a>(message: &Message<'a>, parts: &mut Vec<Part<'a>>) {
         return;
     }
     match parts.get_mut(first) {
-        Some(Part { what: What::Reasoning(reasoning), .. }) => reasoning.text.push(text),
+        Some(part @ Part { what: What::Reasoning(_), .. }) => {
+            if let What::Reasoning(reasoning) = &mut part.what {
+                reasoning.text.push(text);
+            }
+            // What is visible of it is what may be lost.
+            part.raw = raw;
+        }
         _ => {
             let what = What::Reasoning(Reasoning { text: vec![text], state: None });
             parts.push(Part { what, cache: None, raw });

@@ -8,7 +8,7 @@ use crate::translate::Facts;
 use crate::translate::lost::Losses;
 use crate::translate::request::responses::breakpoint;
 use crate::translate::request::{
-    Arguments, Call, Media, Output, OutputContent, Part, Reasoning, Role, Source, State, Turn, What,
+    Arguments, Call, Media, Output, OutputContent, Part, Reasoning, Role, Source, State, StateKind, Turn, What,
 };
 use crate::translate::writer::{Inside, Writer, escape};
 
@@ -102,8 +102,8 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
             .sayable(parts().filter(|part| !matches!(part.what, What::Reasoning(_) | What::Call(_))), |what| {
                 matches!(what, What::Text(_) | What::Refusal(_))
             });
-        let calls = || parts().filter_map(|part| if let What::Call(call) = &part.what { Some(call) } else { None });
-        let any_call = calls().next().is_some();
+        let calls = calls(parts());
+        let any_call = !calls.is_empty();
         if said.is_empty() && !any_call {
             // Thinking alone is no message.
             parts().for_each(|part| self.losses.dropped(part.raw));
@@ -122,7 +122,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
         if any_call {
             self.out.key("tool_calls");
             self.out.open(b'[');
-            calls().for_each(|call| write_call(call, self.out));
+            calls.into_iter().for_each(|(call, state)| write_call(call, state, self.out));
             self.out.close(b']');
         }
         self.out.close(b'}');
@@ -143,7 +143,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
         }
         let mut states = 0;
         for (part, Reasoning { text, state }) in all {
-            let Some(state) = state else {
+            let Some(state) = state.as_ref().filter(|state| !details::of_a_call(state)) else {
                 if !self.facts.reasoning_content && text.iter().any(|text| !text.is_empty()) {
                     self.losses.dropped(part.raw);
                 }
@@ -378,7 +378,24 @@ fn sound(mime: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn write_call(call: &Call<'_>, out: &mut Writer) {
+/// The calls of a message, each with the state that it carries or that stood before it for it.
+fn calls<'p, 'a>(parts: impl Iterator<Item = &'p Part<'a>>) -> Vec<(&'p Call<'a>, Option<&'p State<'a>>)> {
+    let mut before = None;
+    let mut calls = Vec::new();
+    for part in parts {
+        match &part.what {
+            What::Reasoning(Reasoning { state: Some(state), .. }) if details::of_a_call(state) => before = Some(state),
+            What::Call(call) => {
+                let before = before.take();
+                calls.push((call, call.state.as_ref().filter(|state| state.kind == StateKind::Thought).or(before)));
+            }
+            _ => {}
+        }
+    }
+    calls
+}
+
+fn write_call(call: &Call<'_>, state: Option<&State<'_>>, out: &mut Writer) {
     out.open(b'{');
     out.inside_member("id", call.id.as_deref().unwrap_or_default());
     let custom = matches!(call.arguments, Arguments::Free(_));
@@ -398,7 +415,7 @@ fn write_call(call: &Call<'_>, out: &mut Writer) {
         Arguments::Free(text) => out.inside_member("input", text),
     }
     out.close(b'}');
-    if let Some(state @ State { kind: crate::translate::request::StateKind::Thought, .. }) = &call.state {
+    if let Some(state) = state {
         details::write_thought_of_call(state, out);
     }
     out.close(b'}');

@@ -52,13 +52,19 @@ fn settings<'a>(settings: &Settings<'a>, facts: &Facts, out: &mut Writer, losses
     if let Some(format) = &settings.format {
         write_format(format, out);
     }
-    out.optional("safety_identifier", settings.end_user);
+    let user = if facts.max_completion_tokens { "safety_identifier" } else { "user" };
+    out.optional(user, settings.end_user);
     out.optional("metadata", settings.metadata);
-    if let Some(key) = &settings.cache_key {
-        let short = if key.len() > LONGEST_KEY { conforming(key) } else { key.clone() };
-        out.inside_member("prompt_cache_key", &short);
+    if facts.max_completion_tokens {
+        if let Some(key) = &settings.cache_key {
+            let short = if key.len() > LONGEST_KEY { conforming(key) } else { key.clone() };
+            out.inside_member("prompt_cache_key", &short);
+        }
+        out.optional("prompt_cache_options", settings.cache_options);
+    } else {
+        // What shares a cache changes no answer.
+        losses.dropped_if(settings.cache_options);
     }
-    out.optional("prompt_cache_options", settings.cache_options);
     if let Some((service, _)) = settings.service {
         out.text_member("service_tier", name_of(service));
     }
