@@ -4,6 +4,8 @@
 mod config;
 mod read;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod write;
 

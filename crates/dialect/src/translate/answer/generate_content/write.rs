@@ -31,6 +31,9 @@ struct Candidate {
     /// Whether a new paragraph of thinking begins.
     paragraph: bool,
     thought: bool,
+    /// Whether it said words, and whether they are a refusal.
+    texted: bool,
+    refused: bool,
     sources: Vec<Source>,
     /// Items of `chosenCandidates` and `topCandidates`.
     chosen: Vec<u8>,
@@ -114,10 +117,12 @@ impl Chunks<'_> {
 impl Candidate {
     fn piece(&mut self, piece: Piece<'_>, to: &mut Chunks<'_>) {
         match piece {
-            Piece::Text(text) | Piece::Refusal(text) if !text.is_empty() => {
-                self.flush(to);
-                self.thought = false;
-                to.part(&[b"{\"text\":\"", &text, b"\"}"]);
+            Piece::Text(text) if !text.is_empty() => self.text(b"", &text, to),
+            Piece::Refusal(text) if !text.is_empty() => {
+                // Here a refusal is text as any other: it begins a paragraph behind what was said before.
+                let seam: &[u8] = if self.texted && !self.refused { b"\\n\\n" } else { b"" };
+                self.refused = true;
+                self.text(seam, &text, to);
             }
             Piece::Reasoning(text) if !text.is_empty() => {
                 self.flush(to);
@@ -164,6 +169,12 @@ impl Candidate {
             }
             _ => {}
         }
+    }
+
+    fn text(&mut self, seam: &[u8], text: &[u8], to: &mut Chunks<'_>) {
+        self.flush(to);
+        (self.thought, self.texted) = (false, true);
+        to.part(&[b"{\"text\":\"", seam, text, b"\"}"]);
     }
 
     fn flush(&mut self, to: &mut Chunks<'_>) {
