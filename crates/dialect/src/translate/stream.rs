@@ -103,7 +103,7 @@ impl AnswerTranslation {
         }
         reader.document(document, &mut |piece| terms.piece(piece));
         reader.finish(&mut |piece| terms.piece(piece));
-        let mut fold = Fold::new(terms.client);
+        let mut fold = Fold::without_limit(terms.client);
         fold.feed(&terms.out.take());
         let folded = fold.finish();
         match &terms.end {

@@ -139,7 +139,7 @@ fn a_body_that_is_nonsense_anywhere_is_no_panic() {
     }
 }
 
-fn walk(value: &Value, pointer: &mut String, to: &mut Vec<String>) {
+pub(crate) fn walk(value: &Value, pointer: &mut String, to: &mut Vec<String>) {
     to.push(pointer.clone());
     let length = pointer.len();
     let members = value.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value));
