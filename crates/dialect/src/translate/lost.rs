@@ -63,30 +63,58 @@ fn pointers(body: &[u8], values: Vec<&[u8]>) -> Vec<String> {
         covered = covered.max(*end);
         is_outermost
     });
-    places.into_iter().filter_map(|(place, _)| pointer(body, place)).collect()
+    let places: Vec<usize> = places.into_iter().map(|(place, _)| place).collect();
+    let mut walk = Walk { start, pointer: String::new(), found: Vec::with_capacity(places.len()) };
+    walk.inside(body, &places, DEEPEST);
+    walk.found
 }
 
-/// The pointer of the value that begins at that offset, the outermost that does.
-fn pointer(body: &[u8], place: usize) -> Option<String> {
-    let begins = |value: &[u8]| value.as_ptr() as usize - body.as_ptr() as usize;
-    let holds = |value: &[u8]| (begins(value)..begins(value) + value.len()).contains(&place);
-    let mut pointer = String::new();
-    let mut value = body;
-    loop {
-        let member = json::members(value).find(|(_, member)| holds(member));
-        if let Some((key, member)) = member {
-            pointer.push('/');
-            pointer.push_str(&String::from_utf8_lossy(key).replace('~', "~0").replace('/', "~1"));
-            value = member;
-        } else {
-            let (index, item) = json::items(value).enumerate().find(|(_, item)| holds(item))?;
-            pointer.push('/');
-            pointer.push_str(&index.to_string());
-            value = item;
+/// Values that lie deeper have no pointer: no reader or writer reports one.
+const DEEPEST: usize = 128;
+
+/// One walk over the body for all of its places, since a long history may lose something with each of its items.
+struct Walk {
+    start: usize,
+    /// Of the value that is walked over.
+    pointer: String,
+    found: Vec<String>,
+}
+
+impl Walk {
+    /// Finds the values inside this one that begin at these places, which are in order.
+    fn inside(&mut self, value: &[u8], places: &[usize], depth: usize) {
+        let mut rest = places;
+        for (key, member) in json::members(value) {
+            rest =
+                self.step(member, rest, depth, || String::from_utf8_lossy(key).replace('~', "~0").replace('/', "~1"));
+            if rest.is_empty() {
+                return;
+            }
         }
-        if begins(value) == place {
-            return Some(pointer);
+        for (index, item) in json::items(value).enumerate() {
+            rest = self.step(item, rest, depth, || index.to_string());
+            if rest.is_empty() {
+                return;
+            }
         }
+    }
+
+    /// Takes the places that lie in this member or item; those behind it are left.
+    fn step<'p>(&mut self, value: &[u8], places: &'p [usize], depth: usize, name: impl Fn() -> String) -> &'p [usize] {
+        let begin = value.as_ptr() as usize - self.start;
+        let here = places.iter().take_while(|place| **place < begin + value.len()).count();
+        let (here, rest) = places.split_at(here);
+        let Some(first) = here.last().filter(|last| **last >= begin).and(here.first()) else { return rest };
+        let outside = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(&name());
+        if *first == begin {
+            self.found.push(self.pointer.clone());
+        } else if depth > 0 {
+            self.inside(value, here, depth - 1);
+        }
+        self.pointer.truncate(outside);
+        rest
     }
 }
 
