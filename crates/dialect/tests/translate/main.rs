@@ -5,5 +5,6 @@ mod captures;
 mod history;
 mod requests;
 mod spoken;
+mod states;
 mod strict;
 mod target;
