@@ -18,7 +18,9 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     let size = request.turns.iter().map(|turn| turn.raw.len()).sum::<usize>();
     let mut to = Writer::with_capacity(size + size / 8 + 1024);
     let leading = request.turns.iter().take_while(|turn| is_instruction(turn)).count();
-    let (instructions, turns) = request.turns.split_at(leading);
+    // Google refuses a request without contents: where there is nothing but instructions, the last is what is asked.
+    let alone = leading > 0 && leading == request.turns.len();
+    let (instructions, turns) = request.turns.split_at(leading - usize::from(alone));
     to.open(b'{');
     to.key("contents");
     to.open(b'[');
@@ -27,12 +29,12 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     let mut contents =
         Contents { signed: target.facts.signed_calls, names, own_thoughts, losses, role: None, step: Step::default() };
     for turn in turns {
-        contents.turn(turn, &mut to);
+        contents.turn(turn, is_instruction(turn) && !alone, &mut to);
     }
     contents.close(&mut to);
     to.close(b']');
-    if let Some(last) = turns.last().filter(|turn| turn.role == Role::Assistant) {
-        // Models of today answer it; they do not go on with it.
+    if let Some(last) = turns.last().filter(|turn| turn.role == Role::Assistant || alone) {
+        // Models of today answer a turn of their own; they do not go on with it.
         losses.approximated(last.raw);
     }
     system(instructions, &mut to, losses);
@@ -133,9 +135,8 @@ struct Step<'r> {
 }
 
 impl<'r, 'a> Contents<'r, 'a> {
-    fn turn(&mut self, turn: &'r Turn<'a>, to: &mut Writer) {
+    fn turn(&mut self, turn: &'r Turn<'a>, instruction: bool, to: &mut Writer) {
         let role = if turn.role == Role::Assistant { Role::Assistant } else { Role::User };
-        let instruction = is_instruction(turn);
         for part in &turn.parts {
             match (&part.what, role) {
                 (What::Text(text) | What::Refusal(text), _) if text.is_empty() => {}
