@@ -140,9 +140,7 @@ fn states(dialect: Dialect, body: &Value) -> Vec<String> {
                 found.extend(turn["reasoning_details"].as_array().into_iter().flatten().map(Value::to_string))
             }
             Dialect::Responses => match turn["type"].as_str() {
-                Some("reasoning") => {
-                    found.push(format!("{} {}", turn["summary"][0]["text"], turn["encrypted_content"]))
-                }
+                Some("reasoning") => found.push(turn["encrypted_content"].to_string()),
                 Some("function_call") => found.push(format!("call {}", turn["call_id"])),
                 _ => {}
             },
