@@ -131,6 +131,85 @@ pub(crate) fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A walk over JSON that goes into values as it meets them, where [`members`] and [`items`] find the end of a value first:
+/// of a long history with its messages, blocks and texts each byte is looked at once. On nonsense it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// A walk that begins before that value.
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { rest: skip_space(text) }
+    }
+
+    /// The first byte of the value that it stands before.
+    pub(crate) fn first(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Passes the value; the value.
+    pub(crate) fn value(&mut self) -> &'a [u8] {
+        let (value, rest) = split_value(self.rest).unwrap_or_default();
+        self.rest = rest;
+        value
+    }
+
+    /// Passes an object, and hands out each key with the walk before its value, which `each` may pass or leave; the
+    /// object. Any other value is passed.
+    pub(crate) fn members(&mut self, mut each: impl FnMut(&'a [u8], &mut Self)) -> &'a [u8] {
+        self.within(b'{', b'}', |walk| {
+            let (key, after) = split_value(walk.rest).filter(|(key, _)| key.len() >= 2 && key.starts_with(b"\""))?;
+            walk.rest = skip_space(skip_space(after).strip_prefix(b":")?);
+            let before = walk.rest.len();
+            each(&key[1..key.len() - 1], walk);
+            Some(before)
+        })
+    }
+
+    /// The same for the items of an array.
+    pub(crate) fn items(&mut self, mut each: impl FnMut(&mut Self)) -> &'a [u8] {
+        self.within(b'[', b']', |walk| {
+            let before = walk.rest.len();
+            each(walk);
+            Some(before)
+        })
+    }
+
+    /// `each` says how much stood before it where it handed the walk out.
+    fn within(&mut self, open: u8, close: u8, mut each: impl FnMut(&mut Self) -> Option<usize>) -> &'a [u8] {
+        let start = self.rest;
+        if start.first() != Some(&open) {
+            return self.value();
+        }
+        self.rest = &start[1..];
+        loop {
+            self.rest = skip_space(self.rest);
+            self.rest = skip_space(self.rest.strip_prefix(b",").unwrap_or(self.rest));
+            match self.rest.first() {
+                Some(first) if *first == close => {
+                    self.rest = &self.rest[1..];
+                    break;
+                }
+                Some(_) => match each(self) {
+                    Some(before) if before == self.rest.len() => {
+                        if self.value().is_empty() {
+                            self.rest = &[];
+                        }
+                    }
+                    Some(_) => {}
+                    None => self.rest = &[],
+                },
+                None => break,
+            }
+        }
+        let whole = &start[..start.len() - self.rest.len()];
+        self.rest = skip_space(self.rest);
+        whole
+    }
+}
+
 /// The member of that name; `null` counts as absent, as every API here treats it.
 pub(crate) fn get<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     members(object).find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value).filter(|value| *value != b"null")
@@ -245,6 +324,33 @@ mod tests {
             let _ = items(&bytes).count();
             let _ = text(&bytes);
             let _ = is_blank(&bytes);
+            let mut deep = 0;
+            Cursor::new(&bytes).members(|_, walk| {
+                walk.items(|walk| {
+                    walk.members(|_, _| deep += 1);
+                });
+            });
+            Cursor::new(&bytes).items(|_| deep += 1);
+        }
+
+        #[test]
+        fn a_walk_that_goes_in_finds_what_is_found_from_outside(texts: Vec<String>, enter: bool) {
+            let tree = serde_json::json!({"a": [texts, {"k": texts}], " b ": {"c": 1.5, "d": {"}": null}}, "e": []});
+            for text in [serde_json::to_vec(&tree).unwrap(), serde_json::to_vec_pretty(&tree).unwrap()] {
+                let mut found = Vec::new();
+                let whole = Cursor::new(&text).members(|key, walk| {
+                    let value = if enter {
+                        walk.items(|walk| {
+                            walk.items(|_| {});
+                        })
+                    } else {
+                        walk.value()
+                    };
+                    found.push((key, value));
+                });
+                prop_assert_eq!(whole, &text[..]);
+                prop_assert_eq!(found, members(&text).collect::<Vec<_>>());
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@ use super::super::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Source, State, StateKind, What,
 };
 use super::read::string;
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::media::data_url;
 use crate::translate::writer::{Inside, escaped};
@@ -33,20 +33,22 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn of(block: Json<'a>) -> Self {
+    /// The block that the walk stands before, and all of it.
+    fn of(walk: &mut Cursor<'a>) -> (Self, Json<'a>) {
         let mut read = Self::default();
-        for (key, value) in json::members(block) {
+        let raw = walk.members(|key, walk| {
+            let value = walk.value();
             if value == b"null" {
-                continue;
+                return;
             }
             let place = match key {
                 b"type" => {
                     read.kind = value;
-                    continue;
+                    return;
                 }
                 b"is_error" => {
                     read.failed = value == b"true";
-                    continue;
+                    return;
                 }
                 b"text" => &mut read.text,
                 b"source" => &mut read.source,
@@ -62,27 +64,27 @@ impl<'a> Block<'a> {
                 b"name" | b"tool_name" => &mut read.name,
                 b"input" => &mut read.input,
                 // The model itself called, not code of its own.
-                b"caller" if json::get(value, "type") == Some(b"\"direct\"") => continue,
+                b"caller" if json::get(value, "type") == Some(b"\"direct\"") => return,
                 _ => {
                     if !json::is_blank(value) {
                         read.others.push(value);
                     }
-                    continue;
+                    return;
                 }
             };
             *place = Some(value);
-        }
-        read
+        });
+        (read, raw)
     }
 }
 
 /// Reads a block of a message.
-pub(super) fn read<'a>(raw: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
-    read_block(raw, parts, losses, false);
+pub(super) fn read<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
+    read_block(walk, parts, losses, false);
 }
 
-fn read_block<'a>(raw: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>, in_result: bool) {
-    let block = Block::of(raw);
+fn read_block<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>, in_result: bool) {
+    let (block, raw) = Block::of(walk);
     let cache = block.cache;
     let what = match block.kind {
         b"\"tool_result\"" if in_result => None,
@@ -165,7 +167,7 @@ fn read_result<'a>(content: Option<Json<'a>>, losses: &mut Losses<'a>) -> Vec<Pa
     let Some(content) = content else { return Vec::new() };
     if content.starts_with(b"[") {
         let mut parts = Vec::new();
-        json::items(content).for_each(|block| read_block(block, &mut parts, losses, true));
+        Cursor::new(content).items(|walk| read_block(walk, &mut parts, losses, true));
         return parts;
     }
     let text = string(content).unwrap_or_else(|| Inside::Owned(escaped(&String::from_utf8_lossy(content))));
@@ -188,7 +190,7 @@ fn read_document<'a>(block: &Block<'a>, raw: Json<'a>, parts: &mut Vec<Part<'a>>
     }
     let mut last = None;
     for item in json::items(content) {
-        let item = Block::of(item);
+        let (item, _) = Block::of(&mut Cursor::new(item));
         let what = match item.kind {
             b"\"text\"" => {
                 item.text.and_then(string).map(|text| What::File(media(Source::Text(text), Inside::default(), title())))

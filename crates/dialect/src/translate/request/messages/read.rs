@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::{blocks, tools};
 use crate::dialect::Dialect;
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::writer::{Inside, escaped, unescaped};
 use crate::translate::{Target, Untranslatable};
@@ -24,15 +24,18 @@ pub(in crate::translate::request) fn read<'a>(
     let mut request = Request::default();
     let mut system = None;
     let mut thinking = Thinking::default();
-    for (key, value) in json::members(body) {
+    Cursor::new(body).members(|key, walk| {
+        if key == b"messages" {
+            return read_turns(walk, &mut request.turns, &mut thinking, losses);
+        }
+        let value = walk.value();
         if value == b"null" {
-            continue;
+            return;
         }
         let settings = &mut request.settings;
         match key {
             // A top-level `cache_control` asks for what the other dialects do by themselves.
             b"model" | b"cache_control" => {}
-            b"messages" => read_turns(value, &mut request.turns, &mut thinking, losses),
             b"system" => system = Some(value),
             b"tools" => request.tools.extend(json::items(value).map(|tool| tools::read(tool, losses))),
             b"tool_choice" => request.choice = read_choice(value, losses),
@@ -54,11 +57,11 @@ pub(in crate::translate::request) fn read<'a>(
             _ if json::is_blank(value) => {}
             _ => losses.dropped(value),
         }
-    }
+    });
     request.settings.reasoning = thinking.settle(losses);
     if let Some(system) = system {
         let mut parts = Vec::new();
-        read_content(system, &mut parts, losses);
+        read_content(&mut Cursor::new(system), &mut parts, losses);
         if target.dialect != Dialect::Messages {
             without_billing(&mut parts);
         }
@@ -67,11 +70,20 @@ pub(in crate::translate::request) fn read<'a>(
     Ok(request)
 }
 
-fn read_turns<'a>(messages: Json<'a>, turns: &mut Vec<Turn<'a>>, thinking: &mut Thinking<'a>, losses: &mut Losses<'a>) {
-    for raw in json::items(messages) {
+fn read_turns<'a>(
+    walk: &mut Cursor<'a>,
+    turns: &mut Vec<Turn<'a>>,
+    thinking: &mut Thinking<'a>,
+    losses: &mut Losses<'a>,
+) {
+    walk.items(|walk| {
         let mut role = Role::User;
         let mut parts = Vec::new();
-        for (key, value) in json::members(raw) {
+        let raw = walk.members(|key, walk| {
+            if key == b"content" {
+                return read_content(walk, &mut parts, losses);
+            }
+            let value = walk.value();
             match key {
                 b"role" => {
                     role = match value {
@@ -81,7 +93,6 @@ fn read_turns<'a>(messages: Json<'a>, turns: &mut Vec<Turn<'a>>, thinking: &mut 
                         _ => Role::User,
                     };
                 }
-                b"content" => read_content(value, &mut parts, losses),
                 b"output_config" => {
                     for (key, value) in json::members(value) {
                         match key {
@@ -96,18 +107,20 @@ fn read_turns<'a>(messages: Json<'a>, turns: &mut Vec<Turn<'a>>, thinking: &mut 
                 _ if json::is_blank(value) => {}
                 _ => losses.dropped(value),
             }
-        }
+        });
         turns.push(Turn { role, parts, raw });
-    }
+    });
 }
 
 /// A text, or blocks.
-fn read_content<'a>(content: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
+fn read_content<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
+    if walk.first() == Some(b'[') {
+        walk.items(|walk| blocks::read(walk, parts, losses));
+        return;
+    }
+    let content = walk.value();
     if let Some(text) = string(content) {
         parts.push(Part { what: What::Text(text), cache: None, raw: content });
-    }
-    for block in json::items(content) {
-        blocks::read(block, parts, losses);
     }
 }
 
