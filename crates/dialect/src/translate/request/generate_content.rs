@@ -1,16 +1,18 @@
 //! Requests of generateContent. Google's own clients write camelCase, the Python SDK snake_case inside tools: both are
 //! read everywhere, camelCase alone is written.
 
-mod config;
+mod parts;
 mod read;
-mod settings;
+mod read_settings;
+mod read_tools;
 #[cfg(test)]
 mod tests;
-mod tools;
 mod write;
+mod write_settings;
+mod write_tools;
 
+pub(crate) use parts::object_of;
 pub(super) use read::read;
-pub(crate) use write::object_of;
 pub(super) use write::write;
 
 /// What Google takes for a signature where none is known. From a client it means that there is none.

@@ -3,15 +3,15 @@
 
 use std::borrow::Cow;
 
-use super::{NO_SIGNATURE, settings};
+use super::read_tools::{tool, tool_config};
+use super::{NO_SIGNATURE, read_settings};
 use crate::json;
 use crate::translate::lost::Losses;
 use crate::translate::media::mime_of;
 use crate::translate::request::{
-    Arguments, Call, Choice, Function, Json, Media, Mode, Output, OutputContent, Part, Reasoning, Request, Role,
-    ServerTool, Source, State, StateKind, Tool, ToolKind, Turn, What,
+    Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, State, StateKind,
+    Turn, What,
 };
-use crate::translate::schema;
 use crate::translate::writer::{Inside, escape};
 use crate::translate::{Target, Untranslatable};
 
@@ -31,9 +31,9 @@ pub(crate) fn read<'a>(
             b"systemInstruction" | b"system_instruction" => system = system_turn(value),
             b"tools" => each(value, |value| tool(value, &mut request.tools, losses)),
             b"toolConfig" | b"tool_config" => tool_config(value, &mut request.choice, losses),
-            b"generationConfig" | b"generation_config" => settings::read(value, &mut request.settings, losses),
+            b"generationConfig" | b"generation_config" => read_settings::read(value, &mut request.settings, losses),
             b"labels" => request.settings.metadata = Some(value),
-            b"serviceTier" | b"service_tier" => settings::service(value, &mut request.settings, losses),
+            b"serviceTier" | b"service_tier" => read_settings::service(value, &mut request.settings, losses),
             b"model" | b"stream" => {}
             b"store" if value == b"false" => {}
             b"safetySettings" | b"safety_settings" if json::is_blank(value) => {}
@@ -52,7 +52,7 @@ pub(super) fn said(object: Json<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The items of an array, or the value alone.
-fn each<'a>(value: Json<'a>, mut of: impl FnMut(Json<'a>)) {
+pub(super) fn each<'a>(value: Json<'a>, mut of: impl FnMut(Json<'a>)) {
     if value.starts_with(b"[") { json::items(value).for_each(of) } else { of(value) }
 }
 
@@ -389,100 +389,4 @@ fn is_film(url: &[u8]) -> bool {
     let heads: [&[u8]; 4] =
         [b"https://www.youtube.com/", b"https://youtube.com/", b"https://youtu.be/", b"https://m.youtube.com/"];
     heads.iter().any(|head| url.starts_with(head))
-}
-
-/// One item of `tools`, which may hold several of them.
-fn tool<'a>(value: Json<'a>, tools: &mut Vec<Tool<'a>>, losses: &mut Losses<'a>) {
-    for (key, value) in said(value) {
-        let server = match key {
-            b"functionDeclarations" | b"function_declarations" => {
-                each(value, |declaration| {
-                    let function = ToolKind::Function(function(declaration, losses));
-                    tools.push(Tool { kind: function, raw: declaration, cache: None });
-                });
-                continue;
-            }
-            b"googleSearch" | b"google_search" | b"googleSearchRetrieval" | b"google_search_retrieval" => {
-                Some(ServerTool::WebSearch)
-            }
-            b"urlContext" | b"url_context" => Some(ServerTool::WebFetch),
-            b"codeExecution" | b"code_execution" => Some(ServerTool::CodeExecution),
-            _ => None,
-        };
-        let kind = server.map_or(ToolKind::Own, ToolKind::Server);
-        if server.is_some() {
-            said(value).filter(|(_, value)| !json::is_blank(value)).for_each(|(_, value)| losses.dropped(value));
-        }
-        tools.push(Tool { kind, raw: value, cache: None });
-    }
-}
-
-fn function<'a>(declaration: Json<'a>, losses: &mut Losses<'a>) -> Function<'a> {
-    let mut function = Function {
-        name: Cow::Borrowed(b""),
-        namespace: None,
-        description: None,
-        schema: None,
-        strict: None,
-        search: false,
-    };
-    for (key, value) in said(declaration) {
-        match key {
-            b"name" => function.name = inside(value).unwrap_or_default(),
-            b"description" => function.description = inside(value),
-            b"parametersJsonSchema" | b"parameters_json_schema" => function.schema = Some(Cow::Borrowed(value)),
-            b"parameters" => function.schema = Some(schema::from_google(value)),
-            b"behavior" if value == b"\"BLOCKING\"" || value == b"\"UNSPECIFIED\"" => {}
-            _ => losses.dropped(value),
-        }
-    }
-    function
-}
-
-fn tool_config<'a>(value: Json<'a>, choice: &mut Choice<'a>, losses: &mut Losses<'a>) {
-    for (key, value) in said(value) {
-        match key {
-            b"functionCallingConfig" | b"function_calling_config" => calling(value, choice, losses),
-            // It only asks to be shown what server tools do.
-            b"includeServerSideToolInvocations" | b"include_server_side_tool_invocations" => {}
-            _ if json::is_blank(value) => {}
-            _ => losses.dropped(value),
-        }
-    }
-}
-
-fn calling<'a>(value: Json<'a>, choice: &mut Choice<'a>, losses: &mut Losses<'a>) {
-    choice.raw = Some(value);
-    for (key, value) in said(value) {
-        match key {
-            b"mode" => {
-                choice.mode = match json::inside(value).unwrap_or_default().to_ascii_uppercase().as_slice() {
-                    b"AUTO" => Mode::Auto,
-                    b"NONE" => Mode::None,
-                    b"ANY" => Mode::Required,
-                    b"VALIDATED" => {
-                        losses.approximated(value);
-                        Mode::Auto
-                    }
-                    b"MODE_UNSPECIFIED" => Mode::Unsaid,
-                    _ => {
-                        losses.dropped(value);
-                        Mode::Unsaid
-                    }
-                };
-            }
-            b"allowedFunctionNames" | b"allowed_function_names" => {
-                choice.allowed = json::items(value).filter_map(inside).collect();
-            }
-            // The upstream's own way of streaming decides.
-            b"streamFunctionCallArguments" | b"stream_function_call_arguments" => {}
-            _ => losses.dropped(value),
-        }
-    }
-    if choice.mode == Mode::Required
-        && let [only] = &choice.allowed[..]
-    {
-        choice.mode = Mode::Named(only.clone());
-        choice.allowed.clear();
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::write::is_empty_object;
 use crate::json;
 use crate::translate::Target;
 use crate::translate::lost::Losses;
@@ -143,4 +142,10 @@ fn choice<'a>(choice: &Choice<'a>, to: &mut Writer, losses: &mut Losses<'a>) {
     }
     to.close(b'}');
     to.close(b'}');
+}
+
+/// Whether a value is an object without members that say anything.
+fn is_empty_object(schema: &[u8]) -> bool {
+    json::get(schema, "properties").is_none_or(json::is_blank)
+        && ["anyOf", "oneOf", "allOf", "$ref", "items"].iter().all(|name| json::get(schema, name).is_none())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::tools::write_schema;
+use super::write_tools::write_schema;
 use crate::json;
 use crate::translate::lost::Losses;
 use crate::translate::request::{Effort, Format, Json, ReasoningSettings, Request, Service, Settings};
