@@ -418,36 +418,34 @@ impl AnswerWriter {
         let Some(spoken) = self.spoken.take() else { return };
         let is_text = spoken.part.as_ref().is_some_and(|part| part.kind == PartKind::Text);
         if is_text && tokens.starts_with(b"[") && !json::is_blank(tokens) {
+            let mut list = Writer::default();
+            json::items(tokens).for_each(|token| write_token(token, true, &mut list));
             self.event("response.output_text.delta", to);
             part_of(&spoken, to);
             to.text_member("delta", "");
-            to.member("logprobs", tokens);
+            super::items::list(to, "logprobs", &list);
             close(to);
+            self.kept += list.bytes().len();
             self.spoken = Some(spoken);
             if let Some(part) = self.part() {
-                json::items(tokens).for_each(|token| part.logprobs.raw(token));
+                part.logprobs.raw(list.bytes());
             }
-            self.kept += tokens.len();
             return;
         }
         self.spoken = Some(spoken);
     }
 
     fn stop(&mut self, stop: Stop<'_>) {
-        let failed = |message: &str| {
-            let message = message.to_owned();
-            End::Failed(Box::new(ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }))
-        };
         let refused = self.has_refusal();
         self.end = match stop {
             Stop::Done | Stop::Calls | Stop::StopString(_) => End::Completed,
             Stop::Refused if refused => End::Completed,
             Stop::MaxTokens | Stop::ContextFull => End::Incomplete("max_output_tokens"),
             Stop::Filter(_) | Stop::Refused => End::Incomplete("content_filter"),
-            Stop::Paused => failed("the answer was paused for a tool of the provider's and not continued"),
-            Stop::Broken(word) => {
-                let word = unescaped(&word).unwrap_or_default();
-                failed(&format!("what the model wrote is no answer ({word})"))
+            // `stream` has made errors of these; a success they must never be.
+            Stop::Paused | Stop::Broken(_) => {
+                let message = "the upstream's answer is not whole".to_owned();
+                End::Failed(Box::new(ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }))
             }
         };
     }
@@ -493,6 +491,40 @@ impl AnswerWriter {
         close(to);
         self.over = true;
     }
+}
+
+/// A token with its probability. Clients want its bytes, which servers leave out that know only text.
+fn write_token(token: Json<'_>, with_others: bool, to: &mut Writer) {
+    let (mut text, mut bytes, mut logprob, mut others) = (None, None, None, None);
+    for (key, value) in json::members(token) {
+        match key {
+            b"token" => text = json::inside(value),
+            b"bytes" if value.starts_with(b"[") => bytes = Some(value),
+            b"logprob" => logprob = Some(value),
+            b"top_logprobs" => others = Some(value),
+            _ => {}
+        }
+    }
+    let text = text.unwrap_or_default();
+    to.open(b'{');
+    to.inside_member("token", text);
+    to.key("bytes");
+    match bytes {
+        Some(bytes) => to.raw(bytes),
+        None => {
+            to.open(b'[');
+            unescaped(text).unwrap_or_default().bytes().for_each(|byte| to.number(u64::from(byte)));
+            to.close(b']');
+        }
+    }
+    to.member("logprob", logprob.unwrap_or(b"0"));
+    if with_others {
+        to.key("top_logprobs");
+        to.open(b'[');
+        others.into_iter().flat_map(json::items).for_each(|other| write_token(other, false, to));
+        to.close(b']');
+    }
+    to.close(b'}');
 }
 
 fn close(to: &mut Writer) {

@@ -444,7 +444,7 @@ fn of_objects(schema: &[u8]) -> Option<Vec<u8>> {
         with_properties |= key == b"properties";
         refers |= matches!(key, b"$ref" | b"anyOf" | b"oneOf" | b"allOf");
     }
-    if (typed || refers) && (with_properties || refers) {
+    if refers || typed && with_properties {
         return None;
     }
     let mut whole = std::borrow::Cow::Borrowed(schema);
