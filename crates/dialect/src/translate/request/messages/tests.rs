@@ -218,6 +218,38 @@ fn a_model_that_thinks_by_budget_does_not_go_on_without_its_thinking() {
 }
 
 #[test]
+fn of_nothing_but_instructions_the_last_is_asked() {
+    let body = r#"{"messages":[{"role":"system","content":"a"},{"role":"system","content":"b"}]}"#;
+    let (written, lost) = from(Dialect::ChatCompletions, body, facts());
+    assert_eq!(member(&written, "system"), r#"[{"type":"text","text":"a"}]"#);
+    assert_eq!(member(&written, "messages"), r#"[{"role":"user","content":[{"type":"text","text":"b"}]}]"#);
+    assert_eq!(lost.approximated, ["/messages/1"]);
+}
+
+#[test]
+fn thinking_that_lost_what_it_is_bound_to_is_the_targets_to_drop() {
+    use crate::translate::opaque::Wrapping;
+    use crate::translate::request::{State, StateKind};
+    use crate::translate::writer::Inside;
+    let owner = Owner { provider: "anthropic", account: "a", model: "claude" };
+    let mut second = Wrapping::default();
+    let state = State { kind: StateKind::Signature, value: Inside::Borrowed(b"SIG"), id: None };
+    second.add(&owner, Dialect::Messages, &state, None, Some(1));
+    let thinking = json!({"type": "thinking", "thinking": "t", "signature": second.take(Dialect::Messages)});
+    let body = json!({"thinking": {"type": "adaptive"}, "messages": [
+        {"role": "user", "content": "a"}, {"role": "assistant", "content": [thinking, {"type": "text", "text": "b"}]},
+        {"role": "user", "content": "c"},
+    ]});
+    let (written, _) = again(&body.to_string(), Facts { prefix_bound: true, ..facts() });
+    assert!(!written.contains("SIG"));
+    let dropping = r#"{"type":"adaptive","block_binding":{"prefix_mismatch_behavior":"drop_block"}}"#;
+    assert_eq!(member(&written, "thinking"), dropping);
+    let (written, _) = again(&body.to_string(), facts());
+    assert!(written.contains(r#""signature":"SIG""#));
+    assert_eq!(member(&written, "thinking"), r#"{"type":"adaptive"}"#);
+}
+
+#[test]
 fn the_billing_header_is_a_line() {
     use super::super::{Part, What};
     use crate::translate::writer::Inside;

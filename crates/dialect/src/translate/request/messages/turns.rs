@@ -100,11 +100,17 @@ impl<'w, 'a> Turns<'w, 'a> {
     pub(super) fn write(&mut self, turns: &[Turn<'a>], more: Option<&str>) {
         let leads = |turn: &&Turn<'a>| matches!(turn.role, Role::System | Role::Developer);
         let leading = turns.iter().take_while(leads).count();
-        let (lead, rest) = turns.split_at(leading);
+        // Anthropic refuses a request without messages: of nothing but instructions the last is what is asked.
+        let alone = leading > 0 && leading == turns.len();
+        let (lead, mut rest) = turns.split_at(leading - usize::from(alone));
         self.write_system(lead, more);
         self.out.key("messages");
         self.out.open(b'[');
-        let mut rest = rest;
+        if let ([turn], true) = (rest, alone) {
+            self.losses.approximated(turn.raw);
+            turn.parts.iter().for_each(|part| self.of_user(part));
+            rest = &[];
+        }
         while let Some((turn, after)) = rest.split_first() {
             if turn.role == Role::Assistant {
                 turn.parts.iter().for_each(|part| self.of_assistant(part));
