@@ -175,6 +175,10 @@ impl Calling {
     fn object(&self) -> Cow<'_, str> {
         let text = unescaped(&self.arguments).unwrap_or_default();
         let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
-        if is_object { text } else { Cow::Borrowed("{}") }
+        if !is_object {
+            return Cow::Borrowed("{}");
+        }
+        // A line end would end the event's data; inside strings there is none.
+        if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text }
     }
 }

@@ -452,6 +452,9 @@ impl Reader {
             }
             return to(Piece::Error(Box::new(read_error(data).unwrap_or_default())));
         }
+        if matches!(status, Some(b"in_progress" | b"queued")) {
+            return fail("the upstream goes on with its answer in the background", to);
+        }
         if self.items.is_empty() {
             for item in output.into_iter().flat_map(json::items) {
                 let known = self.begin(None, json::get(item, "id").and_then(json::inside));

@@ -69,7 +69,7 @@ fn folded(stream: &[u8]) -> Value {
 
 #[test]
 fn a_search_for_tools_comes_back_as_what_it_is() {
-    let text = inside(r#"{"query": "a \"b\"", "limit": 8.0}"#);
+    let text = inside("{\n \"query\": \"a \\\"b\\\"\",\r\n \"limit\": 8.0\n}");
     let stream = written(vec![
         Piece::Start,
         call(0, false, true),
