@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::read_tools::{tool, tool_config};
 use super::{NO_SIGNATURE, read_settings};
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::media::mime_of;
 use crate::translate::request::{
@@ -25,9 +25,13 @@ pub(crate) fn read<'a>(
 ) -> Result<Request<'a>, Untranslatable> {
     let mut request = Request::default();
     let mut system = None;
-    for (key, value) in said(body) {
+    Cursor::new(body).members(|key, walk| {
+        if key == b"contents" {
+            return contents(walk, &mut request.turns, losses);
+        }
+        let value = walk.value();
         match key {
-            b"contents" => contents(value, &mut request.turns, losses),
+            _ if value == b"null" => {}
             b"systemInstruction" | b"system_instruction" => system = system_turn(value),
             b"tools" => each(value, |value| tool(value, &mut request.tools, losses)),
             b"toolConfig" | b"tool_config" => tool_config(value, &mut request.choice, losses),
@@ -39,7 +43,7 @@ pub(crate) fn read<'a>(
             b"safetySettings" | b"safety_settings" if json::is_blank(value) => {}
             _ => losses.dropped(value),
         }
-    }
+    });
     if let Some(system) = system {
         request.turns.insert(0, system);
     }
@@ -54,6 +58,15 @@ pub(super) fn said(object: Json<'_>) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// The items of an array, or the value alone.
 pub(super) fn each<'a>(value: Json<'a>, mut of: impl FnMut(Json<'a>)) {
     if value.starts_with(b"[") { json::items(value).for_each(of) } else { of(value) }
+}
+
+/// The same where the walk stands.
+fn each_of<'a>(walk: &mut Cursor<'a>, mut of: impl FnMut(&mut Cursor<'a>)) {
+    if walk.first() == Some(b'[') {
+        walk.items(of);
+    } else {
+        of(walk);
+    }
 }
 
 /// A string's inside.
@@ -77,33 +90,39 @@ fn system_turn(value: Json<'_>) -> Option<Turn<'_>> {
     (!parts.is_empty()).then_some(Turn { role: Role::System, parts, raw: value })
 }
 
-fn contents<'a>(value: Json<'a>, turns: &mut Vec<Turn<'a>>, losses: &mut Losses<'a>) {
-    if value.starts_with(b"\"") {
+fn contents<'a>(walk: &mut Cursor<'a>, turns: &mut Vec<Turn<'a>>, losses: &mut Losses<'a>) {
+    if walk.first() == Some(b'"') {
+        let value = walk.value();
         let parts = Vec::from_iter(inside(value).map(|text| Part { what: What::Text(text), cache: None, raw: value }));
         turns.push(Turn { role: Role::User, parts, raw: value });
         return;
     }
-    each(value, |content| {
-        let (mut role, mut parts) = (Role::User, None);
-        for (key, value) in said(content) {
-            match key {
-                b"role" if value == b"\"model\"" || value == b"\"assistant\"" => role = Role::Assistant,
-                b"role" => {}
-                b"parts" => parts = Some(value),
-                _ => losses.dropped(value),
+    let mut raw_parts = Vec::new();
+    each_of(walk, |walk| {
+        let mut role = Role::User;
+        // Who said the parts may stand behind them.
+        raw_parts.clear();
+        let content = walk.members(|key, walk| {
+            if key == b"parts" {
+                return each_of(walk, |walk| raw_parts.push(raw_part(walk, losses, false)));
             }
-        }
-        let Some(parts) = parts else { return };
+            match (key, walk.value()) {
+                (_, b"null") => {}
+                (b"role", b"\"model\"" | b"\"assistant\"") => role = Role::Assistant,
+                (b"role", _) => {}
+                (_, value) => losses.dropped(value),
+            }
+        });
         if role == Role::Assistant {
             if !matches!(turns.last(), Some(turn) if turn.role == Role::Assistant) {
                 turns.push(Turn { role, parts: Vec::new(), raw: content });
             }
             if let Some(turn) = turns.last_mut() {
-                each(parts, |part| model_part(part, &mut turn.parts, losses));
+                raw_parts.drain(..).for_each(|(raw, part)| model_part(raw, part, &mut turn.parts));
             }
         } else {
-            let mut turn = Turn { role, parts: Vec::new(), raw: content };
-            each(parts, |part| user_part(part, &mut turn.parts, losses));
+            let mut turn = Turn { role, parts: Vec::with_capacity(raw_parts.len()), raw: content };
+            raw_parts.drain(..).for_each(|(raw, part)| user_part(raw, part, &mut turn.parts));
             turns.push(turn);
         }
     });
@@ -116,24 +135,36 @@ struct Raw<'a> {
     text: Option<Inside<'a>>,
     thought: bool,
     signature: Option<Inside<'a>>,
-    call: Option<Json<'a>>,
-    output: Option<Json<'a>>,
+    call: Option<Call<'a>>,
+    output: Option<Output<'a>>,
     media: Option<Media<'a>>,
     own: bool,
 }
 
-fn raw_part<'a>(part: Json<'a>, losses: &mut Losses<'a>) -> Raw<'a> {
+/// The part that the walk stands before, and all of it. What lies in a result has no result of its own.
+fn raw_part<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>, in_result: bool) -> (Raw<'a>, Json<'a>) {
     let mut raw = Raw::default();
     let mut detail = None;
-    for (key, value) in said(part) {
+    let part = walk.members(|key, walk| {
         match key {
+            b"functionCall" | b"function_call" if walk.first() == Some(b'{') => {
+                raw.call = Some(call(walk, losses));
+                return;
+            }
+            b"functionResponse" | b"function_response" if walk.first() == Some(b'{') && !in_result => {
+                raw.output = Some(output(walk, losses));
+                return;
+            }
+            _ => {}
+        }
+        let value = walk.value();
+        match key {
+            _ if value == b"null" => {}
             b"text" => raw.text = inside(value),
             b"thought" => raw.thought = value == b"true",
             b"thoughtSignature" | b"thought_signature" => {
                 raw.signature = inside(value).filter(|it| !it.is_empty() && it.as_ref() != NO_SIGNATURE);
             }
-            b"functionCall" | b"function_call" => raw.call = Some(value),
-            b"functionResponse" | b"function_response" => raw.output = Some(value),
             b"inlineData" | b"inline_data" | b"fileData" | b"file_data" => raw.media = media(value),
             b"videoMetadata" | b"video_metadata" | b"mediaResolution" | b"media_resolution" => match detail {
                 None => detail = Some(value),
@@ -143,19 +174,17 @@ fn raw_part<'a>(part: Json<'a>, losses: &mut Losses<'a>) -> Raw<'a> {
             b"partMetadata" | b"part_metadata" => {}
             _ => raw.own = true,
         }
-    }
+    });
     match (&mut raw.media, detail) {
         (Some(media), _) => media.detail = detail,
         (None, detail) => losses.dropped_if(detail),
     }
-    raw
+    (raw, part)
 }
 
-fn model_part<'a>(part: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
-    let raw = raw_part(part, losses);
+fn model_part<'a>(raw: Raw<'a>, part: Json<'a>, parts: &mut Vec<Part<'a>>) {
     let signature = raw.signature.map(|value| State { kind: StateKind::Thought, value, id: None });
-    if let Some(value) = raw.call {
-        let mut call = call(value, losses);
+    if let Some(mut call) = raw.call {
         match signature {
             Some(state) if is_wrapped(&state) => put_states(state, part, parts),
             state => call.state = state,
@@ -239,11 +268,13 @@ fn put_states<'a>(state: State<'a>, part: Json<'a>, parts: &mut Vec<Part<'a>>) {
     }
 }
 
-fn call<'a>(value: Json<'a>, losses: &mut Losses<'a>) -> Call<'a> {
+fn call<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> Call<'a> {
     let mut call =
         Call { id: None, name: Cow::Borrowed(b""), namespace: None, arguments: Arguments::Object(b"{}"), state: None };
-    for (key, value) in said(value) {
+    walk.members(|key, walk| {
+        let value = walk.value();
         match key {
+            _ if value == b"null" => {}
             b"id" => call.id = inside(value).filter(|id| !id.is_empty()),
             b"name" => call.name = inside(value).unwrap_or_default(),
             b"args" if value.starts_with(b"{") => call.arguments = Arguments::Object(value),
@@ -253,14 +284,13 @@ fn call<'a>(value: Json<'a>, losses: &mut Losses<'a>) -> Call<'a> {
             b"willContinue" | b"will_continue" if value == b"false" => {}
             _ => losses.dropped(value),
         }
-    }
+    });
     call
 }
 
-fn user_part<'a>(part: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
-    let raw = raw_part(part, losses);
-    let what = if let Some(value) = raw.output {
-        What::Output(output(value, losses))
+fn user_part<'a>(raw: Raw<'a>, part: Json<'a>, parts: &mut Vec<Part<'a>>) {
+    let what = if let Some(output) = raw.output {
+        What::Output(output)
     } else if let Some(media) = raw.media {
         let media = Part { what: kind_of(media), cache: None, raw: part };
         // An image that follows a result is a part of it: Gemini CLI sends those of its tools so.
@@ -282,23 +312,28 @@ fn user_part<'a>(part: Json<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<
 }
 
 /// What a tool answered: `response` is an object by rule, of which the names are each client's own.
-fn output<'a>(value: Json<'a>, losses: &mut Losses<'a>) -> Output<'a> {
+fn output<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> Output<'a> {
     let (mut id, mut name, mut response, mut media) = (None, None, None, None);
-    for (key, value) in said(value) {
+    walk.members(|key, walk| {
+        if key == b"response" {
+            response = Some(Response::of(walk));
+            return;
+        }
+        let value = walk.value();
         match key {
+            _ if value == b"null" => {}
             b"id" => id = inside(value).filter(|id| !id.is_empty()),
             b"name" => name = inside(value).filter(|name| !name.is_empty()),
-            b"response" => response = Some(value),
             b"parts" => media = Some(value),
             b"willContinue" | b"will_continue" if value == b"false" => {}
             b"scheduling" => {}
             _ => losses.dropped(value),
         }
-    }
-    let (content, failed) = response.map_or((OutputContent::Parts(Vec::new()), false), |it| response_of(it, &name));
+    });
+    let (content, failed) = response.map_or((OutputContent::Parts(Vec::new()), false), |it| it.content(&name));
     let mut output = Output { id, name, content, failed, custom: false };
-    each(media.unwrap_or(b"[]"), |part| {
-        let raw = raw_part(part, losses);
+    each_of(&mut Cursor::new(media.unwrap_or(b"[]")), |walk| {
+        let (raw, part) = raw_part(walk, losses, true);
         match raw.media {
             Some(media) => add_media(&mut output, Part { what: kind_of(media), cache: None, raw: part }),
             None if part.starts_with(b"{") => losses.dropped(part),
@@ -308,29 +343,54 @@ fn output<'a>(value: Json<'a>, losses: &mut Losses<'a>) -> Output<'a> {
     output
 }
 
-/// The words of a result where it is one text under a usual name, else the object.
-fn response_of<'a>(response: Json<'a>, tool: &Option<Inside<'a>>) -> (OutputContent<'a>, bool) {
-    let parts = |text: Inside<'a>, raw| {
-        let text = (!text.is_empty()).then_some(Part { what: What::Text(text), cache: None, raw });
-        OutputContent::Parts(Vec::from_iter(text))
-    };
-    if let Some(text) = inside(response) {
-        return (parts(text, response), false);
-    }
-    let (mut only, mut others, mut failed) = (None, false, false);
-    for (key, value) in said(response) {
-        match key {
-            b"output" | b"result" | b"content" | b"error" => {
-                others |= only.replace(value).is_some();
-                failed |= key == b"error" && !json::is_blank(value);
+/// What stands in `response`.
+#[derive(Default)]
+struct Response<'a> {
+    whole: Json<'a>,
+    /// The last member under one of the usual names.
+    said: Option<Json<'a>>,
+    /// The tool's name, which some clients repeat here.
+    name: Option<Inside<'a>>,
+    /// Whether there is more.
+    others: bool,
+    failed: bool,
+}
+
+impl<'a> Response<'a> {
+    fn of(walk: &mut Cursor<'a>) -> Self {
+        let mut read = Self::default();
+        let whole = walk.members(|key, walk| {
+            let value = walk.value();
+            match key {
+                _ if value == b"null" => {}
+                b"output" | b"result" | b"content" | b"error" => {
+                    read.others |= read.said.replace(value).is_some();
+                    read.failed |= key == b"error" && !json::is_blank(value);
+                }
+                b"name" if read.name.is_none() && value.starts_with(b"\"") => read.name = inside(value),
+                _ => read.others = true,
             }
-            b"name" if inside(value) == *tool => {}
-            _ => others = true,
-        }
+        });
+        Self { whole, ..read }
     }
-    match only.and_then(|value| Some((value, inside(value)?))) {
-        Some((value, text)) if !others => (parts(text, value), failed),
-        _ => (OutputContent::Object(response), failed),
+
+    /// The words of a result where it is one text under a usual name, else the object; whether it is an error.
+    fn content(self, tool: &Option<Inside<'a>>) -> (OutputContent<'a>, bool) {
+        let parts = |text: Inside<'a>, raw| {
+            let text = (!text.is_empty()).then_some(Part { what: What::Text(text), cache: None, raw });
+            OutputContent::Parts(Vec::from_iter(text))
+        };
+        if self.whole == b"null" {
+            return (OutputContent::Parts(Vec::new()), false);
+        }
+        if let Some(text) = inside(self.whole) {
+            return (parts(text, self.whole), false);
+        }
+        let alone = !self.others && (self.name.is_none() || self.name == *tool);
+        match self.said.filter(|_| alone).and_then(|value| Some((value, inside(value)?))) {
+            Some((value, text)) => (parts(text, value), self.failed),
+            None => (OutputContent::Object(self.whole), self.failed),
+        }
     }
 }
 
