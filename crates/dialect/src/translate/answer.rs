@@ -77,6 +77,7 @@ pub(crate) struct Citation<'a> {
 
 /// Why an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "a stop string is what the field calls it")]
 pub(crate) enum Stop<'a> {
     /// It is done. Where calls were made this means calls: the dispatcher has looked.
     Done,

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod client_tools;
+mod markers;
 mod media;
 mod read;
 mod schema;

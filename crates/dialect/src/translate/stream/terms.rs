@@ -18,8 +18,9 @@ use crate::translate::opaque::Wrapping;
 use crate::translate::request::{State, StateKind};
 use crate::translate::writer::{Inside, Writer, unescaped};
 
-/// How much of the thinking's text goes into a state, where a client may lose it.
-const TEXT: usize = 256 * 1024;
+/// How much of the thinking's text goes into a state, where a client may lose it: more than any model writes, since a
+/// signature is of the whole.
+const TEXT: usize = 1024 * 1024;
 
 /// Who made the answer.
 pub(super) struct Maker {
@@ -56,6 +57,8 @@ struct Progress {
     /// Whether thinking was said that no state has ended, and its text.
     thinking: bool,
     text: Vec<u8>,
+    /// Whether a part has ended, so that thinking that goes on does so in a paragraph of its own.
+    paragraph: bool,
     /// States that came since the last call.
     kept: Wrapping,
     /// Those that wait for the call that they are put on.
@@ -100,11 +103,18 @@ impl Terms {
             Piece::Reasoning(text) => {
                 if self.progress.candidate == 0 {
                     self.progress.thinking = true;
+                    if std::mem::take(&mut self.progress.paragraph) && !self.progress.text.is_empty() {
+                        self.progress.text.extend_from_slice(br"\n\n");
+                    }
                     if self.progress.text.len() + text.len() <= TEXT {
                         self.progress.text.extend_from_slice(&text);
                     }
                 }
                 self.write(Piece::Reasoning(text));
+            }
+            Piece::Break => {
+                self.progress.paragraph = self.progress.candidate == 0;
+                self.write(piece);
             }
             Piece::Text(_) | Piece::Refusal(_) => {
                 self.end_thinking();

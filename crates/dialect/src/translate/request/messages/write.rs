@@ -2,8 +2,9 @@
 //! instructions, messages). It must never send what the target refuses: it reports that instead.
 
 use super::super::{Choice, Format, Json, Mode, Request, ServerTool, Service, Settings, Tool, ToolKind};
+use super::markers::Markers;
 use super::read::string;
-use super::turns::{Markers, Turns};
+use super::turns::{Turns, is_blank};
 use super::{schema, think};
 use crate::json;
 use crate::translate::Target;
@@ -233,7 +234,7 @@ fn write_sampling<'a>(
 }
 
 fn write_the_rest<'a>(settings: &Settings<'a>, out: &mut Writer, losses: &mut Losses<'a>) {
-    let says_something = |stop: &&Json<'a>| string(stop).is_some_and(|text| !super::turns::is_blank(&text));
+    let says_something = |stop: &&Json<'a>| string(stop).is_some_and(|text| !is_blank(&text));
     if settings.stop.iter().any(|stop| says_something(&stop)) {
         out.key("stop_sequences");
         out.open(b'[');
