@@ -41,7 +41,7 @@ impl Skip {
                         at = end_of_text(bytes, at, escaped)?;
                         *text = false;
                     }
-                    at += memchr3(b'"', *open, *close, &bytes[at..])? + 1;
+                    at += quote_or_bracket(&bytes[at..], *open, *close)? + 1;
                     let byte = bytes[at - 1];
                     if byte == b'"' {
                         *text = true;
@@ -66,7 +66,7 @@ fn end_of_text(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize>
         at += 1;
     }
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)? + 1;
+        at += quote_or_backslash(bytes.get(at..)?)? + 1;
         if bytes[at - 1] == b'"' {
             return Some(at);
         }
@@ -76,6 +76,38 @@ fn end_of_text(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize>
         }
         at += 1;
     }
+}
+
+/// Where the next quote or backslash stands. In code escapes are a few bytes apart, and in JSON quotes are: there a search
+/// that sets up vectors costs more than it saves, so the first bytes are looked at a word at a time.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const WORDS: usize = 4;
+    let mut at = 0;
+    for word in bytes.chunks_exact(8).take(WORDS) {
+        let word = u64::from_le_bytes(word.try_into().ok()?);
+        let found = zero_bytes(word ^ EACH_BYTE * b'"' as u64) | zero_bytes(word ^ EACH_BYTE * b'\\' as u64);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', &bytes[at..]).map(|found| at + found)
+}
+
+/// Where the next quote or one of these brackets stands.
+fn quote_or_bracket(bytes: &[u8], open: u8, close: u8) -> Option<usize> {
+    const NEAR: usize = 8;
+    let is_one = |byte: &u8| *byte == b'"' || *byte == open || *byte == close;
+    let near = bytes.len().min(NEAR);
+    let found = bytes[..near].iter().position(is_one);
+    found.or_else(|| memchr3(b'"', open, close, &bytes[near..]).map(|found| near + found))
+}
+
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of each byte that is zero, exact up to the first one that is.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(EACH_BYTE) & !word & (EACH_BYTE << 7)
 }
 
 pub(crate) fn is_space(byte: u8) -> bool {
