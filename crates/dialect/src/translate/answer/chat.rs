@@ -5,5 +5,8 @@ mod call;
 mod read;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use read::Reader;
 pub(super) use write::AnswerWriter;

@@ -8,6 +8,9 @@ mod tools;
 mod turns;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use read::read;
 pub(super) use write::write;
 
