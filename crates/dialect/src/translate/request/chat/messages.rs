@@ -1,7 +1,7 @@
 //! Reads the messages of a Chat Completions request into turns, one for each, and their content into parts.
 
 use super::{details, inside};
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::media::{data_url, mime_of};
 use crate::translate::request::{
@@ -12,71 +12,88 @@ use crate::translate::writer::Inside;
 /// The members of one message.
 #[derive(Default)]
 struct Message<'a> {
-    raw: Json<'a>,
     role: Json<'a>,
-    content: Option<Json<'a>>,
+    content: Vec<Part<'a>>,
     refusal: Option<Json<'a>>,
     reasoning: Option<Json<'a>>,
     details: Option<Json<'a>>,
-    calls: Option<Json<'a>>,
-    function_call: Option<Json<'a>>,
+    calls: Vec<Part<'a>>,
     call_id: Option<Json<'a>>,
     name: Option<Json<'a>>,
     cache: Option<Json<'a>>,
 }
 
-/// Reads all messages.
-pub(super) fn read<'a>(messages: Json<'a>, turns: &mut Vec<Turn<'a>>, losses: &mut Losses<'a>) {
+/// Reads all messages, at which the walk stands.
+pub(super) fn read<'a>(walk: &mut Cursor<'a>, turns: &mut Vec<Turn<'a>>, losses: &mut Losses<'a>) {
     let mut custom = Vec::new();
-    for raw in json::items(messages) {
-        let message = Message::of(raw, losses);
-        let mut parts = Vec::new();
-        let role = match message.role {
-            b"\"system\"" => Role::System,
-            b"\"developer\"" => Role::Developer,
-            b"\"user\"" => Role::User,
-            b"\"assistant\"" => Role::Assistant,
-            b"\"tool\"" | b"\"function\"" => {
-                parts.push(output(&message, &custom, losses));
-                turns.push(Turn { role: Role::User, parts, raw });
-                continue;
-            }
-            _ => {
-                losses.dropped(raw);
-                continue;
-            }
-        };
-        losses.dropped_if(message.name);
-        if role == Role::Assistant {
-            reasoning(&message, &mut parts);
+    walk.items(|walk| {
+        let (message, raw) = Message::of(walk, losses);
+        turns.extend(turn(message, raw, &mut custom, losses));
+    });
+}
+
+fn turn<'a>(
+    message: Message<'a>,
+    raw: Json<'a>,
+    custom: &mut Vec<Inside<'a>>,
+    losses: &mut Losses<'a>,
+) -> Option<Turn<'a>> {
+    let role = match message.role {
+        b"\"system\"" => Role::System,
+        b"\"developer\"" => Role::Developer,
+        b"\"user\"" => Role::User,
+        b"\"assistant\"" => Role::Assistant,
+        b"\"tool\"" | b"\"function\"" => {
+            return Some(Turn { role: Role::User, parts: vec![output(message, raw, custom)], raw });
         }
-        content(message.content, &mut parts, losses);
-        if let (Some(cache), Some(last)) = (message.cache, parts.last_mut()) {
-            last.cache = last.cache.or(Some(cache));
+        _ => {
+            losses.dropped(raw);
+            return None;
         }
-        if let Some((raw, refusal)) = message.refusal.and_then(|raw| Some((raw, inside(raw)?))) {
-            parts.push(Part { what: What::Refusal(refusal), cache: None, raw });
-        }
-        calls(&message, &mut parts, &mut custom, losses);
-        turns.push(Turn { role, parts, raw });
+    };
+    losses.dropped_if(message.name);
+    let mut parts = Vec::new();
+    if role == Role::Assistant {
+        reasoning(&message, &mut parts);
     }
+    parts.extend(message.content);
+    if let (Some(cache), Some(last)) = (message.cache, parts.last_mut()) {
+        last.cache = last.cache.or(Some(cache));
+    }
+    if let Some((raw, refusal)) = message.refusal.and_then(|raw| Some((raw, inside(raw)?))) {
+        parts.push(Part { what: What::Refusal(refusal), cache: None, raw });
+    }
+    for part in &message.calls {
+        if let What::Call(Call { arguments: Arguments::Free(_), id: Some(id), .. }) = &part.what {
+            custom.push(id.clone());
+        }
+    }
+    parts.extend(message.calls);
+    Some(Turn { role, parts, raw })
 }
 
 impl<'a> Message<'a> {
-    fn of(raw: Json<'a>, losses: &mut Losses<'a>) -> Self {
-        let mut message = Self { raw, ..Self::default() };
-        for (key, value) in json::members(raw) {
+    /// Reads a message; the message and its text.
+    fn of(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> (Self, Json<'a>) {
+        let mut message = Self::default();
+        let raw = walk.members(|key, walk| {
+            match key {
+                b"content" => return content(walk, &mut message.content, losses),
+                b"tool_calls" => {
+                    walk.items(|walk| message.calls.push(call(walk, losses)));
+                    return;
+                }
+                b"function_call" => return message.calls.extend(function_call(walk)),
+                _ => {}
+            }
+            let value = walk.value();
             match key {
                 b"role" => message.role = value,
-                _ if value == b"null" => {}
-                b"content" => message.content = Some(value),
                 _ if json::is_blank(value) => {}
                 b"refusal" => message.refusal = Some(value),
                 b"reasoning_content" => message.reasoning = Some(value),
                 b"reasoning" => message.reasoning = message.reasoning.or(Some(value)),
                 b"reasoning_details" => message.details = Some(value),
-                b"tool_calls" => message.calls = Some(value),
-                b"function_call" => message.function_call = Some(value),
                 b"tool_call_id" => message.call_id = Some(value),
                 b"name" => message.name = Some(value),
                 b"cache_control" | b"prompt_cache_breakpoint" => message.cache = Some(value),
@@ -84,8 +101,8 @@ impl<'a> Message<'a> {
                 b"parsed" | b"index" | b"id" | b"type" | b"status" | b"object" => {}
                 _ => losses.dropped(value),
             }
-        }
-        message
+        });
+        (message, raw)
     }
 }
 
@@ -135,45 +152,48 @@ fn reasoning<'a>(message: &Message<'a>, parts: &mut Vec<Part<'a>>) {
     }
 }
 
-fn content<'a>(content: Option<Json<'a>>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
-    let Some(raw) = content else { return };
-    if let Some(text) = inside(raw) {
-        // An empty one beside calls is how some clients write none.
-        if !text.is_empty() {
-            parts.push(Part { what: What::Text(text), cache: None, raw });
-        }
+fn content<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>) {
+    if walk.first() != Some(b'"') {
+        walk.items(|walk| parts.push(part(walk, losses)));
         return;
     }
-    parts.extend(json::items(raw).map(|raw| part(raw, losses)));
+    let raw = walk.value();
+    // An empty one beside calls is how some clients write none.
+    if let Some(text) = inside(raw).filter(|text| !text.is_empty()) {
+        parts.push(Part { what: What::Text(text), cache: None, raw });
+    }
 }
 
-fn part<'a>(raw: Json<'a>, losses: &mut Losses<'a>) -> Part<'a> {
-    let mut part = Part { what: What::Own, cache: None, raw };
-    if let Some(text) = inside(raw) {
-        part.what = What::Text(text);
-        return part;
+fn part<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> Part<'a> {
+    if walk.first() == Some(b'"') {
+        let raw = walk.value();
+        return Part { what: inside(raw).map_or(What::Own, What::Text), cache: None, raw };
     }
-    let mut rest = Vec::new();
-    for (key, value) in json::members(raw) {
+    let (mut what, mut cache, mut rest) = (None, None, Vec::new());
+    let raw = walk.members(|key, walk| {
+        match key {
+            b"image_url" => return what = url(walk).map(What::Image),
+            b"video_url" => return what = url(walk).map(What::Video),
+            b"input_audio" => return what = audio(walk).map(What::Audio),
+            b"file" => return what = file(walk).map(What::File),
+            _ => {}
+        }
+        let value = walk.value();
         match key {
             _ if value == b"null" => {}
-            b"text" | b"input_text" | b"output_text" => part.what = inside(value).map_or(What::Own, What::Text),
-            b"refusal" => part.what = inside(value).map_or(What::Own, What::Refusal),
-            b"thinking" => part.what = thinking(value),
-            b"image_url" => part.what = url(value).map_or(What::Own, What::Image),
-            b"video_url" => part.what = url(value).map_or(What::Own, What::Video),
-            b"input_audio" => part.what = audio(value).map_or(What::Own, What::Audio),
-            b"file" => part.what = file(value).map_or(What::Own, What::File),
-            b"cache_control" | b"prompt_cache_breakpoint" => part.cache = Some(value),
+            b"text" | b"input_text" | b"output_text" => what = inside(value).map(What::Text),
+            b"refusal" => what = inside(value).map(What::Refusal),
+            b"thinking" => what = Some(thinking(value)),
+            b"cache_control" | b"prompt_cache_breakpoint" => cache = Some(value),
             b"type" | b"index" => {}
             _ if json::is_blank(value) => {}
             _ => rest.push(value),
         }
-    }
-    if !matches!(part.what, What::Own) {
+    });
+    if what.is_some() {
         rest.into_iter().for_each(|value| losses.dropped(value));
     }
-    part
+    Part { what: what.unwrap_or(What::Own), cache, raw }
 }
 
 /// Mistral's way to say what the model thought: text parts within a part.
@@ -184,30 +204,44 @@ fn thinking(value: Json<'_>) -> What<'_> {
 }
 
 /// `{"url", "detail"}`, or the URL alone.
-fn url(value: Json<'_>) -> Option<Media<'_>> {
-    let source = json::inside(value).or_else(|| json::inside(json::get(value, "url")?))?;
-    let detail = json::get(value, "detail").filter(|detail| *detail != b"\"auto\"");
-    let (source, mime) = source_of(source);
+fn url<'a>(walk: &mut Cursor<'a>) -> Option<Media<'a>> {
+    let (mut url, mut detail) = (None, None);
+    if walk.first() == Some(b'"') {
+        url = json::inside(walk.value());
+    } else {
+        walk.members(|key, walk| match (key, walk.value()) {
+            (b"url", value) => url = json::inside(value),
+            (b"detail", value) => detail = Some(value).filter(|value| !matches!(*value, b"null" | b"\"auto\"")),
+            _ => {}
+        });
+    }
+    let (source, mime) = source_of(url?);
     Some(Media { source, mime, name: None, detail })
 }
 
-fn audio(value: Json<'_>) -> Option<Media<'_>> {
-    let source = Source::Base64(json::get(value, "data").and_then(inside)?);
-    let mime: &[u8] = match json::get(value, "format") {
-        Some(b"\"mp3\"") => b"audio/mp3",
-        Some(b"\"wav\"") => b"audio/wav",
-        _ => b"",
-    };
-    Some(Media { source, mime: Inside::Borrowed(mime), name: None, detail: None })
+fn audio<'a>(walk: &mut Cursor<'a>) -> Option<Media<'a>> {
+    let (mut data, mut mime): (_, &[u8]) = (None, b"");
+    walk.members(|key, walk| match (key, walk.value()) {
+        (b"data", value) => data = inside(value),
+        (b"format", b"\"mp3\"") => mime = b"audio/mp3",
+        (b"format", b"\"wav\"") => mime = b"audio/wav",
+        _ => {}
+    });
+    Some(Media { source: Source::Base64(data?), mime: Inside::Borrowed(mime), name: None, detail: None })
 }
 
-fn file(value: Json<'_>) -> Option<Media<'_>> {
-    let name = json::get(value, "filename").and_then(inside);
-    if let Some(id) = json::get(value, "file_id").and_then(inside) {
+fn file<'a>(walk: &mut Cursor<'a>) -> Option<Media<'a>> {
+    let (mut name, mut id, mut data) = (None, None, None);
+    walk.members(|key, walk| match (key, walk.value()) {
+        (b"filename", value) => name = inside(value),
+        (b"file_id", value) => id = inside(value),
+        (b"file_data", value) => data = json::inside(value),
+        _ => {}
+    });
+    if let Some(id) = id {
         return Some(Media { source: Source::Id(id), mime: Inside::default(), name, detail: None });
     }
-    let data = json::get(value, "file_data").and_then(json::inside)?;
-    let (source, mut mime) = source_of(data);
+    let (source, mut mime) = source_of(data?);
     let source = match source {
         // Some servers take the data without the head of a data URL.
         Source::Url(data) if !data.starts_with(b"http") => {
@@ -228,69 +262,56 @@ fn source_of(url: &[u8]) -> (Source<'_>, Inside<'_>) {
     }
 }
 
-fn calls<'a>(message: &Message<'a>, parts: &mut Vec<Part<'a>>, custom: &mut Vec<Inside<'a>>, losses: &mut Losses<'a>) {
-    for raw in message.calls.into_iter().flat_map(json::items) {
-        let call = call(raw, losses);
-        if let (Arguments::Free(_), Some(id)) = (&call.arguments, &call.id) {
-            custom.push(id.clone());
+fn call<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> Part<'a> {
+    let (mut id, mut state, mut named) = (None, None, None);
+    let raw = walk.members(|key, walk| {
+        if matches!(key, b"function" | b"custom") {
+            return named = self::named(walk).or(named.take());
         }
-        parts.push(Part { what: What::Call(call), cache: None, raw });
-    }
-    if let Some(raw) = message.function_call {
-        let (name, arguments) = named(raw);
-        let call = Call { id: None, name, namespace: None, arguments, state: None };
-        parts.push(Part { what: What::Call(call), cache: None, raw });
-    }
-}
-
-fn call<'a>(raw: Json<'a>, losses: &mut Losses<'a>) -> Call<'a> {
-    let mut call = Call {
-        id: None,
-        name: Inside::default(),
-        namespace: None,
-        arguments: Arguments::Text(Inside::default()),
-        state: None,
-    };
-    for (key, value) in json::members(raw) {
+        let value = walk.value();
         match key {
-            b"id" => call.id = inside(value).filter(|id| !id.is_empty()),
-            b"function" | b"custom" if value.starts_with(b"{") => (call.name, call.arguments) = named(value),
-            b"extra_content" => call.state = details::thought_of_call(value),
+            b"id" => id = inside(value).filter(|id| !id.is_empty()),
+            b"extra_content" => state = details::thought_of_call(value),
             b"type" | b"index" => {}
             _ if json::is_blank(value) => {}
             _ => losses.dropped(value),
         }
-    }
-    call
+    });
+    let (name, arguments) = named.unwrap_or_else(|| (Inside::default(), Arguments::Text(Inside::default())));
+    Part { what: What::Call(Call { id, name, namespace: None, arguments, state }), cache: None, raw }
 }
 
-/// Name and arguments of a call.
-fn named(value: Json<'_>) -> (Inside<'_>, Arguments<'_>) {
-    let mut name = Inside::default();
-    let mut arguments = Arguments::Text(Inside::default());
-    for (key, value) in json::members(value) {
-        match key {
-            b"name" => name = inside(value).unwrap_or_default(),
-            b"input" => arguments = Arguments::Free(inside(value).unwrap_or_default()),
-            b"arguments" if value.starts_with(b"{") => arguments = Arguments::Object(value),
-            b"arguments" => arguments = Arguments::Text(inside(value).unwrap_or_default()),
-            // What openai-python adds.
-            _ => {}
-        }
-    }
-    (name, arguments)
+/// The one call of `function_call`, which has no id.
+fn function_call<'a>(walk: &mut Cursor<'a>) -> Option<Part<'a>> {
+    let mut ahead = walk.clone();
+    let raw = walk.value();
+    let (name, arguments) = named(&mut ahead)?;
+    let call = Call { id: None, name, namespace: None, arguments, state: None };
+    Some(Part { what: What::Call(call), cache: None, raw })
 }
 
-fn output<'a>(message: &Message<'a>, custom: &[Inside<'a>], losses: &mut Losses<'a>) -> Part<'a> {
+/// Name and arguments of a call; none of what is no object.
+fn named<'a>(walk: &mut Cursor<'a>) -> Option<(Inside<'a>, Arguments<'a>)> {
+    let (mut name, mut arguments) = (Inside::default(), Arguments::Text(Inside::default()));
+    let value = walk.members(|key, walk| match (key, walk.value()) {
+        (b"name", value) => name = inside(value).unwrap_or_default(),
+        (b"input", value) => arguments = Arguments::Free(inside(value).unwrap_or_default()),
+        (b"arguments", value) if value.starts_with(b"{") => arguments = Arguments::Object(value),
+        (b"arguments", value) => arguments = Arguments::Text(inside(value).unwrap_or_default()),
+        // What openai-python adds.
+        _ => {}
+    });
+    value.starts_with(b"{").then_some((name, arguments))
+}
+
+fn output<'a>(message: Message<'a>, raw: Json<'a>, custom: &[Inside<'a>]) -> Part<'a> {
     let id = message.call_id.and_then(inside);
-    let mut parts = Vec::new();
-    content(message.content, &mut parts, losses);
     let what = What::Output(Output {
         custom: id.as_ref().is_some_and(|id| custom.contains(id)),
         id,
         name: message.name.and_then(inside),
-        content: OutputContent::Parts(parts),
+        content: OutputContent::Parts(message.content),
         failed: false,
     });
-    Part { what, cache: message.cache, raw: message.raw }
+    Part { what, cache: message.cache, raw }
 }

@@ -1,7 +1,7 @@
 //! Reads the body of a Chat Completions request into the common view. What the view has no place for is reported here.
 
 use super::{inside, messages, tools};
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::request::{
     Effort, Format, Json, ReasoningSettings, Request, Schema, ServerTool, Service, Settings, Tool, ToolKind,
@@ -18,9 +18,13 @@ pub(in crate::translate::request) fn read<'a>(
     let mut request = Request::default();
     let mut old_max_tokens = None;
     let mut user = None;
-    for (key, value) in json::members(body) {
+    Cursor::new(body).members(|key, walk| {
+        if key == b"messages" {
+            return messages::read(walk, &mut request.turns, losses);
+        }
+        let value = walk.value();
         if value == b"null" {
-            continue;
+            return;
         }
         match key {
             // The target's model and how the answer travels are the gateway's; what is said by default says nothing.
@@ -29,7 +33,6 @@ pub(in crate::translate::request) fn read<'a>(
             b"presence_penalty" | b"frequency_penalty" if matches!(value, b"0" | b"0.0") => {}
             b"store" | b"logprobs" if value == b"false" => {}
             b"modalities" if json::items(value).all(|kind| kind == b"\"text\"") => {}
-            b"messages" => messages::read(value, &mut request.turns, losses),
             b"tools" => request.tools.extend(json::items(value).map(|tool| tools::read(tool, losses))),
             b"functions" => request.tools.extend(json::items(value).map(|tool| tools::read_function(tool, losses))),
             b"web_search_options" => {
@@ -48,7 +51,7 @@ pub(in crate::translate::request) fn read<'a>(
             b"user" => user = Some(value),
             _ => setting(key, value, &mut request.settings, losses),
         }
-    }
+    });
     let settings = &mut request.settings;
     settings.max_tokens = settings.max_tokens.or(old_max_tokens);
     settings.end_user = settings.end_user.or(user);

@@ -10,7 +10,7 @@ use crate::translate::request::responses::breakpoint;
 use crate::translate::request::{
     Arguments, Call, Media, Output, OutputContent, Part, Reasoning, Role, Source, State, StateKind, Turn, What,
 };
-use crate::translate::writer::{Inside, Writer, escape};
+use crate::translate::writer::{Inside, Writer};
 
 /// What a `tool` message says whose result has no text: its files follow.
 const ATTACHED: &str = "[attached to the next message]";
@@ -423,7 +423,5 @@ fn write_call(call: &Call<'_>, state: Option<&State<'_>>, out: &mut Writer) {
 
 /// Writes a JSON value as a string that holds its text.
 fn write_json_text(value: &[u8], out: &mut Writer) {
-    let mut inside = Vec::with_capacity(value.len() + value.len() / 8);
-    escape(&String::from_utf8_lossy(value), &mut inside);
-    out.inside(&inside);
+    out.text(&String::from_utf8_lossy(value));
 }
