@@ -51,6 +51,18 @@ fn a_function_gets_what_its_schema_lacks() {
 }
 
 #[test]
+fn more_tokens_than_the_model_writes_become_the_most() {
+    let owner = Owner { provider: "p", account: "a", model: "m" };
+    let facts = Facts { max_output: Some(1000), ..Facts::of(Dialect::Responses, "m") };
+    let target = Target { dialect: Dialect::Responses, model: "m", owner, facts, states: &NoStates };
+    let client = Client { dialect: Dialect::ChatCompletions, stream: false, session: None };
+    let translated = request(&client, br#"{"model":"m","messages":[],"max_tokens":128000}"#, &target).unwrap();
+    let sent: Value = serde_json::from_slice(&translated.body).unwrap();
+    assert_eq!(sent["max_output_tokens"], 1000);
+    assert_eq!(translated.lost.approximated, ["/max_tokens"]);
+}
+
+#[test]
 fn few_tokens_become_the_least_that_is_taken() {
     let body = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "quota"}]});
     let translated = translate(Dialect::Messages, Dialect::Responses, &body.to_string()).unwrap();

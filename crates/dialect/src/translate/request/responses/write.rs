@@ -310,12 +310,14 @@ impl<'a> Body<'a, '_> {
 
     fn settings(&mut self, settings: &Settings<'a>, target: &Target<'_>) {
         if let Some(tokens) = settings.max_tokens {
-            let few = json::count(tokens).is_some_and(|tokens| tokens < LEAST_OUTPUT);
-            if few {
-                self.losses.approximated(tokens);
-                self.json.number_member("max_output_tokens", LEAST_OUTPUT);
-            } else {
+            let most = target.facts.max_output.unwrap_or(u64::MAX).max(LEAST_OUTPUT);
+            let asked = json::count(tokens).unwrap_or(LEAST_OUTPUT);
+            let taken = asked.clamp(LEAST_OUTPUT, most);
+            if taken == asked {
                 self.json.member("max_output_tokens", tokens);
+            } else {
+                self.losses.approximated(tokens);
+                self.json.number_member("max_output_tokens", taken);
             }
         }
         for (name, value) in [("temperature", settings.temperature), ("top_p", settings.top_p)] {
