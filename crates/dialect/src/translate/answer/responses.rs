@@ -1,7 +1,9 @@
 //! Answers of Responses. `Reader` takes what OpenAI, the ChatGPT backend and other servers stream, `AnswerWriter` makes
 //! the events that Codex, the SDKs and other clients demand.
 
+mod end;
 mod items;
+mod members;
 mod read;
 #[cfg(test)]
 mod tests;

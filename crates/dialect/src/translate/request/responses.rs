@@ -4,6 +4,7 @@
 mod items;
 mod output;
 mod read;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod tools;

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::json;
+use crate::translate::request::Json;
 use crate::translate::writer::{Writer, unescaped};
 
 /// A message or thinking, of which one at a time is open.
@@ -181,4 +183,38 @@ impl Calling {
         // A line end would end the event's data; inside strings there is none.
         if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text }
     }
+}
+
+/// A token with its probability. Clients want its bytes, which servers leave out that know only text.
+pub(super) fn write_token(token: Json<'_>, with_others: bool, to: &mut Writer) {
+    let (mut text, mut bytes, mut logprob, mut others) = (None, None, None, None);
+    for (key, value) in json::members(token) {
+        match key {
+            b"token" => text = json::inside(value),
+            b"bytes" if value.starts_with(b"[") => bytes = Some(value),
+            b"logprob" => logprob = Some(value),
+            b"top_logprobs" => others = Some(value),
+            _ => {}
+        }
+    }
+    let text = text.unwrap_or_default();
+    to.open(b'{');
+    to.inside_member("token", text);
+    to.key("bytes");
+    match bytes {
+        Some(bytes) => to.raw(bytes),
+        None => {
+            to.open(b'[');
+            unescaped(text).unwrap_or_default().bytes().for_each(|byte| to.number(u64::from(byte)));
+            to.close(b']');
+        }
+    }
+    to.member("logprob", logprob.unwrap_or(b"0"));
+    if with_others {
+        to.key("top_logprobs");
+        to.open(b'[');
+        others.into_iter().flat_map(json::items).for_each(|other| write_token(other, false, to));
+        to.close(b']');
+    }
+    to.close(b'}');
 }

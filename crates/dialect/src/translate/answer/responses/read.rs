@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::super::{Citation, Piece, Read, Stop};
+use super::members::{Members, SEED, Said, Spot, hash};
 use crate::dialect::Dialect;
 use crate::error::{ParsedError, read_error};
 use crate::event::Event;
@@ -49,78 +50,6 @@ enum Calling {
     Not,
     Begun,
     Ended,
-}
-
-/// Which text of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spot {
-    Text(u64),
-    Refusal(u64),
-    Summary(u64),
-    Thought(u64),
-    Arguments,
-}
-
-/// What was said of a text: enough to know whether another begins with it.
-#[derive(Debug)]
-struct Said {
-    spot: Spot,
-    bytes: usize,
-    hash: u64,
-}
-
-impl Said {
-    fn add(&mut self, text: &[u8]) {
-        self.bytes += text.len();
-        self.hash = hash(self.hash, text);
-    }
-}
-
-/// FNV-1a.
-fn hash(seed: u64, text: &[u8]) -> u64 {
-    text.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3))
-}
-
-const SEED: u64 = 0xCBF2_9CE4_8422_2325;
-
-/// The members of events of every kind.
-#[derive(Default)]
-struct Members<'e> {
-    kind: Option<&'e [u8]>,
-    index: Option<u64>,
-    id: Option<&'e [u8]>,
-    part: u64,
-    delta: Option<&'e [u8]>,
-    whole: Option<&'e [u8]>,
-    item: Option<Json<'e>>,
-    within: Option<Json<'e>>,
-    annotation: Option<Json<'e>>,
-    logprobs: Option<Json<'e>>,
-    response: Option<Json<'e>>,
-}
-
-impl<'e> Members<'e> {
-    fn read(event: &Event<'e>) -> Self {
-        let mut read = Self::default();
-        for (key, value) in json::members(event.data) {
-            match key {
-                b"type" => read.kind = json::inside(value),
-                b"output_index" => read.index = json::count(value),
-                b"item_id" => read.id = json::inside(value),
-                b"content_index" | b"summary_index" => read.part = json::count(value).unwrap_or_default(),
-                b"delta" => read.delta = json::inside(value),
-                b"text" | b"refusal" | b"arguments" | b"input" => read.whole = json::inside(value),
-                b"item" => read.item = Some(value),
-                b"part" => read.within = Some(value),
-                b"annotation" => read.annotation = Some(value),
-                b"logprobs" if !json::is_blank(value) => read.logprobs = Some(value),
-                b"response" => read.response = Some(value),
-                _ => {}
-            }
-        }
-        read.kind = read.kind.or(event.name);
-        read
-    }
 }
 
 impl Read for Reader {

@@ -3,14 +3,14 @@
 
 use memchr::memmem;
 
-use super::super::{Citation, Naming, Piece, Stop, Write};
-use super::items::{CallKind, Calling, Part, PartKind, Place, Spoken};
-use crate::error::{ApiError, ErrorKind, ParsedError};
+use super::super::{Citation, Naming, Piece, Write};
+use super::end::End;
+use super::items::{CallKind, Calling, Part, PartKind, Place, Spoken, write_token};
+use crate::error::{ErrorKind, ParsedError};
 use crate::json;
 use crate::translate::answer::span::characters;
-use crate::translate::error::api_error;
 use crate::translate::request::{Json, State};
-use crate::translate::writer::{Inside, Writer, unescaped};
+use crate::translate::writer::{Inside, Writer};
 use crate::usage::Usage;
 
 /// The most of an answer that is kept: as much as a fold keeps, far more than any model writes.
@@ -21,27 +21,18 @@ const ITEM: usize = 256;
 /// Writes an answer.
 #[derive(Debug)]
 pub(crate) struct AnswerWriter {
-    naming: Naming,
-    response: String,
-    sequence: u64,
+    pub(super) naming: Naming,
+    pub(super) response: String,
+    pub(super) sequence: u64,
     /// The items that are done, in their places; one that is not is empty.
-    output: Vec<Vec<u8>>,
-    spoken: Option<Spoken>,
-    calls: Vec<Calling>,
-    usage: Usage,
-    end: End,
-    kept: usize,
+    pub(super) output: Vec<Vec<u8>>,
+    pub(super) spoken: Option<Spoken>,
+    pub(super) calls: Vec<Calling>,
+    pub(super) usage: Usage,
+    pub(super) end: End,
+    pub(super) kept: usize,
     pub(super) most: usize,
-    over: bool,
-}
-
-/// How the answer ended.
-#[derive(Debug)]
-enum End {
-    Completed,
-    /// The reason that `incomplete_details` gives.
-    Incomplete(&'static str),
-    Failed(Box<ParsedError>),
+    pub(super) over: bool,
 }
 
 impl Write for AnswerWriter {
@@ -108,7 +99,7 @@ impl AnswerWriter {
     }
 
     /// Begins an event; `close` ends it.
-    fn event(&mut self, kind: &str, to: &mut Writer) {
+    pub(super) fn event(&mut self, kind: &str, to: &mut Writer) {
         to.frame(b"event: ");
         to.frame(kind.as_bytes());
         to.frame(b"\ndata: ");
@@ -125,67 +116,6 @@ impl AnswerWriter {
             self.response("in_progress", None, to);
             close(to);
         }
-    }
-
-    /// The response as it is now. Clients want these members, and have no use for others.
-    fn response(&self, status: &str, error: Option<&ApiError>, to: &mut Writer) {
-        to.open(b'{');
-        to.text_member("id", &self.response);
-        to.text_member("object", "response");
-        to.number_member("created_at", self.naming.created);
-        to.text_member("status", status);
-        match error {
-            Some(error) => to.member("error", error.error_of_response().to_string().as_bytes()),
-            None => to.member("error", b"null"),
-        }
-        match self.end {
-            End::Incomplete(reason) if status == "incomplete" => {
-                to.key("incomplete_details");
-                to.open(b'{');
-                to.text_member("reason", reason);
-                to.close(b'}');
-            }
-            _ => to.member("incomplete_details", b"null"),
-        }
-        to.member("instructions", b"null");
-        to.member("metadata", b"{}");
-        to.text_member("model", &self.naming.model);
-        to.key("output");
-        to.open(b'[');
-        self.output.iter().filter(|item| !item.is_empty()).for_each(|item| to.raw(item));
-        to.close(b']');
-        to.member("parallel_tool_calls", b"true");
-        to.member("temperature", b"null");
-        to.text_member("tool_choice", "auto");
-        to.member("tools", b"[]");
-        to.member("top_p", b"null");
-        to.key("usage");
-        if status == "in_progress" {
-            to.raw(b"null");
-        } else {
-            self.usage(to);
-        }
-        to.close(b'}');
-    }
-
-    /// What is not known is zero, since clients fail without the members.
-    fn usage(&self, to: &mut Writer) {
-        let usage = &self.usage;
-        let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
-        to.open(b'{');
-        to.number_member("input_tokens", input);
-        to.key("input_tokens_details");
-        to.open(b'{');
-        to.number_member("cached_tokens", usage.cached_input.unwrap_or_default());
-        to.number_member("cache_write_tokens", usage.cache_write.unwrap_or_default());
-        to.close(b'}');
-        to.number_member("output_tokens", output);
-        to.key("output_tokens_details");
-        to.open(b'{');
-        to.number_member("reasoning_tokens", usage.reasoning.unwrap_or_default());
-        to.close(b'}');
-        to.number_member("total_tokens", usage.total.unwrap_or(input.saturating_add(output)));
-        to.close(b'}');
     }
 
     /// The place of the next item.
@@ -224,7 +154,7 @@ impl AnswerWriter {
         self.kept += text.len();
     }
 
-    fn part(&mut self) -> Option<&mut Part> {
+    pub(super) fn part(&mut self) -> Option<&mut Part> {
         self.spoken.as_mut()?.part.as_mut()
     }
 
@@ -289,7 +219,7 @@ impl AnswerWriter {
         self.spoken = Some(spoken);
     }
 
-    fn end_spoken(&mut self, status: &str, state: Option<&[u8]>, to: &mut Writer) {
+    pub(super) fn end_spoken(&mut self, status: &str, state: Option<&[u8]>, to: &mut Writer) {
         self.end_part(to);
         let Some(spoken) = self.spoken.take() else { return };
         let mut item = Writer::default();
@@ -362,7 +292,7 @@ impl AnswerWriter {
         self.kept += text.len();
     }
 
-    fn end_call(&mut self, at: usize, status: &str, to: &mut Writer) {
+    pub(super) fn end_call(&mut self, at: usize, status: &str, to: &mut Writer) {
         let kind = self.calls[at].kind;
         if kind == CallKind::Function && self.calls[at].arguments.is_empty() {
             let call = self.calls[at].call;
@@ -434,100 +364,9 @@ impl AnswerWriter {
         }
         self.spoken = Some(spoken);
     }
-
-    fn stop(&mut self, stop: Stop<'_>) {
-        let refused = self.has_refusal();
-        self.end = match stop {
-            Stop::Done | Stop::Calls | Stop::StopString(_) => End::Completed,
-            Stop::Refused if refused => End::Completed,
-            Stop::MaxTokens | Stop::ContextFull => End::Incomplete("max_output_tokens"),
-            Stop::Filter(_) | Stop::Refused => End::Incomplete("content_filter"),
-            // `stream` has made errors of these; a success they must never be.
-            Stop::Paused | Stop::Broken(_) => {
-                let message = "the upstream's answer is not whole".to_owned();
-                End::Failed(Box::new(ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }))
-            }
-        };
-    }
-
-    /// Whether the model said a refusal last.
-    fn has_refusal(&mut self) -> bool {
-        self.part().is_some_and(|part| part.kind == PartKind::Refusal)
-    }
-
-    fn finish(&mut self, to: &mut Writer) {
-        let kind = match std::mem::replace(&mut self.end, End::Completed) {
-            End::Failed(error) => return self.fail(&error, to),
-            end @ End::Completed => {
-                self.end = end;
-                "completed"
-            }
-            end @ End::Incomplete(_) => {
-                self.end = end;
-                "incomplete"
-            }
-        };
-        self.end_spoken(kind, None, to);
-        while !self.calls.is_empty() {
-            self.end_call(0, kind, to);
-        }
-        self.event(if kind == "completed" { "response.completed" } else { "response.incomplete" }, to);
-        to.key("response");
-        self.response(kind, None, to);
-        close(to);
-        self.over = true;
-    }
-
-    /// Two events, as OpenAI writes them: SDKs listen for `error`, the Codex CLI for `response.failed` alone.
-    fn fail(&mut self, error: &ParsedError, to: &mut Writer) {
-        let error = api_error(error);
-        to.frame(b"event: error\ndata: ");
-        to.raw(error.event_of_responses(self.sequence).to_string().as_bytes());
-        to.frame(b"\n\n");
-        self.sequence += 1;
-        self.event("response.failed", to);
-        to.key("response");
-        self.response("failed", Some(&error), to);
-        close(to);
-        self.over = true;
-    }
 }
 
-/// A token with its probability. Clients want its bytes, which servers leave out that know only text.
-fn write_token(token: Json<'_>, with_others: bool, to: &mut Writer) {
-    let (mut text, mut bytes, mut logprob, mut others) = (None, None, None, None);
-    for (key, value) in json::members(token) {
-        match key {
-            b"token" => text = json::inside(value),
-            b"bytes" if value.starts_with(b"[") => bytes = Some(value),
-            b"logprob" => logprob = Some(value),
-            b"top_logprobs" => others = Some(value),
-            _ => {}
-        }
-    }
-    let text = text.unwrap_or_default();
-    to.open(b'{');
-    to.inside_member("token", text);
-    to.key("bytes");
-    match bytes {
-        Some(bytes) => to.raw(bytes),
-        None => {
-            to.open(b'[');
-            unescaped(text).unwrap_or_default().bytes().for_each(|byte| to.number(u64::from(byte)));
-            to.close(b']');
-        }
-    }
-    to.member("logprob", logprob.unwrap_or(b"0"));
-    if with_others {
-        to.key("top_logprobs");
-        to.open(b'[');
-        others.into_iter().flat_map(json::items).for_each(|other| write_token(other, false, to));
-        to.close(b']');
-    }
-    to.close(b'}');
-}
-
-fn close(to: &mut Writer) {
+pub(super) fn close(to: &mut Writer) {
     to.close(b'}');
     to.frame(b"\n\n");
 }
