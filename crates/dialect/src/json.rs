@@ -41,7 +41,7 @@ impl Skip {
                         at = end_of_text(bytes, at, escaped)?;
                         *text = false;
                     }
-                    at += memchr3(b'"', *open, *close, &bytes[at..])? + 1;
+                    at += quote_or_bracket(&bytes[at..], *open, *close)? + 1;
                     let byte = bytes[at - 1];
                     if byte == b'"' {
                         *text = true;
@@ -66,7 +66,7 @@ fn end_of_text(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize>
         at += 1;
     }
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)? + 1;
+        at += quote_or_backslash(bytes.get(at..)?)? + 1;
         if bytes[at - 1] == b'"' {
             return Some(at);
         }
@@ -76,6 +76,38 @@ fn end_of_text(bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<usize>
         }
         at += 1;
     }
+}
+
+/// Where the next quote or backslash stands. In code escapes are a few bytes apart, and in JSON quotes are: there a search
+/// that sets up vectors costs more than it saves, so the first bytes are looked at a word at a time.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const WORDS: usize = 4;
+    let mut at = 0;
+    for word in bytes.chunks_exact(8).take(WORDS) {
+        let word = u64::from_le_bytes(word.try_into().ok()?);
+        let found = zero_bytes(word ^ EACH_BYTE * b'"' as u64) | zero_bytes(word ^ EACH_BYTE * b'\\' as u64);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', &bytes[at..]).map(|found| at + found)
+}
+
+/// Where the next quote or one of these brackets stands.
+fn quote_or_bracket(bytes: &[u8], open: u8, close: u8) -> Option<usize> {
+    const NEAR: usize = 8;
+    let is_one = |byte: &u8| *byte == b'"' || *byte == open || *byte == close;
+    let near = bytes.len().min(NEAR);
+    let found = bytes[..near].iter().position(is_one);
+    found.or_else(|| memchr3(b'"', open, close, &bytes[near..]).map(|found| near + found))
+}
+
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of each byte that is zero, exact up to the first one that is.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(EACH_BYTE) & !word & (EACH_BYTE << 7)
 }
 
 pub(crate) fn is_space(byte: u8) -> bool {
@@ -131,14 +163,98 @@ pub(crate) fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A walk over JSON that goes into values as it meets them, where [`members`] and [`items`] find the end of a value first:
+/// of a long history with its messages, blocks and texts each byte is looked at once. On nonsense it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// A walk that begins before that value.
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { rest: skip_space(text) }
+    }
+
+    /// The first byte of the value that it stands before.
+    pub(crate) fn first(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Passes the value; the value.
+    pub(crate) fn value(&mut self) -> &'a [u8] {
+        let (value, rest) = split_value(self.rest).unwrap_or_default();
+        self.rest = rest;
+        value
+    }
+
+    /// Passes an object, and hands out each key with the walk before its value, which `each` may pass or leave; the
+    /// object. Any other value is passed.
+    pub(crate) fn members(&mut self, mut each: impl FnMut(&'a [u8], &mut Self)) -> &'a [u8] {
+        self.within(b'{', b'}', |walk| {
+            let (key, after) = split_value(walk.rest).filter(|(key, _)| key.len() >= 2 && key.starts_with(b"\""))?;
+            walk.rest = skip_space(skip_space(after).strip_prefix(b":")?);
+            let before = walk.rest.len();
+            each(&key[1..key.len() - 1], walk);
+            Some(before)
+        })
+    }
+
+    /// The same for the items of an array.
+    pub(crate) fn items(&mut self, mut each: impl FnMut(&mut Self)) -> &'a [u8] {
+        self.within(b'[', b']', |walk| {
+            let before = walk.rest.len();
+            each(walk);
+            Some(before)
+        })
+    }
+
+    /// `each` says how much stood before it where it handed the walk out.
+    fn within(&mut self, open: u8, close: u8, mut each: impl FnMut(&mut Self) -> Option<usize>) -> &'a [u8] {
+        let start = self.rest;
+        if start.first() != Some(&open) {
+            return self.value();
+        }
+        self.rest = &start[1..];
+        loop {
+            self.rest = skip_space(self.rest);
+            self.rest = skip_space(self.rest.strip_prefix(b",").unwrap_or(self.rest));
+            match self.rest.first() {
+                Some(first) if *first == close => {
+                    self.rest = &self.rest[1..];
+                    break;
+                }
+                Some(_) => match each(self) {
+                    Some(before) if before == self.rest.len() => {
+                        if self.value().is_empty() {
+                            self.rest = &[];
+                        }
+                    }
+                    Some(_) => {}
+                    None => self.rest = &[],
+                },
+                None => break,
+            }
+        }
+        let whole = &start[..start.len() - self.rest.len()];
+        self.rest = skip_space(self.rest);
+        whole
+    }
+}
+
 /// The member of that name; `null` counts as absent, as every API here treats it.
 pub(crate) fn get<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     members(object).find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value).filter(|value| *value != b"null")
 }
 
+/// What stands between a string's quotes, escapes as they are, or `None` if the value is not a string.
+pub(crate) fn inside(value: &[u8]) -> Option<&[u8]> {
+    value.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
 /// A string's text, or `None` if the value is not a string.
 pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
-    let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let inner = inside(value)?;
     if inner.contains(&b'\\') {
         return serde_json::from_slice(value).ok().map(Cow::Owned);
     }
@@ -240,6 +356,33 @@ mod tests {
             let _ = items(&bytes).count();
             let _ = text(&bytes);
             let _ = is_blank(&bytes);
+            let mut deep = 0;
+            Cursor::new(&bytes).members(|_, walk| {
+                walk.items(|walk| {
+                    walk.members(|_, _| deep += 1);
+                });
+            });
+            Cursor::new(&bytes).items(|_| deep += 1);
+        }
+
+        #[test]
+        fn a_walk_that_goes_in_finds_what_is_found_from_outside(texts: Vec<String>, enter: bool) {
+            let tree = serde_json::json!({"a": [texts, {"k": texts}], " b ": {"c": 1.5, "d": {"}": null}}, "e": []});
+            for text in [serde_json::to_vec(&tree).unwrap(), serde_json::to_vec_pretty(&tree).unwrap()] {
+                let mut found = Vec::new();
+                let whole = Cursor::new(&text).members(|key, walk| {
+                    let value = if enter {
+                        walk.items(|walk| {
+                            walk.items(|_| {});
+                        })
+                    } else {
+                        walk.value()
+                    };
+                    found.push((key, value));
+                });
+                prop_assert_eq!(whole, &text[..]);
+                prop_assert_eq!(found, members(&text).collect::<Vec<_>>());
+            }
         }
 
         #[test]

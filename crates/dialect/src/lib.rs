@@ -15,6 +15,7 @@ mod observe;
 mod position;
 mod sse;
 mod tap;
+pub mod translate;
 mod usage;
 mod whole;
 

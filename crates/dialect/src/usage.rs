@@ -77,6 +77,8 @@ impl Counts {
                 }
                 b"completion_tokens_details" | b"output_tokens_details" => {
                     keep(&mut self.reasoning, json::get(value, "reasoning_tokens"));
+                    // Messages.
+                    keep(&mut self.reasoning, json::get(value, "thinking_tokens"));
                     continue;
                 }
                 // Messages, generateContent, and DeepSeek's own name in Chat Completions.

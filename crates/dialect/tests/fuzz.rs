@@ -1,5 +1,8 @@
 //! Mutated answers: what is read out of a stream does not depend on how it was cut into pieces, and nothing panics.
 
+use bitrouter_dialect::translate::{
+    Answer, AnswerTranslation, Client, Facts, Names, NoStates, Owner, Target, request, strip_foreign,
+};
 use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, parse_error};
 use bitrouter_fuzz::Fuzz;
 
@@ -103,6 +106,85 @@ fn fuzzed_error_bodies_are_read_or_not_and_that_is_all() {
     fuzz().run(|bytes| {
         for status in [200, 400, 401, 429, 500, 529] {
             let _ = parse_error(status, bytes);
+        }
+    });
+}
+
+const REQUEST_WORDS: &[&str] = &[
+    "\"role\":\"assistant\"",
+    "\"role\":\"user\"",
+    "\"role\":\"system\"",
+    "\"type\":\"text\"",
+    "\"type\":\"tool_use\"",
+    "\"type\":\"tool_result\"",
+    "\"type\":\"thinking\"",
+    "\"type\":\"function_call\"",
+    "\"type\":\"reasoning\"",
+    "\"functionCall\":{}",
+    "\"functionResponse\":{}",
+    "\"tool_calls\":[]",
+    "\"content\":null",
+    "\"content\":[]",
+    "\"br1.e30\"",
+    "\"\"",
+    "\\ud83d",
+    "\\u0000",
+    "18446744073709551616",
+    "-1",
+    "1e400",
+    "null",
+    "[]",
+    "{}",
+    ",",
+    ":",
+    "\"",
+];
+
+fn target(dialect: Dialect) -> Target<'static> {
+    let owner = Owner { provider: "p", account: "a", model: "m" };
+    Target { dialect, model: "m", owner, facts: Facts::of(dialect, "m"), states: &NoStates }
+}
+
+#[test]
+fn fuzzed_requests_are_refused_or_become_json() {
+    Fuzz::new(env!("CARGO_MANIFEST_DIR"), &["fuzz/requests"], REQUEST_WORDS).run(|bytes| {
+        for from in DIALECTS {
+            if let Some(stripped) = strip_foreign(from, bytes) {
+                assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&stripped).is_ok(), "{stripped:?}");
+            }
+            for to in DIALECTS.into_iter().filter(|to| *to != from) {
+                let client = Client { dialect: from, stream: false, session: None };
+                if let Ok(translated) = request(&client, bytes, &target(to)) {
+                    let body = translated.body;
+                    let valid = serde_json::from_slice::<serde::de::IgnoredAny>(&body);
+                    assert!(valid.is_ok(), "{from} to {to}: {}", String::from_utf8_lossy(&body));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn fuzzed_answers_translate_to_the_same_however_they_are_cut() {
+    fuzz().run(|bytes| {
+        for from in DIALECTS {
+            for to in DIALECTS.into_iter().filter(|to| *to != from) {
+                let translation = || {
+                    let (id, model) = ("1".to_owned(), "m".to_owned());
+                    let answer = Answer { client: to, id, model, created: 0, usage: true, names: Names::default() };
+                    AnswerTranslation::new(&target(from), answer)
+                };
+                let [whole, pieces] = cuts(bytes).map(|pieces| {
+                    let mut translation = translation();
+                    let mut out: Vec<u8> = pieces.iter().flat_map(|piece| translation.feed(piece)).collect();
+                    out.extend_from_slice(&translation.finish());
+                    (out, translation.end())
+                });
+                assert_eq!(whole, pieces, "{from} to {to}");
+                if let Ok(document) = translation().document(bytes) {
+                    assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok(), "{document:?}");
+                }
+            }
         }
     });
 }

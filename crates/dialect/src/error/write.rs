@@ -27,15 +27,7 @@ impl ApiError {
             Dialect::Responses => {
                 let sequence = position.next_number();
                 let id = position.response().or(self.request_id.as_deref()).unwrap_or("resp_failed");
-                let error = json!({
-                    "type": "error",
-                    "sequence_number": sequence,
-                    "code": self.openai_code(),
-                    "message": self.message,
-                    "param": self.param,
-                    "status": self.status,
-                    "error": body["error"],
-                });
+                let error = self.event_of_responses(sequence);
                 let failed = json!({
                     "type": "response.failed",
                     "sequence_number": sequence.saturating_add(1),
@@ -44,12 +36,30 @@ impl ApiError {
                         "object": "response",
                         "status": "failed",
                         "output": [],
-                        "error": {"code": self.openai_code(), "message": self.message},
+                        "error": self.error_of_response(),
                     },
                 });
                 format!("event: error\ndata: {error}\n\nevent: response.failed\ndata: {failed}\n\n")
             }
         })
+    }
+
+    /// The data of the event `error` of Responses, with that number.
+    pub(crate) fn event_of_responses(&self, sequence: u64) -> Value {
+        json!({
+            "type": "error",
+            "sequence_number": sequence,
+            "code": self.openai_code(),
+            "message": self.message,
+            "param": self.param,
+            "status": self.status,
+            "error": self.openai(Dialect::Responses),
+        })
+    }
+
+    /// The `error` of a response that failed.
+    pub(crate) fn error_of_response(&self) -> Value {
+        json!({"code": self.openai_code(), "message": self.message})
     }
 
     fn json(&self, dialect: Dialect) -> Value {

@@ -1,0 +1,421 @@
+//! Writes pieces as the chunks of a stream of Chat Completions: the role, what is new, the finish reason, usage if it was
+//! asked for, `[DONE]`. The finish reason waits for the end of the answer, so that one that breaks never looks finished.
+
+use memchr::memmem;
+
+use crate::dialect::Dialect;
+use crate::error::{ApiError, ErrorKind, ParsedError};
+use crate::position::Position;
+use crate::translate::answer::span::characters;
+use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
+use crate::translate::request::chat::details;
+use crate::translate::request::{Json, State};
+use crate::translate::writer::{Inside, Writer};
+use crate::usage::Usage;
+
+/// How much of a text is kept to find the words of citations in.
+const WORDS: usize = 256 * 1024;
+
+/// Writes an answer.
+#[derive(Debug)]
+pub(in crate::translate::answer) struct AnswerWriter {
+    naming: Naming,
+    /// What each chunk begins with, up to its choices.
+    head: Vec<u8>,
+    candidates: Vec<Candidate>,
+    /// The place of the candidate that the pieces are of.
+    current: usize,
+    calls: Vec<Call>,
+    usage: Usage,
+}
+
+/// What is known of a candidate.
+#[derive(Debug)]
+struct Candidate {
+    index: u64,
+    /// What each of its chunks begins with, up to the members of its delta.
+    head: Vec<u8>,
+    open: Open,
+    /// Whether it has said what it thought before.
+    thought: bool,
+    refused: bool,
+    calls: u64,
+    /// How many states it has.
+    states: u64,
+    /// Its text, as far as citations are looked for in it.
+    words: Vec<u8>,
+    /// The characters of its text, and of that before the part that is open.
+    text: u64,
+    closed_text: u64,
+    /// What the part of the text that is open rests on, without a word of it.
+    citations: Vec<Vec<u8>>,
+    stop: Option<Stop<'static>>,
+}
+
+/// What was said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    Text,
+    Reasoning,
+}
+
+#[derive(Debug)]
+struct Call {
+    number: u64,
+    /// The place of its candidate.
+    candidate: usize,
+    /// Which of the candidate's calls it is.
+    index: u64,
+    custom: bool,
+    /// Whether it has any arguments yet.
+    any: bool,
+}
+
+impl AnswerWriter {
+    pub(in crate::translate::answer) fn new(naming: Naming) -> Self {
+        let mut head = Writer::default();
+        head.frame(b"data: ");
+        head.open(b'{');
+        head.text_member("id", &format!("chatcmpl-{}", naming.id));
+        head.text_member("object", "chat.completion.chunk");
+        head.number_member("created", naming.created);
+        head.text_member("model", &naming.model);
+        head.key("choices");
+        head.open(b'[');
+        let (head, usage) = (head.into_bytes(), Usage::default());
+        Self { naming, head, candidates: Vec::new(), current: 0, calls: Vec::new(), usage }
+    }
+}
+
+impl Write for AnswerWriter {
+    fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
+        match piece {
+            Piece::Start => self.turn_to(0, to),
+            Piece::Candidate(index) => self.turn_to(index, to),
+            Piece::Usage(usage) => self.usage = usage,
+            Piece::Arguments { call, text } => self.arguments(call, &text, to),
+            Piece::CallEnd { call } => self.end_call(call, to),
+            Piece::Error(error) => write_error(*error, to),
+            Piece::End => self.end(to),
+            Piece::Call { call, id, name, custom, state, .. } => {
+                let Some(candidate) = self.candidates.get_mut(self.current) else { return };
+                candidate.close(to);
+                let index = candidate.calls;
+                candidate.calls += 1;
+                self.calls.push(Call { number: call, candidate: self.current, index, custom, any: false });
+                let id = id.unwrap_or_else(|| {
+                    Inside::Owned(format!("call_{}_{}", self.naming.id, self.calls.len()).into_bytes())
+                });
+                candidate.call(index, &id, &name, custom, state.as_ref(), to);
+            }
+            piece => {
+                if let Some(candidate) = self.candidates.get_mut(self.current) {
+                    candidate.piece(piece, to);
+                }
+            }
+        }
+    }
+}
+
+impl AnswerWriter {
+    /// Goes to the candidate of that index, which begins with its role.
+    fn turn_to(&mut self, index: u64, to: &mut Writer) {
+        let known = self.candidates.iter().position(|candidate| candidate.index == index);
+        self.current = known.unwrap_or_else(|| {
+            let candidate = Candidate::new(index, &self.head);
+            candidate.delta(to, |out| out.text_member("role", "assistant"));
+            self.candidates.push(candidate);
+            self.candidates.len() - 1
+        });
+    }
+
+    fn arguments(&mut self, number: u64, text: &[u8], to: &mut Writer) {
+        let Some(call) = self.calls.iter_mut().rfind(|call| call.number == number) else { return };
+        let Some(candidate) = self.candidates.get(call.candidate) else { return };
+        call.any |= !text.is_empty();
+        candidate.arguments(call, text, to);
+    }
+
+    fn end_call(&mut self, number: u64, to: &mut Writer) {
+        let Some(call) = self.calls.iter_mut().rfind(|call| call.number == number) else { return };
+        let Some(candidate) = self.candidates.get(call.candidate) else { return };
+        // No arguments are an object without members; clients parse what they get.
+        if !call.custom && !std::mem::replace(&mut call.any, true) {
+            candidate.arguments(call, b"{}", to);
+        }
+    }
+
+    fn end(&mut self, to: &mut Writer) {
+        let mut broken = None;
+        for candidate in &mut self.candidates {
+            candidate.close(to);
+            let stop = candidate.stop.take().unwrap_or(Stop::Done);
+            let reason = match stop {
+                Stop::MaxTokens | Stop::ContextFull => "length",
+                Stop::Filter(_) => "content_filter",
+                Stop::Refused if !candidate.refused => "content_filter",
+                Stop::Broken(_) | Stop::Paused => {
+                    broken = broken.or(Some(stop));
+                    "error"
+                }
+                // A call decides, not the upstream's word.
+                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused if candidate.calls > 0 => "tool_calls",
+                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused => "stop",
+            };
+            to.frame(&candidate.head);
+            to.frame(b"},\"finish_reason\":\"");
+            to.frame(reason.as_bytes());
+            to.frame(b"\"}]}\n\n");
+        }
+        if let Some(stop) = broken {
+            // What is no answer must not pass for one: clients read the chunk that follows as an error.
+            return write_error(told(&stop), to);
+        }
+        if self.naming.usage && !self.usage.is_empty() {
+            to.frame(&self.head);
+            to.close(b']');
+            to.key("usage");
+            write_usage(&self.usage, to);
+            to.frame(b"}\n\n");
+        }
+        to.frame(b"data: [DONE]\n\n");
+    }
+}
+
+impl Candidate {
+    fn new(index: u64, head: &[u8]) -> Self {
+        let head = [head, format!("{{\"index\":{index},\"delta\":{{").as_bytes()].concat();
+        Self {
+            index,
+            head,
+            open: Open::Nothing,
+            thought: false,
+            refused: false,
+            calls: 0,
+            states: 0,
+            words: Vec::new(),
+            text: 0,
+            closed_text: 0,
+            citations: Vec::new(),
+            stop: None,
+        }
+    }
+
+    fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
+        match piece {
+            Piece::Text(text) => {
+                self.open(Open::Text, to);
+                self.text += characters(&text);
+                if self.words.len() + text.len() <= WORDS {
+                    self.words.extend_from_slice(&text);
+                }
+                self.delta(to, |out| out.inside_member("content", &text));
+            }
+            Piece::Refusal(text) => {
+                self.close(to);
+                self.refused = true;
+                self.delta(to, |out| out.inside_member("refusal", &text));
+            }
+            Piece::Reasoning(text) => {
+                // All that a candidate thought is one text here; its paragraphs are told apart in it.
+                let parted = self.thought && self.open != Open::Reasoning;
+                self.open(Open::Reasoning, to);
+                self.thought = true;
+                self.delta(to, |out| {
+                    out.key("reasoning_content");
+                    out.frame(if parted { b"\"\\n\\n" } else { b"\"" });
+                    out.frame(&text);
+                    out.frame(b"\"");
+                });
+            }
+            Piece::Break => self.close(to),
+            Piece::State(state) => {
+                self.close(to);
+                let index = self.states;
+                self.states += 1;
+                self.delta(to, |out| {
+                    out.key("reasoning_details");
+                    out.open(b'[');
+                    details::write_wrapped(&state.value, index, out);
+                    out.close(b']');
+                });
+            }
+            Piece::Citation(citation) => self.cite(&citation, to),
+            Piece::Logprobs(logprobs) => self.logprobs(logprobs, to),
+            Piece::Stop(stop) => {
+                self.close(to);
+                self.stop = Some(owned(stop));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes a chunk whose delta has those members.
+    fn delta(&self, to: &mut Writer, members: impl FnOnce(&mut Writer)) {
+        to.frame(&self.head);
+        members(to);
+        to.frame(b"},\"finish_reason\":null}]}\n\n");
+    }
+
+    fn logprobs(&self, logprobs: Json<'_>, to: &mut Writer) {
+        to.frame(&self.head);
+        to.frame(b"},\"logprobs\":{\"content\":");
+        to.frame(logprobs);
+        to.frame(b"},\"finish_reason\":null}]}\n\n");
+    }
+
+    fn open(&mut self, open: Open, to: &mut Writer) {
+        if self.open != open {
+            self.close(to);
+            self.open = open;
+        }
+    }
+
+    /// Ends what is open. What a part of the text rests on is told now that its span is known.
+    fn close(&mut self, to: &mut Writer) {
+        self.open = Open::Nothing;
+        let from = std::mem::replace(&mut self.closed_text, self.text);
+        if self.citations.is_empty() {
+            return;
+        }
+        let citations = std::mem::take(&mut self.citations);
+        self.annotate(&citations, from, self.text, to);
+    }
+
+    /// A source: of the words that it names, or else of the part that is open.
+    fn cite(&mut self, citation: &Citation<'_>, to: &mut Writer) {
+        let found = citation.quote.as_deref().filter(|quote| !quote.is_empty()).and_then(|quote| {
+            let from = characters(&self.words[..memmem::rfind(&self.words, quote)?]);
+            Some((from, from + characters(quote)))
+        });
+        match found {
+            Some((from, until)) => self.annotate(&[annotation(citation)], from, until, to),
+            None => self.citations.push(annotation(citation)),
+        }
+    }
+
+    fn annotate(&self, citations: &[Vec<u8>], from: u64, until: u64, to: &mut Writer) {
+        let span = format!(",\"start_index\":{from},\"end_index\":{until}}}}}");
+        self.delta(to, |out| {
+            out.key("annotations");
+            out.open(b'[');
+            citations.iter().for_each(|citation| out.raw(&[citation, span.as_bytes()].concat()));
+            out.close(b']');
+        });
+    }
+
+    fn call(&self, index: u64, id: &[u8], name: &[u8], custom: bool, state: Option<&State<'_>>, to: &mut Writer) {
+        let (kind, input) = kind_of(custom);
+        self.delta(to, |out| {
+            out.key("tool_calls");
+            out.open(b'[');
+            out.open(b'{');
+            out.number_member("index", index);
+            out.inside_member("id", id);
+            out.text_member("type", kind);
+            out.key(kind);
+            out.open(b'{');
+            out.inside_member("name", name);
+            out.text_member(input, "");
+            out.close(b'}');
+            if let Some(state) = state {
+                details::write_thought_of_call(state, out);
+            }
+            out.close(b'}');
+            out.close(b']');
+        });
+    }
+
+    fn arguments(&self, call: &Call, text: &[u8], to: &mut Writer) {
+        let (kind, input) = kind_of(call.custom);
+        self.delta(to, |out| {
+            out.key("tool_calls");
+            out.open(b'[');
+            out.open(b'{');
+            out.number_member("index", call.index);
+            out.key(kind);
+            out.open(b'{');
+            out.inside_member(input, text);
+            out.close(b'}');
+            out.close(b'}');
+            out.close(b']');
+        });
+    }
+}
+
+fn kind_of(custom: bool) -> (&'static str, &'static str) {
+    if custom { ("custom", "input") } else { ("function", "arguments") }
+}
+
+/// A citation without its span, and without the brackets that close it.
+fn annotation(citation: &Citation<'_>) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.open(b'{');
+    out.text_member("type", "url_citation");
+    out.key("url_citation");
+    out.open(b'{');
+    out.inside_member("url", &citation.url);
+    out.inside_member("title", citation.title.as_deref().unwrap_or_default());
+    out.into_bytes()
+}
+
+fn owned(stop: Stop<'_>) -> Stop<'static> {
+    match stop {
+        Stop::Done => Stop::Done,
+        Stop::Calls => Stop::Calls,
+        Stop::StopString(_) => Stop::StopString(None),
+        Stop::MaxTokens => Stop::MaxTokens,
+        Stop::ContextFull => Stop::ContextFull,
+        Stop::Filter(_) => Stop::Filter(None),
+        Stop::Refused => Stop::Refused,
+        Stop::Paused => Stop::Paused,
+        Stop::Broken(word) => Stop::Broken(Inside::Owned(word.into_owned())),
+    }
+}
+
+fn told(stop: &Stop<'_>) -> ParsedError {
+    let message = match stop {
+        Stop::Broken(word) => {
+            format!("the upstream's model wrote what is no answer: {}", String::from_utf8_lossy(word))
+        }
+        _ => "the upstream wants to go on after a tool of its own, which Chat Completions cannot ask for".to_owned(),
+    };
+    ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }
+}
+
+fn write_usage(usage: &Usage, out: &mut Writer) {
+    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
+    out.open(b'{');
+    out.number_member("prompt_tokens", input);
+    out.number_member("completion_tokens", output);
+    out.number_member("total_tokens", usage.total.unwrap_or_else(|| input.saturating_add(output)));
+    if usage.cached_input.is_some() || usage.cache_write.is_some() {
+        out.key("prompt_tokens_details");
+        out.open(b'{');
+        out.number_member("cached_tokens", usage.cached_input.unwrap_or_default());
+        if let Some(written) = usage.cache_write {
+            out.number_member("cache_write_tokens", written);
+        }
+        out.close(b'}');
+    }
+    if let Some(reasoning) = usage.reasoning {
+        out.key("completion_tokens_details");
+        out.open(b'{');
+        out.number_member("reasoning_tokens", reasoning);
+        out.close(b'}');
+    }
+    out.close(b'}');
+}
+
+/// The error as a chunk, after which nothing comes.
+fn write_error(error: ParsedError, to: &mut Writer) {
+    let error = ApiError {
+        code: error.code,
+        param: error.param,
+        retry_after: error.retry_after,
+        resets_at: error.resets_at,
+        ..ApiError::new(error.kind, error.message)
+    };
+    to.frame(&error.as_event(Dialect::ChatCompletions, &Position::default()));
+}

@@ -1,0 +1,361 @@
+//! Reads an answer. A finish reason does not end it: some models write one on every chunk, and words follow. So the end is
+//! said when the stream is over.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::partial::Partial;
+use super::stop_of;
+use crate::dialect::Dialect;
+use crate::error::read_error;
+use crate::event::Event;
+use crate::json;
+use crate::translate::answer::{Citation, Piece, Read, Stop};
+use crate::translate::request::{Json, State, StateKind};
+use crate::translate::writer::{Inside, Writer};
+use crate::usage::Counts;
+
+/// What Google takes for a signature where there is none; proxies in between may write it too.
+const NO_SIGNATURE: &[u8] = b"skip_thought_signature_validator";
+
+/// Reads an answer.
+#[derive(Debug, Default)]
+pub(in crate::translate::answer) struct Reader {
+    started: bool,
+    over: bool,
+    /// The last usage, which is read once: each chunk has a larger one.
+    usage: Vec<u8>,
+    /// Why the prompt was refused.
+    blocked: Option<Vec<u8>>,
+    candidates: BTreeMap<u64, Candidate>,
+    current: u64,
+    calls: u64,
+}
+
+#[derive(Debug, Default)]
+struct Candidate {
+    /// Whether it said anything.
+    said: bool,
+    reason: Option<Vec<u8>>,
+    message: Option<Vec<u8>>,
+    grounding: Vec<u8>,
+    citations: Vec<u8>,
+    partial: Option<Partial>,
+}
+
+impl Read for Reader {
+    fn event(&mut self, event: &Event<'_>, to: &mut dyn FnMut(Piece<'_>)) {
+        self.chunk(event.data, to);
+    }
+
+    fn document(&mut self, document: Json<'_>, to: &mut dyn FnMut(Piece<'_>)) {
+        if document.starts_with(b"[") {
+            json::items(document).for_each(|chunk| self.chunk(chunk, to));
+        } else {
+            self.chunk(document, to);
+        }
+        self.finish(to);
+    }
+
+    fn finish(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
+        let ended = self.blocked.is_some() || self.candidates.values().any(|candidate| candidate.reason.is_some());
+        if !ended || std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.tell_usage(to);
+        for (index, candidate) in std::mem::take(&mut self.candidates) {
+            self.turn_to(index, to);
+            let blocked = self.blocked.as_deref();
+            candidate.finish(blocked, to);
+            self.blocked = None;
+        }
+        if let Some(reason) = self.blocked.take() {
+            to(Piece::Stop(Stop::Filter(Some(Cow::Owned(reason)))));
+        }
+        to(Piece::End);
+    }
+}
+
+impl Reader {
+    fn chunk(&mut self, chunk: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+        let (mut candidates, mut usage) = (None, None);
+        for (key, value) in json::members(chunk) {
+            match key {
+                b"candidates" => candidates = Some(value),
+                b"usageMetadata" | b"usage_metadata" => usage = Some(value),
+                b"promptFeedback" | b"prompt_feedback" => self.feedback(value),
+                b"error" if value != b"null" => {
+                    self.over = true;
+                    return to(Piece::Error(Box::new(read_error(chunk).unwrap_or_default())));
+                }
+                _ => {}
+            }
+        }
+        if let Some(usage) = usage {
+            self.usage.clear();
+            self.usage.extend_from_slice(usage);
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            to(Piece::Start);
+            self.tell_usage(to);
+        }
+        for candidate in json::items(candidates.unwrap_or(b"[]")) {
+            self.candidate(candidate, to);
+        }
+    }
+
+    fn feedback(&mut self, feedback: &[u8]) {
+        let (mut reason, mut message) = (None, None);
+        for (key, value) in json::members(feedback) {
+            match key {
+                b"blockReason" | b"block_reason" => reason = json::inside(value),
+                b"blockReasonMessage" | b"block_reason_message" => message = json::inside(value),
+                _ => {}
+            }
+        }
+        if let Some(reason) = reason {
+            self.blocked = Some(message.filter(|it| !it.is_empty()).unwrap_or(reason).to_vec());
+        }
+    }
+
+    fn tell_usage(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
+        if !self.usage.is_empty() {
+            let mut counts = Counts::default();
+            counts.read(&self.usage);
+            to(Piece::Usage(counts.usage(Dialect::GenerateContent)));
+        }
+    }
+
+    fn turn_to(&mut self, index: u64, to: &mut dyn FnMut(Piece<'_>)) {
+        if std::mem::replace(&mut self.current, index) != index {
+            to(Piece::Candidate(index));
+        }
+    }
+
+    fn candidate(&mut self, value: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+        let (mut index, mut content, mut logprobs) = (0, None, None);
+        let (mut reason, mut message, mut grounding, mut citations) = (None, None, None, None);
+        for (key, value) in json::members(value) {
+            match key {
+                b"index" => index = json::count(value).unwrap_or_default(),
+                b"content" => content = Some(value),
+                b"finishReason" | b"finish_reason" => reason = json::inside(value),
+                b"finishMessage" | b"finish_message" => message = json::inside(value),
+                b"groundingMetadata" | b"grounding_metadata" if !json::is_blank(value) => grounding = Some(value),
+                b"citationMetadata" | b"citation_metadata" if !json::is_blank(value) => citations = Some(value),
+                b"logprobsResult" | b"logprobs_result" => logprobs = Some(value),
+                _ => {}
+            }
+        }
+        self.turn_to(index, to);
+        let candidate = self.candidates.entry(index).or_default();
+        let unsaid: [&[u8]; 2] = [b"", b"FINISH_REASON_UNSPECIFIED"];
+        if let Some(reason) = reason.filter(|reason| !unsaid.contains(reason)) {
+            // Several chunks may say STOP; whatever else one of them says is what happened.
+            if candidate.reason.as_deref().is_none_or(|before| before == b"STOP") {
+                candidate.reason = Some(reason.to_vec());
+                candidate.message = message.filter(|it| !it.is_empty()).map(<[u8]>::to_vec);
+            }
+        }
+        if let Some(grounding) = grounding {
+            candidate.grounding = grounding.to_vec();
+        }
+        if let Some(citations) = citations {
+            candidate.citations = citations.to_vec();
+        }
+        for (key, value) in json::members(content.unwrap_or(b"{}")) {
+            if key == b"parts" {
+                json::items(value).for_each(|part| candidate.part(part, &mut self.calls, to));
+            }
+        }
+        if let Some(logprobs) = logprobs.and_then(chat_logprobs) {
+            to(Piece::Logprobs(&logprobs));
+        }
+    }
+}
+
+impl Candidate {
+    fn part(&mut self, part: &[u8], calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+        let (mut text, mut thought, mut signature, mut call, mut own) = (None, false, None, None, false);
+        for (key, value) in json::members(part) {
+            match key {
+                b"text" => text = json::inside(value),
+                b"thought" => thought = value == b"true",
+                b"thoughtSignature" | b"thought_signature" => {
+                    signature = json::inside(value).filter(|it| !it.is_empty() && *it != NO_SIGNATURE);
+                }
+                b"functionCall" | b"function_call" => call = Some(value).filter(|value| value.starts_with(b"{")),
+                b"partMetadata" | b"part_metadata" | b"videoMetadata" | b"video_metadata" => {}
+                _ => own |= value.starts_with(b"{"),
+            }
+        }
+        if own {
+            // What Google ran or drew is told nowhere else; the words on either side of it are not one text.
+            to(Piece::Break);
+        }
+        let state = signature.map(|it| State { kind: StateKind::Thought, value: Cow::Borrowed(it), id: None });
+        if let Some(call) = call {
+            return self.call(call, state, calls, to);
+        }
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            self.said = true;
+            let text = Cow::Borrowed(text);
+            to(if thought { Piece::Reasoning(text) } else { Piece::Text(text) });
+        }
+        if let Some(state) = state {
+            to(Piece::State(state));
+        }
+    }
+
+    fn call(&mut self, value: &[u8], state: Option<State<'_>>, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+        let (mut id, mut name, mut args, mut partial, mut continues) = (None, None, None, None, false);
+        for (key, value) in json::members(value) {
+            match key {
+                b"id" => id = json::inside(value).filter(|id| !id.is_empty()),
+                b"name" => name = json::inside(value).filter(|name| !name.is_empty()),
+                b"args" => args = Some(value).filter(|args| *args != b"null"),
+                b"partialArgs" | b"partial_args" => partial = Some(value),
+                b"willContinue" | b"will_continue" => continues = value == b"true",
+                _ => {}
+            }
+        }
+        if let Some(name) = name {
+            self.end_partial(to);
+            self.said = true;
+            let call = *calls;
+            *calls += 1;
+            let (id, name) = (id.map(Cow::Borrowed), Cow::Borrowed(name));
+            to(Piece::Call { call, id, name, namespace: None, custom: false, search: false, state });
+            if continues || partial.is_some() {
+                self.partial = Some(Partial::new(call));
+            } else {
+                tell_arguments(call, args.unwrap_or(b"{}"), to);
+            }
+        }
+        if let Some(open) = &mut self.partial {
+            json::items(partial.unwrap_or(b"[]")).for_each(|piece| open.add(piece));
+            if !continues {
+                self.end_partial(to);
+            }
+        }
+    }
+
+    fn end_partial(&mut self, to: &mut dyn FnMut(Piece<'_>)) {
+        if let Some(partial) = self.partial.take() {
+            tell_arguments(partial.call(), &partial.into_arguments(), to);
+        }
+    }
+
+    fn finish(mut self, blocked: Option<&[u8]>, to: &mut dyn FnMut(Piece<'_>)) {
+        self.end_partial(to);
+        grounding(&self.grounding, to);
+        sources(&self.citations, to);
+        let stop = match (&self.reason, blocked) {
+            (Some(reason), _) => {
+                let message = self.message.as_deref().map(Cow::Borrowed);
+                stop_of(reason, message).unwrap_or(if self.said {
+                    Stop::Done
+                } else {
+                    Stop::Broken(Cow::Borrowed(reason.as_slice()))
+                })
+            }
+            (None, Some(blocked)) => Stop::Filter(Some(Cow::Borrowed(blocked))),
+            (None, None) => Stop::Done,
+        };
+        to(Piece::Stop(stop));
+    }
+}
+
+fn tell_arguments(call: u64, object: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+    to(Piece::Arguments { call, text: Cow::Owned(one_string(object)) });
+    to(Piece::CallEnd { call });
+}
+
+/// JSON as it stands inside a string, without the space between its values: Google indents whole answers, not streams.
+fn one_string(json: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(json.len() + json.len() / 8);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' if !quoted => continue,
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
+            byte => text.push(*byte),
+        }
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = quoted && *byte == b'\\' && !escaped;
+    }
+    text
+}
+
+/// What of the web the answer rests on, with the words that do where they are said.
+fn grounding(metadata: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+    let either = |camel: &str, snake: &str| json::get(metadata, camel).or_else(|| json::get(metadata, snake));
+    let mut chunks = Vec::new();
+    for chunk in either("groundingChunks", "grounding_chunks").into_iter().flat_map(json::items) {
+        let source = json::members(chunk).find(|(_, value)| value.starts_with(b"{"));
+        chunks.push(source.and_then(|(_, source)| Some((string(source, "uri")?, string(source, "title")))));
+    }
+    let mut supported = vec![false; chunks.len()];
+    for support in either("groundingSupports", "grounding_supports").into_iter().flat_map(json::items) {
+        let quote = json::get(support, "segment").and_then(|segment| string(segment, "text"));
+        let indices =
+            json::get(support, "groundingChunkIndices").or_else(|| json::get(support, "grounding_chunk_indices"));
+        for index in indices.into_iter().flat_map(json::items) {
+            let Some(index) = json::count(index).and_then(|index| usize::try_from(index).ok()) else { continue };
+            let Some(Some((url, title))) = chunks.get(index) else { continue };
+            supported[index] = true;
+            to(Piece::Citation(Citation { url: url.clone(), title: title.clone(), quote: quote.clone() }));
+        }
+    }
+    for (chunk, supported) in chunks.into_iter().zip(supported) {
+        if let (Some((url, title)), false) = (chunk, supported) {
+            to(Piece::Citation(Citation { url, title, quote: None }));
+        }
+    }
+}
+
+/// `citationMetadata`: what the model recites.
+fn sources(metadata: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
+    let all = json::get(metadata, "citationSources").or_else(|| json::get(metadata, "citations"));
+    for source in all.into_iter().flat_map(json::items) {
+        if let Some(url) = string(source, "uri") {
+            to(Piece::Citation(Citation { url, title: string(source, "title"), quote: None }));
+        }
+    }
+}
+
+fn string<'a>(object: &'a [u8], name: &str) -> Option<Inside<'a>> {
+    json::get(object, name).and_then(json::inside).filter(|it| !it.is_empty()).map(Cow::Borrowed)
+}
+
+/// Log probabilities as Chat Completions has them: a list of tokens. Google does not tell their bytes.
+fn chat_logprobs(result: &[u8]) -> Option<Vec<u8>> {
+    let either = |camel: &str, snake: &str| json::get(result, camel).or_else(|| json::get(result, snake));
+    let mut top = either("topCandidates", "top_candidates").into_iter().flat_map(json::items);
+    let mut out = Writer::default();
+    out.open(b'[');
+    let mut any = false;
+    for chosen in json::items(either("chosenCandidates", "chosen_candidates")?) {
+        any = true;
+        out.open(b'{');
+        token(chosen, &mut out);
+        out.key("top_logprobs");
+        out.open(b'[');
+        for candidate in top.next().and_then(|it| json::get(it, "candidates")).into_iter().flat_map(json::items) {
+            out.open(b'{');
+            token(candidate, &mut out);
+            out.close(b'}');
+        }
+        out.close(b']');
+        out.close(b'}');
+    }
+    out.close(b']');
+    any.then(|| out.into_bytes())
+}
+
+fn token(candidate: &[u8], out: &mut Writer) {
+    out.member("token", json::get(candidate, "token").unwrap_or(b"\"\""));
+    let logprob = json::get(candidate, "logProbability").or_else(|| json::get(candidate, "log_probability"));
+    out.member("logprob", logprob.unwrap_or(b"0"));
+    out.member("bytes", b"null");
+}

@@ -1,0 +1,8 @@
+//! Answers of Messages, Anthropic's dialect: read from Claude, and written for Claude Code and the clients of Anthropic's
+//! SDKs.
+
+mod read;
+mod write;
+
+pub(super) use read::Reader;
+pub(super) use write::AnswerWriter;

@@ -1,0 +1,347 @@
+//! Writes an answer of Messages as its clients need it: the Vercel AI SDK fails on any event or block that it does not
+//! know, Claude Code loses calls whose block is not closed, Anthropic's own SDK wants usage in both places.
+
+use super::super::{Citation, Naming, Piece, Stop, Write};
+use crate::dialect::Dialect;
+use crate::error::ParsedError;
+use crate::position::Position;
+use crate::translate::error::api_error;
+use crate::translate::request::State;
+use crate::translate::writer::{Inside, Writer};
+use crate::usage::Usage;
+
+/// Writes an answer.
+#[derive(Debug)]
+pub(in crate::translate::answer) struct AnswerWriter {
+    naming: Naming,
+    /// The index of the next block.
+    next: u64,
+    open: Option<Open>,
+    /// A paragraph of thinking has ended, and the next one goes into the same block: its state is of them all.
+    paragraph: bool,
+    calls: Vec<Call>,
+    usage: Usage,
+    /// Words of refusal were written.
+    refused: bool,
+    stop: Option<Ended>,
+    over: bool,
+}
+
+/// The block of text or thinking that is open. Calls are open beside it.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    index: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+}
+
+#[derive(Debug)]
+struct Call {
+    call: u64,
+    index: u64,
+    empty: bool,
+}
+
+/// Why it ended, in the dialect's words.
+#[derive(Debug)]
+struct Ended {
+    reason: &'static str,
+    /// The stop string, between quotes.
+    sequence: Option<Vec<u8>>,
+    /// Why it was refused, between quotes.
+    explanation: Option<Vec<u8>>,
+}
+
+impl AnswerWriter {
+    pub(in crate::translate::answer) fn new(naming: Naming) -> Self {
+        Self {
+            naming,
+            next: 0,
+            open: None,
+            paragraph: false,
+            calls: Vec::new(),
+            usage: Usage::default(),
+            refused: false,
+            stop: None,
+            over: false,
+        }
+    }
+}
+
+impl Write for AnswerWriter {
+    fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
+        if self.over {
+            return;
+        }
+        match piece {
+            Piece::Start => self.start(to),
+            Piece::Text(text) => self.say(&text, to),
+            Piece::Refusal(text) => {
+                self.refused = true;
+                self.say(&text, to);
+            }
+            Piece::Reasoning(text) => self.think(&text, to),
+            Piece::Break => match self.open.map(|open| open.kind) {
+                Some(Kind::Thinking) => self.paragraph = true,
+                Some(Kind::Text) => self.close(to),
+                None => {}
+            },
+            Piece::State(state) => self.keep(&state, to),
+            Piece::Call { call, id, name, state, .. } => {
+                if let Some(state) = state {
+                    self.keep(&state, to);
+                }
+                self.call(call, id.as_ref(), &name, to);
+            }
+            Piece::Arguments { call, text } => self.arguments(call, &text, to),
+            Piece::CallEnd { call } => {
+                if let Some(at) = self.calls.iter().position(|open| open.call == call) {
+                    let call = self.calls.remove(at);
+                    end_call(&call, to);
+                }
+            }
+            Piece::Citation(citation) => self.cite(&citation, to),
+            Piece::Usage(usage) => self.usage = usage,
+            Piece::Stop(stop) => self.ended(stop),
+            Piece::Error(error) => self.fail(&error, to),
+            Piece::End => self.end(to),
+            Piece::Candidate(_) | Piece::Logprobs(_) => {}
+        }
+    }
+}
+
+impl AnswerWriter {
+    fn start(&self, to: &mut Writer) {
+        to.frame(b"event: message_start\ndata: ");
+        to.open(b'{');
+        to.text_member("type", "message_start");
+        to.key("message");
+        to.open(b'{');
+        to.text_member("id", &format!("msg_{}", self.naming.id));
+        to.text_member("type", "message");
+        to.text_member("role", "assistant");
+        to.text_member("model", &self.naming.model);
+        to.member("content", b"[]");
+        to.member("stop_reason", b"null");
+        to.member("stop_sequence", b"null");
+        self.write_usage(to);
+        to.frame(b"}}\n\n");
+    }
+
+    fn say(&mut self, text: &[u8], to: &mut Writer) {
+        if text.is_empty() {
+            return;
+        }
+        let index = self.block(Kind::Text, to);
+        delta(index, b"{\"type\":\"text_delta\",\"text\":\"", text, to);
+    }
+
+    fn think(&mut self, text: &[u8], to: &mut Writer) {
+        if text.is_empty() {
+            return;
+        }
+        let index = self.block(Kind::Thinking, to);
+        if std::mem::take(&mut self.paragraph) {
+            delta(index, b"{\"type\":\"thinking_delta\",\"thinking\":\"", br"\n\n", to);
+        }
+        delta(index, b"{\"type\":\"thinking_delta\",\"thinking\":\"", text, to);
+    }
+
+    /// The open block, which is one of that kind; its index.
+    fn block(&mut self, kind: Kind, to: &mut Writer) -> u64 {
+        if let Some(open) = self.open.filter(|open| open.kind == kind) {
+            return open.index;
+        }
+        self.close(to);
+        let index = self.begin(to);
+        to.frame(match kind {
+            Kind::Text => b"{\"type\":\"text\",\"text\":\"\"}}\n\n",
+            Kind::Thinking => b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n",
+        });
+        self.open = Some(Open { index, kind });
+        index
+    }
+
+    /// Begins the event of a new block; its index.
+    fn begin(&mut self, to: &mut Writer) -> u64 {
+        let index = self.next;
+        self.next += 1;
+        to.frame(b"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
+        to.number(index);
+        to.frame(b",\"content_block\":");
+        index
+    }
+
+    fn close(&mut self, to: &mut Writer) {
+        self.paragraph = false;
+        if let Some(open) = self.open.take() {
+            stop(open.index, to);
+        }
+    }
+
+    /// Puts a state where clients keep it: into the thinking that it is of, else into a block of its own.
+    fn keep(&mut self, state: &State<'_>, to: &mut Writer) {
+        if let Some(Open { index, kind: Kind::Thinking }) = self.open {
+            delta(index, b"{\"type\":\"signature_delta\",\"signature\":\"", &state.value, to);
+            return self.close(to);
+        }
+        self.close(to);
+        let index = self.begin(to);
+        to.open(b'{');
+        to.text_member("type", "redacted_thinking");
+        to.inside_member("data", &state.value);
+        to.frame(b"}}\n\n");
+        stop(index, to);
+    }
+
+    fn call(&mut self, call: u64, id: Option<&Inside<'_>>, name: &[u8], to: &mut Writer) {
+        self.close(to);
+        let index = self.begin(to);
+        to.open(b'{');
+        to.text_member("type", "tool_use");
+        match id {
+            Some(id) => to.inside_member("id", id),
+            None => to.text_member("id", &format!("toolu_{}_{index}", self.naming.id)),
+        }
+        to.inside_member("name", name);
+        to.member("input", b"{}");
+        to.frame(b"}}\n\n");
+        self.calls.push(Call { call, index, empty: true });
+    }
+
+    fn arguments(&mut self, call: u64, text: &[u8], to: &mut Writer) {
+        if text.is_empty() {
+            return;
+        }
+        if let Some(open) = self.calls.iter_mut().rev().find(|open| open.call == call) {
+            open.empty = false;
+            delta(open.index, INPUT, text, to);
+        }
+    }
+
+    /// A source belongs to the text in whose block it stands. `encrypted_index` is Anthropic's own, and empty here.
+    fn cite(&self, citation: &Citation<'_>, to: &mut Writer) {
+        let Some(Open { index, kind: Kind::Text }) = self.open else { return };
+        to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+        to.number(index);
+        to.frame(b",\"delta\":{\"type\":\"citations_delta\",\"citation\":");
+        to.open(b'{');
+        to.text_member("type", "web_search_result_location");
+        to.inside_member("cited_text", citation.quote.as_deref().unwrap_or_default());
+        to.inside_member("url", &citation.url);
+        match &citation.title {
+            Some(title) => to.inside_member("title", title),
+            None => to.member("title", b"null"),
+        }
+        to.text_member("encrypted_index", "");
+        to.frame(b"}}}\n\n");
+    }
+
+    fn ended(&mut self, stop: Stop<'_>) {
+        let mut ended = Ended { reason: "end_turn", sequence: None, explanation: None };
+        ended.reason = match stop {
+            Stop::Done if self.refused => "refusal",
+            // What is broken has failed before it came here.
+            Stop::Done | Stop::Broken(_) => "end_turn",
+            Stop::Calls => "tool_use",
+            Stop::StopString(string) => {
+                ended.sequence = string.map(Inside::into_owned);
+                "stop_sequence"
+            }
+            Stop::MaxTokens => "max_tokens",
+            Stop::ContextFull => "model_context_window_exceeded",
+            Stop::Refused => "refusal",
+            Stop::Filter(words) => {
+                ended.explanation = words.map(Inside::into_owned);
+                "refusal"
+            }
+            Stop::Paused => "pause_turn",
+        };
+        self.stop = Some(ended);
+    }
+
+    /// The error ends the stream.
+    fn fail(&mut self, error: &ParsedError, to: &mut Writer) {
+        self.over = true;
+        to.frame(&api_error(error).as_event(Dialect::Messages, &Position::default()));
+    }
+
+    fn end(&mut self, to: &mut Writer) {
+        self.over = true;
+        self.close(to);
+        for call in std::mem::take(&mut self.calls) {
+            end_call(&call, to);
+        }
+        to.frame(b"event: message_delta\ndata: ");
+        to.open(b'{');
+        to.text_member("type", "message_delta");
+        to.key("delta");
+        to.open(b'{');
+        let ended = self.stop.take();
+        to.text_member("stop_reason", ended.as_ref().map_or("end_turn", |ended| ended.reason));
+        match ended.as_ref().and_then(|ended| ended.sequence.as_deref()) {
+            Some(sequence) => to.inside_member("stop_sequence", sequence),
+            None => to.member("stop_sequence", b"null"),
+        }
+        if let Some(explanation) = ended.and_then(|ended| ended.explanation) {
+            to.key("stop_details");
+            to.open(b'{');
+            to.text_member("type", "refusal");
+            to.member("category", b"null");
+            to.inside_member("explanation", &explanation);
+            to.close(b'}');
+        }
+        to.close(b'}');
+        self.write_usage(to);
+        to.frame(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+    }
+
+    /// Input from a cache and into one is counted beside the rest here, and all of it is required by some client.
+    fn write_usage(&self, to: &mut Writer) {
+        let Usage { input, output, cached_input, cache_write, reasoning, .. } = self.usage;
+        let (cached, written) = (cached_input.unwrap_or_default(), cache_write.unwrap_or_default());
+        to.key("usage");
+        to.open(b'{');
+        to.number_member("input_tokens", input.unwrap_or_default().saturating_sub(cached).saturating_sub(written));
+        to.number_member("cache_creation_input_tokens", written);
+        to.number_member("cache_read_input_tokens", cached);
+        to.number_member("output_tokens", output.unwrap_or_default());
+        if let Some(reasoning) = reasoning {
+            to.key("output_tokens_details");
+            to.open(b'{');
+            to.number_member("thinking_tokens", reasoning);
+            to.close(b'}');
+        }
+        to.close(b'}');
+    }
+}
+
+const INPUT: &[u8] = b"{\"type\":\"input_json_delta\",\"partial_json\":\"";
+
+/// An event with a delta; `head` is what stands before its text.
+fn delta(index: u64, head: &[u8], text: &[u8], to: &mut Writer) {
+    to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+    to.number(index);
+    to.frame(b",\"delta\":");
+    to.frame(head);
+    to.frame(text);
+    to.frame(b"\"}}\n\n");
+}
+
+fn stop(index: u64, to: &mut Writer) {
+    to.frame(b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
+    to.number(index);
+    to.frame(b"}\n\n");
+}
+
+fn end_call(call: &Call, to: &mut Writer) {
+    if call.empty {
+        delta(call.index, INPUT, b"{}", to);
+    }
+    stop(call.index, to);
+}

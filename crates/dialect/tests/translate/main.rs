@@ -1,0 +1,10 @@
+//! Translation between dialects, by properties that hold for every pair.
+
+mod answers;
+mod captures;
+mod history;
+mod requests;
+mod spoken;
+mod states;
+mod strict;
+mod target;
