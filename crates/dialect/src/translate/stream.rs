@@ -131,16 +131,6 @@ fn read_event(reader: &mut dyn Read, terms: &mut Terms, event: &Event<'_>) {
     reader.event(&Event { data, ..*event }, &mut |piece| terms.piece(piece));
 }
 
-/// Whether the event reports an error. Of a chunk of Chat Completions that is told without a walk over what it says.
-fn is_error(dialect: Dialect, event: &Event<'_>) -> bool {
-    match dialect {
-        Dialect::ChatCompletions => {
-            event.kind == EventKind::Stray || event.name == Some(b"error") || has_error(event.data)
-        }
-        _ => classify(dialect, event) == EventClass::Error,
-    }
-}
-
 /// JSON without line ends, of which strings have none: values pass as they are into events, where a line end would end
 /// their data.
 fn on_one_line(json: &[u8]) -> Cow<'_, [u8]> {
