@@ -84,6 +84,19 @@ pub fn classify(dialect: Dialect, event: &Event<'_>) -> EventClass {
     }
 }
 
+/// Whether [`classify`] says that the event is an error, for those who need not know what else it may be.
+pub(crate) fn is_error(dialect: Dialect, event: &Event<'_>) -> bool {
+    match dialect {
+        // Their chunks have no type; where the word does not occur, nothing has to be looked for.
+        Dialect::ChatCompletions | Dialect::GenerateContent
+            if matches!(event.kind, EventKind::Message | EventKind::Unfinished) =>
+        {
+            event.name == Some(b"error") || event.data != DONE && has_error(event.data)
+        }
+        _ => classify(dialect, event) == EventClass::Error,
+    }
+}
+
 /// Whether a client of that dialect reads this error event as an error. Their SDKs look at the JSON's `error`, and in
 /// Responses at its `type`; Anthropic's look at the event's name alone.
 pub(crate) fn is_read_as_error(dialect: Dialect, event: &Event<'_>) -> bool {
@@ -273,4 +286,30 @@ fn candidate_says_nothing(candidate: &[u8]) -> bool {
 
 fn part_says_nothing(part: &[u8]) -> bool {
     part.starts_with(b"{") && json::members(part).all(|(_, value)| json::is_blank(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_error_is_what_is_classified_as_one(data in prop_oneof![
+            ".{0,20}",
+            Just(r#"{"error":{"message":"x"}}"#.to_owned()),
+            Just(r#"{"error":null,"object":"error"}"#.to_owned()),
+            Just(r#"{"choices":[{"delta":{"content":"\"error\""}}]}"#.to_owned()),
+            Just(r#"{"candidates":[{"finishReason":"STOP"}],"error":null}"#.to_owned()),
+            Just("[DONE]".to_owned()),
+        ], named: bool, kind in 0_usize..5) {
+            let kinds =
+                [EventKind::Message, EventKind::Stray, EventKind::Silent, EventKind::Oversized, EventKind::Unfinished];
+            let (data, name) = (data.as_bytes(), named.then_some(&b"error"[..]));
+            let event = Event { kind: kinds[kind], name, data, raw: data };
+            for dialect in Dialect::ALL {
+                prop_assert_eq!(is_error(dialect, &event), classify(dialect, &event) == EventClass::Error);
+            }
+        }
+    }
 }

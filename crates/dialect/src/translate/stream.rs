@@ -12,7 +12,7 @@ use super::Target;
 use super::answer::{Naming, Read, reader, writer};
 use super::names::Names;
 use crate::dialect::Dialect;
-use crate::event::{Event, EventClass, EventKind, classify, has_error};
+use crate::event::{Event, EventKind, has_error, is_error};
 use crate::fold::{DEFAULT_FOLD_LIMIT, Fold, FoldError};
 use crate::sse::Splitter;
 use crate::tap::{End, StreamError, is_whole};
@@ -124,7 +124,7 @@ fn read_event(reader: &mut dyn Read, terms: &mut Terms, event: &Event<'_>) {
     if terms.end.is_some() {
         return;
     }
-    if classify(terms.maker.dialect, event) == EventClass::Error {
+    if is_error(terms.maker.dialect, event) {
         return terms.fail(StreamError::read(event.data, true));
     }
     let data = &*on_one_line(event.data);

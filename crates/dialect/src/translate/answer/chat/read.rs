@@ -3,9 +3,8 @@
 
 use super::call::{Call, Fragment};
 use crate::dialect::Dialect;
-use crate::error::read_error;
-use crate::event::{DONE, Event, has_error};
-use crate::json;
+use crate::event::{DONE, Event};
+use crate::json::{self, Cursor};
 use crate::translate::answer::span::slice;
 use crate::translate::answer::{Citation, Piece, Read, Stop};
 use crate::translate::request::chat::details;
@@ -48,13 +47,25 @@ struct Candidate {
 #[derive(Default)]
 struct Choice<'a> {
     index: Option<u64>,
-    delta: Option<Json<'a>>,
-    message: Option<Json<'a>>,
+    delta: Option<Delta<'a>>,
+    message: Option<Delta<'a>>,
     finish_reason: Option<Json<'a>>,
     /// The string that stopped it, as vLLM and SGLang tell it.
     stop_string: Option<Json<'a>>,
     logprobs: Option<Json<'a>>,
     usage: Option<Json<'a>>,
+}
+
+/// The members of a delta, or of a whole message, that say something.
+#[derive(Default)]
+struct Delta<'a> {
+    content: Option<Json<'a>>,
+    refusal: Option<&'a [u8]>,
+    reasoning: Option<&'a [u8]>,
+    details: Option<Json<'a>>,
+    tool_calls: Option<Json<'a>>,
+    function_call: Option<Json<'a>>,
+    annotations: Option<Json<'a>>,
 }
 
 impl Read for Reader {
@@ -66,18 +77,10 @@ impl Read for Reader {
         if data == DONE {
             return self.end(to);
         }
-        if event.name == Some(b"error") || has_error(data) {
-            self.over = true;
-            return to(Piece::Error(Box::new(read_error(data).unwrap_or_default())));
-        }
         self.chunk(data, false, to);
     }
 
     fn document(&mut self, document: Json<'_>, to: &mut dyn FnMut(Piece<'_>)) {
-        if has_error(document) {
-            self.over = true;
-            return to(Piece::Error(Box::new(read_error(document).unwrap_or_default())));
-        }
         self.chunk(document, true, to);
         self.end(to);
     }
@@ -92,31 +95,26 @@ impl Read for Reader {
 
 impl Reader {
     fn chunk(&mut self, chunk: Json<'_>, whole: bool, to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut choices, mut usage) = (None, None);
-        for (key, value) in json::members(chunk) {
-            match key {
-                b"choices" => choices = Some(value),
-                b"usage" => usage = Some(value),
-                // Groq's place for it in a stream.
-                b"x_groq" => usage = usage.or(json::get(value, "usage")),
-                _ => {}
+        let (mut usage, mut place) = (None, 0);
+        Cursor::new(chunk).members(|key, walk| match key {
+            b"choices" => {
+                to(Piece::Start);
+                walk.items(|walk| {
+                    let choice = Choice::of(walk);
+                    // Moonshot's place for it.
+                    usage = usage.or(choice.usage);
+                    let at = self.turn_to(choice.index.unwrap_or(place), to);
+                    place += 1;
+                    if let Some(candidate) = self.candidates.get_mut(at) {
+                        candidate.choice(choice, whole, &mut self.calls, to);
+                    }
+                });
             }
-        }
-        if choices.is_some() || usage.is_some() {
-            to(Piece::Start);
-        }
-        let mut any_choice = false;
-        for (place, choice) in choices.into_iter().flat_map(json::items).enumerate() {
-            any_choice = true;
-            let choice = Choice::of(choice);
-            // Moonshot's place for it.
-            usage = usage.or(choice.usage);
-            let index = choice.index.unwrap_or(place as u64);
-            let at = self.turn_to(index, to);
-            if let Some(candidate) = self.candidates.get_mut(at) {
-                candidate.choice(&choice, whole, &mut self.calls, to);
-            }
-        }
+            b"usage" => usage = Some(walk.value()),
+            // Groq's place for it in a stream.
+            b"x_groq" => usage = usage.or(json::get(walk.value(), "usage")),
+            _ => {}
+        });
         let used = usage.map(|usage| {
             let mut counts = Counts::default();
             counts.read(usage);
@@ -126,7 +124,7 @@ impl Reader {
             to(Piece::Usage(used));
             // This was the last but `[DONE]`.
             let ended = !self.candidates.is_empty() && self.candidates.iter().all(|it| it.stop.is_some());
-            if !any_choice && ended {
+            if place == 0 && ended {
                 self.end(to);
             }
         }
@@ -163,31 +161,61 @@ impl Reader {
 }
 
 impl<'a> Choice<'a> {
-    fn of(choice: Json<'a>) -> Self {
+    fn of(walk: &mut Cursor<'a>) -> Self {
         let mut found = Self::default();
-        for (key, value) in json::members(choice) {
+        walk.members(|key, walk| {
+            match key {
+                b"delta" => return found.delta = Delta::of(walk),
+                b"message" => return found.message = Delta::of(walk),
+                _ => {}
+            }
+            let value = walk.value();
             match key {
                 _ if value == b"null" => {}
                 b"index" => found.index = json::count(value),
-                b"delta" => found.delta = Some(value),
-                b"message" => found.message = Some(value),
                 b"finish_reason" if value != b"\"\"" => found.finish_reason = Some(value),
                 b"stop_reason" | b"matched_stop" if is_stop_string(value) => found.stop_string = Some(value),
                 b"logprobs" => found.logprobs = json::get(value, "content").filter(|content| !json::is_blank(content)),
                 b"usage" => found.usage = Some(value),
                 _ => {}
             }
-        }
+        });
         found
     }
 }
 
+impl<'a> Delta<'a> {
+    /// Reads one; none of what is no object.
+    fn of(walk: &mut Cursor<'a>) -> Option<Self> {
+        let mut found = Self::default();
+        let raw = walk.members(|key, walk| {
+            let value = walk.value();
+            match key {
+                b"role" => {}
+                _ if json::is_blank(value) => {}
+                b"content" => found.content = Some(value),
+                b"refusal" => found.refusal = json::inside(value),
+                // Some servers write both, with the same in them.
+                b"reasoning_content" => found.reasoning = json::inside(value),
+                b"reasoning" => found.reasoning = found.reasoning.or(json::inside(value)),
+                b"reasoning_details" => found.details = Some(value),
+                b"tool_calls" => found.tool_calls = Some(value),
+                b"function_call" => found.function_call = Some(value),
+                b"annotations" => found.annotations = Some(value),
+                _ => {}
+            }
+        });
+        raw.starts_with(b"{").then_some(found)
+    }
+}
+
 impl Candidate {
-    fn choice(&mut self, choice: &Choice<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
-        // A server that ends a stream with the whole message repeats itself.
-        let message = choice.message.filter(|_| choice.delta.is_none() && !self.said);
-        if let Some(delta) = choice.delta.or(message) {
-            self.delta(delta, whole || message.is_some(), calls, to);
+    fn choice(&mut self, choice: Choice<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+        match (choice.delta, choice.message) {
+            (Some(delta), _) => self.delta(delta, whole, calls, to),
+            // A server that ends a stream with the whole message repeats itself.
+            (None, Some(message)) if !self.said => self.delta(message, true, calls, to),
+            _ => {}
         }
         if let Some(logprobs) = choice.logprobs {
             to(Piece::Logprobs(logprobs));
@@ -201,25 +229,8 @@ impl Candidate {
         }
     }
 
-    fn delta(&mut self, delta: Json<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut content, mut refusal, mut reasoning, mut details) = (None, None, None, None);
-        let (mut tool_calls, mut function_call, mut annotations) = (None, None, None);
-        for (key, value) in json::members(delta) {
-            match key {
-                b"role" => {}
-                _ if json::is_blank(value) => {}
-                b"content" => content = Some(value),
-                b"refusal" => refusal = json::inside(value),
-                // Some servers write both, with the same in them.
-                b"reasoning_content" => reasoning = json::inside(value),
-                b"reasoning" => reasoning = reasoning.or(json::inside(value)),
-                b"reasoning_details" => details = Some(value),
-                b"tool_calls" => tool_calls = Some(value),
-                b"function_call" => function_call = Some(value),
-                b"annotations" => annotations = Some(value),
-                _ => {}
-            }
-        }
+    fn delta(&mut self, delta: Delta<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+        let Delta { content, refusal, reasoning, details, tool_calls, function_call, annotations } = delta;
         if let Some(text) = reasoning {
             self.reasoning(text, to);
         }

@@ -9,7 +9,7 @@ use super::stop_of;
 use crate::dialect::Dialect;
 use crate::error::read_error;
 use crate::event::Event;
-use crate::json;
+use crate::json::{self, Cursor};
 use crate::translate::answer::{Citation, Piece, Read, Stop};
 use crate::translate::request::{Json, State, StateKind};
 use crate::translate::writer::{Inside, Writer};
@@ -78,28 +78,26 @@ impl Read for Reader {
 
 impl Reader {
     fn chunk(&mut self, chunk: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut candidates, mut usage) = (None, None);
-        for (key, value) in json::members(chunk) {
-            match key {
-                b"candidates" => candidates = Some(value),
-                b"usageMetadata" | b"usage_metadata" => usage = Some(value),
-                b"promptFeedback" | b"prompt_feedback" => self.feedback(value),
-                b"error" if value != b"null" => {
-                    self.over = true;
-                    return to(Piece::Error(Box::new(read_error(chunk).unwrap_or_default())));
-                }
-                _ => {}
+        let (mut found, mut error) = (Vec::new(), false);
+        Cursor::new(chunk).members(|key, walk| match key {
+            b"candidates" => drop(walk.items(|walk| found.push(Found::of(walk)))),
+            b"usageMetadata" | b"usage_metadata" => {
+                self.usage.clear();
+                self.usage.extend_from_slice(walk.value());
             }
-        }
-        if let Some(usage) = usage {
-            self.usage.clear();
-            self.usage.extend_from_slice(usage);
+            b"promptFeedback" | b"prompt_feedback" => self.feedback(walk.value()),
+            b"error" => error |= walk.value() != b"null",
+            _ => {}
+        });
+        if error {
+            self.over = true;
+            return to(Piece::Error(Box::new(read_error(chunk).unwrap_or_default())));
         }
         if !std::mem::replace(&mut self.started, true) {
             to(Piece::Start);
             self.tell_usage(to);
         }
-        for candidate in json::items(candidates.unwrap_or(b"[]")) {
+        for candidate in found {
             self.candidate(candidate, to);
         }
     }
@@ -132,75 +130,118 @@ impl Reader {
         }
     }
 
-    fn candidate(&mut self, value: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut index, mut content, mut logprobs) = (0, None, None);
-        let (mut reason, mut message, mut grounding, mut citations) = (None, None, None, None);
-        for (key, value) in json::members(value) {
-            match key {
-                b"index" => index = json::count(value).unwrap_or_default(),
-                b"content" => content = Some(value),
-                b"finishReason" | b"finish_reason" => reason = json::inside(value),
-                b"finishMessage" | b"finish_message" => message = json::inside(value),
-                b"groundingMetadata" | b"grounding_metadata" if !json::is_blank(value) => grounding = Some(value),
-                b"citationMetadata" | b"citation_metadata" if !json::is_blank(value) => citations = Some(value),
-                b"logprobsResult" | b"logprobs_result" => logprobs = Some(value),
-                _ => {}
-            }
-        }
-        self.turn_to(index, to);
-        let candidate = self.candidates.entry(index).or_default();
+    fn candidate(&mut self, found: Found<'_>, to: &mut dyn FnMut(Piece<'_>)) {
+        self.turn_to(found.index, to);
+        let candidate = self.candidates.entry(found.index).or_default();
         let unsaid: [&[u8]; 2] = [b"", b"FINISH_REASON_UNSPECIFIED"];
-        if let Some(reason) = reason.filter(|reason| !unsaid.contains(reason)) {
+        if let Some(reason) = found.reason.filter(|reason| !unsaid.contains(reason)) {
             // Several chunks may say STOP; whatever else one of them says is what happened.
             if candidate.reason.as_deref().is_none_or(|before| before == b"STOP") {
                 candidate.reason = Some(reason.to_vec());
-                candidate.message = message.filter(|it| !it.is_empty()).map(<[u8]>::to_vec);
+                candidate.message = found.message.filter(|it| !it.is_empty()).map(<[u8]>::to_vec);
             }
         }
-        if let Some(grounding) = grounding {
+        if let Some(grounding) = found.grounding {
             candidate.grounding = grounding.to_vec();
         }
-        if let Some(citations) = citations {
+        if let Some(citations) = found.citations {
             candidate.citations = citations.to_vec();
         }
-        for (key, value) in json::members(content.unwrap_or(b"{}")) {
-            if key == b"parts" {
-                json::items(value).for_each(|part| candidate.part(part, &mut self.calls, to));
-            }
+        for part in found.parts {
+            candidate.part(part, &mut self.calls, to);
         }
-        if let Some(logprobs) = logprobs.and_then(chat_logprobs) {
+        if let Some(logprobs) = found.logprobs.and_then(chat_logprobs) {
             to(Piece::Logprobs(&logprobs));
         }
     }
 }
 
-impl Candidate {
-    fn part(&mut self, part: &[u8], calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
-        let (mut text, mut thought, mut signature, mut call, mut own) = (None, false, None, None, false);
-        for (key, value) in json::members(part) {
-            match key {
-                b"text" => text = json::inside(value),
-                b"thought" => thought = value == b"true",
-                b"thoughtSignature" | b"thought_signature" => {
-                    signature = json::inside(value).filter(|it| !it.is_empty() && *it != NO_SIGNATURE);
-                }
-                b"functionCall" | b"function_call" => call = Some(value).filter(|value| value.starts_with(b"{")),
-                b"partMetadata" | b"part_metadata" | b"videoMetadata" | b"video_metadata" => {}
-                _ => own |= value.starts_with(b"{"),
+/// What a chunk has of a candidate. Its index may stand behind its parts.
+#[derive(Default)]
+struct Found<'e> {
+    index: u64,
+    parts: Vec<Part<'e>>,
+    reason: Option<&'e [u8]>,
+    message: Option<&'e [u8]>,
+    grounding: Option<&'e [u8]>,
+    citations: Option<&'e [u8]>,
+    logprobs: Option<&'e [u8]>,
+}
+
+/// A part of its content.
+#[derive(Default)]
+struct Part<'e> {
+    text: Option<&'e [u8]>,
+    thought: bool,
+    signature: Option<&'e [u8]>,
+    call: Option<&'e [u8]>,
+    /// Whether it is of a kind that only Google has.
+    own: bool,
+}
+
+impl<'e> Found<'e> {
+    fn of(walk: &mut Cursor<'e>) -> Self {
+        let mut found = Self::default();
+        walk.members(|key, walk| {
+            if key == b"content" {
+                walk.members(|key, walk| {
+                    if key == b"parts" {
+                        walk.items(|walk| found.parts.push(Part::of(walk)));
+                    }
+                });
+                return;
             }
-        }
-        if own {
+            let value = walk.value();
+            match key {
+                b"index" => found.index = json::count(value).unwrap_or_default(),
+                b"finishReason" | b"finish_reason" => found.reason = json::inside(value),
+                b"finishMessage" | b"finish_message" => found.message = json::inside(value),
+                b"groundingMetadata" | b"grounding_metadata" if !json::is_blank(value) => {
+                    found.grounding = Some(value);
+                }
+                b"citationMetadata" | b"citation_metadata" if !json::is_blank(value) => found.citations = Some(value),
+                b"logprobsResult" | b"logprobs_result" => found.logprobs = Some(value),
+                _ => {}
+            }
+        });
+        found
+    }
+}
+
+impl<'e> Part<'e> {
+    fn of(walk: &mut Cursor<'e>) -> Self {
+        let mut part = Self::default();
+        walk.members(|key, walk| {
+            let value = walk.value();
+            match key {
+                b"text" => part.text = json::inside(value),
+                b"thought" => part.thought = value == b"true",
+                b"thoughtSignature" | b"thought_signature" => {
+                    part.signature = json::inside(value).filter(|it| !it.is_empty() && *it != NO_SIGNATURE);
+                }
+                b"functionCall" | b"function_call" => part.call = Some(value).filter(|value| value.starts_with(b"{")),
+                b"partMetadata" | b"part_metadata" | b"videoMetadata" | b"video_metadata" => {}
+                _ => part.own |= value.starts_with(b"{"),
+            }
+        });
+        part
+    }
+}
+
+impl Candidate {
+    fn part(&mut self, part: Part<'_>, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+        if part.own {
             // What Google ran or drew is told nowhere else; the words on either side of it are not one text.
             to(Piece::Break);
         }
-        let state = signature.map(|it| State { kind: StateKind::Thought, value: Cow::Borrowed(it), id: None });
-        if let Some(call) = call {
+        let state = part.signature.map(|it| State { kind: StateKind::Thought, value: Cow::Borrowed(it), id: None });
+        if let Some(call) = part.call {
             return self.call(call, state, calls, to);
         }
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        if let Some(text) = part.text.filter(|text| !text.is_empty()) {
             self.said = true;
             let text = Cow::Borrowed(text);
-            to(if thought { Piece::Reasoning(text) } else { Piece::Text(text) });
+            to(if part.thought { Piece::Reasoning(text) } else { Piece::Text(text) });
         }
         if let Some(state) = state {
             to(Piece::State(state));

@@ -123,6 +123,12 @@ impl Block {
 
 impl Reader {
     fn start(&mut self, index: u64, block: Json<'_>, to: To<'_>) {
+        // Some servers do not say that a block has ended: signed thinking has, once another begins.
+        let is_over = |open: &Block| open.index == index || !open.signature.is_empty();
+        while let Some(at) = self.open.iter().position(is_over) {
+            let block = self.open.remove(at);
+            self.close(&block, to);
+        }
         let (mut kind, mut text, mut id, mut name) = (&b""[..], None, None, None);
         let (mut signature, mut data, mut input, mut citations) = (None, None, None, None);
         for (key, value) in json::members(block) {
@@ -186,7 +192,6 @@ impl Reader {
             }
             Kind::Other => {}
         }
-        self.open.retain(|open| open.index != index);
         self.open.push(block);
     }
 

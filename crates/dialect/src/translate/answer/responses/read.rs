@@ -9,6 +9,7 @@ use crate::dialect::Dialect;
 use crate::error::{ParsedError, read_error};
 use crate::event::Event;
 use crate::json;
+use crate::translate::answer::span::slice;
 use crate::translate::request::{Json, State, StateKind};
 use crate::translate::writer::{Inside, escaped};
 use crate::usage::Counts;
@@ -16,6 +17,8 @@ use crate::usage::Counts;
 /// The most that is kept of arguments whose call has no name yet, and the most items: far more than any answer has.
 const MOST_EARLY: usize = crate::DEFAULT_EVENT_LIMIT;
 const MOST_ITEMS: usize = 65_536;
+/// The most sources that are kept of a part before it is whole.
+const MOST_SOURCES: usize = 1024;
 
 type To<'t> = &'t mut dyn FnMut(Piece<'_>);
 
@@ -38,6 +41,7 @@ struct Item {
     /// The last part of which the sources, and the probabilities, were said.
     cited: Option<u64>,
     logged: Option<u64>,
+    noted: Vec<Vec<u8>>,
     call: Calling,
     /// Arguments that came before the call had a name.
     early: Vec<u8>,
@@ -70,7 +74,7 @@ impl Read for Reader {
             b"output_item.added" => self.added(&members, to),
             b"output_item.done" => self.done(&members, to),
             b"content_part.done" | b"reasoning_summary_part.done" => self.part_done(kind, &members, to),
-            b"output_text.annotation.added" => self.annotation(&members, to),
+            b"output_text.annotation.added" => self.annotation(&members),
             b"completed" | b"incomplete" | b"failed" | b"cancelled" => {
                 self.response(members.response.unwrap_or_default(), Some(kind), event.data, to);
             }
@@ -270,16 +274,25 @@ impl Reader {
         }
         if let Some(annotations) = annotations.filter(|_| known.cited.is_none_or(|cited| cited < at)) {
             known.cited = Some(at);
-            json::items(annotations).for_each(|annotation| cite(annotation, to));
+            known.noted.clear();
+            json::items(annotations).for_each(|annotation| cite(annotation, text.unwrap_or_default(), to));
         }
     }
 
-    fn annotation(&mut self, members: &Members<'_>, to: To<'_>) {
+    /// A source: its part, when it is whole, names the words that rest on it. It is kept for servers that end no parts.
+    fn annotation(&mut self, members: &Members<'_>) {
         let item = self.find(members.index, members.id);
         if let (Some(known), Some(annotation)) = (self.items.get_mut(item), members.annotation) {
-            known.cited = Some(members.part);
-            cite(annotation, to);
+            if known.noted.len() < MOST_SOURCES {
+                known.noted.push(annotation.to_vec());
+            }
         }
+    }
+
+    /// The sources of an item that no part has named.
+    fn cite_noted(&mut self, item: usize, to: To<'_>) {
+        let noted = self.items.get_mut(item).map(|item| std::mem::take(&mut item.noted)).unwrap_or_default();
+        noted.iter().for_each(|annotation| cite(annotation, b"", to));
     }
 
     fn done(&mut self, members: &Members<'_>, to: To<'_>) {
@@ -317,6 +330,7 @@ impl Reader {
                 for (at, part) in numbered(content) {
                     self.part(known, at, part, false, to);
                 }
+                self.cite_noted(known, to);
             }
             Some(b"reasoning") => {
                 for (at, part) in numbered(summary) {
@@ -390,7 +404,10 @@ impl Reader {
                 self.whole(known, item, to);
             }
         }
-        (0..self.items.len()).for_each(|item| self.end_call(item, to));
+        for item in 0..self.items.len() {
+            self.end_call(item, to);
+            self.cite_noted(item, to);
+        }
         if let Some(usage) = usage {
             let mut counts = Counts::default();
             counts.read(usage);
@@ -414,18 +431,21 @@ fn numbered(list: Option<Json<'_>>) -> impl Iterator<Item = (u64, Json<'_>)> {
     (0..).zip(list.into_iter().flat_map(json::items))
 }
 
-/// A source on the web; what else an annotation names, no other dialect has.
-fn cite(annotation: Json<'_>, to: To<'_>) {
-    let (mut kind, mut url, mut title) = (None, None, None);
+/// A source on the web, with the words of the text that rest on it; what else an annotation names, no other dialect has.
+fn cite(annotation: Json<'_>, text: &[u8], to: To<'_>) {
+    let (mut kind, mut url, mut title, mut start, mut end) = (None, None, None, None, None);
     for (key, value) in json::members(annotation) {
         match key {
             b"type" => kind = json::inside(value),
             b"url" => url = json::inside(value).map(Inside::Borrowed),
             b"title" => title = json::inside(value).map(Inside::Borrowed),
+            b"start_index" => start = json::count(value),
+            b"end_index" => end = json::count(value),
             _ => {}
         }
     }
     if let (Some(b"url_citation"), Some(url)) = (kind, url) {
-        to(Piece::Citation(Citation { url, title, quote: None }));
+        let quote = start.zip(end).and_then(|(start, end)| slice(text, start, end)).map(Inside::Borrowed);
+        to(Piece::Citation(Citation { url, title, quote }));
     }
 }
