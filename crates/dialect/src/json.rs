@@ -2,9 +2,13 @@
 //! the error reader use it on events and bodies that serde would take ten times as long to parse. It does not
 //! check that the text is JSON: on nonsense it finds nothing, and it must never panic.
 
+mod ends;
+
 use std::borrow::Cow;
 
 use memchr::{memchr2, memchr3};
+
+pub(crate) use ends::measured;
 
 /// The walk over one value, which may be interrupted at any byte and go on with the next chunk.
 #[derive(Clone, Copy, Debug)]
@@ -122,11 +126,19 @@ fn skip_space(bytes: &[u8]) -> &[u8] {
 /// Splits the first value off `bytes`, which must not begin with white space.
 fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, rest) = bytes.split_first()?;
-    let end = match Skip::after(*first).run(rest) {
+    let mut skip = Skip::after(*first);
+    let near = rest.len().min(ends::NEAR);
+    let end = match skip.run(&rest[..near]) {
         Some(end) => end,
         // A lone number may end with the text; nothing else may.
-        None if matches!(Skip::after(*first), Skip::Word) => rest.len(),
-        None => return None,
+        None if near == rest.len() => matches!(skip, Skip::Word).then_some(near)?,
+        None => match ends::length_of(bytes) {
+            Some(length) => length - 1,
+            None => match skip.run(&rest[near..]) {
+                Some(end) => near + end,
+                None => matches!(skip, Skip::Word).then_some(rest.len())?,
+            },
+        },
     };
     Some(bytes.split_at(end + 1))
 }
