@@ -89,7 +89,7 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for word in bytes.chunks_exact(8).take(WORDS) {
         let word = u64::from_le_bytes(word.try_into().ok()?);
-        let found = zero_bytes(word ^ EACH_BYTE * b'"' as u64) | zero_bytes(word ^ EACH_BYTE * b'\\' as u64);
+        let found = zero_bytes(word ^ each(b'"')) | zero_bytes(word ^ each(b'\\'));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
@@ -108,6 +108,11 @@ fn quote_or_bracket(bytes: &[u8], open: u8, close: u8) -> Option<usize> {
 }
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// A word of that byte alone.
+const fn each(byte: u8) -> u64 {
+    EACH_BYTE * byte as u64
+}
 
 /// The highest bit of each byte that is zero, exact up to the first one that is.
 const fn zero_bytes(word: u64) -> u64 {
