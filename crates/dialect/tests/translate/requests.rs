@@ -27,7 +27,7 @@ fn translate(from: Dialect, to: Dialect, body: &Value) -> Value {
 }
 
 /// The turns of a body, byte for byte.
-fn raw_turns(dialect: Dialect, body: &[u8]) -> Vec<String> {
+pub(crate) fn raw_turns(dialect: Dialect, body: &[u8]) -> Vec<String> {
     let members: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).unwrap();
     let list: Vec<Box<RawValue>> = serde_json::from_str(members[turns(dialect)].get()).unwrap();
     list.iter().map(|it| it.get().to_owned()).collect()
