@@ -2,9 +2,13 @@
 //! the error reader use it on events and bodies that serde would take ten times as long to parse. It does not
 //! check that the text is JSON: on nonsense it finds nothing, and it must never panic.
 
+mod ends;
+
 use std::borrow::Cow;
 
 use memchr::{memchr2, memchr3};
+
+pub(crate) use ends::measured;
 
 /// The walk over one value, which may be interrupted at any byte and go on with the next chunk.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +89,7 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for word in bytes.chunks_exact(8).take(WORDS) {
         let word = u64::from_le_bytes(word.try_into().ok()?);
-        let found = zero_bytes(word ^ EACH_BYTE * b'"' as u64) | zero_bytes(word ^ EACH_BYTE * b'\\' as u64);
+        let found = zero_bytes(word ^ each(b'"')) | zero_bytes(word ^ each(b'\\'));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
@@ -105,6 +109,11 @@ fn quote_or_bracket(bytes: &[u8], open: u8, close: u8) -> Option<usize> {
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 
+/// A word of that byte alone.
+const fn each(byte: u8) -> u64 {
+    EACH_BYTE * byte as u64
+}
+
 /// The highest bit of each byte that is zero, exact up to the first one that is.
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(EACH_BYTE) & !word & (EACH_BYTE << 7)
@@ -122,11 +131,19 @@ fn skip_space(bytes: &[u8]) -> &[u8] {
 /// Splits the first value off `bytes`, which must not begin with white space.
 fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (first, rest) = bytes.split_first()?;
-    let end = match Skip::after(*first).run(rest) {
+    let mut skip = Skip::after(*first);
+    let near = rest.len().min(ends::NEAR);
+    let end = match skip.run(&rest[..near]) {
         Some(end) => end,
         // A lone number may end with the text; nothing else may.
-        None if matches!(Skip::after(*first), Skip::Word) => rest.len(),
-        None => return None,
+        None if near == rest.len() => matches!(skip, Skip::Word).then_some(near)?,
+        None => match ends::length_of(bytes) {
+            Some(length) => length - 1,
+            None => match skip.run(&rest[near..]) {
+                Some(end) => near + end,
+                None => matches!(skip, Skip::Word).then_some(rest.len())?,
+            },
+        },
     };
     Some(bytes.split_at(end + 1))
 }

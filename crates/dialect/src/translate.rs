@@ -34,6 +34,7 @@ pub use opaque::{NoStates, Owner, States};
 pub use stream::{Answer, AnswerTranslation};
 
 use crate::dialect::Dialect;
+use crate::json;
 
 /// Where a request goes.
 pub struct Target<'a> {
@@ -97,9 +98,11 @@ pub fn request(client: &Client<'_>, body: &[u8], target: &Target<'_>) -> Result<
     if let Err(error) = serde_json::from_slice::<&serde_json::value::RawValue>(body) {
         return Err(Untranslatable { message: format!("the body is not JSON: {error}"), param: None });
     }
-    let mut losses = lost::Losses::default();
-    let mut view = request::read(client, body, target, &mut losses)?;
-    let names = normalize::normalize(&mut view, target, &mut losses);
-    let body_out = request::write(&view, target, &mut losses);
-    Ok(Translated { body: body_out, lost: losses.into_lost(body), names })
+    json::measured(body, || {
+        let mut losses = lost::Losses::default();
+        let mut view = request::read(client, body, target, &mut losses)?;
+        let names = normalize::normalize(&mut view, target, &mut losses);
+        let body_out = request::write(&view, target, &mut losses);
+        Ok(Translated { body: body_out, lost: losses.into_lost(body), names })
+    })
 }

@@ -11,6 +11,8 @@
 //! left away at the end; without the last it is of the case's own target. A seventh field is the dialect that made it, where
 //! it is not the kind's own (states that an upstream of Chat Completions made).
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -46,6 +46,8 @@ pub(crate) fn as_client_reads(error: &mut ParsedError, upstream: Dialect, client
         error.code = None;
         error.param = None;
     }
+    // Other servers write the status there.
+    error.code = error.code.take().filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()));
     let claude = client == Dialect::Messages && error.kind == ErrorKind::ContextWindow;
     if claude && !error.message.to_ascii_lowercase().contains("prompt is too long") {
         error.message = format!("prompt is too long: {}", error.message);

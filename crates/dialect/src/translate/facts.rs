@@ -19,6 +19,10 @@ pub struct Facts {
     /// generateContent: the first call of a step must have its signature, and results may have images and files of their
     /// own (`functionResponse.parts`).
     pub signed_calls: bool,
+    /// generateContent: it cannot be told not to think: `MINIMAL` and a budget of 0 are refused.
+    pub always_thinks: bool,
+    /// generateContent: it has a level above `HIGH`.
+    pub xhigh_thinking: bool,
     /// Chat Completions and Responses: parts may end a prompt cache (`prompt_cache_breakpoint`).
     pub cache_breakpoints: bool,
     /// Chat Completions: it wants its `reasoning_content` back on turns with tools (DeepSeek, Kimi).
@@ -58,6 +62,8 @@ enum Fact {
     NoSampling,
     OldTools,
     UnsignedCalls,
+    AlwaysThinks,
+    NoXhigh,
     CacheBreakpoints,
     ReasoningContent,
     PrefixBound,
@@ -68,8 +74,8 @@ enum Fact {
 }
 
 use Fact::{
-    CacheBreakpoints, MaxCompletionTokens, MaxOutput, NoSampling, OldTools, Phase, PrefixBound, ReasoningContent,
-    SystemInPlace, Thinks, UnsignedCalls, WebSearch,
+    AlwaysThinks, CacheBreakpoints, MaxCompletionTokens, MaxOutput, NoSampling, NoXhigh, OldTools, Phase, PrefixBound,
+    ReasoningContent, SystemInPlace, Thinks, UnsignedCalls, WebSearch,
 };
 
 /// Models by their names, without the vendor before a slash; `*` stands for anything. The first line that fits holds, so
@@ -86,8 +92,10 @@ const MODELS: &[(&[&str], &[Fact])] = &[
     (&["claude-*"], &[Thinks(Thinking::Effort), NoSampling, SystemInPlace, PrefixBound]),
     // Google. From 3 on they think by level, and calls are signed.
     (&["gemini-1*", "gemini-2.0*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls, MaxOutput(8192)]),
+    (&["gemini-2.5-pro*"], &[Thinks(Thinking::Budget), AlwaysThinks, UnsignedCalls, MaxOutput(65_536)]),
     (&["gemini-2*"], &[Thinks(Thinking::Budget), UnsignedCalls, MaxOutput(65_536)]),
-    (&["gemini-3*"], &[MaxOutput(65_536)]),
+    (&["gemini-3*-pro*", "gemini-3.7-flash*"], &[AlwaysThinks, NoXhigh, MaxOutput(65_536)]),
+    (&["gemini-3*"], &[NoXhigh, MaxOutput(65_536)]),
     (&["gemma*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls]),
     // OpenAI. Its chat knows custom tools, but not what their calls are in a stream: they go as functions.
     (&["gpt-oss*"], &[]),
@@ -126,6 +134,8 @@ impl Facts {
             sampling: true,
             modern_tools: true,
             signed_calls: true,
+            always_thinks: false,
+            xhigh_thinking: true,
             cache_breakpoints: false,
             reasoning_content: false,
             prefix_bound: false,
@@ -144,6 +154,8 @@ impl Facts {
             NoSampling => self.sampling = false,
             OldTools => self.modern_tools = false,
             UnsignedCalls => self.signed_calls = false,
+            AlwaysThinks => self.always_thinks = true,
+            NoXhigh => self.xhigh_thinking = false,
             CacheBreakpoints => self.cache_breakpoints = true,
             ReasoningContent => self.reasoning_content = true,
             PrefixBound => self.prefix_bound = true,
@@ -190,6 +202,9 @@ mod tests {
         let google = |model| Facts::of(Dialect::GenerateContent, model);
         assert!(google("gemini-2.5-flash").modern_tools && !google("gemini-2.5-flash").signed_calls);
         assert!(google("gemini-3.5-pro").signed_calls);
+        assert!(google("gemini-2.5-pro").always_thinks && !google("gemini-2.5-flash").always_thinks);
+        assert!(google("gemini-3.1-pro-preview").always_thinks && !google("gemini-3.5-flash").always_thinks);
+        assert!(!google("gemini-3.5-flash").xhigh_thinking && google("gemini-4-pro").xhigh_thinking);
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct Answer {
     pub model: String,
     /// Seconds since 1970.
     pub created: u64,
-    /// Whether the client asked for the usage of a stream (Chat Completions).
+    /// Whether usage is told to a client of Chat Completions: where it asked for that of a stream, and always where it did
+    /// not ask for a stream, since its document is folded from one.
     pub usage: bool,
     /// What the request's translation kept.
     pub names: Names,

@@ -305,8 +305,7 @@ pub(crate) fn heard(dialect: Dialect, answer: &Value) -> Vec<String> {
     let mut text = String::new();
     let mut call = |name: &Value, arguments: Value| lines.push(format!("call {name} {arguments}"));
     let parsed = |arguments: &Value| serde_json::from_str(arguments.as_str().unwrap()).unwrap();
-    let end;
-    match dialect {
+    let end = match dialect {
         Dialect::ChatCompletions => {
             let choice = &answer["choices"][0];
             let message = &choice["message"];
@@ -314,7 +313,7 @@ pub(crate) fn heard(dialect: Dialect, answer: &Value) -> Vec<String> {
             for it in message["tool_calls"].as_array().into_iter().flatten() {
                 call(&it["function"]["name"], parsed(&it["function"]["arguments"]));
             }
-            end = choice["finish_reason"].as_str().unwrap().to_owned();
+            choice["finish_reason"].as_str().unwrap()
         }
         Dialect::Responses => {
             for item in answer["output"].as_array().unwrap() {
@@ -326,7 +325,7 @@ pub(crate) fn heard(dialect: Dialect, answer: &Value) -> Vec<String> {
                     _ => {}
                 }
             }
-            end = if answer["status"] == "incomplete" { "length" } else { "" }.to_owned();
+            if answer["status"] == "incomplete" { "length" } else { "" }
         }
         Dialect::Messages => {
             for block in answer["content"].as_array().unwrap() {
@@ -336,7 +335,7 @@ pub(crate) fn heard(dialect: Dialect, answer: &Value) -> Vec<String> {
                     _ => {}
                 }
             }
-            end = answer["stop_reason"].as_str().unwrap().to_owned();
+            answer["stop_reason"].as_str().unwrap()
         }
         Dialect::GenerateContent => {
             let candidate = &answer["candidates"][0];
@@ -348,10 +347,10 @@ pub(crate) fn heard(dialect: Dialect, answer: &Value) -> Vec<String> {
                     call(&it["name"], it["args"].clone());
                 }
             }
-            end = candidate["finishReason"].as_str().unwrap().to_owned();
+            candidate["finishReason"].as_str().unwrap()
         }
-    }
-    let end = match end.as_str() {
+    };
+    let end = match end {
         "length" | "max_tokens" | "MAX_TOKENS" => "cut",
         "tool_calls" | "tool_use" => "calls",
         _ if lines.is_empty() => "done",

@@ -148,8 +148,9 @@ impl<'a> Pairing<'a, '_, '_> {
         if self.open.is_empty() {
             return;
         }
-        let mut at = start + results_first(&mut self.out, start);
-        for call in self.open.drain(..).filter(|call| !call.answered) {
+        let first = start + results_first(&mut self.out, start);
+        let unanswered = self.open.drain(..).filter(|call| !call.answered);
+        for (at, call) in (first..).zip(unanswered) {
             self.losses.approximated(call.raw);
             let text = Part { what: What::Text(Cow::Borrowed(ABORTED)), cache: None, raw: call.raw };
             let output = Output {
@@ -161,7 +162,6 @@ impl<'a> Pairing<'a, '_, '_> {
             };
             let part = Part { what: What::Output(output), cache: None, raw: call.raw };
             self.out.insert(at, Turn { role: Role::User, parts: vec![part], raw: call.raw });
-            at += 1;
         }
     }
 }

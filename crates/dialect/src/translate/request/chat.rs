@@ -3,6 +3,7 @@
 
 pub(in crate::translate) mod details;
 mod messages;
+mod parts;
 mod read;
 mod tools;
 mod turns;

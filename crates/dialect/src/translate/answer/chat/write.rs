@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 use crate::dialect::Dialect;
-use crate::error::{ApiError, ErrorKind, ParsedError};
+use crate::error::{ApiError, ParsedError};
 use crate::position::Position;
 use crate::translate::answer::span::characters;
 use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
@@ -147,7 +147,6 @@ impl AnswerWriter {
     }
 
     fn end(&mut self, to: &mut Writer) {
-        let mut broken = None;
         for candidate in &mut self.candidates {
             candidate.close(to);
             let stop = candidate.stop.take().unwrap_or(Stop::Done);
@@ -155,10 +154,8 @@ impl AnswerWriter {
                 Stop::MaxTokens | Stop::ContextFull => "length",
                 Stop::Filter(_) => "content_filter",
                 Stop::Refused if !candidate.refused => "content_filter",
-                Stop::Broken(_) | Stop::Paused => {
-                    broken = broken.or(Some(stop));
-                    "error"
-                }
+                // Of the first candidate these are failures, which do not come here.
+                Stop::Broken(_) | Stop::Paused => "error",
                 // A call decides, not the upstream's word.
                 Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused if candidate.calls > 0 => "tool_calls",
                 Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused => "stop",
@@ -167,10 +164,6 @@ impl AnswerWriter {
             to.frame(b"},\"finish_reason\":\"");
             to.frame(reason.as_bytes());
             to.frame(b"\"}]}\n\n");
-        }
-        if let Some(stop) = broken {
-            // What is no answer must not pass for one: clients read the chunk that follows as an error.
-            return write_error(told(&stop), to);
         }
         if self.naming.usage && !self.usage.is_empty() {
             to.frame(&self.head);
@@ -370,18 +363,8 @@ fn owned(stop: Stop<'_>) -> Stop<'static> {
         Stop::Filter(_) => Stop::Filter(None),
         Stop::Refused => Stop::Refused,
         Stop::Paused => Stop::Paused,
-        Stop::Broken(word) => Stop::Broken(Inside::Owned(word.into_owned())),
+        Stop::Broken(_) => Stop::Broken(Inside::default()),
     }
-}
-
-fn told(stop: &Stop<'_>) -> ParsedError {
-    let message = match stop {
-        Stop::Broken(word) => {
-            format!("the upstream's model wrote what is no answer: {}", String::from_utf8_lossy(word))
-        }
-        _ => "the upstream wants to go on after a tool of its own, which Chat Completions cannot ask for".to_owned(),
-    };
-    ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }
 }
 
 fn write_usage(usage: &Usage, out: &mut Writer) {

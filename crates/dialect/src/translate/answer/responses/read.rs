@@ -282,11 +282,8 @@ impl Reader {
     /// A source: its part, when it is whole, names the words that rest on it. It is kept for servers that end no parts.
     fn annotation(&mut self, members: &Members<'_>) {
         let item = self.find(members.index, members.id);
-        if let (Some(known), Some(annotation)) = (self.items.get_mut(item), members.annotation) {
-            if known.noted.len() < MOST_SOURCES {
-                known.noted.push(annotation.to_vec());
-            }
-        }
+        let Some(known) = self.items.get_mut(item).filter(|item| item.noted.len() < MOST_SOURCES) else { return };
+        known.noted.extend(members.annotation.map(<[u8]>::to_vec));
     }
 
     /// The sources of an item that no part has named.

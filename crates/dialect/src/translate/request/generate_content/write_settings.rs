@@ -8,13 +8,16 @@ use crate::translate::lost::Losses;
 use crate::translate::request::{Effort, Format, Json, ReasoningSettings, Request, Service, Settings};
 use crate::translate::schema::{GOOGLE_OPEN_API, GOOGLE_OUTPUT};
 use crate::translate::writer::Writer;
-use crate::translate::{Target, Thinking};
+use crate::translate::{Facts, Target, Thinking};
 
 /// The most stop strings that are taken.
 const STOPS: usize = 5;
 
 /// The largest budget of thinking that every model with budgets takes.
 const BUDGET: u64 = 24576;
+
+/// The smallest of a model that cannot be told not to think.
+const LEAST_BUDGET: u64 = 128;
 
 pub(super) fn write<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Writer, losses: &mut Losses<'a>) {
     let settings = &request.settings;
@@ -89,20 +92,22 @@ fn thinking<'a>(
         Thinking::Effort => {
             let effort = reasoning.effort.or(reasoning.budget.map(Effort::of_budget));
             if let Some(effort) = effort {
-                let (level, exact) = level(effort);
+                let (level, exact) = level(effort, &target.facts);
                 config.text_member("thinkingLevel", level);
                 said(exact && reasoning.effort.is_some());
             }
         }
         Thinking::Budget => {
+            let least = if target.facts.always_thinks { LEAST_BUDGET } else { 0 };
             if let Some(asked) = reasoning.budget {
-                config.number_member("thinkingBudget", asked.min(BUDGET));
-                said(asked <= BUDGET);
+                let budget = asked.clamp(least, BUDGET);
+                config.number_member("thinkingBudget", budget);
+                said(budget == asked);
             } else if let Some(effort) = reasoning.effort {
                 let most = max_tokens.and_then(json::count).unwrap_or(u64::MAX);
-                let budget = effort.budget(most).unwrap_or(0).min(BUDGET);
+                let budget = effort.budget(most).unwrap_or(0).clamp(least, BUDGET);
                 config.number_member("thinkingBudget", budget);
-                said(effort == Effort::None);
+                said(effort == Effort::None && budget == 0);
             }
         }
         Thinking::Never if thinks => losses.dropped_if(reasoning.raw),
@@ -120,14 +125,16 @@ fn thinking<'a>(
     }
 }
 
-/// Google's level, and whether it is the same.
-fn level(effort: Effort) -> (&'static str, bool) {
+/// Google's level, the nearest that the model has, and whether it is the same.
+fn level(effort: Effort, facts: &Facts) -> (&'static str, bool) {
     match effort {
+        Effort::None | Effort::Minimal if facts.always_thinks => ("LOW", false),
         Effort::None => ("MINIMAL", false),
         Effort::Minimal => ("MINIMAL", true),
         Effort::Low => ("LOW", true),
         Effort::Medium => ("MEDIUM", true),
         Effort::High => ("HIGH", true),
+        Effort::Xhigh | Effort::Max if !facts.xhigh_thinking => ("HIGH", false),
         Effort::Xhigh => ("XHIGH", true),
         Effort::Max => ("XHIGH", false),
     }

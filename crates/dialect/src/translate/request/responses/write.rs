@@ -217,8 +217,10 @@ impl<'a> Body<'a, '_> {
         }
         if any {
             self.json.close(b']');
-            self.choice(&request.choice, &request.tools);
+            return self.choice(&request.choice, &request.tools);
         }
+        let asked = !matches!(request.choice.mode, Mode::Unsaid | Mode::Auto | Mode::None);
+        self.losses.dropped_if(request.choice.raw.filter(|_| asked));
     }
 
     fn tool(&mut self, tool: &Tool<'a>) {
