@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bitrouter_credential::BindingError;
+use bitrouter_dialect::Dialect;
 use bitrouter_files::Timestamp;
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
@@ -147,6 +148,30 @@ pub enum Error {
         wanted: String,
         /// The providers which do.
         served_by: Vec<String>,
+    },
+    /// The request asks for what cannot be said in the dialect of the provider.
+    #[error("{provider} serves {dialect}, into which this request cannot be translated: {message}")]
+    Untranslatable {
+        /// The provider.
+        provider: String,
+        /// The dialect that it serves.
+        dialect: Dialect,
+        /// What cannot be said.
+        message: String,
+        /// The member of the body.
+        param: Option<String>,
+    },
+    /// Some of the request would be lost in its translation, and the config says that it must not.
+    #[error(
+        "{provider} serves {dialect}, in which this cannot be said: {pointers}. Leave it out, or set `strict: false` in bitrouter.yaml to have it left out"
+    )]
+    Lost {
+        /// The provider.
+        provider: String,
+        /// The dialect that it serves.
+        dialect: Dialect,
+        /// The members, as JSON pointers.
+        pointers: String,
     },
     /// A hook failed.
     #[error("the component `{provider}` {error}")]

@@ -52,7 +52,7 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "providers.<id>.accounts" => json!("balance"),
         "providers.<id>.auth" => json!({ "client_id": "of-an-attacker" }),
         "models" => json!({ "gpt-4o": "openai:another-model", "planted": MODEL }),
-        "strict" => json!({}),
+        "strict" => json!(true),
         "hedge_after_ms" => json!(1),
         "side_requests" => json!(true),
         "credentials.store" => json!("keyring"),

@@ -60,6 +60,11 @@ impl Conversation {
         in_headers(headers).map(Self::of_id)
     }
 
+    /// The id by which a client names its conversation in a header.
+    pub fn id_in(headers: &HeaderMap) -> Option<&str> {
+        in_headers(headers)
+    }
+
     /// The conversation with this id.
     pub(super) fn of_id(id: &str) -> Self {
         Conversation(Sha256::new().chain_update("id\0").chain_update(id).finalize().into())

@@ -19,7 +19,7 @@ pub fn text() -> String {
 ",
     );
     let mut open: Vec<String> = Vec::new();
-    for key in keys::all().iter().filter(|key| key.takes.not_yet.is_none()) {
+    for key in &keys::all() {
         let parts: Vec<&str> = key.path.split('.').map(|part| if part == "<id>" { PROVIDER } else { part }).collect();
         let Some((name, parents)) = parts.split_last() else { continue };
         let shared = open.iter().zip(parents).take_while(|(one, other)| one == other).count();
@@ -91,7 +91,7 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        for key in keys::all().iter().filter(|key| key.takes.not_yet.is_none()) {
+        for key in &keys::all() {
             let name = key.path.rsplit('.').next().unwrap();
             assert!(all.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))), "{name}: {all}");
         }

@@ -124,8 +124,6 @@ pub enum Fault {
     TooComplex,
     #[error("unknown key `{key}`: {}", unknown(near, takes))]
     UnknownKey { key: String, near: Option<String>, takes: Vec<&'static str> },
-    #[error("`{key}` is not there yet: {what}")]
-    NotYet { key: String, what: &'static str },
     #[error("`{key}` takes {takes}")]
     WrongType { key: String, takes: String },
     #[error("`{key}` has no value: give it one, or take the line out")]

@@ -15,7 +15,7 @@ use bitrouter_route::Strategy;
 use serde_json::{Map, Value as Json};
 
 use super::addresses::{self, Folder, HOST_NAME, Listen, URL, Urls, WEB_ORIGIN};
-use super::kinds::{Choice, Flag, List, Maybe, NotYet, Open, Whole, mebibytes, millis, size, whole};
+use super::kinds::{Choice, Flag, List, Maybe, Open, Whole, mebibytes, millis, size, whole};
 use super::models::{Named, Names};
 use super::providers::Providers;
 use super::read::{Entry, Reader};
@@ -47,10 +47,9 @@ section! {
         /// Names of your own, each for one address or an ordered list of up to 8. A `*` in a name stands for any letters, and
         /// a `*` in its addresses for what that matched.
         models: Vec<Named> = Vec::new(), Names, decides Money;
-        /// Whether a field that cannot be passed on refuses the request.
-        strict: () = (),
-            NotYet("it will refuse a request with a field that its target cannot take; today the gateway takes no field out"),
-            decides Limits;
+        /// Whether a request is refused of which a member is lost in its translation into another dialect. Otherwise the member
+        /// is left out, and the answer's `x-bitrouter-dropped` names it.
+        strict: bool = false, Flag, decides Limits;
         /// After how many milliseconds the next target is asked, too, where a call is not streamed and costs no plan. The
         /// first answer wins and ends the other call, which may have cost money by then. Without it, targets are asked one
         /// after the other.

@@ -31,14 +31,12 @@ pub(super) struct Takes {
     pub schema: Map<String, Json>,
     /// What could be written, where what holds without the key is nothing.
     pub example: &'static str,
-    /// What it will do, where it does not work yet.
-    pub not_yet: Option<&'static str>,
 }
 
 impl Takes {
     pub(crate) fn new(words: impl Into<String>, schema: Json) -> Self {
         let schema = if let Json::Object(schema) = schema { schema } else { Map::new() };
-        Takes { words: words.into(), schema, example: "", not_yet: None }
+        Takes { words: words.into(), schema, example: "" }
     }
 
     pub(crate) fn text(words: &str) -> Self {
@@ -324,23 +322,6 @@ impl Kind for Open {
 
     fn takes(&self) -> Takes {
         Takes::new("keys", json!({ "type": "object" }))
-    }
-}
-
-/// Nothing yet: the key is announced, and this is what it will do.
-pub(super) struct NotYet(pub &'static str);
-
-impl Kind for NotYet {
-    type Value = ();
-
-    fn read(&self, entry: &Entry<'_>, _: &mut Reader<'_>) -> ReadResult<()> {
-        Err(entry.problem_of_key(|key| Fault::NotYet { key, what: self.0 }))
-    }
-
-    fn takes(&self) -> Takes {
-        // `not: {}` allows no value, so that an editor marks the key.
-        let schema = json!({ "description": format!("Not there yet: {}.", self.0), "not": {} });
-        Takes { not_yet: Some(self.0), ..Takes::new("keys", schema) }
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        let empty = matches!(entry.node.value, Value::Null) && kind.takes().not_yet.is_none();
+        let empty = matches!(entry.node.value, Value::Null);
         let value = match empty {
             true => Err(entry.problem_of_key(|key| Fault::NoValue { key })),
             false => kind.read(entry, self),

@@ -25,8 +25,7 @@ pub fn markdown() -> String {
     let mut table = String::from("| key | takes | default | what it does |\n|---|---|---|---|\n");
     for key in keys::all() {
         let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
-        let not_yet = key.takes.not_yet.map_or_else(String::new, |what| format!(" **Not there yet:** {what}."));
-        table += &format!("| `{}` | {} | {default} | {}{not_yet} |\n", key.path, key.takes.words, key.doc);
+        table += &format!("| `{}` | {} | {default} | {} |\n", key.path, key.takes.words, key.doc);
     }
     table
 }

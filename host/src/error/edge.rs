@@ -105,6 +105,8 @@ impl Error {
             Error::NotRefreshed(_) => ours(Kind::Unavailable, Scope::Account),
             Error::Binding(_) => ours(Kind::Forbidden, Scope::Account).code("origin_not_accepted"),
 
+            Error::Untranslatable { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("request_untranslatable"),
+            Error::Lost { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("member_unsupported"),
             Error::Hook { error, .. } => hook(error).code("component_failed"),
             Error::Refused { kind, scope, .. } => ours(refusal(kind), Scope::of(scope)),
             Error::BadRequest { .. } => ours(Kind::Upstream, Scope::Provider).code("component_failed"),
@@ -137,6 +139,9 @@ impl Error {
             && reason.is_limit()
         {
             error.resets_at = until.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+        }
+        if let Error::Untranslatable { param, .. } = self {
+            error.param.clone_from(param);
         }
         error.request_id = Some(request_id.to_owned());
         error

@@ -10,6 +10,7 @@ mod burst;
 mod deadlines;
 pub(super) mod fold;
 pub(super) mod heartbeat;
+mod observed;
 pub(super) mod rewrite;
 mod source;
 pub(super) mod translate;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
+use bitrouter_dialect::Dialect;
+use bitrouter_dialect::translate::strip_foreign;
+use bitrouter_document::Document;
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
@@ -16,6 +19,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
+use super::translate::Translations;
 use super::{Received, describe, page, send};
 use crate::call::{Call, CallBody};
 use crate::error::Error;
@@ -32,6 +36,7 @@ pub(super) async fn run(
     call: &Call,
     body: CallBody,
     connect_within: Option<Duration>,
+    translations: Translations,
 ) -> Result<Delivered, Failed> {
     let provider = Arc::clone(&target.provider);
     let credential = match &label {
@@ -41,7 +46,7 @@ pub(super) async fn run(
     };
     let scrubber = credential.as_ref().map(|credential| Arc::clone(&credential.scrubber));
     let attempt = Attempt { provider, credential, headers: &call.headers, connect_within };
-    let outcome = match attempt.send_call(target, call, body).await {
+    let outcome = match attempt.send_call(target, call, body, translations).await {
         Ok(received) => deliver::deliver(received).await,
         Err(failed) => Err(failed),
     };
@@ -77,10 +82,28 @@ pub(super) struct Attempt<'c> {
 
 impl Attempt<'_> {
     /// From the call to the head of the provider's answer.
-    async fn send_call(mut self, target: &Target, call: &Call, body: CallBody) -> Result<Received, Failed> {
-        let described = describe::call(&self, call.endpoint, target, call.streaming, call.query.as_deref());
+    async fn send_call(
+        mut self,
+        target: &Target,
+        call: &Call,
+        body: CallBody,
+        translations: Translations,
+    ) -> Result<Received, Failed> {
+        let wanted = call.endpoint.wanted();
+        let dialect = self.provider.dialect_for(wanted).unwrap_or(wanted.dialect);
+        let (body, translating) = match body {
+            CallBody::Json(document) if dialect != wanted.dialect => {
+                let dialect = dialect.parse().map_err(|_| Error::Internal(format!("no translation into {dialect}")))?;
+                let account = self.label();
+                let translated = translations.translate(call, target, &account, dialect, document);
+                let (document, translating) = Box::pin(translated).await?;
+                (CallBody::Json(document), Some(translating))
+            }
+            body => (own_states_only(body, call), None),
+        };
+        let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
-        let body = hook_body(body, &target.model)?;
+        let body = hook_body(body, &target.model, dialect)?;
         let (request, body) = self.shape(&described, body).await?;
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
@@ -99,6 +122,7 @@ impl Attempt<'_> {
             request,
             response,
             sent,
+            translating,
         })
     }
 
@@ -194,9 +218,22 @@ impl Attempt<'_> {
     }
 }
 
-/// The body as the hooks get it, with the model's own name in the place of its address.
-fn hook_body(body: CallBody, model: &str) -> Result<HookBody, Error> {
+/// The body of a call that is not translated, without the opaque states that the gateway wrapped for other targets: whoever
+/// moves to this one within a session brings them along, and it would refuse them.
+fn own_states_only(body: CallBody, call: &Call) -> CallBody {
+    match body {
+        CallBody::Json(document) if call.endpoint.operation == "generate" => {
+            let stripped = strip_foreign(call.endpoint.shape, &document.output().into_bytes());
+            CallBody::Json(stripped.and_then(|body| Document::parse(body).ok()).unwrap_or(document))
+        }
+        body => body,
+    }
+}
+
+/// The body as the hooks get it, with the model's own name in the place of its address. generateContent has it in the path.
+fn hook_body(body: CallBody, model: &str, dialect: &str) -> Result<HookBody, Error> {
     Ok(match body {
+        CallBody::Json(document) if dialect == Dialect::GenerateContent.as_str() => HookBody::Json(document),
         CallBody::Json(mut document) => {
             if document.string("model")?.as_deref() != Some(model) {
                 document.set_string("model", model)?;

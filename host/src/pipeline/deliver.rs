@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bitrouter_contract::answer_headers;
 use bitrouter_credential::{ScrubStream, Scrubber};
+use bitrouter_dialect as dialect;
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
 use bitrouter_plugin::{
     contract,
@@ -21,8 +22,7 @@ use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 
 use super::answer::fold::{self, Folding};
-use super::answer::translate::Translation;
-use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, rewrite};
+use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, rewrite, translate};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
@@ -116,7 +116,8 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
         Delivery::Pass => false,
     };
     let headers = client_headers(&received, framing);
-    let watcher = Watcher::new(&received, framing, rewrites);
+    let translates = received.translating.is_some();
+    let watcher = Watcher::new(&received, framing, rewrites || translates);
     let scrub = received.scrubber.clone().map(ScrubStream::new);
     let (deadlines, sent) = (received.provider.deadlines, received.sent.into());
 
@@ -124,11 +125,8 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
-    let source = match Translation::of(&received) {
-        Some(translation) => translation.stage(source),
-        None => source,
-    };
-    let explaining = Explaining::of(received, !rewrites);
+    let source = translate::stage(source, &mut received, framing, !rewrites);
+    let explaining = Explaining::of(received, !rewrites && !translates);
     if folds {
         let folding = Folding::new(watcher, Fold::new(explaining.shape));
         let answer = Answer::new(source, scrub, folding, deadlines, sent, false);
@@ -265,7 +263,7 @@ pub(super) fn as_event_stream(headers: &mut HeaderMap) {
 
 /// The upstream's headers that the client is sent, and which of its members could not be taken.
 fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
-    let Received { response, scrubber, request, .. } = received;
+    let Received { response, scrubber, request, translating, .. } = received;
     let answer = response.headers();
     let mut headers = HeaderMap::with_capacity(answer.len() + 6);
     for (name, value) in answer_headers(answer) {
@@ -273,14 +271,11 @@ fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
             scrubber.as_ref().map_or_else(|| value.clone(), |scrubber| scrubber.scrub_header(value).into_owned());
         headers.append(name, value);
     }
-    if !request.dropped.is_empty() {
-        let dropped = request.dropped.iter().take(MAX_DROPPED).map(|pointer| pointer.trim_start_matches('/'));
-        let dropped = dropped.collect::<Vec<_>>().join(", ");
-        let dropped = scrubber.as_ref().map_or((&*dropped).into(), |scrubber| scrubber.scrub_text(&dropped));
-        if let Ok(value) = HeaderValue::from_str(&dropped) {
-            headers.insert(HeaderName::from_static("x-bitrouter-dropped"), value);
-        }
-    }
+    let lost = translating.as_ref().map(|translating| &translating.lost);
+    let dropped = lost.map_or(&[][..], |lost| &lost.dropped);
+    name_pointers(&mut headers, "x-bitrouter-dropped", dropped.iter().chain(&request.dropped), scrubber.as_deref());
+    let approximated = lost.map_or(&[][..], |lost| &lost.approximated);
+    name_pointers(&mut headers, "x-bitrouter-approximated", approximated.iter(), scrubber.as_deref());
     match framing {
         Some(Framing::Sse) => as_event_stream(&mut headers),
         Some(Framing::Json) if has_type(received, "text/event-stream") => {
@@ -289,6 +284,24 @@ fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
         Some(Framing::Json) | None => {}
     }
     headers
+}
+
+/// Names members of the client's body in a header.
+fn name_pointers<'p>(
+    headers: &mut HeaderMap,
+    name: &'static str,
+    pointers: impl Iterator<Item = &'p String>,
+    scrubber: Option<&Scrubber>,
+) {
+    let pointers = pointers.take(MAX_DROPPED).map(|pointer| pointer.trim_start_matches('/')).collect::<Vec<_>>();
+    if pointers.is_empty() {
+        return;
+    }
+    let pointers = pointers.join(", ");
+    let pointers = scrubber.map_or((&*pointers).into(), |scrubber| scrubber.scrub_text(&pointers));
+    if let Ok(value) = HeaderValue::from_str(&pointers) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
 }
 
 /// The gateway's own headers: which way the request went.
@@ -313,8 +326,8 @@ pub(super) fn sign(headers: &mut HeaderMap, record: &RequestRecord) {
 /// An answer that is not a success: the component says what it means, and the client gets it as it came. A web page says
 /// nothing of the API, so no component is asked, and nobody is shown its markup.
 async fn explained(received: Received) -> Failed {
-    let headers = client_headers(&received, None);
-    let Received { provider, request, scrubber, response, sent, .. } = received;
+    let mut headers = client_headers(&received, None);
+    let Received { provider, request, scrubber, response, sent, translating, endpoint, .. } = received;
     let status = response.status();
     let until = complete_by(&provider.deadlines, sent);
     let (answer, body) = match answer(response, scrubber.as_deref(), until).await {
@@ -329,6 +342,14 @@ async fn explained(received: Received) -> Failed {
     if let Err(error) = &explained {
         tracing::warn!(provider = provider.id(), %error, "a component could not explain a failure");
     }
+    let body = match translating {
+        // The vendor's sentence in the client's shape: its tools act on a prompt that is too long.
+        Some(translating) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            dialect::translate::error(translating.dialect, endpoint.shape, status.as_u16(), &body).body(endpoint.shape)
+        }
+        None => body,
+    };
     Failed::answered(status, headers, body, explained.as_ref().ok())
 }
 

@@ -10,10 +10,11 @@ use crate::route::Target;
 /// The longest claim that a component is shown, in bytes.
 const MAX_CLAIM: usize = 256;
 
-/// Describes a call to the target's component: nothing in it is secret.
+/// Describes a call, in the dialect in which it goes up, to the target's component: nothing in it is secret.
 pub(super) fn call(
     attempt: &Attempt<'_>,
     endpoint: &Endpoint,
+    dialect: &str,
     target: &Target,
     streaming: bool,
     query: Option<&str>,
@@ -38,7 +39,7 @@ pub(super) fn call(
         .map(|(name, value)| Field { name: name.into_owned(), value: value.into_owned() });
     Call {
         operation: endpoint.operation.to_owned(),
-        dialect: endpoint.dialect.to_owned(),
+        dialect: dialect.to_owned(),
         model: target.model.clone(),
         streaming,
         headers: headers.collect(),

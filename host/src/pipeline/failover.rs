@@ -17,6 +17,7 @@ use super::attempt;
 use super::candidates;
 use super::deliver::Delivered;
 use super::failed::{self, Failed};
+use super::translate::Translations;
 use crate::app::App;
 use crate::call::{Call, CallBody};
 use crate::error::Error;
@@ -41,7 +42,12 @@ pub(super) async fn first_answer(
     let length = call.body.len();
     let body = std::mem::take(&mut call.body);
     let plan = Plan::new(app.directory.cooldowns(), candidates);
-    let mut failover = Failover { plan, call: &call, targets: &targets, body, length, best, record };
+    let translations = Translations {
+        states: Arc::clone(app.directory.call_states()),
+        strict: app.config.strict,
+        id: Arc::clone(&record.id),
+    };
+    let mut failover = Failover { plan, call: &call, targets: &targets, body, length, best, record, translations };
     while let Some(attempt) = failover.plan.next(SystemTime::now()) {
         let sending = failover.begin(&attempt);
         let may_hedge = !call.streaming && !takes_from_a_plan(failover.billing(&attempt));
@@ -70,6 +76,7 @@ struct Failover<'c> {
     /// The most useful failure so far.
     best: Option<Failed>,
     record: &'c mut RequestRecord,
+    translations: Translations,
 }
 
 impl<'c> Failover<'c> {
@@ -82,14 +89,16 @@ impl<'c> Failover<'c> {
         let candidate = self.plan.candidate(attempt);
         failed::name_in(self.record, candidate);
         self.record.attempts += 1;
-        self.record.dialect_out = self.call.endpoint.dialect;
+        let wanted = self.call.endpoint.wanted();
+        let provider = &self.targets[candidate.target].provider;
+        self.record.dialect_out = provider.dialect_for(wanted).unwrap_or(wanted.dialect);
         self.record.enter(Phase::Waiting);
         let label = candidate.account.as_ref().map(|account| Arc::clone(&account.label));
         let (target, targets, billing) = (&self.targets[candidate.target], self.targets, self.billing(attempt));
         let may_hurry = |target: usize| !leaves_a_plan(billing, targets[target].provider.billing());
         let connect_within = self.plan.has_elsewhere(may_hurry, SystemTime::now()).then_some(SLOW_CONNECT);
         let body = if self.plan.goes_on() { self.body.clone() } else { std::mem::take(&mut self.body) };
-        attempt::run(target, label, self.call, body, connect_within)
+        attempt::run(target, label, self.call, body, connect_within, self.translations.clone())
     }
 
     /// The answer, or what follows from the failure.

@@ -16,6 +16,7 @@ mod limits;
 mod page;
 mod query;
 mod send;
+mod translate;
 mod wait;
 
 use std::pin::Pin;
@@ -54,6 +55,8 @@ struct Received {
     scrubber: Option<Arc<Scrubber>>,
     response: http::Response<bitrouter_upstream::Received>,
     sent: Instant,
+    /// What brings the answer back into its client's dialect, where the provider speaks another.
+    translating: Option<Box<translate::Translating>>,
 }
 
 /// Answers a call.

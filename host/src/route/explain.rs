@@ -221,9 +221,8 @@ fn explain_target(target: &Target, wanted: Option<Wanted<'_>>) -> ExplainedTarge
         billing: billing::in_words(provider.billing()),
         origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
         dialects: provider.plugin.dialects(operation).to_vec(),
-        // Every request goes up in the client's own dialect.
-        dialect: wanted.map(|wanted| wanted.dialect.to_owned()),
-        translated: false,
+        dialect: wanted.map(|wanted| provider.dialect_for(wanted).unwrap_or(wanted.dialect).to_owned()),
+        translated: wanted.is_some_and(|wanted| provider.dialect_for(wanted) != Some(wanted.dialect)),
         known: listed.is_some(),
         cooling: None,
     }

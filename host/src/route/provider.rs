@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
+use bitrouter_dialect::Dialect;
 use bitrouter_plugin::Plugin;
 use bitrouter_route::choice::Terms;
 use bitrouter_route::nearest::nearest;
@@ -19,6 +20,10 @@ use super::{Learned, UnreadReports};
 use crate::config;
 use crate::route::query_cache::QueryCache;
 pub use catalogue::Listed;
+
+/// The dialects into which calls are translated, the one that can say most first.
+const TRANSLATED_INTO: [Dialect; 4] =
+    [Dialect::Responses, Dialect::Messages, Dialect::GenerateContent, Dialect::ChatCompletions];
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -165,9 +170,21 @@ impl Provider {
         Terms { priority: self.priority, billing: self.billing(), has_credential: self.has_credential() }
     }
 
-    /// Whether it does what an endpoint wants.
+    /// Whether it does what an endpoint wants, in whatever dialect.
     pub fn serves(&self, wanted: Wanted<'_>) -> bool {
-        self.plugin.dialects(wanted.operation).iter().any(|dialect| dialect == wanted.dialect)
+        self.dialect_for(wanted).is_some()
+    }
+
+    /// The dialect in which a call of an endpoint goes up: the client's own where that is served, else the first into which it
+    /// can be translated.
+    pub fn dialect_for<'a>(&self, wanted: Wanted<'a>) -> Option<&'a str> {
+        let served = self.plugin.dialects(wanted.operation);
+        let serves = |dialect: &str| served.iter().any(|served| served == dialect);
+        if serves(wanted.dialect) {
+            return Some(wanted.dialect);
+        }
+        let translates = wanted.operation == "generate" && wanted.dialect.parse::<Dialect>().is_ok();
+        TRANSLATED_INTO.into_iter().map(Dialect::as_str).find(|dialect| translates && serves(dialect))
     }
 
     /// Its own name of the model that a bare name stands for, if it lists that: the very name, or what stands

@@ -97,7 +97,7 @@ pub(crate) enum Stop<'a> {
 }
 
 /// Makes pieces of an answer.
-pub(crate) trait Read: Send {
+pub(crate) trait Read: Send + Sync {
     /// Of one event of the stream. `Error`, `Silent` and oversized events do not come here.
     fn event(&mut self, event: &Event<'_>, to: &mut dyn FnMut(Piece<'_>));
     /// Of a whole document. Comes once, instead of events.
@@ -108,7 +108,7 @@ pub(crate) trait Read: Send {
 }
 
 /// Makes events of pieces, in the client's dialect, framed as Server-Sent Events.
-pub(crate) trait Write: Send {
+pub(crate) trait Write: Send + Sync {
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer);
 }
 

@@ -256,7 +256,7 @@ fn a_variables_value_stays_one_value() {
 
 #[test]
 fn a_named_file_wins_and_needs_no_trust() {
-    let machine = Machine::new().home("strict: 1\n").repo("plugins: {dir: x}\n");
+    let machine = Machine::new().home("strict: true\n").repo("plugins: {dir: x}\n");
     let loaded = machine.named("bitrouter.yaml").load().unwrap();
     assert!(matches!(loaded.source, ConfigSource::Named(_)));
     assert!(loaded.config.plugins.dir.ends_with("repo/x"));

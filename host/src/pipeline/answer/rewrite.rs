@@ -6,16 +6,16 @@
 use std::sync::Arc;
 
 use bitrouter_credential::ScrubStream;
-use bitrouter_dialect::{EventKind, Observer, Splitter};
+use bitrouter_dialect::{EventKind, Splitter};
 use bitrouter_plugin::Rewriter;
 use bitrouter_plugin::contract::Event;
 use bytes::Bytes;
 use futures_util::stream;
 
+use super::observed::Observed;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::Received;
-use crate::pipeline::limits::Limits;
 
 /// Starts the rewriter and puts it behind the source. It and its place are given back with the stage.
 pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received) -> Result<AnswerSource, Error> {
@@ -28,13 +28,11 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
     )
     .await
     .map_err(|error| Error::Hook { provider: provider.id().to_owned(), error })?;
-    let patterns = &provider.observed_events;
     let rewriting = Rewriting {
         source,
         scrub: received.scrubber.clone().map(ScrubStream::new),
         splitter: Splitter::default(),
-        observed: (!patterns.is_empty())
-            .then(|| Observed { observer: Observer::new(Arc::clone(patterns)), limits: Limits::new(received) }),
+        observed: Observed::of(received),
         rewriter,
         provider: Arc::clone(&provider.plugin.id),
         made: Vec::new().into_iter(),
@@ -70,18 +68,6 @@ struct Rewriting {
     ended: bool,
 }
 
-/// The provider's own events that its description observes.
-struct Observed {
-    observer: Observer,
-    limits: Limits,
-}
-
-impl Drop for Observed {
-    fn drop(&mut self) {
-        self.limits.events(self.observer.take());
-    }
-}
-
 impl Rewriting {
     /// What the rewriter makes of the next read, or of the end.
     async fn next(&mut self) -> Result<Bytes, Broken> {
@@ -112,7 +98,7 @@ impl Rewriting {
         let observed = &mut self.observed;
         let mut take = |event: bitrouter_dialect::Event<'_>| {
             if let Some(observed) = observed {
-                observed.observer.see(&event);
+                observed.see(&event);
             }
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
             match event.kind {

@@ -1,23 +1,105 @@
-//! The translation: a stream in the provider's dialect becomes one in the client's, event by event. It is the place where
-//! `dialect`'s translations will stand; `deliver` calls it behind the rewrite and before the fold.
+//! The translation: an answer in the provider's dialect becomes one in the client's, a stream event by event and a document as
+//! a whole. `deliver` puts it behind the rewrite and before the fold.
 //!
-//! Only providers that serve the client's dialect are targets so far, so [`Translation`] has no value yet: what is behind
-//! one is not compiled into the gateway, and the first translation is added by giving it a variant.
+//! What follows sees the client's dialect and nothing else. An answer that breaks off is not ended here: it lacks its last
+//! word in the client's dialect as well, and the end of the answer's way tells the client so.
 
-use super::AnswerSource;
+use bitrouter_credential::ScrubStream;
+use bitrouter_dialect::{FoldError, Framing, Splitter};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+
+use super::observed::Observed;
+use super::{AnswerSource, Broken};
+use crate::error::Error;
 use crate::pipeline::Received;
+use crate::pipeline::translate::Translating;
 
-/// From which dialect into which.
-pub(in crate::pipeline) enum Translation {}
+/// The longest document that is translated.
+const LONGEST: usize = 64 << 20;
+
+/// Puts the translation behind the source, where the answer needs one; `observes` says whether the provider's own events still
+/// come by here.
+pub(in crate::pipeline) fn stage(
+    source: AnswerSource,
+    received: &mut Received,
+    framing: Option<Framing>,
+    observes: bool,
+) -> AnswerSource {
+    let Some(translating) = received.translating.take() else { return source };
+    let translation = Translation {
+        source,
+        scrub: received.scrubber.clone().map(ScrubStream::new),
+        observed: observes.then(|| Observed::of(received)).flatten().map(|observed| (Splitter::default(), observed)),
+        document: (framing != Some(Framing::Sse)).then(BytesMut::new),
+        translating,
+        provider: received.provider.id().to_owned(),
+        ended: false,
+    };
+    AnswerSource::Stage(Box::pin(stream::unfold(translation, |mut translation| async move {
+        if translation.ended {
+            return None;
+        }
+        let next = translation.next().await;
+        translation.ended |= next.is_err();
+        Some((next, translation))
+    })))
+}
+
+struct Translation {
+    source: AnswerSource,
+    scrub: Option<ScrubStream>,
+    observed: Option<(Splitter, Observed)>,
+    /// What has come of a document; none for a stream.
+    document: Option<BytesMut>,
+    translating: Box<Translating>,
+    provider: String,
+    ended: bool,
+}
 
 impl Translation {
-    /// What an answer needs, so that its client can read it: nothing where both speak one dialect, as they do.
-    pub(in crate::pipeline) fn of(_received: &Received) -> Option<Self> {
-        None
+    /// What the next read, or the end, is in the client's dialect.
+    async fn next(&mut self) -> Result<Bytes, Broken> {
+        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
+        self.ended = read.is_none();
+        let bytes = match (read, &mut self.scrub) {
+            (Some(bytes), Some(scrub)) => scrub.push(bytes),
+            (Some(bytes), None) => bytes,
+            (None, Some(scrub)) => scrub.finish(),
+            (None, None) => Bytes::new(),
+        };
+        if let Some((splitter, observed)) = &mut self.observed {
+            splitter.feed(&bytes, |event| observed.see(&event));
+        }
+        let made = match &mut self.document {
+            None => {
+                let answer = self.translating.answer();
+                let made = answer.feed(&bytes);
+                if self.ended { [made, answer.finish()].concat().into() } else { made }
+            }
+            Some(document) if document.len() + bytes.len() > LONGEST => {
+                return Err(self.broken(format!("the upstream's answer has more than {} MiB", LONGEST >> 20)));
+            }
+            Some(document) => {
+                document.extend_from_slice(&bytes);
+                if self.ended { self.whole()? } else { Bytes::new() }
+            }
+        };
+        self.translating.keep_states();
+        Ok(made)
     }
 
-    /// Puts the translation behind the source.
-    pub(in crate::pipeline) fn stage(self, _source: AnswerSource) -> AnswerSource {
-        match self {}
+    /// The document in the client's dialect. One that is none is left to whoever sees it next, as it came.
+    fn whole(&mut self) -> Result<Bytes, Broken> {
+        let document = self.document.take().unwrap_or_default().freeze();
+        match self.translating.answer().document(&document) {
+            Ok(document) => Ok(document),
+            Err(FoldError::Failed(_) | FoldError::Unreadable(_)) => Ok(document),
+            Err(other) => Err(self.broken(other.to_string())),
+        }
+    }
+
+    fn broken(&self, reason: String) -> Broken {
+        Broken::Rewriting(Box::new(Error::Broken { provider: self.provider.clone(), reason }))
     }
 }

@@ -1,0 +1,158 @@
+//! A call for a target that does not serve its client's dialect: the body in the target's dialect, and what brings the answer
+//! back.
+//!
+//! `attempt` calls it before the component sees the call. A target that serves the client's dialect never comes here.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bitrouter_dialect::Dialect;
+use bitrouter_dialect::translate::{
+    self, Answer, AnswerTranslation, Client, Facts, Lost, Owner, States as _, Translated,
+};
+use bitrouter_document::Document;
+use bitrouter_route::Conversation;
+use sha2::{Digest as _, Sha256};
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::route::{CallStates, Target};
+
+/// From this size on a body is translated on a thread that serves nobody: it costs some milliseconds a megabyte.
+const LONG: usize = 256 << 10;
+/// The longest value of `include_usage` that says something.
+const FLAG: u32 = 8;
+
+/// What holds for the translations of a request.
+#[derive(Clone)]
+pub(super) struct Translations {
+    /// The states that clients cannot keep.
+    pub states: Arc<CallStates>,
+    /// Whether a request of which something would be lost is refused.
+    pub strict: bool,
+    /// The request's id.
+    pub id: Arc<str>,
+}
+
+/// A translation under way: the request is sent, and its answer is to be translated back.
+pub(super) struct Translating {
+    /// The dialect in which the answer comes.
+    pub dialect: Dialect,
+    /// What the target was not told.
+    pub lost: Lost,
+    answer: AnswerTranslation,
+    owner: StateOwner,
+    states: Arc<CallStates>,
+}
+
+/// Whose states an answer brings.
+#[derive(Clone)]
+struct StateOwner {
+    provider: String,
+    account: String,
+    model: String,
+}
+
+/// All that a translation needs, away from the request.
+struct Work {
+    client: Dialect,
+    streaming: bool,
+    session: Option<String>,
+    asked: String,
+    dialect: Dialect,
+    document: Document,
+    owner: StateOwner,
+    translations: Translations,
+}
+
+impl Translations {
+    /// Translates the body of a call into this dialect.
+    pub(super) async fn translate(
+        &self,
+        call: &Call,
+        target: &Target,
+        account: &str,
+        dialect: Dialect,
+        document: Document,
+    ) -> Result<(Document, Box<Translating>), Error> {
+        let work = Work {
+            client: call.endpoint.shape,
+            streaming: call.streaming,
+            session: Conversation::id_in(&call.headers).map(str::to_owned),
+            asked: call.addresses.first().cloned().unwrap_or_default(),
+            dialect,
+            owner: StateOwner {
+                provider: target.provider.id().to_owned(),
+                account: tag(account),
+                model: target.model.clone(),
+            },
+            document,
+            translations: self.clone(),
+        };
+        if work.document.body_len() < LONG {
+            return work.run();
+        }
+        tokio::task::spawn_blocking(|| work.run()).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+    }
+}
+
+impl Work {
+    fn run(mut self) -> Result<(Document, Box<Translating>), Error> {
+        let Translations { states, strict, id } = self.translations;
+        // Clients of Chat Completions are told what a stream used only where they ask.
+        let usage = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
+        let body = self.document.output().into_bytes();
+        let target = translate::Target {
+            dialect: self.dialect,
+            model: &self.owner.model,
+            owner: self.owner.borrowed(),
+            facts: Facts::of(self.dialect, &self.owner.model),
+            states: &*states,
+        };
+        let client = Client { dialect: self.client, stream: self.streaming, session: self.session.as_deref() };
+        let Translated { body, lost, names } = translate::request(&client, &body, &target).map_err(|error| {
+            let provider = self.owner.provider.clone();
+            Error::Untranslatable { provider, dialect: self.dialect, message: error.message, param: error.param }
+        })?;
+        if strict && !lost.dropped.is_empty() {
+            let pointers = lost.dropped.join(", ");
+            return Err(Error::Lost { provider: self.owner.provider, dialect: self.dialect, pointers });
+        }
+        let answer = Answer {
+            client: self.client,
+            id: id.chars().filter(char::is_ascii_alphanumeric).skip("req".len()).collect(),
+            model: self.asked,
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            usage,
+            names,
+        };
+        let answer = AnswerTranslation::new(&target, answer);
+        let document = Document::parse(body)?;
+        Ok((document, Box::new(Translating { dialect: self.dialect, lost, answer, owner: self.owner, states })))
+    }
+}
+
+impl Translating {
+    /// The translation of its answer.
+    pub(super) fn answer(&mut self) -> &mut AnswerTranslation {
+        &mut self.answer
+    }
+
+    /// Keeps the states that have come, for a client that cannot.
+    pub(super) fn keep_states(&mut self) {
+        for (call, state) in self.answer.take_states() {
+            self.states.keep(&self.owner.borrowed(), &call, &state);
+        }
+    }
+}
+
+impl StateOwner {
+    fn borrowed(&self) -> Owner<'_> {
+        Owner { provider: &self.provider, account: &self.account, model: &self.model }
+    }
+}
+
+/// Tells an account from the provider's others without saying its label, which may be somebody's address.
+fn tag(label: &str) -> String {
+    Sha256::digest(label.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
