@@ -56,6 +56,7 @@ mod store;
 mod stream_ends;
 mod terminal;
 mod tls;
+mod translated;
 mod unrequested_bytes;
 mod untrusted_components;
 mod untrusted_config;

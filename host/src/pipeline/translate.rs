@@ -100,7 +100,8 @@ impl Work {
     fn run(mut self) -> Result<(Document, Box<Translating>), Error> {
         let Translations { states, strict, id } = self.translations;
         // Clients of Chat Completions are told what a stream used only where they ask.
-        let usage = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
+        let asks = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
+        let usage = asks || !self.streaming;
         let body = self.document.output().into_bytes();
         let target = translate::Target {
             dialect: self.dialect,

@@ -1,6 +1,5 @@
 //! Every sentence about a place of the file.
 
-use super::super::keys;
 use super::super::*;
 use super::{Machine, config, problems};
 
