@@ -88,7 +88,7 @@ impl TestProviders {
     pub(crate) fn foreign(mut self, id: &str, says: Value) -> Self {
         let mut description = json!({
             "id": id, "name": id, "version": "1", "origins": {"api": format!("https://{id}.example")},
-            "serves": {"generate": ["responses", "chat-completions"]},
+            "serves": {"generate": ["responses", "chat-completions"], "compact": ["responses", "chat-completions"]},
         });
         if let (Value::Object(description), Value::Object(says)) = (&mut description, says) {
             description.extend(says);
@@ -145,7 +145,7 @@ impl TestProviders {
             let auth = json!([{"method": "api-key", "env": [format!("{id}_KEY")], "attach": attach}]);
             let description = json!({
                 "id": id, "name": id, "version": "1", "billing": billing, "vendor": vendor, "models": models,
-                "origins": {"api": format!("https://{id}.example")}, "serves": {"generate": dialects},
+                "origins": {"api": format!("https://{id}.example")}, "serves": {"generate": dialects, "compact": dialects},
                 "auth": if billing == "free" { json!([]) } else { auth },
             });
             plugin(description)

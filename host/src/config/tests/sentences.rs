@@ -112,7 +112,7 @@ fn each_problem_has_its_sentence_and_place() {
             "models: {a-*: ['b:*-*']}\n",
             "1:16: `models.a-*`: `b:*-*` has more `*` than the name: each stands for what one of the name's matched",
         ),
-        ("strict: 1\n", "1:1: `strict` takes `true` or `false`"),
+        ("strict: 1\n", "1:9: `strict` takes `true` or `false`"),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         (
             "providers: {openai: {accounts: round-robin}}\n",
@@ -141,7 +141,7 @@ fn an_origin_that_is_none_is_refused_with_its_own_reason() {
 fn all_problems_come_at_once_in_the_order_of_the_file() {
     let machine = Machine::new().home("strict: 1\nplugins:\n  budget_ms: 0\nservr:\n");
     let lines = check(&machine.options(), &|_| None);
-    let starts: Vec<bool> = ["1:1: `strict`", "3:14: `plugins.budget_ms`", "4:1: unknown key `servr`"]
+    let starts: Vec<bool> = ["1:9: `strict`", "3:14: `plugins.budget_ms`", "4:1: unknown key `servr`"]
         .iter()
         .zip(&lines)
         .map(|(start, line)| line.starts_with(&format!("{}:{start}", machine.home_file().display())))

@@ -3,8 +3,9 @@
 use super::*;
 use crate::route::test_providers::TestProviders;
 
-const RESPONSES: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
-const CHAT: Wanted<'static> = Wanted { operation: "generate", dialect: "chat-completions" };
+/// An operation that is not translated: it needs the very dialect.
+const RESPONSES: Wanted<'static> = Wanted { operation: "compact", dialect: "responses" };
+const CHAT: Wanted<'static> = Wanted { operation: "compact", dialect: "chat-completions" };
 
 /// `provider[@label]:model` of each target, or what is said in their place.
 fn targets(setup: &TestProviders, addresses: &[&str], wanted: Wanted<'_>) -> String {
@@ -62,7 +63,7 @@ fn a_bare_name_finds_whoever_serves_it_and_never_moves_to_what_costs_money() {
         (all().priority("resale", 200), "big", "plan:big"),
         (all().disabled("plan"), "big", "paid:big, resale:big"),
         // Between a model of the user's own and one that costs money.
-        (all(), "qwen3:8b", "501: local does not serve the responses dialect. These do: plan, paid, resale"),
+        (all(), "qwen3:8b", "501: local does not serve compact. These do: plan, paid, resale"),
         (all().priority("resale", 1), "qwen3:8b", "resale:qwen3:8b"),
         // Listed by one alone.
         (all(), "huge", "paid:huge"),
@@ -115,12 +116,8 @@ fn a_vendors_name_in_front_finds_who_lists_that_or_serves_the_vendor() {
 #[test]
 fn a_dialect_that_is_not_served_moves_nothing_to_what_costs_money() {
     for (setup, addresses, wanted) in [
-        (
-            all(),
-            ["big"].as_slice(),
-            "501: plan does not serve the chat-completions dialect. These do: local, paid, resale",
-        ),
-        (all(), &["plan:big"], "501: plan does not serve the chat-completions dialect. These do: local, paid, resale"),
+        (all(), ["big"].as_slice(), "501: plan does not serve compact. These do: local, paid, resale"),
+        (all(), &["plan:big"], "501: plan does not serve compact. These do: local, paid, resale"),
         (all().priority("plan", 200), &["big"], "paid:big, resale:big"),
         (all(), &["plan:big", "paid:big"], "paid:big"),
         (all(), &["tiny"], "local:tiny"),
@@ -132,6 +129,25 @@ fn a_dialect_that_is_not_served_moves_nothing_to_what_costs_money() {
         targets(&all(), &["paid:embed"], embeddings),
         "501: paid does not serve embeddings, nor does any other provider that is active"
     );
+}
+
+#[test]
+fn a_conversation_is_served_in_any_dialect_and_translated_only_where_it_must_be() {
+    let generate = |dialect| Wanted { operation: "generate", dialect };
+    for (address, dialect, found, goes_up_in) in [
+        ("big", "responses", "plan:big", "responses"),
+        ("big", "chat-completions", "plan:big", "responses"),
+        ("big", "messages", "plan:big", "responses"),
+        ("paid:big", "chat-completions", "paid:big", "chat-completions"),
+        ("paid:big", "generate-content", "paid:big", "responses"),
+        ("local:tiny", "messages", "local:tiny", "chat-completions"),
+    ] {
+        assert_eq!(targets(&all(), &[address], generate(dialect)), found, "{address} in {dialect}");
+        let targets = all().providers().targets(&[address.to_owned()], generate(dialect)).ok().unwrap();
+        assert_eq!(targets[0].provider.dialect_for(generate(dialect)), Some(goes_up_in), "{address} in {dialect}");
+    }
+    // What is no dialect is not translated.
+    assert!(targets(&all(), &["paid:big"], generate("openai")).starts_with("501: "));
 }
 
 #[test]
@@ -252,7 +268,7 @@ fn what_is_passed_over_has_its_reason() {
             "paid:big: no credential, resale:big: no credential".into(),
         ),
         (all().disabled("plan"), &["small"], RESPONSES, "plan:small: switched off in bitrouter.yaml".into()),
-        (all(), &["plan:x", "paid:x"], CHAT, "plan:x: does not serve the chat-completions dialect".into()),
+        (all(), &["plan:x", "paid:x"], CHAT, "plan:x: does not serve compact".into()),
         (all().refused("gone", "not trusted"), &["gone:x", "paid:x"], CHAT, "gone:x: not trusted".into()),
         (
             all().priority("paid", 1).disabled("resale"),

@@ -17,7 +17,8 @@ use crate::route::query_cache::QueryCache;
 use crate::route::test_providers::{plugin, write_private};
 use crate::route::{Learned, Names, Provider, Providers, choose};
 
-const WANTED: Wanted<'static> = Wanted { operation: "generate", dialect: "responses" };
+/// It needs the very dialect.
+const WANTED: Wanted<'static> = Wanted { operation: "compact", dialect: "responses" };
 
 /// What is offered.
 pub(crate) struct Offer {
@@ -123,7 +124,7 @@ fn description(id: &str, billing: &str, dialect: &str) -> Value {
     json!({
         "id": id, "name": id, "version": "1", "billing": billing, "vendor": "acme",
         "models": MODELS.map(|model| json!({"id": model})), "origins": {"api": format!("https://{id}.example")},
-        "serves": {"generate": [dialect]},
+        "serves": {"compact": [dialect]},
         "auth": [{"method": "api-key", "env": [format!("{id}_KEY")], "attach": [{"header": "authorization", "format": "Bearer {}"}]}],
     })
 }
