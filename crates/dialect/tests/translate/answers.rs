@@ -194,3 +194,75 @@ fn arguments_of_twenty_megabytes_pass() {
         assert!(lines + 200 >= LINES, "{from} to {to}: {lines}");
     }
 }
+
+#[test]
+fn a_translation_may_wait_on_any_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&translation(Dialect::Messages, Dialect::Responses));
+}
+
+fn chat(choices: &[Value]) -> String {
+    let chunks =
+        choices.iter().map(|choice| format!("data: {}\n\n", serde_json::json!({"id": "c", "choices": [choice]})));
+    chunks.chain(["data: [DONE]\n\n".to_owned()]).collect()
+}
+
+#[test]
+fn calls_of_one_id_or_none_get_ids_of_their_own() {
+    let call = |index: u64, id: Value| {
+        let call = serde_json::json!({"index": index, "id": id, "type": "function", "function": {"name": "read", "arguments": "{}"}});
+        serde_json::json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null})
+    };
+    let end = serde_json::json!({"index": 0, "delta": {}, "finish_reason": "stop"});
+    let stream =
+        chat(&[call(0, "call_0".into()), call(1, "call_0".into()), call(2, Value::Null), call(3, "".into()), end]);
+    for to in [Dialect::Responses, Dialect::Messages, Dialect::GenerateContent] {
+        let (out, _) = translate(Dialect::ChatCompletions, to, std::iter::once(stream.as_bytes()));
+        let answer = folded(to, &out);
+        let ids: Vec<&Value> = match to {
+            Dialect::Responses => answer["output"].as_array().unwrap().iter().map(|it| &it["call_id"]).collect(),
+            Dialect::Messages => answer["content"].as_array().unwrap().iter().map(|it| &it["id"]).collect(),
+            _ => {
+                let parts = answer["candidates"][0]["content"]["parts"].as_array().unwrap();
+                parts.iter().filter_map(|it| it.get("functionCall")).map(|it| &it["id"]).collect()
+            }
+        };
+        let texts: std::collections::BTreeSet<&str> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+        assert!(ids.len() == 4 && texts.len() == 4 && texts.contains("call_0"), "{to}: {ids:?}");
+        assert!(
+            to != Dialect::Messages || answer["stop_reason"] == "tool_use",
+            "calls were made, whatever the upstream says"
+        );
+    }
+}
+
+#[test]
+fn only_the_first_candidate_is_told_to_who_can_hear_one() {
+    let say = |index: u64, text: &str, end: Value| serde_json::json!({"index": index, "delta": {"content": text}, "finish_reason": end});
+    let stream = chat(&[
+        say(0, "a", Value::Null),
+        say(1, "x", Value::Null),
+        say(0, "b", "stop".into()),
+        say(1, "y", "length".into()),
+    ]);
+    for to in [Dialect::Responses, Dialect::Messages] {
+        let (out, end) = translate(Dialect::ChatCompletions, to, std::iter::once(stream.as_bytes()));
+        let answer = folded(to, &out);
+        assert_eq!(
+            (end, heard(to, &answer)),
+            (End::Complete, vec!["ab".to_owned(), "done".to_owned()]),
+            "{to}: {answer}"
+        );
+    }
+    let (out, _) = translate(Dialect::ChatCompletions, Dialect::GenerateContent, std::iter::once(stream.as_bytes()));
+    let answer = folded(Dialect::GenerateContent, &out);
+    assert_eq!(answer["candidates"].as_array().unwrap().len(), 2, "{answer}");
+    assert_eq!(answer["candidates"][1]["finishReason"], "MAX_TOKENS");
+}
+
+#[test]
+fn an_end_for_calls_without_a_call_is_an_end() {
+    let stream = chat(&[serde_json::json!({"index": 0, "delta": {"content": "a"}, "finish_reason": "tool_calls"})]);
+    let (out, _) = translate(Dialect::ChatCompletions, Dialect::Messages, std::iter::once(stream.as_bytes()));
+    assert_eq!(folded(Dialect::Messages, &out)["stop_reason"], "end_turn");
+}
