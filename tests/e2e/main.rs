@@ -59,4 +59,5 @@ mod tls;
 mod unrequested_bytes;
 mod untrusted_components;
 mod untrusted_config;
+mod vendors;
 mod work_limits;

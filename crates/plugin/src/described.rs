@@ -11,9 +11,9 @@ use super::contract::{Answer, Call, Delivery, Failure, Field, Request, Trouble, 
 use super::cut;
 use super::hook::Read;
 
-/// The request of a call: its body goes up as it is, and its answer is passed on.
+/// The request of a call: its body goes up as it is, with what may of the client's query, and its answer is passed on.
 pub(super) fn request(description: &Description, call: &Call) -> Result<Request, Failure> {
-    let Call { operation, dialect, model, streaming, headers, query: _, settings, account: _ } = call;
+    let Call { operation, dialect, model, streaming, headers, query, settings, account: _ } = call;
     let requested = RequestedCall { operation, dialect, model, streaming: *streaming, settings };
     let shaped =
         described::request::request(description, requested, |name| headers.iter().any(|field| field.name == name));
@@ -26,11 +26,14 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         failure(kind, kind.scope(), error.to_string())
     })?;
     let fields = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, value)| Field { name, value }).collect();
+    // What the path says itself is no client's to change.
+    let own = |name: &String| shaped.query.iter().any(|(known, _)| known == name);
+    let forwarded: Vec<Field> = query.iter().filter(|field| !own(&field.name)).cloned().collect();
     Ok(Request {
         method: shaped.method.into(),
         origin: "api".into(),
         path: shaped.path,
-        query: fields(shaped.query),
+        query: [fields(shaped.query), forwarded].concat(),
         headers: fields(shaped.headers),
         body: if shaped.method == "GET" { Body::Empty } else { Body::Forward },
         framing: shaped.framing.into(),

@@ -46,11 +46,15 @@ impl Provider {
         let shaped = request::request(&self.description, requested, |name| call.header(name).is_some());
         let shaped = shaped.map_err(|error| match error {
             request::Unserved::Operation(_) => Failure::unsupported(error.to_string()),
-            request::Unserved::Model(_) => Failure::invalid(error.to_string()),
+            // Another provider may know a model of this name.
+            request::Unserved::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
         })?;
         let body = if shaped.method == "GET" { Body::Empty } else { Body::Forward };
         let request = Request::new(shaped.method, "api", shaped.path, body).framing(shaped.framing);
+        let own = |name: &str| shaped.query.iter().any(|(known, _)| known == name);
+        let forwarded: Vec<Field> = call.query.iter().filter(|field| !own(&field.name)).cloned().collect();
         let request = shaped.query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
+        let request = forwarded.into_iter().fold(request, |request, field| request.query(field.name, field.value));
         let request = shaped.headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         Ok(Request { delivery: Delivery::Pass, ..request })
     }
@@ -105,6 +109,9 @@ impl Provider {
         let page = page.map_err(|why| Failure::new(kind::OTHER, scope::PROVIDER, why))?;
         let model = |model: Model| {
             let mut shown = json!({ "id": model.id });
+            if !model.operations.is_empty() {
+                shown["operations"] = Value::from(model.operations);
+            }
             if let Some(window) = model.context_window {
                 shown["context_window"] = Value::from(window);
             }
