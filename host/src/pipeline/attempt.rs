@@ -234,7 +234,7 @@ mod tests {
             settings: "{}".into(),
             account: None,
         };
-        let document = bitrouter_document::Document::new(body).unwrap();
+        let document = bitrouter_document::Document::parse(body).unwrap();
         let HookBody::Json(document) = hook_body(CallBody::Json(document), &call).unwrap() else {
             return String::new();
         };
