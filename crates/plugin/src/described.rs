@@ -26,14 +26,12 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         failure(kind, kind.scope(), error.to_string())
     })?;
     let fields = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, value)| Field { name, value }).collect();
-    // What the path says itself is no client's to change.
-    let own = |name: &String| shaped.query.iter().any(|(known, _)| known == name);
-    let forwarded: Vec<Field> = query.iter().filter(|field| !own(&field.name)).cloned().collect();
+    let shaped = shaped.with_query(query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
     Ok(Request {
         method: shaped.method.into(),
         origin: "api".into(),
         path: shaped.path,
-        query: [fields(shaped.query), forwarded].concat(),
+        query: fields(shaped.query),
         headers: fields(shaped.headers),
         body: if shaped.method == "GET" { Body::Empty } else { Body::Forward },
         framing: shaped.framing.into(),

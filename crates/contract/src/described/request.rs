@@ -38,6 +38,20 @@ pub struct Shaped {
     pub framing: &'static str,
 }
 
+impl Shaped {
+    /// Adds what may go up of the client's query. What the path says itself is no client's to change.
+    #[must_use]
+    pub fn with_query<'c>(mut self, client: impl IntoIterator<Item = (&'c str, &'c str)>) -> Self {
+        let own = self.query.len();
+        for (name, value) in client {
+            if self.query.iter().take(own).all(|(known, _)| known != name) {
+                self.query.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        self
+    }
+}
+
 /// Why there is no such request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
@@ -208,6 +222,14 @@ mod tests {
             let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
             assert_eq!(format!("{method} {path}{query} {framing}"), expected, "{operation} {dialect}");
         }
+    }
+
+    #[test]
+    fn a_clients_query_stands_behind_the_paths_own_and_never_in_its_place() {
+        let shaped = shaped(&described(json!({})), requested("generate", "generate-content", true)).unwrap();
+        let query = shaped.with_query([("beta", "1"), ("alt", "json"), ("beta", "2")]).query;
+        let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(query, ["alt=sse", "beta=1", "beta=2"]);
     }
 
     #[test]

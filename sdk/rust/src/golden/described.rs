@@ -49,12 +49,10 @@ impl Provider {
             // Another provider may know a model of this name.
             request::Unserved::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
         })?;
+        let shaped = shaped.with_query(call.query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
         let body = if shaped.method == "GET" { Body::Empty } else { Body::Forward };
         let request = Request::new(shaped.method, "api", shaped.path, body).framing(shaped.framing);
-        let own = |name: &str| shaped.query.iter().any(|(known, _)| known == name);
-        let forwarded: Vec<Field> = call.query.iter().filter(|field| !own(&field.name)).cloned().collect();
         let request = shaped.query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
-        let request = forwarded.into_iter().fold(request, |request, field| request.query(field.name, field.value));
         let request = shaped.headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         Ok(Request { delivery: Delivery::Pass, ..request })
     }
