@@ -60,4 +60,5 @@ mod translated;
 mod unrequested_bytes;
 mod untrusted_components;
 mod untrusted_config;
+mod vendors;
 mod work_limits;

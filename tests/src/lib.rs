@@ -19,7 +19,9 @@ mod login;
 mod reply;
 mod running;
 mod setup;
+mod spoken;
 mod upstream;
+mod vendor;
 mod wait;
 mod wire;
 
@@ -37,6 +39,8 @@ pub use login::{Login, jwt};
 pub use reply::Reply;
 pub use running::Running;
 pub use setup::{KEY, Ran, Setup};
+pub use spoken::{Fault, Spoken};
 pub use upstream::Upstream;
+pub use vendor::{Anthropic, Google, Speaks, VENDOR_KEY, Vendor};
 pub use wait::eventually;
 pub use wire::{Headers, Seen};

@@ -107,6 +107,12 @@ impl Reply {
         self.then(Step::WaitUntilGone)
     }
 
+    /// What it sends, without its head.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let sent = |step: &Step| if let Step::Send(bytes) = step { bytes.clone() } else { Vec::new() };
+        self.steps.iter().flat_map(sent).collect()
+    }
+
     fn then(mut self, step: Step) -> Self {
         self.steps.push(step);
         self

@@ -20,6 +20,7 @@ use crate::issuer::Issuer;
 use crate::login::Login;
 use crate::running::Running;
 use crate::upstream::Upstream;
+use crate::vendor::{Speaks, VENDOR_KEY, Vendor};
 use crate::wait::eventually;
 
 /// The key that tests give as OpenAI's.
@@ -125,6 +126,12 @@ impl Setup {
     pub fn with_origin(self, provider: &str, upstream: &Upstream) -> Self {
         let origin = format!("{}/v1", upstream.origin());
         self.with(&format!("/providers/{provider}/origins"), json!({ "api": origin }))
+    }
+
+    /// Lets the vendor's built-in provider send to this one, with [`VENDOR_KEY`] from the environment.
+    pub fn with_vendor<S: Speaks>(self, vendor: &Vendor<S>) -> Self {
+        let pointer = format!("/providers/{}/origins", vendor.provider());
+        self.with_key(vendor.key_variable(), VENDOR_KEY).with(&pointer, json!({ "api": vendor.api() }))
     }
 
     /// Lets `openai-codex` send to this backend, with its login under the label `default`.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use alike::{ErrorRule, Errors, Limits, NextPage, Path, Paths};
+pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
@@ -251,6 +251,9 @@ pub struct SideRequest {
     /// Where in an item the most tokens are that a call may hold.
     #[serde(default)]
     pub context_window: Option<String>,
+    /// Which operations the models of the list serve, where its items say so.
+    #[serde(default)]
+    pub operations: Option<ModelOperations>,
     /// Items that are left out: those that have one of these texts there, by JSON pointer.
     #[serde(default)]
     pub unless: BTreeMap<String, String>,

@@ -11,9 +11,9 @@ use super::contract::{Answer, Call, Delivery, Failure, Field, Request, Trouble, 
 use super::cut;
 use super::hook::Read;
 
-/// The request of a call: its body goes up as it is, and its answer is passed on.
+/// The request of a call: its body goes up as it is, with what may of the client's query, and its answer is passed on.
 pub(super) fn request(description: &Description, call: &Call) -> Result<Request, Failure> {
-    let Call { operation, dialect, model, streaming, headers, query: _, settings, account: _ } = call;
+    let Call { operation, dialect, model, streaming, headers, query, settings, account: _ } = call;
     let requested = RequestedCall { operation, dialect, model, streaming: *streaming, settings };
     let shaped =
         described::request::request(description, requested, |name| headers.iter().any(|field| field.name == name));
@@ -26,6 +26,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         failure(kind, kind.scope(), error.to_string())
     })?;
     let fields = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, value)| Field { name, value }).collect();
+    let shaped = shaped.with_query(query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
     Ok(Request {
         method: shaped.method.into(),
         origin: "api".into(),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
-use bitrouter_dialect::Dialect;
 use bitrouter_dialect::translate::strip_foreign;
 use bitrouter_document::Document;
 use bitrouter_plugin::{HookBody, HookError, Prepared};
@@ -103,7 +102,7 @@ impl Attempt<'_> {
         };
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
-        let body = hook_body(body, &target.model, dialect)?;
+        let body = hook_body(body, &described)?;
         let (request, body) = self.shape(&described, body).await?;
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
@@ -230,12 +229,14 @@ fn own_states_only(body: CallBody, call: &Call) -> CallBody {
     }
 }
 
-/// The body as the hooks get it, with the model's own name in the place of its address. generateContent has it in the path.
-fn hook_body(body: CallBody, model: &str, dialect: &str) -> Result<HookBody, Error> {
+/// The body as the hooks get it, with the model's own name in the place of its address. generateContent has it in the path,
+/// and refuses a body with a member that it does not know.
+fn hook_body(body: CallBody, call: &contract::Call) -> Result<HookBody, Error> {
+    let model = call.model.as_str();
     Ok(match body {
-        CallBody::Json(document) if dialect == Dialect::GenerateContent.as_str() => HookBody::Json(document),
         CallBody::Json(mut document) => {
-            if document.string("model")?.as_deref() != Some(model) {
+            let is_in_body = call.dialect != "generate-content";
+            if is_in_body && document.string("model")?.as_deref() != Some(model) {
                 document.set_string("model", model)?;
             }
             HookBody::Json(document)
@@ -251,4 +252,34 @@ fn hook_body(body: CallBody, model: &str, dialect: &str) -> Result<HookBody, Err
         }
         CallBody::None => HookBody::None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(dialect: &str, body: &'static str) -> String {
+        let call = contract::Call {
+            operation: "generate".into(),
+            dialect: dialect.into(),
+            model: "m".into(),
+            streaming: false,
+            headers: Vec::new(),
+            query: Vec::new(),
+            settings: "{}".into(),
+            account: None,
+        };
+        let document = bitrouter_document::Document::parse(body).unwrap();
+        let HookBody::Json(document) = hook_body(CallBody::Json(document), &call).unwrap() else {
+            return String::new();
+        };
+        document.output().into_chunks().into_iter().map(|part| String::from_utf8(part.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_body_names_the_model_in_every_dialect_that_has_it_there() {
+        assert_eq!(sent("messages", r#"{"model":"acme:m","x":1}"#), r#"{"model":"m","x":1}"#);
+        assert_eq!(sent("messages", r#"{"x":1}"#), r#"{"x":1,"model":"m"}"#);
+        assert_eq!(sent("generate-content", r#"{"contents":[]}"#), r#"{"contents":[]}"#);
+    }
 }

@@ -48,7 +48,20 @@ fn model(side: &SideRequest, item: &Value) -> Option<Model> {
     let id = id.as_str()?;
     let id = side.prefix.as_deref().and_then(|prefix| id.strip_prefix(prefix)).unwrap_or(id);
     let window = side.context_window.as_deref().and_then(|pointer| item.pointer(pointer)).and_then(Value::as_u64);
-    Some(Model { id: id.to_owned(), operations: Vec::new(), context_window: window })
+    Some(Model { id: id.to_owned(), operations: operations(side, item)?, context_window: window })
+}
+
+/// The operations that an item names, empty for all of the provider's; nothing where it is for none of ours.
+fn operations(side: &SideRequest, item: &Value) -> Option<Vec<String>> {
+    let Some(described) = &side.operations else { return Some(Vec::new()) };
+    let Some(names) = item.pointer(&described.list).and_then(Value::as_array) else { return Some(Vec::new()) };
+    let mut operations: Vec<String> = Vec::new();
+    for operation in names.iter().filter_map(|name| described.names.get(name.as_str()?)) {
+        if !operations.contains(operation) {
+            operations.push(operation.clone());
+        }
+    }
+    (!operations.is_empty()).then_some(operations)
 }
 
 fn next(side: &SideRequest, page: &Value) -> Option<(String, String)> {
@@ -111,6 +124,18 @@ mod tests {
         ] {
             assert_eq!(names(side.clone(), page), expected, "{side}");
         }
+    }
+
+    #[test]
+    fn what_an_item_is_good_for_is_read_and_what_is_for_nothing_here_is_left_out() {
+        let side = json!({ "operations": { "list": "/methods", "names": { "make": "generate", "makeLong": "generate", "count": "count-tokens" } } });
+        let page = json!({ "data": [
+            { "id": "chat", "methods": ["make", "bake", "count", "makeLong"] }, { "id": "film", "methods": ["shoot"] },
+            { "id": "none", "methods": [] }, { "id": "silent" },
+        ] });
+        let models = read(side, page).unwrap().models;
+        let read: Vec<_> = models.iter().map(|model| format!("{} {}", model.id, model.operations.join(" "))).collect();
+        assert_eq!(read, ["chat generate count-tokens", "silent "]);
     }
 
     #[test]

@@ -38,6 +38,20 @@ pub struct Shaped {
     pub framing: &'static str,
 }
 
+impl Shaped {
+    /// Adds what may go up of the client's query. What the path says itself is no client's to change.
+    #[must_use]
+    pub fn with_query<'c>(mut self, client: impl IntoIterator<Item = (&'c str, &'c str)>) -> Self {
+        let own = self.query.len();
+        for (name, value) in client {
+            if self.query.iter().take(own).all(|(known, _)| known != name) {
+                self.query.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        self
+    }
+}
+
 /// Why there is no such request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
@@ -102,6 +116,7 @@ pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&
         ("generate", "generate-content") if streaming => "/models/{model}:streamGenerateContent?alt=sse",
         ("generate", "generate-content") => "/models/{model}:generateContent",
         ("count-tokens", "generate-content") => "/models/{model}:countTokens",
+        ("embeddings", "generate-content") => "/models/{model}:embedContent",
         ("embeddings", "openai") => "/embeddings",
         ("completions", "openai") => "/completions",
         ("moderations", "openai") => "/moderations",
@@ -162,7 +177,7 @@ mod tests {
             "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example/v1" },
             "serves": {
                 "generate": ["chat-completions", "responses", "messages", "generate-content"], "models": ["openai"],
-                "count-tokens": ["messages", "responses", "generate-content"], "embeddings": ["openai"],
+                "count-tokens": ["messages", "responses", "generate-content"], "embeddings": ["openai", "generate-content"],
                 "audio/speech": ["openai"], "moderations": ["openai"],
             },
         });
@@ -196,6 +211,7 @@ mod tests {
             ("count-tokens", "messages", false, "POST /messages/count_tokens json"),
             ("count-tokens", "responses", false, "POST /responses/input_tokens json"),
             ("embeddings", "openai", false, "POST /embeddings json"),
+            ("embeddings", "generate-content", false, "POST /models/m:embedContent json"),
             ("audio/speech", "openai", false, "POST /audio/speech raw"),
             ("audio/speech", "openai", true, "POST /audio/speech sse"),
             ("models", "openai", false, "GET /models json"),
@@ -206,6 +222,14 @@ mod tests {
             let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
             assert_eq!(format!("{method} {path}{query} {framing}"), expected, "{operation} {dialect}");
         }
+    }
+
+    #[test]
+    fn a_clients_query_stands_behind_the_paths_own_and_never_in_its_place() {
+        let shaped = shaped(&described(json!({})), requested("generate", "generate-content", true)).unwrap();
+        let query = shaped.with_query([("beta", "1"), ("alt", "json"), ("beta", "2")]).query;
+        let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(query, ["alt=sse", "beta=1", "beta=2"]);
     }
 
     #[test]

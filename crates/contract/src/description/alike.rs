@@ -85,6 +85,15 @@ pub struct Limits {
     pub headers: Vec<String>,
 }
 
+/// Where the items of a list of models say what a model is good for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct ModelOperations {
+    /// Where in an item its list of names is: a JSON pointer (RFC 6901). An item without one is for all operations.
+    pub list: String,
+    /// The operation that each name means. A model that has none of these names is left out.
+    pub names: BTreeMap<String, String>,
+}
+
 /// How a list of models goes on.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct NextPage {

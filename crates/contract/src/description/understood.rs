@@ -39,6 +39,7 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
         let method = method.map(|method| format!("the method `{method}`"));
         method.or_else(|| unknown(side, "kind", &SIDE_KINDS))
     });
+    model_operations(description, &mut omitted);
     members(description, "settings", &mut omitted, |setting| unknown(setting, "type", &SETTING_TYPES));
     paths(description, &mut omitted)?;
     errors(description, &mut omitted)?;
@@ -163,6 +164,22 @@ fn serves(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Resu
         return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
     }
     Ok(())
+}
+
+/// The operations of a list of models. A name for one that is not known says nothing.
+fn model_operations(description: &mut Map<String, Value>, omitted: &mut Omissions) {
+    let sides = description.get_mut("side_requests").and_then(Value::as_object_mut);
+    for (side, request) in sides.into_iter().flatten() {
+        let names = request.pointer_mut("/operations/names").and_then(Value::as_object_mut);
+        let Some(names) = names else { continue };
+        names.retain(|_, operation| match operation.as_str().filter(|operation| !OPERATIONS.contains(operation)) {
+            Some(operation) => {
+                omitted.note(format!("`side_requests.{side}.operations`: the operation `{operation}`"));
+                false
+            }
+            None => true,
+        });
+    }
 }
 
 /// The paths of operations in dialects.
@@ -302,6 +319,17 @@ mod tests {
         let description = validate::description(&text).unwrap();
         assert!(description.not_understood.is_empty(), "{:?}", description.not_understood);
         assert_eq!((description.auth.len(), description.side_requests.len(), description.settings.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn a_name_of_models_for_an_operation_that_is_not_known_says_nothing() {
+        let mut newer = described();
+        let names = json!({ "make": "generate", "film": "video" });
+        newer["side_requests"]["list"]["operations"] = json!({ "list": "/methods", "names": names });
+        let description = validate::description(&newer.to_string()).unwrap();
+        assert_eq!(description.not_understood, ["`side_requests.list.operations`: the operation `video`"]);
+        let operations = description.side_requests["list"].operations.as_ref().unwrap();
+        assert_eq!(operations.names.keys().collect::<Vec<_>>(), ["make"]);
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn pointers(side: &SideRequest) -> Vec<(String, &str)> {
     let members = [("list", &side.list), ("id", &side.id), ("context_window", &side.context_window)];
     let mut all: Vec<(String, &str)> =
         members.into_iter().filter_map(|(name, pointer)| Some((name.to_owned(), pointer.as_deref()?))).collect();
+    all.extend(side.operations.as_ref().map(|described| ("operations.list".to_owned(), described.list.as_str())));
     all.extend(side.unless.keys().map(|pointer| ("unless".to_owned(), pointer.as_str())));
     if let Some(next) = &side.next {
         all.push(("next.value".into(), &next.value));
@@ -180,6 +181,11 @@ mod tests {
             (json!({ "errors": { "rules": [{ "code": "x" }] } }), "errors.rules.0", "missing field `kind`"),
             (json!({ "errors": { "rules": [{ "status": "x", "kind": "other" }] } }), "errors.rules.0", "invalid type"),
             (side(json!({ "list": "data" })), "side_requests.list.list", "write /data"),
+            (
+                side(json!({ "operations": { "list": "methods", "names": {} } })),
+                "side_requests.list.operations.list",
+                "write /methods",
+            ),
             (side(json!({ "unless": { "hidden": "yes" } })), "side_requests.list.unless", "write /hidden"),
             (
                 side(json!({ "next": { "query": "page", "value": "next" } })),

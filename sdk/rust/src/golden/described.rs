@@ -46,8 +46,10 @@ impl Provider {
         let shaped = request::request(&self.description, requested, |name| call.header(name).is_some());
         let shaped = shaped.map_err(|error| match error {
             request::Unserved::Operation(_) => Failure::unsupported(error.to_string()),
-            request::Unserved::Model(_) => Failure::invalid(error.to_string()),
+            // Another provider may know a model of this name.
+            request::Unserved::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
         })?;
+        let shaped = shaped.with_query(call.query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
         let body = if shaped.method == "GET" { Body::Empty } else { Body::Forward };
         let request = Request::new(shaped.method, "api", shaped.path, body).framing(shaped.framing);
         let request = shaped.query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
@@ -105,6 +107,9 @@ impl Provider {
         let page = page.map_err(|why| Failure::new(kind::OTHER, scope::PROVIDER, why))?;
         let model = |model: Model| {
             let mut shown = json!({ "id": model.id });
+            if !model.operations.is_empty() {
+                shown["operations"] = Value::from(model.operations);
+            }
             if let Some(window) = model.context_window {
                 shown["context_window"] = Value::from(window);
             }
