@@ -116,21 +116,20 @@ fn a_client_that_looks_whether_anybody_is_there_is_answered() {
 }
 
 #[test]
-fn messages_are_not_served_by_openai_which_is_said() {
+fn embeddings_are_not_served_by_a_chatgpt_plan_which_is_said_with_who_does() {
     let upstream = Upstream::start();
     let gateway = openai_at(&upstream);
-    let body = json!({"model": "openai:gpt-4o", "max_tokens": 9, "messages": []});
-    let answer = gateway.post("/v1/messages").json(&body).send().status(501).says("openai does not serve");
-    assert_eq!(answer.json()["type"], "error");
+    let body = json!({"model": "openai-codex:gpt-5.5", "input": "x"});
+    let refused = gateway.post("/v1/embeddings").json(&body).send().status(501);
+    refused.says("openai-codex does not serve embeddings. These do: openai");
     assert!(upstream.requests().is_empty());
 }
 
 #[test]
-fn messages_name_the_provider_that_does_serve_them() {
+fn messages_pass_through_where_they_are_served() {
     let upstream = Upstream::start();
     let gateway = Gateway::start().with_openai_at(&upstream).with_plugin("echo").with_origin("echo", &upstream).run();
     let body = |model: &str| json!({"model": model, "max_tokens": 9, "messages": []});
-    gateway.post("/v1/messages").json(&body("openai:gpt-4o")).send().status(501).says("echo");
     gateway.post("/v1/messages").json(&body("echo:echo-1")).send().status(200);
     assert_eq!(upstream.last().path, "/v1/messages");
     assert_eq!(upstream.last().header("authorization"), None);

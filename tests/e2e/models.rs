@@ -146,8 +146,9 @@ fn a_bare_name_stays_on_the_plan_and_a_list_may_leave_it() {
     let setup = setup.with("/models/either", json!(["gpt-5.5", "openai:gpt-5.5"]));
     assert_eq!(targets(&setup, &["either"]), ["openai-codex:gpt-5.5", "openai:gpt-5.5"]);
     let gateway = setup.run();
-    // A dialect that the plan does not serve is no reason to spend money.
-    gateway.chat(&json!({"model": "gpt-5.5", "messages": []})).status(501).says("openai-codex does not serve");
+    // What the plan does not serve is no reason to spend money.
+    let embed = gateway.post("/v1/embeddings").json(&json!({"model": "gpt-5.5", "input": "x"})).send();
+    embed.status(501).says("openai-codex does not serve");
     assert!(upstream.requests().is_empty());
 }
 
@@ -179,8 +180,8 @@ fn route_reads_a_request_as_a_client_would_send_it() {
         .with_file("broken.json", "{");
     let route = |arguments: &[&str]| setup.command(&[&["route"], arguments].concat());
     route(&["--request", "chat.json"]).ok().says("chat-completions, passed through").says("/v1/chat/completions");
-    assert_eq!(targets(&setup, &["--request", "messages.json"]), ["echo:echo-1"]);
-    route(&["--request", "messages.json"]).ok().says("skipped: openai:gpt-4o: does not serve the messages dialect");
+    assert_eq!(targets(&setup, &["--request", "messages.json"]), ["openai:gpt-4o", "echo:echo-1"]);
+    route(&["--request", "messages.json"]).ok().says("responses, translated").says("messages, passed through");
     let there = ["--request", "messages.json", "--endpoint", "/v1/chat/completions"];
     assert_eq!(targets(&setup, &there), ["openai:gpt-4o", "echo:echo-1"]);
     let printed = route(&["--request", "embed.json", "--json"]).ok().json();
@@ -189,7 +190,8 @@ fn route_reads_a_request_as_a_client_would_send_it() {
         (&printed["targets"][0]["dialect"], &printed["targets"][0]["cooling"]),
         (&json!("openai"), &Value::Null)
     );
-    route(&["openai:gpt-4o", "--endpoint", "/v1/messages"]).fails().says("does not serve the messages dialect");
+    route(&["openai:gpt-4o", "--endpoint", "/v1/messages"]).ok().says("responses, translated");
+    route(&["openai-codex:gpt-5.5", "--endpoint", "/v1/embeddings"]).fails().says("does not serve embeddings");
     route(&["openai:gpt-4o", "--endpoint", "/v1/nowhere"]).fails().says("/v1/chat/completions");
     route(&["--request", "nothing.json"]).fails().says("names no `model`");
     route(&["--request", "broken.json"]).fails().says("broken.json");
