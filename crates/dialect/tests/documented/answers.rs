@@ -11,7 +11,6 @@ use crate::cases::{Case, minified, minified_stream};
 type Piece = (&'static str, [&'static [&'static str]; 4]);
 
 const PIECES: &[Piece] = &[
-    ("text", [&["\"content\":\""], &["\"text\":\"", "\"delta\":\""], &["\"text\":\""], &["\"text\":\""]]),
     (
         "thinking, in words",
         [
