@@ -294,6 +294,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
         #[test]
         fn an_error_is_what_is_classified_as_one(data in prop_oneof![
             ".{0,20}",

@@ -367,6 +367,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
             let _ = members(&bytes).count();

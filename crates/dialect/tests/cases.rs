@@ -11,8 +11,6 @@
 //! left away at the end; without the last it is of the case's own target. A seventh field is the dialect that made it, where
 //! it is not the kind's own (states that an upstream of Chat Completions made).
 
-#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,9 +36,9 @@ impl States for Kept {
 }
 
 /// A folder of a case.
-struct Case {
-    from: Dialect,
-    folder: PathBuf,
+pub(crate) struct Case {
+    pub(crate) from: Dialect,
+    pub(crate) folder: PathBuf,
     settings: Value,
 }
 
@@ -54,7 +52,7 @@ struct Place {
 }
 
 impl Case {
-    fn read(&self, name: &str) -> Option<String> {
+    pub(crate) fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.folder.join(name)).ok()
     }
 
@@ -199,7 +197,7 @@ fn readable(text: &str, upstream: Dialect, place: &Place) -> String {
 }
 
 /// JSON without white space outside its strings.
-fn minified(json: &str) -> String {
+pub(crate) fn minified(json: &str) -> String {
     let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
     for char in json.chars() {
         if quoted || !char.is_ascii_whitespace() {
@@ -215,7 +213,7 @@ fn minified(json: &str) -> String {
 }
 
 /// A stream with its data minified, and one line end.
-fn minified_stream(stream: &str) -> String {
+pub(crate) fn minified_stream(stream: &str) -> String {
     let lines = stream.lines().map(|line| match line.strip_prefix("data:") {
         Some(data) if data.trim_start().starts_with(['{', '[']) => format!("data: {}", minified(data)),
         _ => line.to_owned(),
@@ -413,7 +411,7 @@ fn check_stream(case: &Case, to: Dialect, stream: &str, tally: &mut Tally) {
     );
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut cases = Vec::new();
     for from in Dialect::ALL {

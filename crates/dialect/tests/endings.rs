@@ -249,6 +249,8 @@ fn a_body_is_an_error_of_a_dialect_where_its_clients_would_read_it() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn what_a_tap_lets_through_is_never_more_than_came(chunks: Vec<Vec<u8>>) {
         for dialect in Dialect::ALL {

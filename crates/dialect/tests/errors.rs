@@ -132,6 +132,8 @@ fn reset_times_are_read_from_openais_and_googles_fields() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn an_error_written_and_read_back_keeps_code_and_message(
         message in any::<String>(), code in "[a-z_]{1,20}", which in 0..KINDS.len(),

@@ -1,8 +1,5 @@
 //! What failures mean, in each shape in which an upstream writes them, and when they end, in each form.
 
-#![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
-
 use bitrouter_contract::description::Errors;
 use bitrouter_contract::{FailureKind, Scope};
 use bitrouter_dialect::{Failure, Trouble};

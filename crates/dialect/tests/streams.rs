@@ -252,6 +252,8 @@ fn a_stream_fed_byte_by_byte_gives_the_same_report() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn any_split_of_a_stream_gives_the_same_report(which in 0..ALL.len(), cuts: Vec<prop::sample::Index>) {
         let golden = &ALL[which];

@@ -82,6 +82,13 @@ impl Fuzz {
     }
 }
 
+/// How many cases of a property are tried: `PROPTEST_CASES`, else as many as are asked for. Without optimization it is an eighth,
+/// as nobody is to wait for the tests of a crate that was touched.
+pub fn cases(optimized: u32) -> u32 {
+    let usual = if cfg!(debug_assertions) { optimized.div_ceil(8) } else { optimized };
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> =

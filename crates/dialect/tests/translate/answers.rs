@@ -5,8 +5,8 @@ use bitrouter_dialect::{Dialect, End, Fold, Framing, Tap};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::spoken::{Spoken, heard, spoken};
-use crate::target::target;
+use super::spoken::{Spoken, heard, spoken};
+use super::target::target;
 
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
     let all = Dialect::ALL.into_iter();
@@ -49,7 +49,7 @@ fn end_of(to: Dialect, stream: &[u8]) -> End {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(bitrouter_fuzz::cases(64)) }
 }
 
 proptest! {
@@ -138,17 +138,21 @@ fn an_event_that_is_nonsense_anywhere_is_no_panic() {
         cut: false,
         delta: 50,
     };
+    let mut turn = 0;
     for (from, to) in pairs() {
         let events = spoken.events(from);
         for at in 0..events.len() {
             let Some((head, data)) = events[at].split_once("data: ") else { continue };
             let Ok(data) = serde_json::from_str::<Value>(data) else { continue };
             let mut pointers = Vec::new();
-            crate::requests::walk(&data, &mut String::new(), &mut pointers);
+            super::requests::walk(&data, &mut String::new(), &mut pointers);
             for pointer in pointers {
                 for nonsense in
                     ["null", "-1", "1e400", "18446744073709551615", "\"\"", "\"\\ud83d\"", "[]", "{}", "[{}]"]
                 {
+                    if super::requests::is_left_out(&mut turn) {
+                        continue;
+                    }
                     let mut broken = data.clone();
                     *broken.pointer_mut(&pointer).unwrap() = Value::String("NONSENSE".to_owned());
                     let broken = broken.to_string().replace("\"NONSENSE\"", nonsense);
@@ -181,7 +185,7 @@ fn two_hundred_calls_at_once_stay_apart() {
 #[test]
 fn arguments_of_twenty_megabytes_pass() {
     // Without optimization it takes minutes.
-    const LINES: usize = if cfg!(debug_assertions) { 100_000 } else { 1_500_000 };
+    const LINES: usize = if cfg!(debug_assertions) { 20_000 } else { 1_500_000 };
     let calls = vec![("write", serde_json::json!({"text": "line\n\"quote\"\\".repeat(LINES)}))];
     let spoken = Spoken { thinking: None, signed: false, text: "a".to_owned(), calls, cut: false, delta: 256 * 1024 };
     let mut to = Dialect::ALL.into_iter().cycle().skip(1);

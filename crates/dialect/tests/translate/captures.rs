@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::history::turns;
-use crate::requests::raw_turns;
-use crate::strict;
-use crate::target::target;
+use super::history::turns;
+use super::requests::raw_turns;
+use super::strict;
+use super::target::target;
 
 #[derive(Deserialize)]
 struct Capture {

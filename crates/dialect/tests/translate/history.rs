@@ -4,7 +4,7 @@ use bitrouter_dialect::Dialect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::target::model;
+use super::target::model;
 
 /// One thing after the other.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::history::{Step, body, essence, steps, turns};
-use crate::strict;
-use crate::target::target;
+use super::history::{Step, body, essence, steps, turns};
+use super::strict;
+use super::target::target;
 
 fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
     Dialect::ALL
@@ -59,7 +59,7 @@ fn comparable(dialect: Dialect, body: &Value) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(bitrouter_fuzz::cases(64)) })]
 
     #[test]
     fn every_history_becomes_one_that_the_target_takes(steps in steps()) {
@@ -157,6 +157,7 @@ fn a_body_that_is_nonsense_anywhere_is_no_panic() {
         Step::User { text: "a".to_owned(), image: true },
         Step::Assistant { text: "b".to_owned(), calls: Vec::new(), turned: false },
     ];
+    let mut turn = 0;
     for (from, to) in pairs() {
         let body = body(from, &steps);
         let mut pointers = Vec::new();
@@ -164,6 +165,9 @@ fn a_body_that_is_nonsense_anywhere_is_no_panic() {
         for pointer in pointers {
             for nonsense in ["null", "-1", "1e400", "\"\"", "\"\\ud83d\"", "[]", "{}", "[[{}]]", "{\"type\":7}", "true"]
             {
+                if is_left_out(&mut turn) {
+                    continue;
+                }
                 let mut broken = body.clone();
                 *broken.pointer_mut(&pointer).unwrap() = Value::String("NONSENSE".to_owned());
                 let text = broken.to_string().replace("\"NONSENSE\"", nonsense);
@@ -175,6 +179,12 @@ fn a_body_that_is_nonsense_anywhere_is_no_panic() {
             }
         }
     }
+}
+
+/// Without optimization, all kinds of nonsense in all places take seconds: six of seven combinations are left out.
+pub(crate) fn is_left_out(turn: &mut usize) -> bool {
+    *turn += 1;
+    cfg!(debug_assertions) && !turn.is_multiple_of(7)
 }
 
 pub(crate) fn walk(value: &Value, pointer: &mut String, to: &mut Vec<String>) {

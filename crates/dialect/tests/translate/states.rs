@@ -10,9 +10,9 @@ use bitrouter_dialect::translate::{
 };
 use serde_json::{Value, json};
 
-use crate::spoken::Spoken;
-use crate::strict;
-use crate::target::target;
+use super::spoken::Spoken;
+use super::strict;
+use super::target::target;
 
 /// What a host keeps: by account and call.
 #[derive(Default)]
@@ -100,7 +100,7 @@ fn user(client: Dialect) -> Value {
 
 fn body(client: Dialect, turns: &[Value]) -> Value {
     let mut body = json!({"model": "asked", "max_tokens": 100});
-    body[crate::history::turns(client)] = json!(turns);
+    body[super::history::turns(client)] = json!(turns);
     body
 }
 
@@ -134,7 +134,7 @@ fn answered(client: Dialect, target: &Target<'_>, names: Names, round: usize) ->
 /// Where the states of that dialect stand in a body, as lines.
 fn states(dialect: Dialect, body: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for turn in body[crate::history::turns(dialect)].as_array().unwrap() {
+    for turn in body[super::history::turns(dialect)].as_array().unwrap() {
         match dialect {
             Dialect::ChatCompletions => {
                 found.extend(turn["reasoning_details"].as_array().into_iter().flatten().map(Value::to_string))

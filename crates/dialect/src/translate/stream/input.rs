@@ -346,6 +346,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
         #[test]
         fn any_cut_gives_the_same_text(text: String, size in 1_usize..5) {
             let json = serde_json::json!({"a": [1, {"b": "\"}"}], "input": text}).to_string();

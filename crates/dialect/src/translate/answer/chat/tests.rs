@@ -101,7 +101,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(bitrouter_fuzz::cases(96)) })]
 
     #[test]
     fn strange_chunks_become_events_all_the_same(deltas in proptest::collection::vec(any_json(), 0..10), done: bool) {

@@ -133,6 +133,8 @@ fn piece(kind: u8, call: u64) -> Piece<'static> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn chunks_of_any_kind_are_read(chunks in prop::collection::vec(value(), 0..5), parts in prop::collection::vec(value(), 0..4)) {
         let mut chunks = chunks;

@@ -292,6 +292,8 @@ fn said(response: &Value) -> Vec<Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn nothing_is_lost_however_it_is_streamed(items in items(), heard in 0_usize..4) {
         let stream = again(&streamed(&items, heard));

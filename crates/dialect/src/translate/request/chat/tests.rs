@@ -115,7 +115,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(bitrouter_fuzz::cases(64)) })]
 
     #[test]
     fn a_strange_body_is_translated_all_the_same(

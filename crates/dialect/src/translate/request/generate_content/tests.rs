@@ -92,6 +92,8 @@ fn target(dialect: Dialect, model: &'static str) -> Target<'static> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn a_request_of_any_kind_becomes_json(contents: Contents, rest in value(), system in value(), tools in value(), config in value()) {
         let body = json!({

@@ -302,7 +302,7 @@ fn any_request() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(64)))]
 
     #[test]
     fn no_body_panics_and_what_is_written_is_json(body in any_request(), budget: bool) {

@@ -155,6 +155,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
     #[test]
     fn no_body_panics(
         members in prop::collection::hash_map(prop::sample::select(NAMES), any_json(), 0..5),
