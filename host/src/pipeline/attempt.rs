@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
+use bitrouter_document::{Document, Edit, Kind};
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
@@ -17,7 +18,7 @@ use http::{HeaderMap, StatusCode};
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
 use super::{Received, describe, page, send};
-use crate::call::{Call, CallBody};
+use crate::call::{Call, CallBody, ModelIn};
 use crate::error::Error;
 use crate::route::{Provider, Target};
 
@@ -80,7 +81,7 @@ impl Attempt<'_> {
     async fn send_call(mut self, target: &Target, call: &Call, body: CallBody) -> Result<Received, Failed> {
         let described = describe::call(&self, call.endpoint, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
-        let body = hook_body(body, &target.model)?;
+        let body = hook_body(body, call.endpoint.model, &target.model)?;
         let (request, body) = self.shape(&described, body).await?;
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
@@ -194,9 +195,14 @@ impl Attempt<'_> {
     }
 }
 
-/// The body as the hooks get it, with the model's own name in the place of its address.
-fn hook_body(body: CallBody, model: &str) -> Result<HookBody, Error> {
+/// The body as the hooks get it, with the model's own name in the place of its address. What names its model in the path
+/// gets no such member.
+fn hook_body(body: CallBody, named_in: ModelIn, model: &str) -> Result<HookBody, Error> {
     Ok(match body {
+        CallBody::Json(mut document) if matches!(named_in, ModelIn::Path { .. }) => {
+            rename(&mut document, model)?;
+            HookBody::Json(document)
+        }
         CallBody::Json(mut document) => {
             if document.string("model")?.as_deref() != Some(model) {
                 document.set_string("model", model)?;
@@ -214,4 +220,39 @@ fn hook_body(body: CallBody, model: &str) -> Result<HookBody, Error> {
         }
         CallBody::None => HookBody::None,
     })
+}
+
+/// Google's clients may name the model in the body as well, as a resource: a provider compares it with the path.
+fn rename(document: &mut Document, model: &str) -> Result<(), Error> {
+    let prefix = if model.contains('/') { "" } else { "models/" };
+    let name = serde_json::Value::from(format!("{prefix}{model}")).to_string();
+    for path in ["/model", "/generateContentRequest/model", "/generate_content_request/model"] {
+        if document.kind(path)? == Some(Kind::String) {
+            document.patch(&[Edit::Replace { path, value: &name }])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_the_path_names_is_put_into_no_body_that_has_none() {
+        for (body, expected) in [
+            (r#"{"contents":[]}"#, r#"{"contents":[]}"#),
+            (r#"{"model":"models/g:a","x":1.0}"#, r#"{"model":"models/a","x":1.0}"#),
+            (
+                r#"{"generateContentRequest":{"model":"models/g:a","contents":[]}}"#,
+                r#"{"generateContentRequest":{"model":"models/a","contents":[]}}"#,
+            ),
+            (r#"{"model":7}"#, r#"{"model":7}"#),
+        ] {
+            let document = CallBody::Json(Document::parse(body.to_owned()).unwrap());
+            let shaped = hook_body(document, ModelIn::Path { streams: false }, "a").unwrap();
+            let HookBody::Json(document) = shaped else { panic!("{body}") };
+            assert_eq!(document.output().into_bytes(), expected);
+        }
+    }
 }

@@ -103,6 +103,7 @@ pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&
         ("generate", "generate-content") => "/models/{model}:generateContent",
         ("count-tokens", "generate-content") => "/models/{model}:countTokens",
         ("embeddings", "openai") => "/embeddings",
+        ("embeddings", "generate-content") => "/models/{model}:embedContent",
         ("completions", "openai") => "/completions",
         ("moderations", "openai") => "/moderations",
         ("images/generations", "openai") => "/images/generations",
@@ -162,7 +163,7 @@ mod tests {
             "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example/v1" },
             "serves": {
                 "generate": ["chat-completions", "responses", "messages", "generate-content"], "models": ["openai"],
-                "count-tokens": ["messages", "responses", "generate-content"], "embeddings": ["openai"],
+                "count-tokens": ["messages", "responses", "generate-content"], "embeddings": ["openai", "generate-content"],
                 "audio/speech": ["openai"], "moderations": ["openai"],
             },
         });
@@ -196,6 +197,7 @@ mod tests {
             ("count-tokens", "messages", false, "POST /messages/count_tokens json"),
             ("count-tokens", "responses", false, "POST /responses/input_tokens json"),
             ("embeddings", "openai", false, "POST /embeddings json"),
+            ("embeddings", "generate-content", false, "POST /models/m:embedContent json"),
             ("audio/speech", "openai", false, "POST /audio/speech raw"),
             ("audio/speech", "openai", true, "POST /audio/speech sse"),
             ("models", "openai", false, "GET /models json"),
