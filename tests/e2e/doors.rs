@@ -17,7 +17,9 @@ fn gem(serves: &Value) -> String {
 
 fn serving(upstream: &Upstream, serves: &Value) -> Setup {
     let setup = Gateway::start().with_plugin_file("gem.json", gem(serves).as_bytes());
-    setup.with_origin("gem", upstream).trusting("gem")
+    let setup = setup.with_origin("gem", upstream);
+    setup.command(&["plugin", "trust", "gem", "--yes"]).ok();
+    setup
 }
 
 fn gem_at(upstream: &Upstream) -> Setup {
@@ -50,6 +52,7 @@ fn the_path_names_the_model_and_the_body_goes_up_without_one() {
         gateway.post(path).json(&contents()).send().status(200);
         assert_eq!((upstream.last().path.as_str(), upstream.last().json()), (sent, contents()), "{path}");
     }
+    upstream.answers(json!({}));
     let mut named = contents();
     named["model"] = json!("models/gem:gem-1");
     gateway.post("/v1/models/gem:gem-1:embedContent").json(&named).send().status(200);
