@@ -197,7 +197,6 @@ mod tests {
             ("/v1/messages/count_token", "/v1/messages"),
             ("/v1/v1beta/models/gemini-2.5-pro:countTokens", "/v1beta/models/{model}:countTokens"),
             ("/v1beta/models/gemini-2.5-pro:predict", "/v1beta/models/{model}:generateContent"),
-            ("/v1beta/model", "/v1beta/models"),
             ("/v1/responses/resp_1/cancel", "/v1/responses"),
             ("/models", "/v1/models"),
             ("/healthz", "/health"),

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_names_its_model_is_found_with_any_model() {
-        let found = |path| endpoint(path).map(|endpoint| (endpoint.operation, endpoint.dialect, endpoint.model));
+        let found = |path: &str| endpoint(path).map(|endpoint| (endpoint.operation, endpoint.dialect, endpoint.model));
         for version in ["v1", "v1beta"] {
             for (method, operation, streams) in [
                 ("generateContent", "generate", false),
