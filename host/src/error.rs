@@ -39,7 +39,9 @@ pub enum Error {
     )]
     ForeignOrigin(String),
     /// A key is needed and none that is known came.
-    #[error("this gateway wants one of its server.keys as `Authorization: Bearer KEY` or `x-api-key: KEY`")]
+    #[error(
+        "this gateway wants one of its server.keys as `Authorization: Bearer KEY` or `x-api-key: KEY`; Google's clients send it as theirs"
+    )]
     NoKey,
     /// The body is of a type that no endpoint takes.
     #[error("the body's content type is {0}; this endpoint takes {1}")]

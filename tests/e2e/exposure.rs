@@ -88,7 +88,8 @@ fn a_path_that_is_not_there_is_answered_with_the_nearest() {
         ("/v1/chat/completions/", CHAT),
         ("/openai/v1/responses", "/v1/responses"),
         ("/models", "/v1/models"),
-        ("/v1/messages/count_tokens", "/v1/messages"),
+        ("/v1/messages/count_token", "/v1/messages"),
+        ("/v1beta/models/gemini-2.5-pro:predict", "/v1beta/models/{model}:generateContent"),
     ] {
         let answer = gateway.post(path).json(&hello()).send().status(404).says(path);
         assert!(answer.message().contains(&format!("nearest is {nearest}")), "{path}: {}", answer.message());

@@ -18,6 +18,7 @@ mod codex_cli;
 mod connection_limits;
 mod described;
 mod dialects;
+mod doors;
 mod each_target_once;
 mod endings;
 mod endpoints;

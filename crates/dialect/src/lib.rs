@@ -7,6 +7,7 @@
 
 mod dialect;
 mod error;
+mod estimate;
 mod event;
 mod failure;
 mod fold;
@@ -21,6 +22,7 @@ mod whole;
 
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::{ApiError, ErrorKind, ParsedError, is_error_of, parse_error};
+pub use estimate::estimate_tokens;
 pub use event::{Event, EventClass, EventKind, classify};
 pub use failure::{Failure, Trouble};
 pub use fold::{DEFAULT_FOLD_LIMIT, Fold, FoldError};

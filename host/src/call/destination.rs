@@ -6,14 +6,17 @@ use axum::response::Response;
 use bitrouter_dialect::Dialect;
 use bitrouter_route::nearest::nearest_of_all;
 use http::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 
 use super::endpoints::{self, Endpoint, endpoint};
-use super::reply;
+use super::resource::Resource;
+use super::{query, reply};
 use crate::error::Error;
 
-/// The pages beside calls. A model's own page stands below the last.
-const PAGES: [&str; 3] = ["/", "/health", "/v1/models"];
+/// The pages beside calls. A model's own page stands below the last two.
+const PAGES: [&str; 4] = ["/", "/health", "/v1/models", "/v1beta/models"];
+/// What Claude Code asks before anything else, as it asks Anthropic's API.
+const HELLO: &str = "/api/hello";
 /// The longest path that is shown or compared, in characters.
 const LONGEST_PATH: usize = 200;
 
@@ -38,14 +41,17 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
             _ => Destination::Elsewhere(wrong_method(method, path, CALLED, endpoint.shape)),
         };
     }
-    if PAGES.contains(&path) || model_of(path).is_some() {
+    if is_page(path) {
         return match *method {
             Method::GET | Method::HEAD => Destination::Page,
             Method::OPTIONS => Destination::Elsewhere(options(READ)),
-            _ => Destination::Elsewhere(wrong_method(method, path, READ, Dialect::ChatCompletions)),
+            // A method of Google's that there is not.
+            Method::POST if Resource::of(path).is_some() => Destination::Elsewhere(unknown(method, path)),
+            _ => Destination::Elsewhere(wrong_method(method, path, READ, shape_of(request))),
         };
     }
     match path {
+        _ if is_probe(request) => Destination::Elsewhere(Box::default()),
         // RFC 9110, section 9.3.7: the server as a whole.
         "*" if method == Method::OPTIONS => Destination::Elsewhere(options("GET, HEAD, POST, OPTIONS")),
         _ => Destination::Elsewhere(unknown(method, path)),
@@ -55,14 +61,50 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
 const CALLED: &str = "POST, OPTIONS";
 const READ: &str = "GET, HEAD, OPTIONS";
 
-/// The model that a path below `/v1/models` names, percent-encoded as it came. Names have slashes and colons.
+/// The model that a path below the list of models names, percent-encoded as it came. Names have slashes and colons.
 pub(crate) fn model_of(path: &str) -> Option<&str> {
-    path.strip_prefix("/v1/models/").filter(|model| !model.is_empty())
+    let model = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/"));
+    model.filter(|model| !model.is_empty())
 }
+
+fn is_page(path: &str) -> bool {
+    PAGES.contains(&path) || model_of(path).is_some()
+}
+
+/// Whether a client only looks whether anybody is there, as no key is needed for.
+pub(crate) fn is_probe<B>(request: &Request<B>) -> bool {
+    request.method() == Method::HEAD && request.uri().path() == HELLO
+}
+
+/// The dialect in which whoever asks reads an error: that of the endpoint, and at the pages of models the client's own.
+pub(crate) fn shape_of<B>(request: &Request<B>) -> Dialect {
+    match is_page(request.uri().path()) {
+        true => endpoint(request.uri().path()).map_or_else(|| asker(request.uri(), request.headers()), |it| it.shape),
+        false => dialect_of(request.uri().path()),
+    }
+}
+
+/// Whose client asks at a path that those of several vendors know, told by what only they send.
+pub(crate) fn asker(uri: &Uri, headers: &HeaderMap) -> Dialect {
+    let google = uri.path().starts_with(BETA) || headers.contains_key("x-goog-api-key");
+    if google || query::key(uri.query()).is_some() {
+        Dialect::GenerateContent
+    } else if headers.contains_key("anthropic-version") {
+        Dialect::Messages
+    } else {
+        Dialect::ChatCompletions
+    }
+}
+
+/// Only Google's clients ask below it.
+const BETA: &str = "/v1beta/";
 
 /// The dialect in which an error on this path is written: that of the nearest endpoint.
 pub(crate) fn dialect_of(path: &str) -> Dialect {
-    let near = || endpoint(nearest(path)).map(|endpoint| endpoint.shape);
+    let near = || match path.starts_with(BETA) {
+        true => Some(Dialect::GenerateContent),
+        false => endpoint(nearest(path)).map(|endpoint| endpoint.shape),
+    };
     endpoint(path).map(|endpoint| endpoint.shape).or_else(near).unwrap_or(Dialect::ChatCompletions)
 }
 
@@ -72,6 +114,14 @@ fn nearest(path: &str) -> &'static str {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     let path = words.join("/");
     let known = || endpoints::paths().chain(PAGES.into_iter().skip(1));
+    // A base URL with too much, and the path of a model and a method behind it, or a method that there is not.
+    if let Some((_, method)) = path.rsplit_once(':').filter(|_| path.contains("models/")) {
+        let same = |known: &&str| known.to_ascii_lowercase().ends_with(&format!(":{method}"));
+        let first = || endpoints::paths().find(|known| known.starts_with(BETA));
+        if let Some(known) = endpoints::paths().find(same).or_else(first) {
+            return known;
+        }
+    }
     // Most likely the base URL is wrong: what stands after it is right.
     let is_tail = |known: &&str| {
         let tail = known.trim_start_matches("/v1").trim_start_matches('/');
@@ -144,7 +194,9 @@ mod tests {
             ("/completions", "/v1/completions"),
             ("/v1/chat/completion", "/v1/chat/completions"),
             ("/v1/embedding", "/v1/embeddings"),
-            ("/v1/messages/count_tokens", "/v1/messages"),
+            ("/v1/messages/count_token", "/v1/messages"),
+            ("/v1/v1beta/models/gemini-2.5-pro:countTokens", "/v1beta/models/{model}:countTokens"),
+            ("/v1beta/models/gemini-2.5-pro:predict", "/v1beta/models/{model}:generateContent"),
             ("/v1/responses/resp_1/cancel", "/v1/responses"),
             ("/models", "/v1/models"),
             ("/healthz", "/health"),
@@ -161,6 +213,24 @@ mod tests {
         assert_eq!(dialect_of("/messages"), Dialect::Messages);
         assert_eq!(dialect_of("/responses"), Dialect::Responses);
         assert_eq!(dialect_of("/nothing/at/all"), Dialect::ChatCompletions);
+    }
+
+    #[test]
+    fn whose_client_asks_is_told_by_its_path_its_headers_and_its_key() {
+        for (path, header, shape) in [
+            ("/v1/models", "x-any", Dialect::ChatCompletions),
+            ("/v1/models", "anthropic-version", Dialect::Messages),
+            ("/v1/models/gpt-5", "anthropic-version", Dialect::Messages),
+            ("/v1/models", "x-goog-api-key", Dialect::GenerateContent),
+            ("/v1/models?key=k", "anthropic-version", Dialect::GenerateContent),
+            ("/v1beta/models/gpt-5", "anthropic-version", Dialect::GenerateContent),
+            ("/v1beta/files", "x-any", Dialect::GenerateContent),
+            ("/v1/models/gpt-5:countTokens", "x-any", Dialect::GenerateContent),
+            ("/v1/messages/count_tokens", "x-goog-api-key", Dialect::Messages),
+        ] {
+            let request = Request::builder().uri(path).header(header, "1").body(()).unwrap();
+            assert_eq!(shape_of(&request), shape, "{path} {header}");
+        }
     }
 
     #[test]

@@ -13,12 +13,13 @@ use bitrouter_route::{Addresses, Wanted};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::resource::Resource;
 use crate::caller::Caller;
 
 /// One path that takes calls.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// The path.
+    /// The path, with `{model}` where it names the model.
     pub path: &'static str,
     /// The contract's name of the operation.
     pub operation: &'static str,
@@ -30,29 +31,57 @@ pub struct Endpoint {
     pub last_word: LastWord,
     /// Whether a multipart form is taken beside JSON.
     pub form: bool,
-    /// Whether a call may leave the model out, as OpenAI's own clients do there.
-    pub model_optional: bool,
+    /// Where a call names its model.
+    pub model: ModelIn,
+}
+
+/// Where a call names its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelIn {
+    /// In its body, as a member or field.
+    Body,
+    /// There too, or nowhere, as OpenAI's own clients do at some endpoints.
+    BodyOrNowhere,
+    /// In its path, with a method that says whether the answer is a stream. The body is asked for neither.
+    Path {
+        /// Whether it is one.
+        streams: bool,
+    },
 }
 
 const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
-    Endpoint { path, operation, dialect, shape, last_word: LastWord::Dialect, form: false, model_optional: false }
+    Endpoint { path, operation, dialect, shape, last_word: LastWord::Dialect, form: false, model: ModelIn::Body }
 }
 
 const fn openai(path: &'static str, operation: &'static str, form: bool, last_word: LastWord) -> Endpoint {
     let shape = Dialect::ChatCompletions;
-    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model_optional: false }
+    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model: ModelIn::Body }
 }
 
 const fn without_model(endpoint: Endpoint) -> Endpoint {
-    Endpoint { model_optional: true, ..endpoint }
+    Endpoint { model: ModelIn::BodyOrNowhere, ..endpoint }
 }
 
-static ENDPOINTS: [Endpoint; 14] = [
+/// One of Google's. They are below `/v1` as well: its newer clients ask there.
+const fn google(path: &'static str, operation: &'static str, streams: bool) -> Endpoint {
+    let endpoint = json(path, operation, "generate-content", Dialect::GenerateContent);
+    Endpoint { model: ModelIn::Path { streams }, ..endpoint }
+}
+
+/// What stands before the method in the paths of Google's.
+const GOOGLE: &str = "/v1beta/models/{model}:";
+
+static ENDPOINTS: [Endpoint; 19] = [
     json("/v1/chat/completions", "generate", "chat-completions", Dialect::ChatCompletions),
     json("/v1/responses", "generate", "responses", Dialect::Responses),
     json("/v1/responses/compact", "compact", "responses", Dialect::Responses),
     json("/v1/responses/input_tokens", "count-tokens", "responses", Dialect::Responses),
     json("/v1/messages", "generate", "messages", Dialect::Messages),
+    json("/v1/messages/count_tokens", "count-tokens", "messages", Dialect::Messages),
+    google("/v1beta/models/{model}:generateContent", "generate", false),
+    google("/v1beta/models/{model}:streamGenerateContent", "generate", true),
+    google("/v1beta/models/{model}:countTokens", "count-tokens", false),
+    google("/v1beta/models/{model}:embedContent", "embeddings", false),
     openai("/v1/embeddings", "embeddings", false, LastWord::Nothing),
     openai("/v1/completions", "completions", false, LastWord::Dialect),
     without_model(openai("/v1/moderations", "moderations", false, LastWord::Nothing)),
@@ -87,12 +116,14 @@ pub struct Call {
     pub caller: Caller,
     /// The client's headers.
     pub headers: HeaderMap,
-    /// The client's query string.
+    /// The client's query string, without the gateway's key.
     pub query: Option<String>,
     /// The addresses of its models, as the client wrote them.
     pub addresses: Addresses,
     /// Whether the client asked for a stream.
     pub streaming: bool,
+    /// Whether the events of that stream leave as the items of one JSON array, as Google's clients may ask.
+    pub as_array: bool,
     /// What it sent.
     pub body: CallBody,
 }
@@ -134,7 +165,10 @@ impl CallBody {
 
 /// The endpoint at a path, for who asks without a request.
 pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
-    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path).or_else(|| {
+        let method = Resource::of(path)?.method;
+        ENDPOINTS.iter().find(|endpoint| endpoint.path.strip_prefix(GOOGLE) == Some(&*method))
+    })
 }
 
 /// The paths of all endpoints.
@@ -147,4 +181,31 @@ pub fn request_id() -> Arc<str> {
     static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request"));
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("req_{:016x}{:08x}", *START, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_names_its_model_is_found_with_any_model() {
+        let found = |path: &str| endpoint(path).map(|endpoint| (endpoint.operation, endpoint.dialect, endpoint.model));
+        for version in ["v1", "v1beta"] {
+            for (method, operation, streams) in [
+                ("generateContent", "generate", false),
+                ("streamGenerateContent", "generate", true),
+                ("countTokens", "count-tokens", false),
+                ("embedContent", "embeddings", false),
+            ] {
+                let path = format!("/{version}/models/openai@work:gpt-5:{method}");
+                assert_eq!(found(&path), Some((operation, "generate-content", ModelIn::Path { streams })), "{path}");
+            }
+        }
+        for path in
+            ["/v1/models/qwen3:8b", "/v1beta/models/x:predict", "/v1beta/models/x", "/v1/models/generateContent"]
+        {
+            assert_eq!(found(path), None, "{path}");
+        }
+        assert_eq!(found("/v1/messages/count_tokens"), Some(("count-tokens", "messages", ModelIn::Body)));
+    }
 }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{destination, endpoints, reply};
+use super::{destination, endpoints, query, reply};
 use crate::caller::Caller;
 use crate::config::Server;
 use crate::error::Error;
@@ -80,10 +80,12 @@ impl Guard {
     }
 
     fn check_key<B>(&self, request: &Request<B>) -> Result<Caller, Error> {
-        let open = matches!(request.uri().path(), "/" | "/health") || request.method() == Method::OPTIONS;
+        let open = matches!(request.uri().path(), "/" | "/health")
+            || request.method() == Method::OPTIONS
+            || destination::is_probe(request);
         match open || self.keys.is_empty() {
             true => Ok(Caller::Anybody),
-            false => self.caller(request.headers()).ok_or(Error::NoKey),
+            false => self.caller(request.headers(), request.uri().query()).ok_or(Error::NoKey),
         }
     }
 
@@ -105,13 +107,15 @@ impl Guard {
     }
 
     /// Whoever holds the key of the gateway's that a request shows.
-    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+    fn caller(&self, headers: &HeaderMap, query: Option<&str>) -> Option<Caller> {
         let bearer = text(headers, header::AUTHORIZATION).and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
         });
-        let plain = ["x-api-key", "x-goog-api-key"].into_iter().find_map(|name| headers.get(name)?.to_str().ok());
-        let offered = [bearer, plain].into_iter().flatten().map(|key| -> [u8; 32] { Sha256::digest(key).into() });
+        let plain = ["x-api-key", "x-goog-api-key"].map(|name| headers.get(name)?.to_str().ok());
+        let in_query = query::key(query);
+        let offered = [bearer, plain[0], plain[1], in_query.as_deref()].into_iter().flatten();
+        let offered = offered.map(|key| -> [u8; 32] { Sha256::digest(key).into() });
         // Every key is compared, so that the time says nothing about which one was close.
         let known = |offered: &[u8; 32]| {
             self.keys.iter().fold(subtle::Choice::from(0), |found, key| found | key.ct_eq(offered)).into()
@@ -158,7 +162,7 @@ fn is_shared(version: Version) -> bool {
 
 fn refused<B>(request: &Request<B>, error: &Error) -> Response {
     tracing::warn!(path = destination::shown(request.uri().path()), %error, "refused at the door");
-    reply::error(error, destination::dialect_of(request.uri().path()), &endpoints::request_id())
+    reply::error(error, destination::shape_of(request), &endpoints::request_id())
 }
 
 /// Lets the page at this origin read an answer, with all of its headers. Only an allowed origin comes this far.
@@ -183,7 +187,7 @@ pub(crate) fn allow(mut response: Response, origin: HeaderValue) -> Response {
 /// The answer to a browser's question whether an allowed page may ask: with whatever headers it has. They go no further than
 /// the gateway unless a component names them.
 fn preflight(asked: &HeaderMap) -> Response {
-    const USUAL: &str = "authorization, content-type, x-api-key, anthropic-version, anthropic-beta";
+    const USUAL: &str = "authorization, content-type, x-api-key, x-goog-api-key, anthropic-version, anthropic-beta";
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -329,7 +333,16 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(value).unwrap());
-            assert_eq!(guard.caller(&headers).is_some(), known, "{name}: {value}");
+            assert_eq!(guard.caller(&headers, None).is_some(), known, "{name}: {value}");
         }
+        let none = HeaderMap::new();
+        assert!(guard.caller(&none, Some("alt=sse&key=a-key-of-sixteen")).is_some());
+        assert!(guard.caller(&none, Some("alt=sse&key=another&x=a-key-of-sixteen")).is_none());
+        // A key of the vendor's own beside it is nobody's here.
+        let both = HeaderMap::from_iter([
+            (header::HeaderName::from_static("x-api-key"), HeaderValue::from_static("sk-ant")),
+            (header::HeaderName::from_static("x-goog-api-key"), HeaderValue::from_static("a-key-of-sixteen")),
+        ]);
+        assert!(guard.caller(&both, None).is_some());
     }
 }

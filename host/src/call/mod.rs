@@ -8,10 +8,12 @@ mod bodies;
 pub mod destination;
 mod endpoints;
 pub mod guard;
+pub(crate) mod query;
 pub mod reply;
+pub(crate) mod resource;
 
 pub use bodies::Bodies;
 pub(crate) use bodies::Share;
-pub use endpoints::{CATALOGUE, Call, CallBody, Endpoint, endpoint, paths, request_id};
+pub use endpoints::{CATALOGUE, Call, CallBody, Endpoint, ModelIn, endpoint, paths, request_id};
 pub use guard::Guard;
 pub use reply::written as written_error;

@@ -67,8 +67,8 @@ section! {
     pub struct Server {
         /// Where the gateway listens: one address with a port, or a list. Beyond this machine only with `server.keys`.
         listen: Vec<SocketAddr> = addresses::on_loopback(PORT), Listen, decides Listen;
-        /// The keys that clients must send, as `Authorization: Bearer` or `x-api-key`; at least 16 characters each. Without
-        /// any, every program on this machine may ask.
+        /// The keys that clients must send, as `Authorization: Bearer`, `x-api-key`, `x-goog-api-key` or `?key=`; at least 16
+        /// characters each. Without any, every program on this machine may ask.
         keys: Vec<Secret> = Vec::new(), ClientKeys, decides Exposure;
         /// The web pages that may call the gateway from a browser, each as `scheme://host[:port]`. All others are refused.
         allowed_origins: Vec<String> = Vec::new(), List(WEB_ORIGIN), decides AllowedOrigins;

@@ -17,7 +17,8 @@ use serde_json::json;
 use super::body::Rules;
 use super::{apart, body, models, multipart};
 use crate::app::{App, Live};
-use crate::call::{Call, CallBody, Endpoint, destination, reply, request_id};
+use crate::call::resource::Resource;
+use crate::call::{Call, CallBody, Endpoint, ModelIn, destination, query, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
@@ -33,6 +34,8 @@ pub(super) fn pages(live: Arc<Live>) -> Router {
         .route("/health", get(health))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
+        .route("/v1beta/models", get(models::list))
+        .route("/v1beta/models/{*model}", get(models::one))
         .with_state(live)
 }
 
@@ -84,9 +87,21 @@ async fn read(
     let content_type = content_type.to_owned();
     let bytes = body::read(&head.headers, body, Rules::of(&app.config.server), &app.bodies).await?;
     let long = bytes.len() > LONG;
-    let find = move || match is_json {
-        true => read_json(bytes),
-        false => read_form(content_type, &bytes),
+    let in_path = match endpoint.model {
+        ModelIn::Path { streams } => {
+            let model = Resource::of(head.uri.path()).map(|resource| resource.model);
+            Some((Addresses::one(model.unwrap_or_default())?, streams))
+        }
+        ModelIn::Body | ModelIn::BodyOrNowhere => None,
+    };
+    let google = in_path.is_some();
+    let find = move || match in_path {
+        Some((addresses, streaming)) => {
+            let body = CallBody::Json(Document::parse(bytes)?);
+            Ok(ReadBody { addresses: Some(addresses), streaming, body })
+        }
+        None if is_json => read_json(bytes),
+        None => read_form(content_type, &bytes),
     };
     let ReadBody { addresses, streaming, body } = match long {
         true => apart::run(async move { find() }).await?,
@@ -94,11 +109,12 @@ async fn read(
     };
     let addresses = match addresses {
         Some(addresses) => addresses,
-        None if endpoint.model_optional => models::usual(app, endpoint).await?,
+        None if endpoint.model == ModelIn::BodyOrNowhere => models::usual(app, endpoint).await?,
         None => return Err(Error::NoModel),
     };
-    let query = head.uri.query().map(str::to_owned);
-    Ok(Box::new(Call { endpoint, caller, headers: head.headers, query, addresses, streaming, body }))
+    let as_array = google && streaming && !query::wants_events(head.uri.query());
+    let query = head.uri.query().and_then(|query| query::without_ours(query, google));
+    Ok(Box::new(Call { endpoint, caller, headers: head.headers, query, addresses, streaming, as_array, body }))
 }
 
 /// What a body says.

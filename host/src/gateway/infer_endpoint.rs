@@ -19,6 +19,8 @@ pub fn infer_endpoint(document: &mut Document, operations: &[String]) -> Result<
             messages |= has(name)?;
         }
         if messages { "/v1/messages" } else { "/v1/chat/completions" }
+    } else if has("contents")? || has("generateContentRequest")? {
+        "/v1beta/models/{model}:generateContent"
     } else if has("voice")? {
         "/v1/audio/speech"
     } else if has("prompt")? {
@@ -56,6 +58,7 @@ mod tests {
             (r#"{"messages":[],"tools":[{"type":"function","function":{}}]}"#, &[], Some("/v1/chat/completions")),
             (r#"{"messages":[],"system":"x"}"#, &[], Some("/v1/messages")),
             (r#"{"messages":[],"tools":[{"name":"a","input_schema":{}}]}"#, &[], Some("/v1/messages")),
+            (r#"{"contents":[]}"#, &[], Some("/v1beta/models/{model}:generateContent")),
             (r#"{"input":"x"}"#, &["generate"], Some("/v1/responses")),
             (r#"{"input":[]}"#, &[], Some("/v1/responses")),
             (r#"{"input":"x"}"#, &["embeddings"], Some("/v1/embeddings")),

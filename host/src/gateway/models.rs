@@ -1,4 +1,7 @@
-//! The pages of models, `/v1/models` and below it one for each model; and which model is meant where a call names none.
+//! The pages of models, `/v1/models` and `/v1beta/models` and below them one for each model; and which model is meant where a
+//! call names none. `shape` writes them as whoever asks reads them.
+
+mod shape;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bitrouter_dialect::Dialect;
 use bitrouter_route::Addresses;
+use bitrouter_route::Wanted;
 use bitrouter_route::address::Address;
 use http::request::Parts;
 use http::{Request, StatusCode};
@@ -16,12 +20,13 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::app::{App, Live};
-use crate::call::{CATALOGUE, Call, CallBody, Endpoint, destination, reply, request_id};
+use crate::call::{CATALOGUE, Call, CallBody, Endpoint, destination, query, reply, request_id, resource};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
 use crate::route::Providers;
 use crate::telemetry::RequestRecord;
+use shape::Entry;
 
 /// The largest catalogue that is looked through for one model.
 const LARGEST: usize = 8 << 20;
@@ -39,8 +44,8 @@ pub(super) async fn list(
         return catalogue.unwrap_or_else(|| Json(json!({"models": []})).into_response());
     }
     let providers = app.directory.settled().await;
-    let data: Vec<Value> = listed(&providers).map(|(id, owner)| model(&id, &owner)).collect();
-    Json(json!({"object": "list", "data": data})).into_response()
+    let entries: Vec<Entry> = listed(&providers).map(|(id, owner)| entry(&providers, id, owner)).collect();
+    Json(shape::list(destination::asker(&head.uri, &head.headers), &entries)).into_response()
 }
 
 /// One of them, in the form of the list that the client would get.
@@ -51,15 +56,20 @@ pub(super) async fn one(
 ) -> Response {
     let (app, head) = (live.now(), request.into_parts().0);
     let name = destination::model_of(head.uri.path()).unwrap_or_default();
-    let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    let shape = destination::asker(&head.uri, &head.headers);
+    let name = if shape == Dialect::GenerateContent { resource::plain(&name) } else { &*name };
     let found = match wants_catalogue(&head) {
-        true => in_catalogue(app, caller, &head, &name).await,
-        false => find(&app, &name).await.map(|model| Json(model).into_response()),
+        true => in_catalogue(app, caller, &head, name).await,
+        false => find(&app, name).await.map(|entry| Json(shape::one(shape, &entry)).into_response()),
     };
-    found.unwrap_or_else(|error| reply::error(&error, Dialect::ChatCompletions, &request_id()))
+    found.unwrap_or_else(|error| reply::error(&error, shape, &request_id()))
 }
 
 fn wants_catalogue(head: &Parts) -> bool {
+    if head.uri.path().starts_with("/v1beta/") {
+        return false;
+    }
     let query = head.uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "client_version")
 }
@@ -71,10 +81,11 @@ async fn catalogue(app: Arc<App>, caller: Caller, head: &Parts) -> Option<Respon
     let call = Box::new(Call {
         endpoint: &CATALOGUE,
         caller,
-        query: head.uri.query().map(str::to_owned),
+        query: head.uri.query().and_then(|query| query::without_ours(query, false)),
         headers: head.headers.clone(),
         addresses: format!("{provider}:{}", CATALOGUE.operation).into(),
         streaming: false,
+        as_array: false,
         body: CallBody::None,
     });
     let record = RequestRecord::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
@@ -97,10 +108,10 @@ async fn in_catalogue(app: Arc<App>, caller: Caller, head: &Parts, name: &str) -
 }
 
 /// The model of this name or address, if it is the user's own or one that is listed.
-async fn find(app: &App, name: &str) -> Result<Value, Error> {
+async fn find(app: &App, name: &str) -> Result<Entry, Error> {
     let providers = app.directory.settled().await;
     if let Some((id, Some(provider))) = names(&providers).find(|(id, _)| id == name) {
-        return Ok(model(&id, &provider));
+        return Ok(entry(&providers, id, provider));
     }
     let owner = match address(&providers, name) {
         Some(Address::Provider { provider, model, .. }) => {
@@ -111,7 +122,7 @@ async fn find(app: &App, name: &str) -> Result<Value, Error> {
         None => None,
     };
     match owner {
-        Some(owner) => Ok(model(name, &owner)),
+        Some(owner) => Ok(entry(&providers, name.to_owned(), owner)),
         None if providers.pending > 0 => Err(Error::Compiling),
         None => Err(unknown(&providers, name)),
     }
@@ -154,8 +165,29 @@ fn names(providers: &Providers) -> impl Iterator<Item = (String, Option<String>)
     names.into_iter().chain(models).filter(move |(id, _)| seen.insert(id.clone()))
 }
 
-fn model(id: &str, owner: &str) -> Value {
-    json!({"id": id, "object": "model", "created": 0, "owned_by": owner})
+/// What is known of a model whose request this owner would answer.
+fn entry(providers: &Providers, id: String, owner: String) -> Entry {
+    let provider = providers.by_id.get(&owner);
+    let model = match address(providers, &id) {
+        Some(Address::Provider { model, .. } | Address::Model(model)) => model,
+        None => id.clone(),
+    };
+    let listed = provider.and_then(|provider| provider.entry(provider.listed(&model)?));
+    let operations = listed.as_ref().map(|listed| listed.operations.as_slice()).unwrap_or_default();
+    let has = |operation: &str| match operations {
+        [] => provider.is_none_or(|provider| provider.plugin.description.serves.contains_key(operation)),
+        some => some.iter().any(|known| known == operation),
+    };
+    let mut methods = Vec::new();
+    if has("generate") {
+        // What no provider counts is estimated.
+        methods.extend(["generateContent", "countTokens"]);
+    }
+    let embeds = Wanted { operation: "embeddings", dialect: "generate-content" };
+    if has("embeddings") && provider.is_some_and(|provider| provider.serves(embeds)) {
+        methods.push("embedContent");
+    }
+    Entry { context_window: listed.and_then(|listed| listed.context_window), id, owner, methods }
 }
 
 /// What stands in for a model that was left out: the user's own name that is the operation's, else the first model that the

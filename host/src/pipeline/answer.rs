@@ -5,6 +5,7 @@
 //! The gateway's server polls it. Bytes are forwarded as they came, and several frames in one write where they are there.
 //! Dropping it, as the server does when the client goes away, ends the upstream call at once.
 
+pub(super) mod array;
 mod body;
 mod burst;
 mod deadlines;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
+use bitrouter_dialect::Dialect;
 use bitrouter_dialect::translate::strip_foreign;
-use bitrouter_document::Document;
+use bitrouter_document::{Document, Edit, Kind};
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
@@ -229,14 +230,17 @@ fn own_states_only(body: CallBody, call: &Call) -> CallBody {
     }
 }
 
-/// The body as the hooks get it, with the model's own name in the place of its address. generateContent has it in the path,
-/// and refuses a body with a member that it does not know.
+/// The body as the hooks get it, with the model's own name in the place of its address. generateContent has it in
+/// the path, and refuses a body with a member that it does not know.
 fn hook_body(body: CallBody, call: &contract::Call) -> Result<HookBody, Error> {
     let model = call.model.as_str();
     Ok(match body {
+        CallBody::Json(mut document) if call.dialect == Dialect::GenerateContent.as_str() => {
+            rename(&mut document, model)?;
+            HookBody::Json(document)
+        }
         CallBody::Json(mut document) => {
-            let is_in_body = call.dialect != "generate-content";
-            if is_in_body && document.string("model")?.as_deref() != Some(model) {
+            if document.string("model")?.as_deref() != Some(model) {
                 document.set_string("model", model)?;
             }
             HookBody::Json(document)
@@ -254,6 +258,18 @@ fn hook_body(body: CallBody, call: &contract::Call) -> Result<HookBody, Error> {
     })
 }
 
+/// Google's clients may name the model in the body as well, as a resource: a provider compares it with the path.
+fn rename(document: &mut Document, model: &str) -> Result<(), Error> {
+    let prefix = if model.contains('/') { "" } else { "models/" };
+    let name = serde_json::Value::from(format!("{prefix}{model}")).to_string();
+    for path in ["/model", "/generateContentRequest/model", "/generate_content_request/model"] {
+        if document.kind(path)? == Some(Kind::String) {
+            document.patch(&[Edit::Replace { path, value: &name }])?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +285,7 @@ mod tests {
             settings: "{}".into(),
             account: None,
         };
-        let document = bitrouter_document::Document::parse(body).unwrap();
+        let document = Document::parse(body).unwrap();
         let HookBody::Json(document) = hook_body(CallBody::Json(document), &call).unwrap() else {
             return String::new();
         };
@@ -280,6 +296,20 @@ mod tests {
     fn the_body_names_the_model_in_every_dialect_that_has_it_there() {
         assert_eq!(sent("messages", r#"{"model":"acme:m","x":1}"#), r#"{"model":"m","x":1}"#);
         assert_eq!(sent("messages", r#"{"x":1}"#), r#"{"x":1,"model":"m"}"#);
-        assert_eq!(sent("generate-content", r#"{"contents":[]}"#), r#"{"contents":[]}"#);
+    }
+
+    #[test]
+    fn a_model_that_the_path_names_is_put_into_no_body_that_has_none() {
+        for (body, expected) in [
+            (r#"{"contents":[]}"#, r#"{"contents":[]}"#),
+            (r#"{"model":"models/g:m","x":1.0}"#, r#"{"model":"models/m","x":1.0}"#),
+            (
+                r#"{"generateContentRequest":{"model":"models/g:m","contents":[]}}"#,
+                r#"{"generateContentRequest":{"model":"models/m","contents":[]}}"#,
+            ),
+            (r#"{"model":7}"#, r#"{"model":7}"#),
+        ] {
+            assert_eq!(sent("generate-content", body), expected);
+        }
     }
 }

@@ -137,7 +137,8 @@ impl<'c> Failover<'c> {
     fn by(&self, candidate: &Candidate) -> By {
         let headers = &self.call.headers;
         let mut caller = DefaultHasher::new();
-        for name in [AUTHORIZATION.as_str(), "x-api-key", USER_AGENT.as_str()] {
+        self.call.caller.hash(&mut caller);
+        for name in [AUTHORIZATION.as_str(), "x-api-key", "x-goog-api-key", USER_AGENT.as_str()] {
             headers.get(name).hash(&mut caller);
         }
         match Conversation::named_by(headers) {

@@ -9,6 +9,7 @@ mod attempt;
 mod candidates;
 mod deliver;
 mod describe;
+mod estimate;
 mod explain;
 mod failed;
 mod failover;
@@ -31,7 +32,7 @@ use crate::app::App;
 use crate::call::{self, Call};
 use crate::route::Provider;
 use crate::telemetry::RequestRecord;
-use answer::heartbeat;
+use answer::{array, heartbeat};
 use failed::Failed;
 
 pub(crate) use query::query;
@@ -63,17 +64,23 @@ struct Received {
 pub async fn run(app: Arc<App>, mut call: Box<Call>, record: Box<RequestRecord>) -> Response {
     call.caller.bind_idempotency_key(&mut call.headers);
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&record.id));
-    let outcome = if streaming {
+    let as_array = call.as_array;
+    let formed = |answer| if as_array { array::of(answer) } else { answer };
+    let counted = estimate::of(&call);
+    let mut outcome = if streaming {
         let under_way = record.under_way().clone();
         let mut pending: PendingAnswer = Box::pin(try_targets(app, call, record));
         match tokio::time::timeout(heartbeat::FIRST_AFTER, &mut pending).await {
             Ok(outcome) => outcome,
-            Err(_) => return heartbeat::answer(pending, shape, &id, &under_way),
+            Err(_) => return formed(heartbeat::answer(pending, shape, &id, &under_way)),
         }
     } else {
         try_targets(app, call, record).await
     };
-    outcome.unwrap_or_else(|exhausted| exhausted.failed.respond(shape, exhausted.record))
+    if let Some(body) = counted {
+        outcome = outcome.or_else(|exhausted| estimate::instead(exhausted, &body, shape));
+    }
+    formed(outcome.unwrap_or_else(|exhausted| exhausted.failed.respond(shape, exhausted.record)))
 }
 
 /// Tries target after target until one answers.
