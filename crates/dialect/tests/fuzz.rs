@@ -1,6 +1,6 @@
 //! Mutated answers: what is read out of a stream does not depend on how it was cut into pieces, and nothing panics.
 
-use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, parse_error};
+use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, estimate_tokens, parse_error};
 use bitrouter_fuzz::Fuzz;
 
 const WORDS: &[&str] = &[
@@ -103,6 +103,17 @@ fn fuzzed_error_bodies_are_read_or_not_and_that_is_all() {
     fuzz().run(|bytes| {
         for status in [200, 400, 401, 429, 500, 529] {
             let _ = parse_error(status, bytes);
+        }
+    });
+}
+
+#[test]
+fn fuzzed_requests_have_an_estimate_that_grows_no_faster_than_they_do() {
+    // An image is the most that little text stands for: `"file":1`.
+    let most = |bytes: &[u8]| (bytes.len() as u64 + 1) * 1_600;
+    fuzz().run(|bytes| {
+        for dialect in DIALECTS {
+            assert!(estimate_tokens(dialect, bytes) <= most(bytes));
         }
     });
 }
