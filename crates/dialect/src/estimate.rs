@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_counted_by_its_bytes() {
-        assert_eq!(estimate_tokens(Dialect::Messages, b"12345"), 2);
+        assert_eq!(estimate_tokens(Dialect::Messages, b"{1234"), 2);
         assert_eq!(estimate_tokens(Dialect::GenerateContent, b"[]"), 0);
     }
 }
