@@ -3,7 +3,7 @@
 use bitrouter_dialect::translate::{
     Answer, AnswerTranslation, Client, Facts, Names, NoStates, Owner, Target, request, strip_foreign,
 };
-use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, parse_error};
+use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, estimate_tokens, parse_error};
 use bitrouter_fuzz::Fuzz;
 
 const WORDS: &[&str] = &[
@@ -185,6 +185,13 @@ fn fuzzed_answers_translate_to_the_same_however_they_are_cut() {
                     assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok(), "{document:?}");
                 }
             }
+#[test]
+fn fuzzed_requests_have_an_estimate_that_grows_no_faster_than_they_do() {
+    // An image is the most that little text stands for: `"file":1`.
+    let most = |bytes: &[u8]| (bytes.len() as u64 + 1) * 1_600;
+    fuzz().run(|bytes| {
+        for dialect in DIALECTS {
+            assert!(estimate_tokens(dialect, bytes) <= most(bytes));
         }
     });
 }
