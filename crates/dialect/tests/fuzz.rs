@@ -185,6 +185,10 @@ fn fuzzed_answers_translate_to_the_same_however_they_are_cut() {
                     assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&document).is_ok(), "{document:?}");
                 }
             }
+        }
+    });
+}
+
 #[test]
 fn fuzzed_requests_have_an_estimate_that_grows_no_faster_than_they_do() {
     // An image is the most that little text stands for: `"file":1`.
