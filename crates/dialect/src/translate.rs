@@ -70,6 +70,8 @@ pub struct Translated {
     pub lost: Lost,
     /// What its answer needs to be translated back.
     pub names: Names,
+    /// What the target has to be told in a header so that it takes the body.
+    pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// Why a request has no translation: an error of the client's.
@@ -103,6 +105,7 @@ pub fn request(client: &Client<'_>, body: &[u8], target: &Target<'_>) -> Result<
         let mut view = request::read(client, body, target, &mut losses)?;
         let names = normalize::normalize(&mut view, target, &mut losses);
         let body_out = request::write(&view, target, &mut losses);
-        Ok(Translated { body: body_out, lost: losses.into_lost(body), names })
+        let headers = request::headers(&view, target);
+        Ok(Translated { body: body_out, lost: losses.into_lost(body), names, headers })
     })
 }

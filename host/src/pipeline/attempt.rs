@@ -13,7 +13,7 @@ use bitrouter_document::{Document, Edit, Kind};
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
-    contract::{Answer, Blob, Exchange},
+    contract::{Answer, Blob, Exchange, Field},
 };
 use http::{HeaderMap, StatusCode};
 
@@ -104,7 +104,11 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (request, body) = self.shape(&described, body).await?;
+        let (mut request, body) = self.shape(&described, body).await?;
+        let told = translating.as_ref().map_or(&[][..], |translating| translating.headers);
+        for (name, value) in told {
+            Arc::make_mut(&mut request).headers.push(Field { name: (*name).into(), value: (*value).into() });
+        }
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
         let content = send::body(&request, body);

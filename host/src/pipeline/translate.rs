@@ -40,6 +40,8 @@ pub(super) struct Translating {
     pub dialect: Dialect,
     /// What the target was not told.
     pub lost: Lost,
+    /// What it is told in headers.
+    pub headers: &'static [(&'static str, &'static str)],
     answer: AnswerTranslation,
     owner: StateOwner,
     states: Arc<CallStates>,
@@ -111,10 +113,11 @@ impl Work {
             states: &*states,
         };
         let client = Client { dialect: self.client, stream: self.streaming, session: self.session.as_deref() };
-        let Translated { body, lost, names } = translate::request(&client, &body, &target).map_err(|error| {
-            let provider = self.owner.provider.clone();
-            Error::Untranslatable { provider, dialect: self.dialect, message: error.message, param: error.param }
-        })?;
+        let Translated { body, lost, names, headers } =
+            translate::request(&client, &body, &target).map_err(|error| {
+                let provider = self.owner.provider.clone();
+                Error::Untranslatable { provider, dialect: self.dialect, message: error.message, param: error.param }
+            })?;
         if strict && !lost.dropped.is_empty() {
             let pointers = lost.dropped.join(", ");
             return Err(Error::Lost { provider: self.owner.provider, dialect: self.dialect, pointers });
@@ -129,7 +132,10 @@ impl Work {
         };
         let answer = AnswerTranslation::new(&target, answer);
         let document = Document::parse(body)?;
-        Ok((document, Box::new(Translating { dialect: self.dialect, lost, answer, owner: self.owner, states })))
+        Ok((
+            document,
+            Box::new(Translating { dialect: self.dialect, lost, headers, answer, owner: self.owner, states }),
+        ))
     }
 }
 

@@ -379,6 +379,14 @@ pub(crate) fn read<'a>(
     Ok(request)
 }
 
+/// What the target has to be told in a header beside the body.
+pub(crate) fn headers(request: &Request<'_>, target: &Target<'_>) -> &'static [(&'static str, &'static str)] {
+    match target.dialect {
+        Dialect::Messages if request.states_missing => messages::BLOCK_BINDING,
+        _ => &[],
+    }
+}
+
 /// Writes the body in the target's dialect. Whatever of the view that dialect has no place for is reported here.
 pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
     match target.dialect {

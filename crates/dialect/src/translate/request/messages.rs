@@ -15,4 +15,5 @@ mod turns;
 mod write;
 
 pub(super) use read::read;
+pub(super) use think::BLOCK_BINDING;
 pub(super) use write::write;

@@ -18,7 +18,11 @@ fn from(dialect: Dialect, body: &str, facts: Facts) -> (String, Lost) {
     let owner = Owner { provider: "anthropic", account: "a", model: "claude" };
     let target = Target { dialect: Dialect::Messages, model: "claude", owner, facts, states: &NoStates };
     let Ok(translated) = request(&client, body.as_bytes(), &target) else { return ("{}".to_owned(), Lost::default()) };
-    (String::from_utf8(translated.body).unwrap(), translated.lost)
+    let body = String::from_utf8(translated.body).unwrap();
+    // Without its beta the member is refused.
+    let beta = [("anthropic-beta", "thinking-binding-controls-2026-08-01")];
+    assert!(!body.contains("block_binding") || translated.headers == beta);
+    (body, translated.lost)
 }
 
 fn again(body: &str, facts: Facts) -> (String, Lost) {
