@@ -18,7 +18,7 @@ use super::Outgoing;
 use super::connect::{Connect, is_loopback};
 use super::connection::{Connection, Seen, Stream, Unanswered};
 use super::pool::{self, Key, Pool};
-use super::reason::{is_timeout, reason};
+use super::reason::{is_timeout, of_opening, reason};
 use super::received::{Home, Received};
 use super::shared::{Next, Shared};
 use super::tls::{self, TlsError};
@@ -332,7 +332,7 @@ impl Upstream {
             let reason = match tokio::time::timeout(deadline, stream).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 // Each address of a name has its share of the deadline.
-                Ok(Err(error)) if !is_timeout(&*error) => reason(&*error),
+                Ok(Err(error)) if !is_timeout(&*error) => of_opening(&*error),
                 Ok(Err(_)) | Err(_) => format!("nothing answered within {} s{through}", deadline.as_secs_f32()),
             };
             Err(SendError::Connect { origin, reason })

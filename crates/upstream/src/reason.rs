@@ -26,6 +26,23 @@ pub(super) fn reason(error: &(dyn StdError + 'static)) -> String {
         .unwrap_or_else(|| chain.last().map_or_else(String::new, ToString::to_string))
 }
 
+/// Why no stream could be opened. A connection that ends in the middle of TLS's handshake comes as a reset or as an end,
+/// by how fast either side was: it is one failure, and is told as one.
+pub(super) fn of_opening(error: &(dyn StdError + 'static)) -> String {
+    // What fails below TLS comes as the connector's own error, and only TLS's come as the system's.
+    let cut = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+    match cut.map(io::Error::kind) {
+        Some(
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::NotConnected
+            | ErrorKind::UnexpectedEof,
+        ) => "the connection was closed in the middle of the TLS handshake. Does it speak TLS there?".into(),
+        _ => reason(error),
+    }
+}
+
 /// Whether it was waited for in vain.
 pub(super) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     std::iter::successors(Some(error), |error| cause(*error))
@@ -150,9 +167,6 @@ fn of_system(error: &io::Error) -> String {
             "the connection was closed without TLS's farewell (close_notify): the answer may have been cut on the way"
                 .into()
         }
-        ErrorKind::UnexpectedEof if text.contains("handshake") => {
-            "the connection was closed in the middle of the TLS handshake. Does it speak TLS there?".into()
-        }
         ErrorKind::UnexpectedEof => "the connection was closed too early".into(),
         // EMFILE and ENFILE have no kind of their own.
         _ if said.contains("Too many open files") => {
@@ -204,7 +218,6 @@ mod tests {
         let farewell = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/x";
         let errors: Vec<(Box<dyn StdError>, &str)> = vec![
             (Box::new(system(ErrorKind::UnexpectedEof, farewell)), "close_notify"),
-            (Box::new(system(ErrorKind::UnexpectedEof, "tls handshake eof")), "in the middle of the TLS handshake"),
             (Box::new(tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))), "ciphers"),
             (Box::new(tls(rustls::Error::AlertReceived(AlertDescription::InternalError))), "broke TLS off"),
             (Box::new(tls(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType))), "not speak TLS"),
@@ -217,6 +230,16 @@ mod tests {
             assert!(told.contains(said), "{told}");
             assert!(!told.contains("docs.rs") && !told.contains("os error"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_handshake_that_is_cut_is_told_as_one_however_the_cut_comes() {
+        for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof] {
+            let told = of_opening(&io::Error::other(io::Error::from(kind)));
+            assert!(told.contains("in the middle of the TLS handshake"), "{told}");
+        }
+        let told = of_opening(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)));
+        assert!(told.contains("ciphers"), "{told}");
     }
 
     #[cfg(target_os = "linux")]
