@@ -67,7 +67,7 @@ impl App {
     /// Starts loading components; returns at once. Must be called inside a tokio runtime.
     pub fn start(config: Config, paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Result<Arc<App>, StartError> {
         let registry = Registry::start(loader(&config, paths)?, sources(&config, paths));
-        let store = Arc::new(Store::from(FileStore::new(paths.token_store()).keeping(config.credentials.store)));
+        let store = Arc::new(credential_store(&config, paths));
         let learned = Learned::persisted_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
         Ok(Arc::new(App::of(config, registry, directory)))
@@ -94,6 +94,11 @@ impl App {
         bodies.allow(&config.server);
         Ok(Arc::new(App { requests, bodies, ..App::of(config, registry, directory) }))
     }
+}
+
+/// The stored credentials that a gateway with this config serves from, and that commands change.
+pub fn credential_store(config: &Config, paths: &Paths) -> Store {
+    FileStore::new(paths.token_store()).keeping(config.credentials.store).into()
 }
 
 /// The gateway that serves at this moment. A request asks once and keeps what it gets.

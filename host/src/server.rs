@@ -23,6 +23,8 @@ const QUERY_EVERY: Duration = Duration::from_secs(5);
 const END_UNREAD_EVERY: Duration = Duration::from_secs(1);
 /// How often reported limits are written, so that commands know them.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
+/// How long a gateway's end waits for reported limits to be written. A disk or a server that hangs would hold it for ever.
+const SAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A gateway with what it needs to serve.
 pub struct Server {
@@ -70,7 +72,10 @@ impl Stopped {
             windows.save();
             saved
         });
-        saved.await.map_err(io::Error::other).flatten()
+        match tokio::time::timeout(SAVE_WITHIN, saved).await {
+            Ok(saved) => saved.map_err(io::Error::other).flatten(),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the place where they are kept did not answer")),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub fn check_url(credential: &Credential, url: &Uri) -> Result<(), BindingError>
 fn error(credential: &Credential, wanted: String) -> BindingError {
     BindingError {
         provider: credential.provider.clone(),
-        label: credential.label.clone(),
+        label: credential.label.to_string(),
         came_from: credential.source.clone(),
         wanted,
         bound_to: credential.bound_to.clone(),

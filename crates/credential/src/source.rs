@@ -31,7 +31,7 @@ pub struct Credential {
     /// The provider's id.
     pub provider: String,
     /// The account's label: `config`, `env`, or as it is stored.
-    pub label: String,
+    pub label: Arc<str>,
     /// Where it came from.
     pub source: CredentialSource,
     /// The origins that it may go to: those that its owner agreed to.
@@ -72,7 +72,7 @@ impl Credential {
             attach: Attachment::new(parts.rules, parts.secret, parts.claims)?,
             scrubber: Arc::new(Scrubber::new(secrets)).watch_the_log(),
             provider: parts.provider.to_owned(),
-            label: parts.label.to_owned(),
+            label: parts.label.into(),
             source: parts.source,
             bound_to: parts.bound_to,
             claims: parts.claims.to_vec(),
@@ -87,7 +87,7 @@ impl Credential {
     /// they are the same for as long as the description is.
     pub(super) fn is_of(&self, parts: &Parts<'_>) -> bool {
         self.provider == parts.provider
-            && self.label == parts.label
+            && *self.label == *parts.label
             && self.source == parts.source
             && self.bound_to == parts.bound_to
             && self.claims == parts.claims

@@ -74,7 +74,10 @@ impl Serve {
         }
         memory::in_small_pages();
         let descriptors = descriptors::raise_limit();
-        let outcome = setup::runtime()?.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
+        let runtime = setup::runtime()?;
+        let outcome = runtime.block_on(serve(setup, reads, seen, reader, log.clone(), descriptors));
+        // What must be kept is kept. Work that still hangs would hold the process for ever.
+        runtime.shutdown_background();
         log.flush();
         outcome
     }

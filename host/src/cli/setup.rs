@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::{FileStore, Store};
+use bitrouter_credential::Store;
 use bitrouter_plugin::Refused;
 use tokio::runtime::Runtime;
 
 use super::{Global, print};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Position};
 use crate::memory;
 use crate::queries;
@@ -61,7 +61,7 @@ impl Setup {
 
     /// The stored credentials.
     pub(super) fn store(&self) -> Store {
-        FileStore::new(self.paths.token_store()).keeping(self.loaded.config.credentials.store).into()
+        app::credential_store(&self.loaded.config, &self.paths)
     }
 
     /// Starts the parts of the gateway. Must be called inside a runtime.

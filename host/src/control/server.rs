@@ -153,7 +153,7 @@ impl Which {
         let mut labels: Vec<String> = of_provider.filter_map(|cooling| cooling.subject.label.clone()).collect();
         if let Some(provider) = providers.by_id.get(provider) {
             let listing = provider.accounts.list();
-            labels.extend(listing.accounts().map(|credential| credential.label.clone()));
+            labels.extend(listing.accounts().map(|credential| credential.label.to_string()));
             labels.extend(listing.faults().filter_map(|fault| fault.label().map(str::to_owned)));
         }
         (!labels.iter().any(|known| known == label)).then(|| {

@@ -132,7 +132,7 @@ impl Attempt<'_> {
 
     /// The account's label; empty where there is none.
     fn label(&self) -> Arc<str> {
-        self.credential.as_ref().map_or_else(|| "".into(), |credential| credential.label.as_str().into())
+        self.credential.as_ref().map_or_else(|| "".into(), |credential| Arc::clone(&credential.label))
     }
 
     pub(super) fn scrubber(&self) -> Option<Arc<Scrubber>> {
@@ -160,7 +160,7 @@ impl Attempt<'_> {
             }
             Err(error @ AccountError::LogInAgain { .. }) => Err(Error::NoCredential(error.to_string())),
             Err(error) => {
-                tracing::warn!(provider = self.provider.id(), account = credential.label, %error, "the 401 stands");
+                tracing::warn!(provider = self.provider.id(), account = &*credential.label, %error, "the 401 stands");
                 Ok(refused)
             }
         }

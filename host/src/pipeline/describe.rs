@@ -25,7 +25,7 @@ pub(super) fn call(
         Some(Field { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
     });
     let account = attempt.credential.as_ref().map(|credential| Account {
-        label: credential.label.clone(),
+        label: credential.label.to_string(),
         claims: credential
             .claims
             .iter()

@@ -36,7 +36,7 @@ fn payers(target: &Target) -> Payers {
         return Payers::Nobody { sentence, missing: true };
     }
     let account =
-        |credential: &Arc<Credential>| Account { label: credential.label.as_str().into(), since: credential.since };
+        |credential: &Arc<Credential>| Account { label: Arc::clone(&credential.label), since: credential.since };
     let listing = accounts.list();
     let mut usable = listing.accounts().map(account).peekable();
     match (accounts.select(target.label.as_deref()), &target.label) {

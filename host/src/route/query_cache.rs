@@ -201,7 +201,7 @@ impl Provider {
                 // The store cannot be read at the moment, which is no reason to forget an account.
                 return;
             }
-            listing.accounts().map(|account| (account.label.clone(), self.identity(account))).collect()
+            listing.accounts().map(|account| (account.label.to_string(), self.identity(account))).collect()
         } else {
             vec![Default::default()]
         };

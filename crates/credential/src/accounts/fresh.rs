@@ -27,7 +27,7 @@ impl Accounts {
         if credential.source == CredentialSource::Store && self.refresher.is_some() {
             return self.refresh(credential, Reason::Unauthorized).await;
         }
-        let (provider, label) = (credential.provider.clone(), credential.label.clone());
+        let (provider, label) = (credential.provider.clone(), credential.label.to_string());
         Err(AccountError::Rejected { provider, label })
     }
 
@@ -56,7 +56,7 @@ impl Accounts {
             }
             let done = refresher.refresh(&credential.label, credential.secret().clone(), Reason::Expiry).await;
             if let Err(RefreshError::Transient(why)) = done {
-                tracing::warn!(provider = self.provider, account = credential.label, why, "not refreshed yet");
+                tracing::warn!(provider = self.provider, account = &*credential.label, why, "not refreshed yet");
             }
         }
     }
@@ -79,7 +79,7 @@ impl Accounts {
     }
 
     async fn refresh(&self, credential: &Credential, reason: Reason) -> Result<Arc<Credential>, AccountError> {
-        let label = credential.label.as_str();
+        let label = &*credential.label;
         let Some(refresher) = &self.refresher else { return Err(self.log_in_again(label)) };
         match refresher.refresh(label, credential.secret().clone(), reason).await {
             Ok(()) => self.select(Some(label)),

@@ -109,7 +109,7 @@ fn login(label: &str, changes: Value) -> Value {
 }
 
 fn labels(accounts: &Accounts) -> Vec<String> {
-    accounts.list().accounts().map(|credential| credential.label.clone()).collect()
+    accounts.list().accounts().map(|credential| credential.label.to_string()).collect()
 }
 
 fn sent(credential: &Credential) -> String {
@@ -171,7 +171,7 @@ fn a_login_is_found_and_a_logout_holds_at_once() {
     let accounts = setup.accounts();
     assert!(accounts.select(None).is_err());
     let setup = setup.stored(&[entry("work", "2026-01-01T00:00:00Z")]);
-    assert_eq!(accounts.select(None).unwrap().label, "work");
+    assert_eq!(&*accounts.select(None).unwrap().label, "work");
     let _setup = setup.stored(&[]);
     assert!(accounts.select(Some("work")).is_err());
 }
@@ -240,7 +240,7 @@ fn a_stored_credential_of_an_unknown_kind_is_skipped_with_its_label_known() {
         json!({ "provider": "openai", "label": "default", "kind": "passkey", "secret": { "key": "sk-canary" } });
     let setup = TestAccounts::new().stored(&[passkey, entry("work", "2026-01-01T00:00:00Z")]);
     let accounts = setup.accounts();
-    assert_eq!(accounts.select(None).unwrap().label, "work");
+    assert_eq!(&*accounts.select(None).unwrap().label, "work");
     let error = error(&accounts, Some("default"));
     assert!(error.contains("openai@default") && error.contains("`passkey`"), "{error}");
 }
@@ -306,7 +306,7 @@ fn a_broken_store_is_an_error_only_where_it_is_needed() {
     let setup = TestAccounts::new().env("OPENAI_API_KEY", "sk-env-1");
     fs::write(&setup.path, "{").unwrap();
     let accounts = setup.accounts();
-    assert_eq!(accounts.select(None).unwrap().label, "env");
+    assert_eq!(&*accounts.select(None).unwrap().label, "env");
     assert!(error(&accounts, Some("work")).contains("oauth-tokens.json"));
 }
 
