@@ -159,7 +159,7 @@ fn a_whole_answer_of_the_upstream_is_translated_as_well() {
     }));
     let body = json!({"model": "openai:gpt-5.5", "max_tokens": 99, "top_k": 3, "messages": [{"role": "user", "content": "Hi"}]});
     let answer = gateway.post("/v1/messages").json(&body).send().status(200);
-    assert_eq!(answer.header("x-bitrouter-dropped"), Some("top_k"));
+    assert_eq!(answer.header("x-bitrouter-dropped"), Some("/top_k"));
     let answer = answer.json();
     assert_eq!(answer["content"][0]["text"], "Hello.");
     assert_eq!(answer["model"], "openai:gpt-5.5");
@@ -292,4 +292,39 @@ fn with_strict_a_request_that_would_lose_something_is_refused_and_names_it() {
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.contains("/top_k") && message.contains("responses"), "{error}");
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn what_is_dropped_is_named_whatever_its_name_holds_and_however_much_it_is() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    upstream.answers(json!({"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": []}));
+    let ask = |members: Value| {
+        let mut body =
+            json!({"model": "openai:gpt-5.5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        gateway.post("/v1/messages").json(&body).send().status(200).header("x-bitrouter-dropped").map(str::to_owned)
+    };
+    assert_eq!(ask(json!({"ключ, a/b": 1})).as_deref(), Some("/%D0%BA%D0%BB%D1%8E%D1%87%2C%20a~1b"));
+    let many: Value =
+        (0..100).map(|number| (format!("member_{number}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
+    let named = ask(many).unwrap();
+    assert_eq!((named.split(", ").count(), named.ends_with(", ...")), (65, true), "{named}");
+    let long: Value = (0..9)
+        .map(|number| (format!("{number}{}", "x".repeat(1 << 20)), json!(1)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    assert!(ask(long).unwrap().len() < 5000);
+}
+
+#[test]
+fn what_the_component_leaves_out_is_named_as_the_client_said_it() {
+    let chatgpt = ChatGpt::start().then_always(Turn::says("Hello."));
+    let gateway = codex(&chatgpt);
+    let body = json!({
+        "model": "openai-codex:gpt-5.5", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}],
+    });
+    let answer = gateway.post("/v1/messages").json(&body).send().status(200);
+    let named = answer.header("x-bitrouter-dropped").unwrap_or_default();
+    assert_eq!(named.split(", ").collect::<Vec<_>>(), ["/max_tokens", "/temperature"]);
 }

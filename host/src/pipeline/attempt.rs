@@ -91,7 +91,7 @@ impl Attempt<'_> {
     ) -> Result<Received, Failed> {
         let wanted = call.endpoint.wanted();
         let dialect = self.provider.dialect_for(wanted).unwrap_or(wanted.dialect);
-        let (body, translating) = match body {
+        let (body, mut translating) = match body {
             CallBody::Json(document) if dialect != wanted.dialect => {
                 let dialect = dialect.parse().map_err(|_| Error::Internal(format!("no translation into {dialect}")))?;
                 let account = self.label();
@@ -105,9 +105,11 @@ impl Attempt<'_> {
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
         let (mut request, body) = self.shape(&described, body).await?;
-        let told = translating.as_ref().map_or(&[][..], |translating| translating.headers);
-        for (name, value) in told {
-            Arc::make_mut(&mut request).headers.push(Field { name: (*name).into(), value: (*value).into() });
+        if let Some(translating) = &mut translating {
+            translating.left_out(&request.dropped);
+            for (name, value) in translating.headers {
+                Arc::make_mut(&mut request).headers.push(Field { name: (*name).into(), value: (*value).into() });
+            }
         }
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();

@@ -2,12 +2,13 @@
 //!
 //! Nothing leaves here: `Delivered` waits until its attempt is the one that the client gets.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
-use bitrouter_contract::answer_headers;
+use bitrouter_contract::{answer_headers, cut};
 use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_dialect as dialect;
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
@@ -20,6 +21,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
 use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, rewrite, translate};
@@ -36,8 +38,11 @@ const MOST_SHOWN: usize = 64 << 10;
 const MOST_READ: usize = 1 << 20;
 /// How much of a side request's answer `interpret` is shown: a catalogue may hold a prompt for each model.
 const PAGE: usize = 4 << 20;
-/// How many dropped members the client is told of.
+/// How many dropped members the client is told of, and in how many bytes: some clients take 16 KiB of headers in all.
 const MAX_DROPPED: usize = 64;
+const MAX_DROPPED_BYTES: usize = 4 << 10;
+/// What is escaped in a JSON pointer that a header names: what no header can hold, and what would end it there.
+const IN_A_POINTER: &AsciiSet = &CONTROLS.add(b' ').add(b',').add(b'%');
 /// How long such an answer may be in coming, drop by drop.
 const WHOLE_ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than any credential in any encoding.
@@ -272,10 +277,10 @@ fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
         headers.append(name, value);
     }
     let lost = translating.as_ref().map(|translating| &translating.lost);
-    let dropped = lost.map_or(&[][..], |lost| &lost.dropped);
-    name_pointers(&mut headers, "x-bitrouter-dropped", dropped.iter().chain(&request.dropped), scrubber.as_deref());
+    let dropped = lost.map_or(&request.dropped, |lost| &lost.dropped);
+    name_pointers(&mut headers, "x-bitrouter-dropped", dropped, scrubber.as_deref());
     let approximated = lost.map_or(&[][..], |lost| &lost.approximated);
-    name_pointers(&mut headers, "x-bitrouter-approximated", approximated.iter(), scrubber.as_deref());
+    name_pointers(&mut headers, "x-bitrouter-approximated", approximated, scrubber.as_deref());
     match framing {
         Some(Framing::Sse) => as_event_stream(&mut headers),
         Some(Framing::Json) if has_type(received, "text/event-stream") => {
@@ -286,20 +291,24 @@ fn client_headers(received: &Received, framing: Option<Framing>) -> HeaderMap {
     headers
 }
 
-/// Names members of the client's body in a header.
-fn name_pointers<'p>(
-    headers: &mut HeaderMap,
-    name: &'static str,
-    pointers: impl Iterator<Item = &'p String>,
-    scrubber: Option<&Scrubber>,
-) {
-    let pointers = pointers.take(MAX_DROPPED).map(|pointer| pointer.trim_start_matches('/')).collect::<Vec<_>>();
+/// Names members of the client's body in a header, as JSON pointers. Where there are more than are shown, it ends in `...`.
+fn name_pointers(headers: &mut HeaderMap, name: &'static str, pointers: &[String], scrubber: Option<&Scrubber>) {
     if pointers.is_empty() {
         return;
     }
-    let pointers = pointers.join(", ");
-    let pointers = scrubber.map_or((&*pointers).into(), |scrubber| scrubber.scrub_text(&pointers));
-    if let Ok(value) = HeaderValue::from_str(&pointers) {
+    let scrubbed = |pointer| scrubber.map_or(Cow::Borrowed(pointer), |scrubber| scrubber.scrub_text(pointer));
+    let mut list = String::new();
+    for (shown, pointer) in pointers.iter().enumerate() {
+        let pointer = cut::word(scrubbed(pointer.trim_start_matches('/')).into_owned());
+        let pointer = utf8_percent_encode(&pointer, IN_A_POINTER).to_string();
+        if shown == MAX_DROPPED || list.len() + pointer.len() > MAX_DROPPED_BYTES {
+            list.push_str(", ...");
+            break;
+        }
+        list.push_str(if list.is_empty() { "/" } else { ", /" });
+        list.push_str(&pointer);
+    }
+    if let Ok(value) = HeaderValue::from_str(&list) {
         headers.insert(HeaderName::from_static(name), value);
     }
 }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bitrouter_contract::cut;
 use bitrouter_dialect::Dialect;
 use bitrouter_dialect::translate::{
-    self, Answer, AnswerTranslation, Client, Facts, Lost, Owner, States as _, Translated,
+    self, Answer, AnswerTranslation, Client, Facts, Lost, Owner, States as _, Translated, member_of_client,
 };
 use bitrouter_document::Document;
 use bitrouter_route::Conversation;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::call::Call;
@@ -42,6 +44,9 @@ pub(super) struct Translating {
     pub lost: Lost,
     /// What it is told in headers.
     pub headers: &'static [(&'static str, &'static str)],
+    client: Dialect,
+    /// What the client sent, until it is known what the component left out of it.
+    body: Bytes,
     answer: AnswerTranslation,
     owner: StateOwner,
     states: Arc<CallStates>,
@@ -104,7 +109,7 @@ impl Work {
         // Clients of Chat Completions are told what a stream used only where they ask.
         let asks = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
         let usage = asks || !self.streaming;
-        let body = self.document.output().into_bytes();
+        let sent = self.document.output().into_bytes();
         let target = translate::Target {
             dialect: self.dialect,
             model: &self.owner.model,
@@ -114,12 +119,12 @@ impl Work {
         };
         let client = Client { dialect: self.client, stream: self.streaming, session: self.session.as_deref() };
         let Translated { body, lost, names, headers } =
-            translate::request(&client, &body, &target).map_err(|error| {
+            translate::request(&client, &sent, &target).map_err(|error| {
                 let provider = self.owner.provider.clone();
                 Error::Untranslatable { provider, dialect: self.dialect, message: error.message, param: error.param }
             })?;
         if strict && !lost.dropped.is_empty() {
-            let pointers = lost.dropped.join(", ");
+            let pointers = cut::sentence(lost.dropped.join(", "));
             return Err(Error::Lost { provider: self.owner.provider, dialect: self.dialect, pointers });
         }
         let answer = Answer {
@@ -134,7 +139,16 @@ impl Work {
         let document = Document::parse(body)?;
         Ok((
             document,
-            Box::new(Translating { dialect: self.dialect, lost, headers, answer, owner: self.owner, states }),
+            Box::new(Translating {
+                dialect: self.dialect,
+                lost,
+                headers,
+                client: self.client,
+                body: sent,
+                answer,
+                owner: self.owner,
+                states,
+            }),
         ))
     }
 }
@@ -143,6 +157,13 @@ impl Translating {
     /// The translation of its answer.
     pub(super) fn answer(&mut self) -> &mut AnswerTranslation {
         &mut self.answer
+    }
+
+    /// What the component left out of the translation, as the client said it.
+    pub(super) fn left_out(&mut self, members: &[String]) {
+        let sent = std::mem::take(&mut self.body);
+        let (client, target) = (self.client, self.dialect);
+        self.lost.dropped.extend(members.iter().filter_map(|member| member_of_client(&sent, client, target, member)));
     }
 
     /// Keeps the states that have come, for a client that cannot.
