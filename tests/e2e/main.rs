@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
 
 mod account_changes;
+mod agents;
 mod bad_input;
 mod bad_upstream;
 mod bodies;
 mod cache;
 mod canary;
 mod chatgpt;
+mod claude_code;
 mod cli;
 mod clock;
 mod codex;
@@ -58,6 +60,7 @@ mod stream_ends;
 mod terminal;
 mod tls;
 mod translated;
+mod typed;
 mod unrequested_bytes;
 mod untrusted_components;
 mod untrusted_config;

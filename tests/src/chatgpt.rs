@@ -88,6 +88,11 @@ impl ChatGpt {
         self.with(|state| state.turns.push_back(turn))
     }
 
+    /// The same while it runs.
+    pub fn now_turns(&self, turn: Turn) {
+        self.state.lock().unwrap().turns.push_back(turn);
+    }
+
     /// Scripts every turn after the others.
     pub fn then_always(self, turn: Turn) -> Self {
         self.with(|state| state.last = Some(turn))
@@ -224,6 +229,7 @@ impl BackendState {
         rules::turn(&body)?;
         let input = body["input"].as_array().map(Vec::as_slice).unwrap_or_default();
         rules::items(input, &self.issued)?;
+        rules::pairs(input)?;
         let conversation = body["prompt_cache_key"].as_str().or(seen.header("session-id")).map(str::to_owned);
         let given = conversation.as_ref().and_then(|name| self.reasoning.get(name));
         if let Some(given) = given.filter(|_| self.wants_reasoning_back) {

@@ -1,18 +1,14 @@
-//! The real Codex CLI, run without a terminal. Tests start it against a gateway or a backend. It has a home of its own
-//! and cannot get out of this machine: every proxy variable names a listener that only counts who comes.
+//! The real Codex CLI, run without a terminal. Tests start it against a gateway or a backend.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::chatgpt::{ChatGpt, model};
 use crate::issuer::Issuer;
-use crate::setup::{Ran, read};
-use crate::upstream::Upstream;
-use crate::wait::eventually_within;
+use crate::own_home::OwnHome;
+use crate::setup::Ran;
 
 /// What the CLI is told to send as its key.
 pub const CLIENT_KEY: &str = "of-the-cli-alone";
@@ -22,8 +18,7 @@ const SECONDS: u64 = 120;
 
 /// A Codex CLI with its own home.
 pub struct CodexCli {
-    home: TempDir,
-    outside: Upstream,
+    home: OwnHome,
     key: String,
     model: String,
     /// Where its own session is refreshed, if it has one.
@@ -41,12 +36,10 @@ pub struct CodexRan {
 impl CodexCli {
     /// A CLI that talks to the Responses API at this base URL, about this model.
     pub fn at(base_url: &str, model: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        for folder in ["codex", "work", "tmp"] {
-            fs::create_dir(home.path().join(folder)).unwrap();
-        }
+        let home = OwnHome::new();
+        fs::create_dir(home.path().join("codex")).unwrap();
         let (key, model) = (CLIENT_KEY.to_owned(), model.to_owned());
-        let codex = CodexCli { home, outside: Upstream::start(), key, model, issuer: None };
+        let codex = CodexCli { home, key, model, issuer: None };
         let model = &codex.model;
         // Plugins and apps are fetched from outside; so are updates. The rest would be sent there.
         let config = format!(
@@ -86,6 +79,17 @@ wire_api = "responses"
         let config = fs::read_to_string(self.config()).unwrap();
         let catalogue = self.home.path().join("codex/models.json");
         fs::write(self.config(), format!("model_catalog_json = {:?}\n{config}", catalogue.to_str().unwrap())).unwrap();
+        self
+    }
+
+    /// The same one from now on with a gateway at this origin.
+    pub fn moved_to(&self, origin: &str) -> &Self {
+        let config = fs::read_to_string(self.config()).unwrap();
+        let lines = config.lines().map(|line| match line.starts_with("base_url = ") {
+            true => format!("base_url = \"{origin}/v1\""),
+            false => line.to_owned(),
+        });
+        fs::write(self.config(), lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
         self
     }
 
@@ -139,7 +143,7 @@ wire_api = "responses"
 
     /// Where the model's commands run.
     pub fn working_directory(&self) -> PathBuf {
-        self.home.path().join("work")
+        self.home.work()
     }
 
     fn config(&self) -> PathBuf {
@@ -147,39 +151,15 @@ wire_api = "responses"
     }
 
     fn run(&self, arguments: &[&str]) -> CodexRan {
-        let mut stdout = tempfile::tempfile().unwrap();
-        let mut stderr = tempfile::tempfile().unwrap();
-        let mut command = self.prepared(stdout.try_clone().unwrap(), stderr.try_clone().unwrap());
-        let mut child = command.args(arguments).spawn().unwrap();
-        let ended = eventually_within(SECONDS, || child.try_wait().unwrap().is_some());
-        let _ = child.kill();
-        let status = child.wait().unwrap();
-        let (ok, code) = (status.success(), status.code());
-        let ran = Ran { ok, code, stdout: read(&mut stdout), stderr: read(&mut stderr) };
-        assert!(ended, "codex does not end: {ran:?}");
-        assert_eq!(self.outside.connections(), 0, "codex went outside: {:?}", self.outside.requests());
-        let events = ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        CodexRan { ran, events }
-    }
-
-    fn prepared(&self, stdout: File, stderr: File) -> Command {
-        let binary = std::env::var_os("BITROUTER_E2E_CODEX").expect("which Codex is not said. Run: cargo xtask e2e");
-        let mut command = Command::new(binary);
-        command.current_dir(self.working_directory()).env_clear();
-        command.envs(["PATH", "SYSTEMROOT"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.env("HOME", self.home.path()).env("CODEX_HOME", self.home.path().join("codex"));
-        for folder in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "TMPDIR"] {
-            command.env(folder, self.home.path().join("tmp"));
-        }
-        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-            command.env(proxy, self.outside.origin()).env(proxy.to_lowercase(), self.outside.origin());
-        }
-        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").env("E2E_KEY", &self.key).env("TZ", "UTC");
+        let mut command = self.home.program("BITROUTER_E2E_CODEX");
+        command.env("CODEX_HOME", self.home.path().join("codex")).env("E2E_KEY", &self.key).args(arguments);
         if let Some(issuer) = &self.issuer {
             command.env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", format!("{issuer}/oauth/token"));
         }
-        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
-        command
+        let ran = self.home.run(command, SECONDS);
+        self.home.stayed_inside();
+        let events = ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        CodexRan { ran, events }
     }
 }
 

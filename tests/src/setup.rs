@@ -128,8 +128,13 @@ impl Setup {
         self.with(&format!("/providers/{provider}/origins"), json!({ "api": origin }))
     }
 
-    /// Lets the vendor's built-in provider send to this one, with [`VENDOR_KEY`] from the environment.
-    pub fn with_vendor<S: Speaks>(self, vendor: &Vendor<S>) -> Self {
+    /// Lets the vendor's provider send to this one, with [`VENDOR_KEY`] from the environment. One that is not built in is
+    /// described.
+    pub fn with_vendor<S: Speaks>(mut self, vendor: &Vendor<S>) -> Self {
+        if let Some(description) = S::description() {
+            self = self.with_plugin_file(&format!("{}.json", S::PROVIDER), description.to_string().as_bytes());
+            self.command(&["plugin", "trust", S::PROVIDER, "--yes"]).ok();
+        }
         let pointer = format!("/providers/{}/origins", vendor.provider());
         self.with_key(vendor.key_variable(), VENDOR_KEY).with(&pointer, json!({ "api": vendor.api() }))
     }

@@ -1,7 +1,8 @@
 //! A vendor's API on loopback that answers with scripted turns in its own dialect, and refuses what the real one is known to
-//! refuse. [`Anthropic`] and [`Google`] are the two; tests point a gateway at them.
+//! refuse. [`Anthropic`], [`Google`] and [`Chat`] are the three; tests point a gateway at them.
 
 mod anthropic;
+mod chat;
 mod google;
 
 use std::collections::VecDeque;
@@ -21,6 +22,9 @@ pub type Anthropic = Vendor<anthropic::Messages>;
 /// The Gemini API: generateContent, its tokens counted, embeddings, and the list of models.
 pub type Google = Vendor<google::GenerateContent>;
 
+/// A vendor of an open model, in Chat Completions.
+pub type Chat = Vendor<chat::ChatCompletions>;
+
 /// The key that every vendor takes.
 pub const VENDOR_KEY: &str = "vendor-e2e-\"quoted/+canary-0123456789";
 
@@ -32,6 +36,18 @@ pub trait Speaks: Default + Send + 'static {
     const KEY: &'static str;
     /// What stands before all of its paths.
     const PREFIX: &'static str;
+    /// The dialect, as the gateway names it.
+    const DIALECT: &'static str;
+    /// A model of which the vendor wants all that it may want.
+    const MODEL: &'static str;
+
+    /// What the gateway is told of the provider, where it is none of the built-in ones.
+    fn description() -> Option<Value> {
+        None
+    }
+
+    /// The states that a request brings back, in their order: what proves the thoughts of earlier turns.
+    fn states(body: &Value) -> Vec<String>;
 
     /// Answers a request, which may take the script's next turn.
     ///
@@ -93,8 +109,13 @@ impl<S: Speaks> Vendor<S> {
 
     /// Scripts the next turn. A request beyond the script is refused.
     pub fn turn(self, turn: Spoken) -> Self {
-        self.state.lock().unwrap().script.turns.push_back(turn);
+        self.now_turns(turn);
         self
+    }
+
+    /// The same while it runs.
+    pub fn now_turns(&self, turn: Spoken) {
+        self.state.lock().unwrap().script.turns.push_back(turn);
     }
 
     /// Scripts every turn after the others.

@@ -1,10 +1,14 @@
 //! Runs other programs. Every verb calls it; it must say which command failed, and where.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::root::Root;
+
+/// How often it is asked whether a command has ended.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(50);
 
 /// The cargo that is on the path, in the project's folder, with the toolchain that runs us.
 pub(crate) fn cargo(root: &Root) -> Command {
@@ -40,6 +44,23 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
+}
+
+/// The same for one that may hang: it is ended after so long.
+pub(crate) fn succeeds_within(limit: Duration, command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = quiet.spawn() else { return false };
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(LOOKED_AT_EVERY),
+            Err(_) => break,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
 }
 
 /// What a command prints, without the line's end; none where it fails.

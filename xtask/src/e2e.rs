@@ -3,9 +3,10 @@
 //! abuses run for a second each, and two rows of the bench, to see that the rig works: its figures are shown, not judged.
 
 mod chromium;
-mod codex;
 mod faketime;
 mod keyring;
+mod npm;
+mod pinned;
 mod python;
 
 use std::path::PathBuf;
@@ -21,8 +22,8 @@ use crate::root::Root;
 struct Client {
     /// The files' modules, which begin the names of their tests.
     tests: &'static [&'static str],
-    /// What is installed, pinned: an end-to-end test must fail because we changed, not because they did.
-    wanted: &'static str,
+    /// What is installed.
+    wanted: String,
     /// The environment variable that names the program to the tests.
     variable: &'static str,
     /// The program; none where it cannot be had.
@@ -46,9 +47,9 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     }
     let mut tests = cargo(root);
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
-    let clients =
-        [python::client(root)?, codex::client(root)?, chromium::client()?, faketime::client()?, keyring::client()?];
-    for client in clients {
+    let of_the_system = [chromium::client()?, faketime::client()?, keyring::client()?];
+    let of_npm = pinned::NPM.iter().map(|npm| npm::client(root, npm)).collect::<Result<Vec<_>>>()?;
+    for client in [python::client(root)?].into_iter().chain(of_the_system).chain(of_npm) {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {

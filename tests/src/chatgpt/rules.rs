@@ -26,6 +26,9 @@ const UNSUPPORTED: [&str; 15] = [
     "user",
 ];
 
+/// The longest id of a call.
+const LONGEST_CALL_ID: usize = 64;
+
 /// Why a request is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
@@ -156,6 +159,38 @@ pub(crate) fn reasoning(input: &[Value], given: &[Value]) -> Result<(), Refusal>
                 400,
                 format!("Reasoning item {} did not come back as it was given", item["id"]),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Each call has its output and each output its call, under an id that fits, and no reasoning stands without what followed it.
+pub(crate) fn pairs(input: &[Value]) -> Result<(), Refusal> {
+    let no = |detail: String| Err(Refusal::detail(400, detail));
+    let ids = |ends: &str| -> Vec<&str> {
+        let of = |item: &&Value| {
+            item["type"].as_str().is_some_and(|kind| {
+                ["function_", "custom_tool_"].iter().any(|begins| kind.strip_prefix(begins) == Some(ends))
+            })
+        };
+        input.iter().filter(of).map(|item| item["call_id"].as_str().unwrap_or_default()).collect()
+    };
+    let (calls, outputs) = (ids("call"), ids("call_output"));
+    if let Some(id) = calls.iter().find(|id| id.is_empty() || id.len() > LONGEST_CALL_ID) {
+        return no(format!("Invalid 'input[].call_id': '{id}'. Expected a string of 1 to {LONGEST_CALL_ID} letters."));
+    }
+    if let Some(id) = calls.iter().find(|id| !outputs.contains(id)) {
+        return no(format!("No tool output found for function call {id}."));
+    }
+    if let Some(id) = outputs.iter().find(|id| !calls.contains(id)) {
+        return no(format!("No tool call found for function call output with call_id {id}."));
+    }
+    for pair in input.windows(2).filter(|pair| pair[0]["type"] == "reasoning") {
+        let follows = pair[1]["role"] == "assistant"
+            || pair[1]["type"].as_str().is_some_and(|kind| kind == "reasoning" || kind.ends_with("_call"));
+        if !follows {
+            let detail = "of type 'reasoning' was provided without its required following item.";
+            return no(format!("Item '{}' {detail}", pair[0]["id"].as_str().unwrap_or_default()));
         }
     }
     Ok(())

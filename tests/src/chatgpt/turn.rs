@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
+use crate::spoken::{End as Ends, Fault, Part, Spoken};
 
 /// One turn of the model's.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ enum Kind {
 #[derive(Clone, Debug)]
 enum End {
     Completed,
+    /// `response.incomplete` for this reason.
+    Incomplete(&'static str),
     /// `response.failed` with this error.
     Failed(Value),
     /// The connection ends before the response has.
@@ -179,6 +182,11 @@ impl Turn {
                 let repeated = if asked.output_at_end { output.as_slice() } else { &[] };
                 events.push(state("completed", asked, "completed", repeated));
             }
+            End::Incomplete(reason) => {
+                let mut incomplete = state("incomplete", asked, "incomplete", &[]);
+                incomplete["response"]["incomplete_details"] = json!({ "reason": reason });
+                events.push(incomplete);
+            }
             End::Failed(error) => {
                 let mut failed = state("failed", asked, "failed", &[]);
                 failed["response"]["error"] = error.clone();
@@ -190,6 +198,67 @@ impl Turn {
         let reply = frames.iter().fold(Reply::sse(), |reply, frame| reply.send(frame.as_str()));
         let reply = if matches!(end, End::Cut) { reply.cut() } else { reply };
         (reply, frames.concat().into_bytes())
+    }
+}
+
+impl From<Spoken> for Turn {
+    /// A turn that no dialect is said of, as this backend says it.
+    fn from(spoken: Spoken) -> Self {
+        if let (Ends::Fault(fault), true) = (spoken.end, spoken.parts.is_empty()) {
+            return fails(fault);
+        }
+        let items = spoken.parts.into_iter().map(|part| match part {
+            Part::Text(text) => Self::says(&text),
+            Part::Call { name, arguments } => Self::calls(&name, &arguments),
+            Part::Thinking { text, signature } => {
+                let summary = json!([{"type": "summary_text", "text": text}]);
+                Self::item(json!({"type": "reasoning", "summary": summary, "encrypted_content": signature}))
+            }
+        });
+        let none = Turn {
+            kind: Kind::Answers { first: Vec::new(), items: Vec::new(), end: End::Completed },
+            headers: Vec::new(),
+        };
+        let mut turn = items.fold(none, Turn::then);
+        if let Kind::Answers { end, .. } = &mut turn.kind {
+            *end = match spoken.end {
+                Ends::Whole => End::Completed,
+                Ends::Length => End::Incomplete("max_output_tokens"),
+                Ends::Cut => End::Cut,
+                Ends::Fault(fault) => End::Failed(error(fault)),
+            };
+        }
+        turn
+    }
+}
+
+/// What a failure is called here.
+fn error(fault: Fault) -> Value {
+    let (code, message) = match fault {
+        Fault::Invalid => ("invalid_prompt", "The prompt is invalid."),
+        Fault::TooLong => ("context_length_exceeded", "Your input exceeds the context window of this model."),
+        Fault::NoCredit => ("insufficient_quota", "You exceeded your current quota."),
+        Fault::UnknownModel => ("model_not_found", "The model does not exist."),
+        Fault::RateLimited(_) => ("rate_limit_exceeded", "Rate limit reached."),
+        Fault::Overloaded => ("server_is_overloaded", "Overloaded"),
+        Fault::Internal => ("server_error", "Something went wrong."),
+    };
+    json!({"code": code, "message": message})
+}
+
+/// A failure instead of a stream.
+fn fails(fault: Fault) -> Turn {
+    let status = match fault {
+        Fault::Invalid | Fault::TooLong => 400,
+        Fault::UnknownModel => 404,
+        Fault::NoCredit | Fault::RateLimited(_) => 429,
+        Fault::Overloaded => 503,
+        Fault::Internal => 500,
+    };
+    let turn = Turn::fails(status, json!({"error": error(fault)}));
+    match fault {
+        Fault::RateLimited(seconds) => turn.header("retry-after", &seconds.to_string()),
+        _ => turn,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages as Anthropic's API has them: what it refuses, and a turn as a document or as a stream.
 
+mod bound;
+
 use serde_json::{Value, json};
 
 use super::{Refusal, Script, Speaks, VENDOR_KEY, object};
@@ -34,14 +36,29 @@ const MEMBERS: [&str; 20] = [
 /// Anthropic's API.
 #[derive(Default)]
 pub struct Messages {
-    /// The signatures that were given out, each with its thoughts.
-    signed: Vec<(String, String)>,
+    signed: Vec<Signed>,
+}
+
+/// Thoughts that were given out.
+struct Signed {
+    signature: String,
+    thoughts: String,
+    /// What stood before them, where they are bound to it.
+    before: Option<String>,
 }
 
 impl Speaks for Messages {
     const PROVIDER: &'static str = "anthropic";
     const KEY: &'static str = "ANTHROPIC_API_KEY";
     const PREFIX: &'static str = "/v1";
+    const DIALECT: &'static str = "messages";
+    const MODEL: &'static str = "claude-opus-5-5";
+
+    fn states(body: &Value) -> Vec<String> {
+        let messages = body["messages"].as_array().into_iter().flatten();
+        let blocks = messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
+        blocks.filter_map(|block| block["signature"].as_str().map(str::to_owned)).collect()
+    }
 
     fn answer(&mut self, seen: &Seen, script: &mut Script) -> Result<Reply, Refusal> {
         authorize(seen)?;
@@ -71,7 +88,8 @@ impl Messages {
         }
         for part in &turn.parts {
             if let Part::Thinking { text, signature } = part {
-                self.signed.push((signature.clone(), text.clone()));
+                let before = bound::holds_for(&body).then(|| bound::before(&body, count(&body)));
+                self.signed.push(Signed { signature: signature.clone(), thoughts: text.clone(), before });
             }
         }
         let model = body["model"].as_str().unwrap_or_default();
@@ -94,6 +112,11 @@ impl Messages {
         if messages.is_empty() {
             return Err(invalid("messages: at least one message is required"));
         }
+        bound::tools(&body).map_err(|problem| invalid(&problem))?;
+        if bound::holds_for(&body) {
+            bound::settings(&body).map_err(|problem| invalid(&problem))?;
+        }
+        let drops = bound::drops(seen, &body).map_err(|problem| invalid(&problem))?;
         let mut open: Vec<&str> = Vec::new();
         for (at, message) in messages.iter().enumerate() {
             let blocks = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -111,9 +134,12 @@ impl Messages {
                 return Err(invalid(&format!("messages.{at}: unexpected `tool_use_id` found in `tool_result`: {id}")));
             }
             match message["role"].as_str() {
+                Some("system") if at == 0 => {
+                    return Err(invalid("messages.0: role 'system' must follow a user message"));
+                }
                 Some("user" | "system") => open.clear(),
                 Some("assistant") => {
-                    self.assistant(at, blocks)?;
+                    self.assistant(at, blocks, &body, drops)?;
                     open = named("tool_use", "id");
                 }
                 _ => return Err(invalid(&format!("messages.{at}.role: Input should be 'user' or 'assistant'"))),
@@ -123,16 +149,20 @@ impl Messages {
     }
 
     /// What a turn of the model's may hold when it comes back.
-    fn assistant(&self, at: usize, blocks: &[Value]) -> Result<(), Refusal> {
+    fn assistant(&self, at: usize, blocks: &[Value], body: &Value, drops: bool) -> Result<(), Refusal> {
         for (index, block) in blocks.iter().enumerate() {
             let refuse = |problem: &str| Err(invalid(&format!("messages.{at}.content.{index}: {problem}")));
             let text = |name: &str| block[name].as_str().unwrap_or_default();
             match text("type") {
                 "thinking" => {
-                    let known = self.signed.iter().find(|(signature, _)| signature == text("signature"));
+                    let known = self.signed.iter().find(|signed| signed.signature == text("signature"));
                     // Thoughts that the client asked not to see come back as nothing.
-                    if known.is_none_or(|(_, thoughts)| !["", thoughts].contains(&text("thinking"))) {
-                        return refuse("Invalid `signature` in `thinking` block");
+                    let known = known.filter(|signed| ["", &signed.thoughts].contains(&text("thinking")));
+                    let Some(known) = known else { return refuse("Invalid `signature` in `thinking` block") };
+                    if let Some(before) = known.before.as_ref().filter(|_| !drops)
+                        && *before != bound::before(body, at)
+                    {
+                        return refuse("`thinking` block is bound to a different conversation");
                     }
                 }
                 "tool_use" => {
@@ -150,6 +180,10 @@ impl Messages {
         }
         Ok(())
     }
+}
+
+fn count(body: &Value) -> usize {
+    body["messages"].as_array().map_or(0, Vec::len)
 }
 
 /// The key in its own header, once, and the version that must be said.

@@ -35,6 +35,14 @@ impl Speaks for GenerateContent {
     const PROVIDER: &'static str = "google";
     const KEY: &'static str = "GEMINI_API_KEY";
     const PREFIX: &'static str = "/v1beta";
+    const DIALECT: &'static str = "generate-content";
+    const MODEL: &'static str = "gemini-3.1-pro-preview";
+
+    fn states(body: &Value) -> Vec<String> {
+        let contents = body["contents"].as_array().into_iter().flatten();
+        let parts = contents.flat_map(|content| content["parts"].as_array().into_iter().flatten());
+        parts.filter_map(|part| signature(part).map(str::to_owned)).collect()
+    }
 
     fn answer(&mut self, seen: &Seen, script: &mut Script) -> Result<Reply, Refusal> {
         authorize(seen)?;
@@ -79,7 +87,8 @@ impl GenerateContent {
         if contents.is_empty() {
             return Err(invalid("* GenerateContentRequest.contents: contents is not specified"));
         }
-        self.history(contents)?;
+        tools(&body)?;
+        self.history(contents, model.starts_with("gemini-3"))?;
         let Some((number, turn)) = script.next() else { return Err(invalid("the test's script has no turn for this")) };
         if let Some(fault) = turn.fault_alone(form != Form::Whole) {
             let Refusal { status, body } = refusal(fault);
@@ -99,10 +108,16 @@ impl GenerateContent {
         })
     }
 
-    /// What the model's turns hold when they come back, and that their calls are answered.
-    fn history(&self, contents: &[Value]) -> Result<(), Refusal> {
+    /// What the model's turns hold when they come back, and that their calls are answered. Where calls are signed, those of the
+    /// turn that goes on must be.
+    fn history(&self, contents: &[Value], signs: bool) -> Result<(), Refusal> {
+        let said_by_the_user = |content: &Value| {
+            let parts = content["parts"].as_array().into_iter().flatten();
+            content["role"] != "model" && parts.clone().all(|part| !part["functionResponse"].is_object())
+        };
+        let current = contents.iter().rposition(said_by_the_user).unwrap_or_default();
         let mut open = 0;
-        for content in contents {
+        for (at, content) in contents.iter().enumerate() {
             let parts = content["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
             if parts.is_empty() {
                 return Err(invalid("* GenerateContentRequest.contents: contents.parts must not be empty."));
@@ -116,8 +131,14 @@ impl GenerateContent {
             }
             match content["role"].as_str() {
                 Some("model") => {
-                    self.signatures(parts)?;
+                    self.signatures(parts, signs && at > current)?;
                     open = count("functionCall");
+                    if open > 0 && (at == 0 || contents[at - 1]["role"] == "model") {
+                        return Err(invalid(
+                            "Please ensure that function call turn comes immediately after a user turn or after a \
+                             function response turn.",
+                        ));
+                    }
                 }
                 Some("user" | "function") | None => open = 0,
                 Some(_) => return Err(invalid("Please use a valid role: user, model.")),
@@ -127,14 +148,14 @@ impl GenerateContent {
     }
 
     /// The first call of a turn must bring back the signature that it came with, or say that it has none.
-    fn signatures(&self, parts: &[Value]) -> Result<(), Refusal> {
+    fn signatures(&self, parts: &[Value], demanded: bool) -> Result<(), Refusal> {
         let Some(call) = parts.iter().find(|part| part["functionCall"].is_object()) else { return Ok(()) };
         let name = call["functionCall"]["name"].as_str().unwrap_or_default();
         match signature(call) {
             Some(NO_SIGNATURE) => Ok(()),
             Some(said) if self.signed.iter().any(|(known, of)| known == said && of == name) => Ok(()),
             Some(_) => Err(invalid("Thought signature is not valid.")),
-            None if self.signed.iter().any(|(_, of)| of == name) => {
+            None if demanded || self.signed.iter().any(|(_, of)| of == name) => {
                 let problem = "is missing a thought_signature in functionCall parts";
                 Err(invalid(&format!(
                     "Function call `{name}` {problem}. This is required for tools to work correctly."
@@ -143,6 +164,26 @@ impl GenerateContent {
             None => Ok(()),
         }
     }
+}
+
+/// Names of functions, and schemas in the words that are known where they are not whole JSON Schemas.
+fn tools(body: &Value) -> Result<(), Refusal> {
+    let tools = body["tools"].as_array().into_iter().flatten();
+    for function in tools.flat_map(|tool| tool["functionDeclarations"].as_array().into_iter().flatten()) {
+        let name = function["name"].as_str().unwrap_or_default();
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || "_.:-".contains(letter);
+        let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+        if !begins || name.len() > 128 || !name.chars().all(fits) {
+            return Err(invalid(&format!("Invalid function name `{name}`.")));
+        }
+        let schema = function["parameters"].to_string();
+        for word in ["$schema", "$ref", "const", "oneOf", "exclusiveMinimum", "additionalProperties", "propertyNames"] {
+            if schema.contains(&format!("\"{word}\":")) {
+                return Err(unknown(word));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The key in its own header, once.

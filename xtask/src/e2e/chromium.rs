@@ -20,7 +20,7 @@ pub(super) fn client() -> Result<Client> {
     }
     Ok(Client {
         tests: &["login::chromium"],
-        wanted: PACKAGE,
+        wanted: PACKAGE.to_owned(),
         variable: "BITROUTER_E2E_CHROMIUM",
         program: installed(),
     })

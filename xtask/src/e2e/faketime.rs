@@ -19,7 +19,7 @@ pub(super) fn client() -> Result<Client> {
         succeeds(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"));
     }
     let tests = &["clock::", "shared_session::"];
-    Ok(Client { tests, wanted: PACKAGE, variable: "BITROUTER_E2E_FAKETIME", program: installed() })
+    Ok(Client { tests, wanted: PACKAGE.to_owned(), variable: "BITROUTER_E2E_FAKETIME", program: installed() })
 }
 
 /// `/usr/lib/<the machine's name>/faketime/libfaketimeMT.so.1`, the one for programs with threads.

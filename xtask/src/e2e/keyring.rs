@@ -20,7 +20,12 @@ pub(super) fn client() -> Result<Client> {
         install.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(PACKAGES);
         succeeds(install.env("DEBIAN_FRONTEND", "noninteractive"));
     }
-    Ok(Client { tests: &["keyring::"], wanted: PACKAGES[0], variable: "BITROUTER_E2E_KEYRING", program: installed() })
+    Ok(Client {
+        tests: &["keyring::"],
+        wanted: PACKAGES[0].to_owned(),
+        variable: "BITROUTER_E2E_KEYRING",
+        program: installed(),
+    })
 }
 
 fn installed() -> Option<PathBuf> {

@@ -23,7 +23,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
             "python-sdk-appended-items",
         ],
     ),
-    ("Images, PDFs, sounds, films, files", &["media-of-all-kinds", "documents", "files"]),
+    ("Images, PDFs, sounds, films, files", &["media-of-all-kinds", "documents", "files", "genai-python-media"]),
     (
         "Images and PDFs in tool results",
         &[
@@ -119,6 +119,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
             "chat-completions/reasoning-three-turns",
             "deepseek-thinking-comes-back",
             "thinking-that-kimi-wants-back",
+            "thinking-that-is-kept-beside",
             "gpt-oss-reasoning",
         ],
     ),
@@ -154,6 +155,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
         "Sampling, limits and other settings",
         &[
             "all-settings",
+            "codex-on-an-open-model",
             "settings*",
             "candidates-and-log-probabilities",
             "vercel-settings",

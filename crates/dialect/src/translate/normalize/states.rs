@@ -40,6 +40,7 @@ pub(super) fn restore<'a>(turns: &mut [Turn<'a>], target: &Target<'_>) -> Sent {
             }
         }
     }
+    unwrap_plain(turns, target);
     if target.dialect == Dialect::GenerateContent {
         move_to_calls(turns);
     }
@@ -77,6 +78,8 @@ impl Restoring<'_> {
             restored.extend(self.take(state, mem::take(&mut reasoning.text)));
         }
         if restored.is_empty() && !reasoning.text.is_empty() {
+            // Whoever takes plain words has these, and what was kept of them would say them twice.
+            self.found |= self.target.facts.reasoning_content;
             restored.push(reasoning);
         }
         for reasoning in restored.into_iter().rev() {
@@ -128,7 +131,8 @@ impl Restoring<'_> {
             text = vec![Cow::Owned(own)];
         }
         if state.kind == StateKind::Plain {
-            return (!text.is_empty()).then_some(Reasoning { text, state: None });
+            self.found |= !text.is_empty();
+            return (!text.is_empty()).then_some(Reasoning { text, state: Some(state) });
         }
         // A block that is bound to all before it is refused where one of those is missing.
         if self.target.facts.prefix_bound && place.is_some_and(|place| place != self.sent.count) {
@@ -138,6 +142,27 @@ impl Restoring<'_> {
         self.sent.count += 1;
         self.found = true;
         Some(Reasoning { text, state: Some(state) })
+    }
+}
+
+/// Plain thinking is no state but its words. A client that shows them beside, in pieces of its own, says them once all the same.
+fn unwrap_plain(turns: &mut [Turn<'_>], target: &Target<'_>) {
+    let mut said = false;
+    for turn in turns.iter_mut().rev() {
+        said &= turn.role == Role::Assistant;
+        let mut again = Vec::new();
+        for (at, part) in turn.parts.iter_mut().enumerate().rev() {
+            match &mut part.what {
+                What::Call(_) => said = false,
+                What::Reasoning(reasoning) if reasoning.state.is_none() && said => again.push(at),
+                What::Reasoning(reasoning) => {
+                    let plain = reasoning.state.take_if(|state| state.kind == StateKind::Plain);
+                    said |= plain.is_some() && target.facts.reasoning_content;
+                }
+                _ => {}
+            }
+        }
+        again.into_iter().for_each(|at| drop(turn.parts.remove(at)));
     }
 }
 

@@ -203,6 +203,46 @@ fn a_state_that_the_client_lost_is_found_by_its_call() {
 }
 
 #[test]
+fn plain_words_are_said_once_however_often_the_client_has_them() {
+    struct Kept(String);
+    impl States for Kept {
+        fn find(&self, _: &Owner<'_>, _: &str) -> Option<String> {
+            Some(self.0.clone())
+        }
+        fn keep(&self, _: &Owner<'_>, _: &str, _: &str) {}
+    }
+    let mut wrapping = Wrapping::default();
+    let state = State { kind: StateKind::Plain, value: Cow::Borrowed(b""), id: None };
+    wrapping.add(&OWNER, Dialect::ChatCompletions, &state, Some(b"hm"), None);
+    let plain = wrapping.take(Dialect::Messages);
+    let kept = Kept(plain.clone());
+    let shown = |turns: Vec<Turn<'static>>| {
+        let mut request = Request { turns, ..Request::default() };
+        let facts = Facts::of(Dialect::ChatCompletions, "kimi-k2-thinking");
+        let target =
+            Target { dialect: Dialect::ChatCompletions, model: "kimi-k2-thinking", owner: OWNER, facts, states: &kept };
+        let _: Names = normalize(&mut request, &target, &mut Losses::default());
+        let said = request.turns.iter().filter(|turn| turn.role == Role::Assistant);
+        said.map(|turn| parts(&turn.parts)).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
+    };
+    let piece =
+        |words: &'static str| What::Reasoning(Reasoning { text: vec![Cow::Borrowed(words.as_bytes())], state: None });
+    let x = || call(Some("x"), "a");
+    let assistant = |parts| turn(Role::Assistant, parts);
+    // Wrapped, and kept beside; only shown; only kept; shown in pieces before what is wrapped.
+    assert_eq!(shown(vec![assistant(vec![thinking(plain.clone()), text("t"), x()])]), "thinking hm, t, call x a");
+    assert_eq!(shown(vec![assistant(vec![piece("hm"), text("t"), x()])]), "thinking hm, t, call x a");
+    assert_eq!(shown(vec![assistant(vec![text("t"), x()])]), "thinking hm, t, call x a");
+    let chunks = vec![
+        assistant(vec![piece("h")]),
+        assistant(vec![piece("m")]),
+        assistant(vec![text("t")]),
+        assistant(vec![thinking(plain), x()]),
+    ];
+    assert_eq!(shown(chunks), "t; thinking hm, call x a");
+}
+
+#[test]
 fn of_blocks_bound_to_their_prefix_none_is_sent_behind_a_gap() {
     let block = |place| {
         thinking(wrapped(StateKind::Signature, Dialect::Messages, &format!("S{place}"), Dialect::Messages, Some(place)))

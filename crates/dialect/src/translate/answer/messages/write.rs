@@ -32,6 +32,8 @@ pub(in crate::translate::answer) struct AnswerWriter {
 struct Open {
     index: u64,
     kind: Kind,
+    /// It is over, but for the event that says so.
+    over: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,9 @@ impl Write for AnswerWriter {
                 Some(Kind::Text) => self.close(to),
                 None => {}
             },
+            Piece::State(state) if self.open.is_some_and(|open| open.kind == Kind::Text) => {
+                self.keep_behind(&state, to)
+            }
             Piece::State(state) => self.keep(&state, to),
             Piece::Call { call, id, name, state, .. } => {
                 if let Some(state) = state {
@@ -154,7 +159,7 @@ impl AnswerWriter {
 
     /// The open block, which is one of that kind; its index.
     fn block(&mut self, kind: Kind, to: &mut Writer) -> u64 {
-        if let Some(open) = self.open.filter(|open| open.kind == kind) {
+        if let Some(open) = self.open.filter(|open| open.kind == kind && !open.over) {
             return open.index;
         }
         self.close(to);
@@ -163,7 +168,7 @@ impl AnswerWriter {
             Kind::Text => b"{\"type\":\"text\",\"text\":\"\"}}\n\n",
             Kind::Thinking => b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n",
         });
-        self.open = Some(Open { index, kind });
+        self.open = Some(Open { index, kind, over: false });
         index
     }
 
@@ -184,9 +189,17 @@ impl AnswerWriter {
         }
     }
 
+    /// Puts a state that stands behind words into a block of its own, which ends before theirs does: Claude Code has a message of
+    /// each block at its end, and what the last one says is what it reports.
+    fn keep_behind(&mut self, state: &State<'_>, to: &mut Writer) {
+        let words = self.open.take().filter(|open| open.kind == Kind::Text);
+        self.keep(state, to);
+        self.open = words.map(|open| Open { over: true, ..open });
+    }
+
     /// Puts a state where clients keep it: into the thinking that it is of, else into a block of its own.
     fn keep(&mut self, state: &State<'_>, to: &mut Writer) {
-        if let Some(Open { index, kind: Kind::Thinking }) = self.open {
+        if let Some(Open { index, kind: Kind::Thinking, .. }) = self.open {
             delta(index, b"{\"type\":\"signature_delta\",\"signature\":\"", &state.value, to);
             return self.close(to);
         }
@@ -226,7 +239,7 @@ impl AnswerWriter {
 
     /// A source belongs to the text in whose block it stands. `encrypted_index` is Anthropic's own, and empty here.
     fn cite(&self, citation: &Citation<'_>, to: &mut Writer) {
-        let Some(Open { index, kind: Kind::Text }) = self.open else { return };
+        let Some(Open { index, kind: Kind::Text, .. }) = self.open else { return };
         to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
         to.number(index);
         to.frame(b",\"delta\":{\"type\":\"citations_delta\",\"citation\":");

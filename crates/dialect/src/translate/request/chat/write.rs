@@ -48,7 +48,10 @@ fn settings<'a>(settings: &Settings<'a>, facts: &Facts, out: &mut Writer, losses
     }
     sampling(settings, facts, out, losses);
     reasoning(&settings.reasoning, facts, out, losses);
-    out.optional("verbosity", settings.verbosity);
+    match facts.max_completion_tokens {
+        true => out.optional("verbosity", settings.verbosity),
+        false => losses.dropped_if(settings.verbosity.filter(|value| *value != b"\"medium\"")),
+    }
     if let Some(format) = &settings.format {
         write_format(format, out);
     }

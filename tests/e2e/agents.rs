@@ -1,0 +1,91 @@
+//! One conversation for every client that is an agent: how the model is scripted, and what must have come back in the end. The
+//! files of the real clients have them lead it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bitrouter_tests::{Backend, Fault, Gateway, PNG, Setup, Spoken};
+use serde_json::{Value, json};
+
+/// What proves the thoughts of each turn that comes back, in their order.
+pub(crate) const PROOFS: [&str; 4] = ["c2VhbGVkQUFB", "c2VhbGVkQkJC", "c2VhbGVkQ0ND", "c2VhbGVkRERE"];
+
+/// The thoughts, which say themselves what turn they are of.
+const THOUGHTS: [&str; 4] = ["Two at once.", "One that is missing.", "That was all.", "Once more."];
+
+/// A tool's call: its name and its arguments.
+pub(crate) type Call = (&'static str, Value);
+
+/// An agent, and what its tools are called.
+pub(crate) struct Agent<'a> {
+    /// Where its tools work.
+    pub(crate) work: PathBuf,
+    /// Runs a command.
+    pub(crate) shell: fn(&str) -> Call,
+    /// Looks at a picture.
+    pub(crate) look: fn(&Path) -> Call,
+    /// Begins a conversation with a gateway at an origin; what was said in the end.
+    pub(crate) ask: &'a dyn Fn(&str, &str) -> String,
+    /// Goes on with it.
+    pub(crate) go_on: &'a dyn Fn(&str, &str) -> String,
+    /// The proofs that this client brings back to this model.
+    pub(crate) keeps: &'a [&'static str],
+}
+
+/// Two calls side by side and a picture, one that goes wrong, a failure of the model's, an answer; then a second run, at a gateway
+/// that was started anew.
+pub(crate) fn works(agent: &Agent<'_>, backend: &dyn Backend) {
+    let picture = agent.work.join("dot.png");
+    fs::write(&picture, PNG.bytes()).unwrap();
+    let thinks = |turn: usize| Spoken::thinks(THOUGHTS[turn], PROOFS[turn]);
+    let calls = |spoken: Spoken, (name, arguments): Call| spoken.then_calls(name, arguments);
+    let both = calls(thinks(0).then_says("I look."), (agent.shell)("sleep 0.2; echo one-$((1 + 1))"));
+    backend.then(calls(both, (agent.look)(&picture)));
+    backend.then(calls(thinks(1), (agent.shell)("echo lost-$((1 + 2)); exit 3")));
+    backend.then(Spoken::fails(Fault::Internal));
+    backend.then(thinks(2).then_says("It is a dot."));
+    backend.then(thinks(3).then_says("Still here."));
+
+    let setup: Arc<Setup> = Arc::new(backend.known_to(Gateway::start()));
+    for (run, prompt, said) in
+        [(agent.ask, "Look at the picture.", "It is a dot."), (agent.go_on, "Are you there?", "Still here.")]
+    {
+        let gateway = Gateway::in_home(&setup);
+        let told = run(&format!("http://{}", gateway.address()), prompt);
+        backend.refused_nothing();
+        assert_eq!(told, said, "{}: {}", backend.dialect(), gateway.log());
+    }
+    let turns = backend.turns();
+    let last = turns.last().unwrap();
+    let text = last.to_string();
+    for wanted in ["one-2", "lost-3", PNG.base64(), "It is a dot.", "Are you there?"] {
+        assert!(text.contains(wanted), "{}: {wanted} is not in {last:#}", backend.dialect());
+    }
+    assert!(!text.contains("br1.") && !text.contains("of-the-client-alone"), "{last:#}");
+    let kept = |proof: &&str| agent.keeps.contains(proof);
+    // An open model has no proof but the thoughts themselves.
+    let wanted: Vec<_> = match backend.dialect() {
+        "chat-completions" => {
+            PROOFS.iter().zip(THOUGHTS).filter(|(proof, _)| kept(proof)).map(|(_, text)| text).collect()
+        }
+        _ => PROOFS.into_iter().filter(kept).collect(),
+    };
+    assert_eq!(backend.states(last), wanted, "{}: {:#}", backend.dialect(), json!(backend.history(last)));
+    grows(backend, &turns);
+}
+
+/// Checks that each request is the one before it, and more: the cache of what was read stays good.
+pub(crate) fn grows(backend: &dyn Backend, turns: &[Value]) {
+    for (at, pair) in turns.windows(2).enumerate() {
+        let (before, after) = (backend.history(&pair[0]), backend.history(&pair[1]));
+        let same = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+        let now = after.get(same).unwrap_or(&Value::Null);
+        assert!(same == before.len(), "{} {at}: {:#}\nbecame {now:#}", backend.dialect(), before[same]);
+    }
+}
+
+/// A call with one argument.
+pub(crate) fn call(name: &'static str, argument: &str, value: impl Into<Value>) -> Call {
+    (name, json!({ argument: value.into() }))
+}
