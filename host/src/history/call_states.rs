@@ -29,8 +29,9 @@ pub struct CallStates {
     store: Option<Arc<dyn CallStore>>,
     /// Whether the store is asked.
     keeps: AtomicBool,
-    /// What the store has not got yet. Also held while it is asked, since it is asked by one at a time.
+    /// What the store has not got yet.
     news: Mutex<Vec<KeptCall>>,
+    /// Held while the store is asked, which is done by one at a time.
     asking: Mutex<()>,
 }
 

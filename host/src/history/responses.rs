@@ -115,9 +115,9 @@ impl OfCaller<'_> {
         let mut table = self.responses.lock();
         let Table { texts, .. } = &mut *table;
         let input: Vec<Item> = items_of(input).map(|item| texts.take_in(item)).collect();
-        let id = |item: &[u8]| item_id(item).unwrap_or_default().into();
-        let output: Vec<_> = parts.output.iter().map(|item| (id(item), texts.take_in(&without_id(item)))).collect();
-        let key = (self.caller, Box::from(&*parts.id));
+        let id = |item: &[u8]| -> Box<str> { item_id(item).unwrap_or_default().into() };
+        let output: Vec<_> = parts.output.iter().map(|&item| (id(item), texts.take_in(&without_id(item)))).collect();
+        let key: Key = (self.caller, Box::from(&*parts.id));
         table.remove(&key);
         for (place, (item, _)) in output.iter().enumerate().filter(|(_, (id, _))| !id.is_empty()) {
             table.items.insert((self.caller, item.clone()), (key.1.clone(), place));
@@ -155,7 +155,7 @@ impl OfCaller<'_> {
             if place > 0 {
                 out.push(b',');
             }
-            out.extend(with_members(item, &[("id", id)]));
+            out.extend(with_members(item, &[("id", &**id)]));
         }
         out.extend_from_slice(&stored.after);
         Some(out)
@@ -168,7 +168,7 @@ impl OfCaller<'_> {
         let own = id.rsplit('_').next().unwrap_or_default();
         let named = |(place, item): (usize, &Item)| match item_id(item) {
             Some(_) => item.to_vec(),
-            None => with_members(item, &[("id", &format!("msg_{own}_in{place}"))]),
+            None => with_members(item, &[("id", &*format!("msg_{own}_in{place}"))]),
         };
         Some(stored.input.iter().enumerate().map(named).collect())
     }
@@ -199,7 +199,8 @@ impl bitrouter_dialect::history::Kept for OfCaller<'_> {
             item.into_iter().for_each(|item| each(item));
             return item.is_some();
         }
-        let Some((response, place)) = table.items.get(&(self.caller, id.into())).cloned() else { return false };
+        let key: Key = (self.caller, id.into());
+        let Some((response, place)) = table.items.get(&key).cloned() else { return false };
         let Some(stored) = table.get(&(self.caller, response)) else { return false };
         let Some((_, item)) = stored.output.get(place) else { return false };
         each(item);
@@ -236,7 +237,10 @@ impl Table {
     /// Forgets one that was not used since the last time that it was its turn.
     fn forget(&mut self, oldest: Key) {
         match self.responses.get_mut(&oldest) {
-            Some(stored) if std::mem::take(&mut stored.recent) => self.order.push_back(oldest),
+            Some(stored) if stored.recent => {
+                stored.recent = false;
+                self.order.push_back(oldest);
+            }
             _ => self.remove(&oldest),
         }
     }

@@ -4,6 +4,8 @@
 //! `run` calls it. What a provider keeps stays a name, and only a target that can know it is asked; what this gateway made and
 //! has forgotten is nobody's.
 
+use std::sync::Arc;
+
 use bitrouter_dialect::Dialect;
 use bitrouter_dialect::history::{self, Resolved};
 use bitrouter_document::{Document, Kind};
@@ -34,7 +36,7 @@ pub(super) async fn resolve(app: &App, call: &mut Call) -> Result<(), Error> {
     let Resolved { body, previous, unknown } = if body.len() < LONG {
         history::resolve(&body, &kept)
     } else {
-        let (responses, caller) = (app.history.responses.clone(), call.caller);
+        let (responses, caller) = (Arc::clone(&app.history.responses), call.caller);
         let resolving = tokio::task::spawn_blocking(move || history::resolve(&body, &responses.of(caller)));
         resolving.await.map_err(|error| Error::Internal(error.to_string()))?
     };
