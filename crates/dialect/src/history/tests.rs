@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use super::*;
 
 /// Keeps the conversation of `resp_1` with the items `msg_1` and `msg_2`.
@@ -92,4 +95,41 @@ fn a_response_is_taken_apart_and_is_the_same_again() {
 fn only_what_may_be_kept_is() {
     assert!(wants_kept(br#"{"store":true}"#) && wants_kept(b"{}") && wants_kept(br#"{"store":null}"#));
     assert!(!wants_kept(br#"{"store":false}"#));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(bitrouter_fuzz::cases(256)))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes: Vec<u8>, id in "(resp|msg)_[12]") {
+        resolve(&bytes, &One);
+        let _ = Response::read(&bytes);
+        let named = format!(r#"{{"previous_response_id":"{id}","input":"#);
+        resolve(&[named.as_bytes(), &bytes].concat(), &One);
+    }
+
+    /// What is named is what would have been said, wherever the history is cut.
+    #[test]
+    fn a_body_that_names_its_beginning_is_the_whole_one(texts in prop::collection::vec(any::<String>(), 1..8), cut: prop::sample::Index) {
+        struct Before(Vec<Vec<u8>>);
+        impl Kept for Before {
+            fn conversation(&self, _: &str, each: &mut dyn FnMut(&[u8])) -> bool {
+                self.0.iter().for_each(|item| each(item));
+                true
+            }
+            fn item(&self, id: &str, each: &mut dyn FnMut(&[u8])) -> bool {
+                id.parse::<usize>().ok().and_then(|at| self.0.get(at)).map(|item| each(item)).is_some()
+            }
+        }
+        let items: Vec<Value> = texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
+        let (before, after) = items.split_at(cut.index(items.len() + 1));
+        let kept = Before(before.iter().map(|item| item.to_string().into_bytes()).collect());
+        let whole = json!({"input": items, "model": "m"}).to_string();
+        let named = json!({"input": after, "model": "m", "previous_response_id": "r"}).to_string();
+        prop_assert_eq!(resolve(named.as_bytes(), &kept).body.unwrap(), whole.as_bytes());
+        let names: Vec<Value> = (0..before.len()).map(|at| json!({"type": "item_reference", "id": at.to_string()})).collect();
+        let named = json!({"input": [&names[..], after].concat(), "model": "m"}).to_string();
+        let resolved = resolve(named.as_bytes(), &kept).body.unwrap_or(named.into_bytes());
+        prop_assert_eq!(resolved, whole.as_bytes());
+    }
 }
