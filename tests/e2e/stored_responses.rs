@@ -1,6 +1,9 @@
 //! Responses clients that name what was said before instead of saying it, where their requests are translated:
 //! `previous_response_id`, `item_reference`, and the pages of stored responses.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bitrouter_tests::{Answer, Gateway, Reply, Seen, Upstream};
 use serde_json::{Value, json};
 
@@ -57,9 +60,9 @@ fn thinks(seen: &Seen, number: usize) -> Reply {
 /// An upstream of Messages (`/two/`) beside one of Responses (`/one/`), both of which answer.
 fn upstream() -> Upstream {
     let upstream = Upstream::start();
-    let mut count = 0;
+    let count = AtomicUsize::new(0);
     upstream.follows(move |seen| {
-        count += 1;
+        let count = count.fetch_add(1, Ordering::Relaxed);
         match seen.path.starts_with("/one/") {
             true => Reply::json(&json!({
                 "id": "resp_67cb32528d6881909eb2859a55e18a85", "object": "response", "status": "completed", "model": "m",
@@ -297,7 +300,7 @@ fn what_a_provider_stored_is_asked_of_nobody_else() {
 fn after_a_restart_what_was_stored_is_not_found_and_its_name_goes_nowhere() {
     let upstream = upstream();
     let setup = two(("one", "responses"), ("two", "messages"), &upstream);
-    let setup = std::sync::Arc::new(setup.with("/models", json!({"any": ["one:m", "two:m"]})));
+    let setup = Arc::new(setup.with("/models", json!({"any": ["one:m", "two:m"]})));
     let gateway = Gateway::in_home(&setup);
     let answer = ask(&gateway, &body("two:m", json!("Look."))).status(200).json();
     drop(gateway);

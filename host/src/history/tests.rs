@@ -218,7 +218,7 @@ fn texts(items: &Value) -> Vec<String> {
 fn a_conversation_of_many_turns_is_whole_and_holds_each_item_once() {
     let responses = Responses::default();
     let long = "x".repeat(10 << 10);
-    let turns = 100;
+    let turns = 100_usize;
     for turn in 0..turns {
         let previous = turn.checked_sub(1);
         keep(&responses, Caller::Anybody, previous, turn, &[said(&format!("{turn} {long}"))]);
@@ -280,7 +280,7 @@ fn a_response_and_its_items_are_there_for_their_caller_alone_and_until_they_are_
 fn the_oldest_are_forgotten_but_not_those_that_are_used_and_a_conversation_is_whole_or_not_there() {
     let responses = Responses::within(256 << 10);
     let long = "x".repeat(4 << 10);
-    for number in 0..200 {
+    for number in 0..200_usize {
         let previous = (0..4).contains(&number).then(|| number.checked_sub(1)).flatten();
         keep(&responses, Caller::Anybody, previous, number, &[said(&format!("{number} {long}"))]);
         assert!(responses.held() <= 256 << 10);

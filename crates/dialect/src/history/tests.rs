@@ -128,7 +128,8 @@ proptest! {
         let named = json!({"input": after, "model": "m", "previous_response_id": "r"}).to_string();
         prop_assert_eq!(resolve(named.as_bytes(), &kept).body.unwrap(), whole.as_bytes());
         let names: Vec<Value> = (0..before.len()).map(|at| json!({"type": "item_reference", "id": at.to_string()})).collect();
-        let named = json!({"input": [&names[..], after].concat(), "model": "m"}).to_string();
+        let input = [&names[..], after].concat();
+        let named = json!({"input": input, "model": "m"}).to_string();
         let resolved = resolve(named.as_bytes(), &kept).body.unwrap_or(named.into_bytes());
         prop_assert_eq!(resolved, whole.as_bytes());
     }
