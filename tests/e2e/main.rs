@@ -58,6 +58,7 @@ mod stream_ends;
 mod terminal;
 mod tls;
 mod translated;
+mod translated_faults;
 mod unrequested_bytes;
 mod untrusted_components;
 mod untrusted_config;

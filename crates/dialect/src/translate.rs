@@ -19,6 +19,7 @@ mod normalize;
 mod opaque;
 mod reasoning;
 mod request;
+mod run;
 mod schema;
 mod stream;
 mod writer;
@@ -31,6 +32,7 @@ pub use foreign::strip_foreign;
 pub use lost::Lost;
 pub use names::Names;
 pub use opaque::{NoStates, Owner, States};
+pub use reasoning::{Effort, Efforts};
 pub use stream::{Answer, AnswerTranslation};
 
 use crate::dialect::Dialect;

@@ -18,6 +18,8 @@ pub struct Names {
     tools: HashMap<Vec<u8>, Named>,
     /// How many states of its owner the target was sent.
     pub(crate) states: u64,
+    /// Whether the client has `functions`, as they were before `tools`, and hears of one call by `function_call`.
+    pub(crate) functions: bool,
 }
 
 /// A tool as its client knows it.

@@ -22,6 +22,7 @@ pub(crate) fn normalize<'a>(request: &mut Request<'a>, target: &Target<'_>, loss
     request.turns.retain(|turn| !turn.parts.is_empty());
     request.states_missing = sent.missing;
     names.states = sent.count;
+    names.functions = request.functions;
     pairs::pair(&mut request.turns, target, losses);
     names
 }

@@ -14,6 +14,7 @@ use crate::translate::request::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, State, StateKind,
     Tool, ToolKind, Turn, What,
 };
+use crate::translate::run::{self, Ran};
 use crate::translate::writer::{Inside, unescaped};
 
 /// What a client's own search for tools is called, as a function.
@@ -139,7 +140,10 @@ impl<'a, 'r> Items<'a, 'r> {
                 self.found.extend(item.tools.into_iter().flat_map(|list| tools::tools(list, self.losses)));
             }
             b"item_reference" => return Err(no_item(item.id.unwrap_or_default())),
-            _ => self.losses.dropped(raw),
+            kind => match run::responses::read(kind, raw) {
+                Some(run) => self.alone(Role::Assistant, ran(run), raw),
+                None => self.losses.dropped(raw),
+            },
         }
         Ok(())
     }
@@ -244,6 +248,16 @@ impl<'a, 'r> Items<'a, 'r> {
             text.extend_from_slice(&sent(name, namespace, self.target));
         }
         if found.is_empty() { b"No tools were found.".to_vec() } else { text }
+    }
+}
+
+/// What the vendor ran; an image that it drew is one that the model shows.
+fn ran(run: run::Run<'_>) -> What<'_> {
+    match run.what {
+        Ran::Image { mime, data } => {
+            What::Image(Media { source: Source::Base64(data), mime, name: None, detail: None })
+        }
+        _ => What::Ran(run),
     }
 }
 
