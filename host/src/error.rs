@@ -276,6 +276,9 @@ pub enum Error {
     /// A model that nobody lists was asked for by its page; the whole sentence.
     #[error("{0}")]
     NotListed(String),
+    /// A page of the list of models was asked for that there is not; the whole sentence.
+    #[error("{0}")]
+    NoPage(String),
     /// Something that should not happen did.
     #[error("the gateway failed: {0}. The log has more")]
     Internal(String),

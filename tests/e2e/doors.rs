@@ -185,6 +185,36 @@ fn models_are_listed_in_the_shape_of_who_asks() {
 }
 
 #[test]
+fn models_are_listed_by_pages_as_the_vendors_clients_turn_them() {
+    let upstream = Upstream::start();
+    let gateway = gem_at(&upstream).with("/models", json!({"one": ["gem:gem-1"], "two": ["gem:gem-1"]})).run();
+    let anthropic = |query: &str| {
+        let list = gateway.get(&format!("/v1/models{query}")).header("anthropic-version", "2023-06-01");
+        list.send()
+    };
+    let ids = |list: &Value, key: &str, id: &str| -> Vec<String> {
+        list[key].as_array().unwrap().iter().map(|it| it[id].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ids(&anthropic("").status(200).json(), "data", "id");
+    let (mut turned, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        let page = anthropic(&query).status(200).json();
+        turned.extend(ids(&page, "data", "id"));
+        query = format!("?limit=2&after_id={}", page["last_id"].as_str().unwrap_or_default());
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert_eq!(turned, all);
+    assert_eq!(anthropic("?after_id=nobody").status(400).json()["error"]["type"], "invalid_request_error");
+    let google = |query: &str| gateway.get(&format!("/v1beta/models?pageSize=2{query}")).send().status(200).json();
+    let first = google("");
+    let second = google(&format!("&pageToken={}", first["nextPageToken"].as_str().unwrap()));
+    let names: Vec<_> = [first, second].iter().flat_map(|page| ids(page, "models", "displayName")).collect();
+    assert_eq!(names, all[..names.len()]);
+}
+
+#[test]
 fn googles_ways_of_sending_a_key_show_the_gateways_and_go_no_further() {
     let upstream = Upstream::start();
     let setup = gem_at(&upstream).with_key("RUST_LOG", "trace");

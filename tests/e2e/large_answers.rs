@@ -56,7 +56,7 @@ fn grown(event: &str, size: usize) -> String {
 
 /// The most memory that a process ever had.
 #[cfg(target_os = "linux")]
-fn peak(gateway: &Gateway) -> usize {
+pub(crate) fn peak(gateway: &Gateway) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.process())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * KIB

@@ -62,6 +62,7 @@ mod stream_ends;
 mod terminal;
 mod tls;
 mod translated;
+mod translated_faults;
 mod typed;
 mod unrequested_bytes;
 mod untrusted_components;

@@ -171,6 +171,60 @@ fn a_whole_answer_of_the_upstream_is_translated_as_well() {
     gateway.logs("input_tokens=30 output_tokens=4 cached_tokens=10").logs("outcome=\"complete\"");
 }
 
+#[test]
+fn a_whole_answer_of_megabytes_is_translated_whole() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start().with_openai_at(&upstream).run();
+    let text = "A line that is \"quoted\".\n".repeat(150_000);
+    let document = |text: &str| {
+        json!({
+            "id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5.5",
+            "output": [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                "content": [{"type": "output_text", "text": text, "annotations": []}]}],
+            "usage": {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 4,
+                "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 7},
+        })
+    };
+    upstream.answers(document(&text));
+    let answer = ask(&gateway, false).status(200).json();
+    assert_eq!(answer["content"][0]["text"].as_str().map(str::len), Some(text.len()));
+    assert_eq!((&answer["usage"]["output_tokens"], &answer["stop_reason"]), (&json!(4), &json!("end_turn")));
+    // One that broke off is a failure, not half an answer.
+    let half = document(&text).to_string();
+    upstream.replies(Reply::body("application/json", &half.as_bytes()[..half.len() / 2]));
+    assert!(!ask(&gateway, false).text().contains("end_turn"));
+}
+
+#[test]
+fn a_client_with_functions_hears_of_one_call_by_function_call() {
+    let path = |name: &str| json!({"path": name, "size": 1});
+    let two = Turn::calls("read", &path("a")).then(Turn::calls("read", &path("b")));
+    let chatgpt = ChatGpt::start().turn(two.clone()).turn(two).then_always(Turn::says("Done."));
+    let gateway = codex(&chatgpt);
+    let function = json!({"name": "read", "parameters": {"type": "object", "properties": {}}});
+    let mut body = json!({
+        "model": "openai-codex:gpt-5.5", "functions": [function],
+        "messages": [{"role": "user", "content": "Read them."}],
+    });
+    let answer = gateway.chat(&body).status(200).json();
+    let choice = &answer["choices"][0];
+    assert_eq!((&choice["finish_reason"], &choice["message"]["tool_calls"]), (&json!("function_call"), &Value::Null));
+    let call = choice["message"]["function_call"].clone();
+    assert_eq!(serde_json::from_str::<Value>(call["arguments"].as_str().unwrap()).unwrap(), path("a"));
+    assert_eq!(chatgpt.last().json()["parallel_tool_calls"], json!(false));
+    body["stream"] = json!(true);
+    let stream = gateway.chat(&body).status(200).text();
+    let deltas = events(&stream).into_iter().map(|event| event["choices"][0]["delta"]["function_call"].clone());
+    let arguments: String = deltas.filter_map(|call| Some(call["arguments"].as_str()?.to_owned())).collect();
+    assert_eq!(serde_json::from_str::<Value>(&arguments).unwrap(), path("a"), "{stream}");
+    let result = json!({"role": "function", "name": "read", "content": "fn main() {}"});
+    let said = json!({"role": "assistant", "content": null, "function_call": call});
+    body["stream"] = json!(false);
+    body["messages"].as_array_mut().unwrap().extend([said, result]);
+    assert_eq!(gateway.chat(&body).status(200).json()["choices"][0]["message"]["content"], "Done.");
+    chatgpt.refused_nothing();
+}
+
 fn ask(gateway: &Gateway, stream: bool) -> bitrouter_tests::Answer {
     let messages = json!([{"role": "user", "content": "Hi"}]);
     let body = json!({"model": "openai:gpt-5.5", "max_tokens": 99, "stream": stream, "messages": messages});

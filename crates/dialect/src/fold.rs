@@ -94,15 +94,6 @@ impl Fold {
 
     /// A fold that gives up once the events that it has to keep are longer than `limit` bytes in all.
     pub fn with_limit(dialect: Dialect, limit: usize) -> Self {
-        Self::with_limits(dialect, limit, limit.min(crate::DEFAULT_EVENT_LIMIT))
-    }
-
-    /// A fold of a stream that is held already, so that any limit comes too late.
-    pub(crate) fn without_limit(dialect: Dialect) -> Self {
-        Self::with_limits(dialect, usize::MAX, usize::MAX)
-    }
-
-    fn with_limits(dialect: Dialect, limit: usize, event_limit: usize) -> Self {
         let document: Box<dyn Document> = match dialect {
             Dialect::ChatCompletions => Box::<chat::Chat>::default(),
             Dialect::Responses => Box::<responses::Response>::default(),
@@ -111,9 +102,14 @@ impl Fold {
         };
         Self {
             dialect,
-            splitter: Splitter::with_limit(event_limit),
+            splitter: Splitter::with_limit(limit),
             folding: Folding { document, settled: Ok(false), kept: 0, limit },
         }
+    }
+
+    /// A fold of a stream that is held already, so that any limit comes too late.
+    pub(crate) fn without_limit(dialect: Dialect) -> Self {
+        Self::with_limit(dialect, usize::MAX)
     }
 
     /// Takes in the next bytes of the stream.
@@ -148,7 +144,7 @@ impl Folding {
         match event.kind {
             EventKind::Silent => return Ok(false),
             EventKind::Unfinished if !is_whole(event.data) => return Ok(false),
-            EventKind::Oversized => return Err(FoldError::TooLarge(self.limit.min(crate::DEFAULT_EVENT_LIMIT))),
+            EventKind::Oversized => return Err(FoldError::TooLarge(self.limit)),
             EventKind::Message | EventKind::Stray | EventKind::Unfinished => {}
         }
         let class = classify(dialect, event);

@@ -160,7 +160,8 @@ impl Tap {
     /// A tap for one answer in that dialect, framed that way.
     pub fn new(dialect: Dialect, framing: Framing) -> Self {
         let source = match framing {
-            Framing::Sse => TapSource::Sse(Splitter::default()),
+            // The last event of Responses repeats the whole answer.
+            Framing::Sse => TapSource::Sse(Splitter::with_limit(crate::DEFAULT_FOLD_LIMIT)),
             Framing::Json => TapSource::Json(Whole::new(&["usage", "usageMetadata", "error"])),
         };
         Self { source, learned: Learned::new(dialect) }

@@ -20,6 +20,7 @@ mod normalize;
 mod opaque;
 mod reasoning;
 mod request;
+mod run;
 mod schema;
 mod stream;
 mod writer;
@@ -33,6 +34,7 @@ pub use lost::Lost;
 pub use members::member_of_client;
 pub use names::Names;
 pub use opaque::{NoStates, Owner, States};
+pub use reasoning::{Effort, Efforts};
 pub use stream::{Answer, AnswerTranslation};
 
 use crate::dialect::Dialect;

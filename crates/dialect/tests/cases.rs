@@ -9,7 +9,7 @@
 //!
 //! A state that the gateway wrapped is written `br1(kind|value|id|text|place|provider/account/model)`, with what is empty
 //! left away at the end; without the last it is of the case's own target. A seventh field is the dialect that made it, where
-//! it is not the kind's own (states that an upstream of Chat Completions made).
+//! it is not the kind's own (states that an upstream of Chat Completions made). A block, which is JSON, has `'` for `"`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -108,7 +108,7 @@ impl Place {
 /// The dialect that has states of this kind.
 fn dialect_of(kind: &str, upstream: Dialect) -> &'static str {
     match kind {
-        "signature" | "redacted" => "messages",
+        "signature" | "redacted" | "block" => "messages",
         "encrypted" => "responses",
         "thought" => "generate-content",
         _ => upstream.as_str(),
@@ -135,7 +135,7 @@ fn wrapped(text: &str, client: Dialect, upstream: Dialect, place: &Place) -> Str
             quoted(&provider),
             quoted(&account),
             quoted(&model),
-            quoted(&fields[1])
+            quoted(&if kind == "block" { fields[1].replace('\'', "\"") } else { fields[1].clone() })
         );
         for (name, field) in [("id", &fields[2]), ("text", &fields[3])] {
             if !field.is_empty() {
@@ -183,10 +183,11 @@ fn readable(text: &str, upstream: Dialect, place: &Place) -> String {
                 }
                 let at = if payload["place"].is_null() { String::new() } else { payload["place"].to_string() };
                 let (kind, mut dialect) = (text("kind"), text("dialect"));
+                let value = if kind == "block" { text("value").replace('"', "'") } else { text("value") };
                 if dialect == dialect_of(&kind, upstream) {
                     dialect.clear();
                 }
-                let fields = [kind, text("value"), text("id"), text("text"), at, owner, dialect].join("|");
+                let fields = [kind, value, text("id"), text("text"), at, owner, dialect].join("|");
                 out.push_str(&format!("br1({})", fields.trim_end_matches('|')));
             }
             None => out.push_str(&rest[at..start + length]),

@@ -97,6 +97,7 @@ impl Error {
             ) => request(Kind::InvalidRequest).code("model_invalid").param("model"),
             Error::Address { param, .. } => request(Kind::InvalidRequest).code("model_not_found").param(param),
             Error::NotListed(_) => request(Kind::NotFound).code("model_not_found").param("model"),
+            Error::NoPage(_) => request(Kind::InvalidRequest).code("parameter_invalid"),
             Error::NotServing { .. } => request(Kind::Unavailable),
             Error::Compiling => request(Kind::Unavailable).after(Some(BUSY)),
             Error::NotServed { .. } => ours(Kind::NotImplemented, Scope::Provider),

@@ -1,6 +1,7 @@
 //! The pages of models, `/v1/models` and `/v1beta/models` and below them one for each model; and which model is meant where a
 //! call names none. `shape` writes them as whoever asks reads them.
 
+mod page;
 mod shape;
 
 use std::collections::HashSet;
@@ -45,7 +46,11 @@ pub(super) async fn list(
     }
     let providers = app.directory.settled().await;
     let entries: Vec<Entry> = listed(&providers).map(|(id, owner)| entry(&providers, id, owner)).collect();
-    Json(shape::list(destination::asker(&head.uri, &head.headers), &entries)).into_response()
+    let shape = destination::asker(&head.uri, &head.headers);
+    match page::page(shape, head.uri.query().unwrap_or_default(), &entries) {
+        Ok(page) => Json(shape::list(shape, &page)).into_response(),
+        Err(sentence) => reply::error(&Error::NoPage(sentence), shape, &request_id()),
+    }
 }
 
 /// One of them, in the form of the list that the client would get.

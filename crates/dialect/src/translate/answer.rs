@@ -9,6 +9,7 @@ mod responses;
 mod span;
 
 use super::request::{Json, State};
+use super::run::Run;
 use super::writer::{Inside, Writer};
 use crate::dialect::Dialect;
 use crate::error::ParsedError;
@@ -51,6 +52,8 @@ pub(crate) enum Piece<'a> {
     Arguments { call: u64, text: Inside<'a> },
     /// Its arguments are whole.
     CallEnd { call: u64 },
+    /// The vendor ran something by itself: where the client's dialect has a word for it, it is told.
+    Ran(Run<'a>),
     /// A source that the text rests on.
     Citation(Citation<'a>),
     /// Log probabilities of the text that has just been said: an array of `{token, logprob, bytes, top_logprobs}`, which is
@@ -128,6 +131,8 @@ pub(crate) struct Naming {
     pub(crate) created: u64,
     /// Whether usage was asked for, where clients have to (`stream_options.include_usage`).
     pub(crate) usage: bool,
+    /// Whether calls are told as `function_call`, of which there is one at most.
+    pub(crate) functions: bool,
 }
 
 /// The reader of an answer in that dialect.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::reasoning::{Effort, Efforts};
 use crate::dialect::Dialect;
 
 /// What is known of a target's model.
@@ -21,8 +22,8 @@ pub struct Facts {
     pub signed_calls: bool,
     /// generateContent: it cannot be told not to think: `MINIMAL` and a budget of 0 are refused.
     pub always_thinks: bool,
-    /// generateContent: it has a level above `HIGH`.
-    pub xhigh_thinking: bool,
+    /// The efforts that it has, where it thinks by effort. The nearest stands for one that it lacks.
+    pub efforts: Efforts,
     /// Chat Completions and Responses: parts may end a prompt cache (`prompt_cache_breakpoint`).
     pub cache_breakpoints: bool,
     /// Chat Completions: it wants its `reasoning_content` back on turns with tools (DeepSeek, Kimi).
@@ -63,7 +64,7 @@ enum Fact {
     OldTools,
     UnsignedCalls,
     AlwaysThinks,
-    NoXhigh,
+    Has(Efforts),
     CacheBreakpoints,
     ReasoningContent,
     PrefixBound,
@@ -74,9 +75,23 @@ enum Fact {
 }
 
 use Fact::{
-    AlwaysThinks, CacheBreakpoints, MaxCompletionTokens, MaxOutput, NoSampling, NoXhigh, OldTools, Phase, PrefixBound,
+    AlwaysThinks, CacheBreakpoints, Has, MaxCompletionTokens, MaxOutput, NoSampling, OldTools, Phase, PrefixBound,
     ReasoningContent, SystemInPlace, Thinks, UnsignedCalls, WebSearch,
 };
+
+/// Efforts by where they begin and end; `OFF` is what can also be told not to think.
+const LOW_TO_HIGH: Efforts = Efforts::of(&[Effort::Low, Effort::Medium, Effort::High]);
+const MINIMAL_TO_HIGH: Efforts = Efforts::of(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High]);
+const MINIMAL_TO_XHIGH: Efforts =
+    Efforts::of(&[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh]);
+const LOW_TO_XHIGH: Efforts = Efforts::of(&[Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh]);
+const LOW_TO_MAX: Efforts = Efforts::of(&[Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh, Effort::Max]);
+const OFF_TO_HIGH: Efforts = Efforts::of(&[Effort::None, Effort::Low, Effort::Medium, Effort::High]);
+const OFF_TO_XHIGH: Efforts = Efforts::of(&[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh]);
+const OFF_TO_MAX: Efforts =
+    Efforts::of(&[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh, Effort::Max]);
+const OFF_TO_HIGH_AND_MAX: Efforts =
+    Efforts::of(&[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Max]);
 
 /// Models by their names, without the vendor before a slash; `*` stands for anything. The first line that fits holds, so
 /// that the last of a family is for what is newer than this table.
@@ -87,24 +102,38 @@ const MODELS: &[(&[&str], &[Fact])] = &[
     (&["claude-3*", "claude-2*", "claude-instant*"], &[Thinks(Thinking::Never), MaxOutput(4096)]),
     (&["claude-opus-4", "claude-opus-4-0*", "claude-opus-4-1*", "claude-opus-4-2025*"], &[MaxOutput(32_000)]),
     (&["claude-sonnet-4", "claude-sonnet-4-0*", "claude-sonnet-4-2025*", "claude-*-4-5*"], &[MaxOutput(64_000)]),
-    (&["claude-*-4-6*"], &[Thinks(Thinking::Effort)]),
-    (&["claude-*-4-7*"], &[Thinks(Thinking::Effort), NoSampling]),
-    (&["claude-*"], &[Thinks(Thinking::Effort), NoSampling, SystemInPlace, PrefixBound]),
+    (&["claude-*-4-6*"], &[Thinks(Thinking::Effort), Has(OFF_TO_HIGH_AND_MAX)]),
+    (&["claude-*-4-7*"], &[Thinks(Thinking::Effort), Has(OFF_TO_MAX), NoSampling]),
+    // These refuse `disabled`.
+    (
+        &["claude-fable*", "claude-mythos*", "claude-opus-5-5*", "claude-sonnet-5-5*"],
+        &[Thinks(Thinking::Effort), Has(LOW_TO_MAX), NoSampling, SystemInPlace, PrefixBound],
+    ),
+    (&["claude-*"], &[Thinks(Thinking::Effort), Has(OFF_TO_MAX), NoSampling, SystemInPlace, PrefixBound]),
     // Google. From 3 on they think by level, and calls are signed.
     (&["gemini-1*", "gemini-2.0*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls, MaxOutput(8192)]),
     (&["gemini-2.5-pro*"], &[Thinks(Thinking::Budget), AlwaysThinks, UnsignedCalls, MaxOutput(65_536)]),
     (&["gemini-2*"], &[Thinks(Thinking::Budget), UnsignedCalls, MaxOutput(65_536)]),
-    (&["gemini-3*-pro*", "gemini-3.7-flash*"], &[AlwaysThinks, NoXhigh, MaxOutput(65_536)]),
-    (&["gemini-3*"], &[NoXhigh, MaxOutput(65_536)]),
+    (&["gemini-3-pro*"], &[AlwaysThinks, Has(Efforts::of(&[Effort::Low, Effort::High])), MaxOutput(65_536)]),
+    (&["gemini-3*-pro*", "gemini-3.7-flash*"], &[AlwaysThinks, Has(LOW_TO_HIGH), MaxOutput(65_536)]),
+    (&["gemini-3*"], &[Has(MINIMAL_TO_HIGH), MaxOutput(65_536)]),
+    (&["gemini-4-hydrogen*"], &[AlwaysThinks, Has(LOW_TO_XHIGH), NoSampling]),
+    (&["gemini-4*"], &[AlwaysThinks, Has(LOW_TO_HIGH)]),
     (&["gemma*"], &[Thinks(Thinking::Never), OldTools, UnsignedCalls]),
     // OpenAI. Its chat knows custom tools, but not what their calls are in a stream: they go as functions.
-    (&["gpt-oss*"], &[]),
+    (&["gpt-oss*"], &[Has(LOW_TO_HIGH)]),
     (&["gpt-*-search*"], &[Thinks(Thinking::Never), MaxCompletionTokens, WebSearch, NoSampling]),
     (&["gpt-3*", "gpt-4*", "chatgpt-4o*"], &[Thinks(Thinking::Never), MaxCompletionTokens]),
-    (&["gpt-5", "gpt-5-*", "o1*", "o3*", "o4*", "codex-*"], &[MaxCompletionTokens, NoSampling]),
-    (&["gpt-5.3-codex*", "gpt-5.4*", "gpt-5.5*"], &[MaxCompletionTokens, Phase]),
-    (&["gpt-5.0*", "gpt-5.1*", "gpt-5.2*", "gpt-5.3*"], &[MaxCompletionTokens]),
-    (&["gpt-*", "chatgpt-*"], &[MaxCompletionTokens, Phase, CacheBreakpoints]),
+    (&["gpt-5-pro*"], &[Has(Efforts::of(&[Effort::High])), MaxCompletionTokens, NoSampling]),
+    (&["gpt-5-codex*", "o1*", "o3*", "o4*", "codex-*"], &[Has(LOW_TO_HIGH), MaxCompletionTokens, NoSampling]),
+    (&["gpt-5", "gpt-5-*"], &[Has(MINIMAL_TO_HIGH), MaxCompletionTokens, NoSampling]),
+    (&["gpt-5.3-codex*"], &[Has(LOW_TO_XHIGH), MaxCompletionTokens, Phase]),
+    (&["gpt-5.4*", "gpt-5.5*"], &[Has(OFF_TO_XHIGH), MaxCompletionTokens, Phase]),
+    (&["gpt-5.1-codex-max*", "gpt-5.2-codex*"], &[Has(LOW_TO_XHIGH), MaxCompletionTokens]),
+    (&["gpt-5.1-codex*"], &[Has(LOW_TO_HIGH), MaxCompletionTokens]),
+    (&["gpt-5.0*", "gpt-5.1*"], &[Has(OFF_TO_HIGH), MaxCompletionTokens]),
+    (&["gpt-5.2*", "gpt-5.3*"], &[Has(OFF_TO_XHIGH), MaxCompletionTokens]),
+    (&["gpt-*", "chatgpt-*"], &[Has(OFF_TO_MAX), MaxCompletionTokens, Phase, CacheBreakpoints]),
     // Those that demand their thinking back on turns with tools.
     (&["deepseek*", "kimi*", "moonshot*", "glm-4.5*", "glm-4.6*", "glm-4.7*", "glm-5*"], &[ReasoningContent]),
     (&["minimax-m*", "mimo*"], &[ReasoningContent]),
@@ -135,7 +164,7 @@ impl Facts {
             modern_tools: true,
             signed_calls: true,
             always_thinks: false,
-            xhigh_thinking: true,
+            efforts: if dialect == Dialect::GenerateContent { MINIMAL_TO_XHIGH } else { Efforts::ALL },
             cache_breakpoints: false,
             reasoning_content: false,
             prefix_bound: false,
@@ -155,7 +184,7 @@ impl Facts {
             OldTools => self.modern_tools = false,
             UnsignedCalls => self.signed_calls = false,
             AlwaysThinks => self.always_thinks = true,
-            NoXhigh => self.xhigh_thinking = false,
+            Has(efforts) => self.efforts = efforts,
             CacheBreakpoints => self.cache_breakpoints = true,
             ReasoningContent => self.reasoning_content = true,
             PrefixBound => self.prefix_bound = true,
@@ -204,7 +233,14 @@ mod tests {
         assert!(google("gemini-3.5-pro").signed_calls);
         assert!(google("gemini-2.5-pro").always_thinks && !google("gemini-2.5-flash").always_thinks);
         assert!(google("gemini-3.1-pro-preview").always_thinks && !google("gemini-3.5-flash").always_thinks);
-        assert!(!google("gemini-3.5-flash").xhigh_thinking && google("gemini-4-pro").xhigh_thinking);
+        let efforts = |facts: Facts, wanted| facts.efforts.nearest(wanted);
+        assert_eq!(efforts(google("gemini-3.5-flash"), Effort::Xhigh), Effort::High);
+        assert_eq!(efforts(google("gemini-5-pro"), Effort::Xhigh), Effort::Xhigh);
+        assert_eq!(efforts(google("gemini-3-pro-preview"), Effort::Medium), Effort::Low);
+        assert_eq!(efforts(chat("gpt-5.1"), Effort::Minimal), Effort::Low);
+        assert_eq!(efforts(chat("gpt-5-mini"), Effort::None), Effort::Minimal);
+        assert_eq!(efforts(chat("gpt-5.6-terra"), Effort::Max), Effort::Max);
+        assert_eq!(efforts(chat("deepseek-v4"), Effort::Max), Effort::Max);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! for every request that is not translated; where there is none it costs one search for a few bytes.
 
 use super::opaque::{is_wrapped, may_be_wrapped};
+use super::run::messages::MADE;
 use crate::dialect::Dialect;
 use crate::json;
 
@@ -43,10 +44,27 @@ fn is_foreign(value: &[u8]) -> bool {
 }
 
 fn claude_message(message: &[u8]) -> Edit {
-    let block = |block: &[u8]| {
-        let foreign =
-            json::members(block).any(|(key, value)| matches!(key, b"signature" | b"data") && is_foreign(value));
+    // Sources that another vendor named, of words that stay.
+    let citation = |citation: &[u8]| {
+        let foreign = json::get(citation, "encrypted_index").is_some_and(is_foreign);
         if foreign { Edit::Drop } else { Edit::Keep }
+    };
+    let block = |block: &[u8]| {
+        let foreign = json::members(block).any(|(key, value)| match key {
+            b"signature" | b"data" => is_foreign(value),
+            b"id" | b"tool_use_id" => json::inside(value).is_some_and(|id| id.starts_with(MADE.as_bytes())),
+            _ => false,
+        });
+        if foreign {
+            return Edit::Drop;
+        }
+        object(block, &|key, value| match key {
+            b"citations" => match array(value, &citation) {
+                Edit::Replace(left) if left == b"[]" => Edit::Drop,
+                edit => edit,
+            },
+            _ => Edit::Keep,
+        })
     };
     or_nothing(
         object(message, &|key, value| if key == b"content" { array(value, &block) } else { Edit::Keep }),
@@ -63,7 +81,8 @@ fn or_nothing(edit: Edit, list: &str) -> Edit {
 }
 
 fn response_item(item: &[u8]) -> Edit {
-    let foreign = json::get(item, "encrypted_content").is_some_and(is_foreign);
+    let foreign = json::members(item)
+        .any(|(key, value)| matches!(key, b"encrypted_content" | b"container_id") && is_foreign(value));
     if foreign { Edit::Drop } else { Edit::Keep }
 }
 

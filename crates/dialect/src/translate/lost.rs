@@ -1,6 +1,7 @@
 //! What a request says that its target cannot be told. Writers name the value itself, as the slice of the body in which
 //! it stands; the JSON pointer is found only if somebody asks, so that a request that loses nothing pays nothing.
 
+use super::request::{Part, What};
 use crate::json;
 
 /// What a translation could not carry, as JSON pointers into the client's body.
@@ -30,6 +31,14 @@ impl<'a> Losses<'a> {
     /// This value of the body is not sent.
     pub(crate) fn dropped(&mut self, value: &'a [u8]) {
         self.dropped.push(value);
+    }
+
+    /// This part of a turn is not sent.
+    pub(crate) fn part(&mut self, part: &Part<'a>) {
+        self.dropped(part.raw);
+        if let What::Ran(run) = &part.what {
+            self.dropped_if(run.result);
+        }
     }
 
     /// This value of the body, if it is there, is not sent.

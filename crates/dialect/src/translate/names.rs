@@ -20,6 +20,8 @@ pub struct Names {
     pub(crate) states: u64,
     /// What tells the history from others, where the client may give calls no ids.
     pub(crate) history: Option<u64>,
+    /// Whether the client has `functions`, as they were before `tools`, and hears of one call by `function_call`.
+    pub(crate) functions: bool,
 }
 
 /// A tool as its client knows it.

@@ -33,6 +33,7 @@ pub(crate) fn normalize<'a>(
     request.states_missing = sent.missing;
     names.states = sent.count;
     names.history = histories.last().copied();
+    names.functions = request.functions;
     pairs::pair(&mut request.turns, target, losses);
     names
 }

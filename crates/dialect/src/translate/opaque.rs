@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use base64::engine::{DecodePaddingMode, Engine};
 
 use super::request::{State, StateKind};
+use super::run::messages::MADE;
 use super::writer::{Inside, Writer, unescaped};
 use crate::dialect::Dialect;
 use crate::json;
@@ -88,12 +89,13 @@ impl StateKind {
             Self::Redacted => "redacted",
             Self::Encrypted => "encrypted",
             Self::Thought => "thought",
+            Self::Block => "block",
             Self::Plain => "plain",
         }
     }
 
     fn from_name(name: &[u8]) -> Option<Self> {
-        let all = [Self::Signature, Self::Redacted, Self::Encrypted, Self::Thought, Self::Plain];
+        let all = [Self::Signature, Self::Redacted, Self::Encrypted, Self::Thought, Self::Block, Self::Plain];
         all.into_iter().find(|kind| kind.name().as_bytes() == name)
     }
 }
@@ -151,7 +153,8 @@ pub(crate) fn is_wrapped(value: &[u8]) -> bool {
 /// Whether a body may hold a value that the gateway wrapped, found by one search for its bytes.
 pub(super) fn may_be_wrapped(dialect: Dialect, body: &[u8]) -> bool {
     let mark = if dialect == Dialect::GenerateContent { MARK_IN_BASE64 } else { MARK };
-    memchr::memmem::find(body, mark).is_some()
+    let has = |mark: &[u8]| memchr::memmem::find(body, mark).is_some();
+    has(mark) || dialect == Dialect::Messages && has(MADE.as_bytes())
 }
 
 fn from_base64(value: &[u8]) -> Option<Vec<u8>> {

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 pub(crate) use generate_content::object_of;
 
 use super::lost::Losses;
+pub(crate) use super::reasoning::Effort;
+use super::run::Run;
 use super::writer::{Inside, escaped};
 use super::{Client, Target, Untranslatable};
 use crate::dialect::Dialect;
@@ -34,6 +36,8 @@ pub(crate) struct Request<'a> {
     /// Messages: thinking is left out that stood before other thinking, or was to be; a target that binds each block to
     /// all before it is to drop what no longer fits instead of failing. `normalize` sets it.
     pub(crate) states_missing: bool,
+    /// Chat Completions: the tools came as `functions`, as they did before `tools`: of their calls only one can be told.
+    pub(crate) functions: bool,
 }
 
 /// What one side says at a time.
@@ -82,7 +86,9 @@ pub(crate) enum What<'a> {
     Reasoning(Reasoning<'a>),
     Call(Call<'a>),
     Output(Output<'a>),
-    /// A call of a server tool, its result, or anything else that only its own dialect has. Writers report it as dropped.
+    /// What the vendor ran by itself while it answered.
+    Ran(Run<'a>),
+    /// Anything that only its own dialect has. Writers report it as dropped.
     Own,
 }
 
@@ -142,6 +148,9 @@ pub(crate) enum StateKind {
     Encrypted,
     /// generateContent: `thoughtSignature` of a part.
     Thought,
+    /// Messages: a whole block of a server tool, as JSON: nobody else can hold what is sealed in it, and thinking is bound
+    /// to it.
+    Block,
     /// None of any vendor's: what the gateway puts where a client keeps thinking only with a state (an upstream of Chat
     /// Completions). Answers' writers put it into their slot as any other; requests' writers never see it.
     Plain,
@@ -321,18 +330,6 @@ pub(crate) struct ReasoningSettings<'a> {
     pub(crate) visible: Option<bool>,
     /// The value that says the effort or the budget, for reports.
     pub(crate) raw: Option<Json<'a>>,
-}
-
-/// Efforts, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Effort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    Xhigh,
-    Max,
 }
 
 /// What the answer's text is to be.

@@ -53,7 +53,7 @@ impl AnswerTranslation {
             account: target.owner.account.to_owned(),
             model: target.owner.model.to_owned(),
         };
-        let writer = writer(client, Naming { id: id.clone(), model, created, usage });
+        let writer = writer(client, Naming { id: id.clone(), model, created, usage, functions: names.functions });
         Self {
             splitter: Splitter::with_limit(DEFAULT_FOLD_LIMIT),
             reader: reader(target.dialect),

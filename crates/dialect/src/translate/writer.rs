@@ -160,6 +160,22 @@ pub(crate) fn escaped(text: &str) -> Vec<u8> {
     out
 }
 
+/// JSON as it stands inside a string, without the space between its values.
+pub(crate) fn compact(json: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(json.len() + json.len() / 8);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' if !quoted => continue,
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
+            byte => text.push(*byte),
+        }
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = quoted && *byte == b'\\' && !escaped;
+    }
+    text
+}
+
 /// The text that stands between the quotes of a JSON string; none if it is no string's inside. A lone half of a
 /// surrogate pair, which a seam of two deltas may leave, becomes U+FFFD.
 pub(crate) fn unescaped(inside: &[u8]) -> Option<Cow<'_, str>> {

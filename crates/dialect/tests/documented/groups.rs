@@ -71,6 +71,10 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
             "vendor-tools",
             "choice-of-a-server-tool",
             "items-of-its-own",
+            "server-tools-of-openai",
+            "code-in-the-history",
+            "server-blocks-come-back",
+            "images-drawn-before",
         ],
     ),
     (

@@ -8,6 +8,7 @@ use bitrouter_dialect::Dialect;
 use bitrouter_dialect::translate::{
     Answer, AnswerTranslation, Client, Names, Owner, States, Target, request, strip_foreign,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::spoken::Spoken;
@@ -112,17 +113,18 @@ fn sent(client: Dialect, body: &Value, target: &Target<'_>) -> (Value, Names) {
     (body, translated.names)
 }
 
+/// What an upstream of that dialect says in a round.
+fn said(upstream: Dialect, round: usize) -> String {
+    // Ids of calls are unique in a conversation.
+    let renamed = |id: usize| (format!("\"call_{id}\""), format!("\"call_{round}_{id}\""));
+    let document = spoken(round).document(upstream).to_string();
+    [0, 1].into_iter().map(renamed).fold(document, |document, (id, renamed)| document.replace(&id, &renamed))
+}
+
 /// An answer as the client gets it; its states are kept.
 fn answered(client: Dialect, target: &Target<'_>, names: Names, round: usize) -> Value {
     let answer = Answer { client, id: format!("r{round}"), model: "asked".to_owned(), created: 1, usage: true, names };
-    // Ids of calls are unique in a conversation.
-    let renamed = |id: usize| (format!("\"call_{id}\""), format!("\"call_{round}_{id}\""));
-    let document = [0, 1]
-        .into_iter()
-        .map(renamed)
-        .fold(spoken(round).document(target.dialect).to_string(), |document, (id, renamed)| {
-            document.replace(&id, &renamed)
-        });
+    let document = said(target.dialect, round);
     let mut translation = AnswerTranslation::new(target, answer);
     let answer = translation.document(document.as_bytes()).unwrap();
     for (call, state) in translation.take_states() {
@@ -315,6 +317,54 @@ fn a_conversation_that_moves_to_another_vendor_and_back_loses_nothing() {
                 let answer = answered(client, &target, names, round);
                 echo(client, &answer, false, &mut turns);
             }
+        }
+    }
+}
+
+/// The state in that dialect's answers.
+fn own(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::ChatCompletions => None,
+        Dialect::Responses => Some("\"ENC\""),
+        Dialect::Messages => Some("\"SIG\""),
+        Dialect::GenerateContent => Some("\"VEhPVUdIVA==\""),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(bitrouter_fuzz::cases(48)) })]
+
+    /// Over any vendors in any order, the client's own dialect among them, where nothing is translated: each gets all of its
+    /// own states and nobody else's, and a history that it takes.
+    #[test]
+    fn a_conversation_over_any_vendors_loses_nothing_and_fails_nowhere(
+        client in prop::sample::select(Dialect::ALL.to_vec()),
+        vendors in prop::collection::vec(prop::sample::select(Dialect::ALL.to_vec()), 3..6),
+    ) {
+        let kept = Kept::default();
+        let mut turns = vec![user(client)];
+        for (round, upstream) in vendors.iter().copied().enumerate() {
+            let target = Target { states: &kept, ..target(upstream) };
+            let history = body(client, &turns);
+            let (sent, answer) = if upstream == client {
+                let stripped = strip_foreign(client, history.to_string().as_bytes());
+                let sent: Value = stripped.map_or(history, |it| serde_json::from_slice(&it).unwrap());
+                if client != Dialect::GenerateContent {
+                    strict::check(client, &sent).unwrap_or_else(|what| panic!("{what}: {sent}"));
+                }
+                (sent, serde_json::from_str(&said(upstream, round)).unwrap())
+            } else {
+                let (sent, names) = sent(client, &history, &target);
+                (sent, answered(client, &target, names, round))
+            };
+            let text = sent.to_string();
+            for vendor in Dialect::ALL {
+                let Some(state) = own(vendor) else { continue };
+                let before = vendors[..round].iter().filter(|it| **it == vendor).count();
+                let wanted = if vendor == upstream { before } else { 0 };
+                prop_assert_eq!(text.matches(state).count(), wanted, "{} over {:?}, round {}, of {}: {}", client, &vendors, round, vendor, text);
+            }
+            echo(client, &answer, false, &mut turns);
         }
     }
 }

@@ -5,6 +5,8 @@
 use bitrouter_dialect::Dialect;
 use serde_json::{Value, json};
 
+use super::page::Page;
+
 /// A model as any of the shapes is written from.
 pub(super) struct Entry {
     /// The name that a request would use.
@@ -17,14 +19,21 @@ pub(super) struct Entry {
     pub methods: Vec<&'static str>,
 }
 
-/// All of them, in one page.
-pub(super) fn list(shape: Dialect, entries: &[Entry]) -> Value {
+/// A page of them.
+pub(super) fn list(shape: Dialect, page: &Page<'_>) -> Value {
+    let Page { entries, more } = page;
     let models: Vec<Value> = entries.iter().map(|entry| one(shape, entry)).collect();
     match shape {
-        Dialect::GenerateContent => json!({ "models": models }),
+        Dialect::GenerateContent => {
+            let mut list = json!({ "models": models });
+            if let Some(last) = entries.last().filter(|_| *more) {
+                list["nextPageToken"] = json!(last.id);
+            }
+            list
+        }
         Dialect::Messages => json!({
             "data": models,
-            "has_more": false,
+            "has_more": more,
             "first_id": entries.first().map(|entry| &entry.id),
             "last_id": entries.last().map(|entry| &entry.id),
         }),
@@ -65,8 +74,9 @@ mod tests {
     #[test]
     fn each_client_reads_the_list_in_its_own_shape() {
         let entries = [entry("a", None), entry("acme:b", Some(1000))];
+        let list = |shape, entries, more| list(shape, &Page { entries, more });
         assert_eq!(
-            list(Dialect::GenerateContent, &entries),
+            list(Dialect::GenerateContent, &entries, false),
             json!({ "models": [
                 { "name": "models/a", "displayName": "a", "supportedGenerationMethods": ["generateContent"] },
                 {
@@ -75,13 +85,14 @@ mod tests {
                 },
             ] })
         );
-        let anthropic = list(Dialect::Messages, &entries);
+        let anthropic = list(Dialect::Messages, &entries, true);
         assert_eq!((&anthropic["first_id"], &anthropic["last_id"]), (&json!("a"), &json!("acme:b")));
-        assert_eq!((&anthropic["has_more"], &anthropic["data"][1]["type"]), (&json!(false), &json!("model")));
-        let openai = list(Dialect::ChatCompletions, &entries[..1]);
+        assert_eq!((&anthropic["has_more"], &anthropic["data"][1]["type"]), (&json!(true), &json!("model")));
+        let openai = list(Dialect::ChatCompletions, &entries[..1], false);
         let model = json!({ "id": "a", "object": "model", "created": 0, "owned_by": "acme" });
         assert_eq!(openai, json!({ "object": "list", "data": [model] }));
-        let nothing = list(Dialect::Messages, &[]);
+        let nothing = list(Dialect::Messages, &[], false);
+        assert_eq!(list(Dialect::GenerateContent, &entries, true)["nextPageToken"], "acme:b");
         assert_eq!((&nothing["first_id"], &nothing["data"]), (&Value::Null, &json!([])));
     }
 }

@@ -17,6 +17,8 @@ use crate::pipeline::translate::Translating;
 
 /// The longest document that is translated.
 const LONGEST: usize = 64 << 20;
+/// From this size on a document is translated on a thread that serves nobody, as a request is.
+const LONG: usize = 256 << 10;
 
 /// Puts the translation behind the source, where the answer needs one; `observes` says whether the provider's own events still
 /// come by here.
@@ -32,7 +34,7 @@ pub(in crate::pipeline) fn stage(
         scrub: received.scrubber.clone().map(ScrubStream::new),
         observed: observes.then(|| Observed::of(received)).flatten().map(|observed| (Splitter::default(), observed)),
         document: (framing != Some(Framing::Sse)).then(BytesMut::new),
-        translating,
+        translating: Some(translating),
         provider: received.provider.id().to_owned(),
         ended: false,
     };
@@ -52,7 +54,8 @@ struct Translation {
     observed: Option<(Splitter, Observed)>,
     /// What has come of a document; none for a stream.
     document: Option<BytesMut>,
-    translating: Box<Translating>,
+    /// None while it is on another thread.
+    translating: Option<Box<Translating>>,
     provider: String,
     ended: bool,
 }
@@ -73,7 +76,8 @@ impl Translation {
         }
         let made = match &mut self.document {
             None => {
-                let answer = self.translating.answer();
+                let Some(translating) = &mut self.translating else { return Ok(Bytes::new()) };
+                let answer = translating.answer();
                 let made = answer.feed(&bytes);
                 if self.ended { [made, answer.finish()].concat().into() } else { made }
             }
@@ -82,17 +86,30 @@ impl Translation {
             }
             Some(document) => {
                 document.extend_from_slice(&bytes);
-                if self.ended { self.whole()? } else { Bytes::new() }
+                if self.ended { self.whole().await? } else { Bytes::new() }
             }
         };
-        self.translating.keep();
+        self.translating.iter_mut().for_each(|translating| translating.keep());
         Ok(made)
     }
 
     /// The document in the client's dialect. One that is none is left to whoever sees it next, as it came.
-    fn whole(&mut self) -> Result<Bytes, Broken> {
+    async fn whole(&mut self) -> Result<Bytes, Broken> {
         let document = self.document.take().unwrap_or_default().freeze();
-        match self.translating.answer().document(&document) {
+        let Some(mut translating) = self.translating.take() else { return Ok(document) };
+        let read = document.clone();
+        let work = move || {
+            let made = translating.answer().document(&read);
+            (translating, made)
+        };
+        let done = match document.len() < LONG {
+            true => Ok(work()),
+            false => tokio::task::spawn_blocking(work).await,
+        };
+        let (translating, made) =
+            done.map_err(|error| Broken::Rewriting(Box::new(Error::Internal(error.to_string()))))?;
+        self.translating = Some(translating);
+        match made {
             Ok(document) => Ok(document),
             Err(FoldError::Failed(_) | FoldError::Unreadable(_)) => Ok(document),
             Err(other) => Err(self.broken(other.to_string())),

@@ -2,9 +2,11 @@
 
 mod partial;
 mod read;
+mod read_sources;
 #[cfg(test)]
 mod tests;
 mod write;
+mod write_sources;
 
 pub(super) use read::Reader;
 pub(super) use write::AnswerWriter;

@@ -4,6 +4,7 @@
 mod end;
 mod items;
 mod members;
+mod ran;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -150,6 +150,8 @@ impl Restoring<'_> {
             self.sent.missing = true;
             return None;
         }
+        // The words between server tools' blocks come back without their sources: what is bound to them may not fit.
+        self.sent.missing |= self.target.facts.prefix_bound && state.kind == StateKind::Block;
         self.sent.count += 1;
         self.found = true;
         Some(Reasoning { text, state: Some(state) })

@@ -221,7 +221,7 @@ fn plain_words_are_said_once_however_often_the_client_has_them() {
         let facts = Facts::of(Dialect::ChatCompletions, "kimi-k2-thinking");
         let target =
             Target { dialect: Dialect::ChatCompletions, model: "kimi-k2-thinking", owner: OWNER, facts, states: &kept };
-        let _: Names = normalize(&mut request, &target, &mut Losses::default());
+        let _: Names = normalize(&mut request, Dialect::Messages, &target, &mut Losses::default());
         let said = request.turns.iter().filter(|turn| turn.role == Role::Assistant);
         said.map(|turn| parts(&turn.parts)).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
     };

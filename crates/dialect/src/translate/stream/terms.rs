@@ -108,6 +108,9 @@ impl Terms {
             Piece::Start => self.start(),
             Piece::Error(error) => self.fail(StreamError { error: *error, raw: String::new(), readable: true }),
             Piece::State(state) => {
+                if state.kind == StateKind::Block {
+                    self.end_thinking();
+                }
                 if let Some(shown) = self.state(&state) {
                     self.write(Piece::State(shown));
                 }
@@ -128,7 +131,7 @@ impl Terms {
                 self.progress.paragraph = self.progress.candidate == 0;
                 self.write(piece);
             }
-            Piece::Text(_) | Piece::Refusal(_) => {
+            Piece::Text(_) | Piece::Refusal(_) | Piece::Ran(_) => {
                 self.end_thinking();
                 self.write(piece);
             }

@@ -3,9 +3,7 @@
 
 use memchr::memmem;
 
-use crate::dialect::Dialect;
-use crate::error::{ApiError, ParsedError};
-use crate::position::Position;
+use super::end::{owned, write_error, write_usage};
 use crate::translate::answer::span::characters;
 use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
 use crate::translate::request::chat::details;
@@ -103,6 +101,15 @@ impl Write for AnswerWriter {
                 candidate.close(to);
                 let index = candidate.calls;
                 candidate.calls += 1;
+                if self.naming.functions {
+                    state.into_iter().for_each(|state| candidate.piece(Piece::State(state), to));
+                    // There is no place for another.
+                    if index == 0 {
+                        self.calls.push(Call { number: call, candidate: self.current, index, custom, any: false });
+                        candidate.function_call(&[("name", &name[..]), ("arguments", &[])], to);
+                    }
+                    return;
+                }
                 self.calls.push(Call { number: call, candidate: self.current, index, custom, any: false });
                 let id = id.unwrap_or_else(|| {
                     Inside::Owned(format!("call_{}_{}", self.naming.id, self.calls.len()).into_bytes())
@@ -134,6 +141,9 @@ impl AnswerWriter {
         let Some(call) = self.calls.iter_mut().rfind(|call| call.number == number) else { return };
         let Some(candidate) = self.candidates.get(call.candidate) else { return };
         call.any |= !text.is_empty();
+        if self.naming.functions {
+            return candidate.function_call(&[("arguments", text)], to);
+        }
         candidate.arguments(call, text, to);
     }
 
@@ -142,6 +152,9 @@ impl AnswerWriter {
         let Some(candidate) = self.candidates.get(call.candidate) else { return };
         // No arguments are an object without members; clients parse what they get.
         if !call.custom && !std::mem::replace(&mut call.any, true) {
+            if self.naming.functions {
+                return candidate.function_call(&[("arguments", &b"{}"[..])], to);
+            }
             candidate.arguments(call, b"{}", to);
         }
     }
@@ -157,7 +170,9 @@ impl AnswerWriter {
                 // Of the first candidate these are failures, which do not come here.
                 Stop::Broken(_) | Stop::Paused => "error",
                 // A call decides, not the upstream's word.
-                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused if candidate.calls > 0 => "tool_calls",
+                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused if candidate.calls > 0 => {
+                    if self.naming.functions { "function_call" } else { "tool_calls" }
+                }
                 Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused => "stop",
             };
             to.frame(&candidate.head);
@@ -320,6 +335,16 @@ impl Candidate {
         });
     }
 
+    /// A call as it was told before there were several.
+    fn function_call(&self, members: &[(&str, &[u8])], to: &mut Writer) {
+        self.delta(to, |out| {
+            out.key("function_call");
+            out.open(b'{');
+            members.iter().for_each(|(name, inside)| out.inside_member(name, inside));
+            out.close(b'}');
+        });
+    }
+
     fn arguments(&self, call: &Call, text: &[u8], to: &mut Writer) {
         let (kind, input) = kind_of(call.custom);
         self.delta(to, |out| {
@@ -351,54 +376,4 @@ fn annotation(citation: &Citation<'_>) -> Vec<u8> {
     out.inside_member("url", &citation.url);
     out.inside_member("title", citation.title.as_deref().unwrap_or_default());
     out.into_bytes()
-}
-
-fn owned(stop: Stop<'_>) -> Stop<'static> {
-    match stop {
-        Stop::Done => Stop::Done,
-        Stop::Calls => Stop::Calls,
-        Stop::StopString(_) => Stop::StopString(None),
-        Stop::MaxTokens => Stop::MaxTokens,
-        Stop::ContextFull => Stop::ContextFull,
-        Stop::Filter(_) => Stop::Filter(None),
-        Stop::Refused => Stop::Refused,
-        Stop::Paused => Stop::Paused,
-        Stop::Broken(_) => Stop::Broken(Inside::default()),
-    }
-}
-
-fn write_usage(usage: &Usage, out: &mut Writer) {
-    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
-    out.open(b'{');
-    out.number_member("prompt_tokens", input);
-    out.number_member("completion_tokens", output);
-    out.number_member("total_tokens", usage.total.unwrap_or_else(|| input.saturating_add(output)));
-    if usage.cached_input.is_some() || usage.cache_write.is_some() {
-        out.key("prompt_tokens_details");
-        out.open(b'{');
-        out.number_member("cached_tokens", usage.cached_input.unwrap_or_default());
-        if let Some(written) = usage.cache_write {
-            out.number_member("cache_write_tokens", written);
-        }
-        out.close(b'}');
-    }
-    if let Some(reasoning) = usage.reasoning {
-        out.key("completion_tokens_details");
-        out.open(b'{');
-        out.number_member("reasoning_tokens", reasoning);
-        out.close(b'}');
-    }
-    out.close(b'}');
-}
-
-/// The error as a chunk, after which nothing comes.
-fn write_error(error: ParsedError, to: &mut Writer) {
-    let error = ApiError {
-        code: error.code,
-        param: error.param,
-        retry_after: error.retry_after,
-        resets_at: error.resets_at,
-        ..ApiError::new(error.kind, error.message)
-    };
-    to.frame(&error.as_event(Dialect::ChatCompletions, &Position::default()));
 }

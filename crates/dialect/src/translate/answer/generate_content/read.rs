@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::partial::Partial;
+use super::read_sources::{fetched, grounding, searched, sources};
 use super::stop_of;
 use crate::dialect::Dialect;
 use crate::error::read_error;
 use crate::event::Event;
 use crate::json::{self, Cursor};
-use crate::translate::answer::{Citation, Piece, Read, Stop};
+use crate::translate::answer::{Piece, Read, Stop};
 use crate::translate::request::{Json, State, StateKind};
-use crate::translate::writer::{Inside, Writer};
+use crate::translate::run::generate_content as run;
+use crate::translate::writer::{Writer, compact};
 use crate::usage::Counts;
 
 /// What Google takes for a signature where there is none; proxies in between may write it too.
@@ -40,6 +42,10 @@ struct Candidate {
     message: Option<Vec<u8>>,
     grounding: Vec<u8>,
     citations: Vec<u8>,
+    /// `urlContextMetadata`.
+    pages: Vec<u8>,
+    /// Code that Google runs, of which the result has not come.
+    code: Vec<u8>,
     partial: Option<Partial>,
 }
 
@@ -147,6 +153,9 @@ impl Reader {
         if let Some(citations) = found.citations {
             candidate.citations = citations.to_vec();
         }
+        if let Some(pages) = found.pages {
+            candidate.pages = pages.to_vec();
+        }
         for part in found.parts {
             candidate.part(part, &mut self.calls, to);
         }
@@ -165,6 +174,7 @@ struct Found<'e> {
     message: Option<&'e [u8]>,
     grounding: Option<&'e [u8]>,
     citations: Option<&'e [u8]>,
+    pages: Option<&'e [u8]>,
     logprobs: Option<&'e [u8]>,
 }
 
@@ -175,7 +185,11 @@ struct Part<'e> {
     thought: bool,
     signature: Option<&'e [u8]>,
     call: Option<&'e [u8]>,
-    /// Whether it is of a kind that only Google has.
+    /// Code that Google ran, what it printed, and an image.
+    code: Option<&'e [u8]>,
+    printed: Option<&'e [u8]>,
+    image: Option<&'e [u8]>,
+    /// Whether it is of another kind than words and calls.
     own: bool,
 }
 
@@ -200,6 +214,7 @@ impl<'e> Found<'e> {
                     found.grounding = Some(value);
                 }
                 b"citationMetadata" | b"citation_metadata" if !json::is_blank(value) => found.citations = Some(value),
+                b"urlContextMetadata" | b"url_context_metadata" if !json::is_blank(value) => found.pages = Some(value),
                 b"logprobsResult" | b"logprobs_result" => found.logprobs = Some(value),
                 _ => {}
             }
@@ -221,7 +236,16 @@ impl<'e> Part<'e> {
                 }
                 b"functionCall" | b"function_call" => part.call = Some(value).filter(|value| value.starts_with(b"{")),
                 b"partMetadata" | b"part_metadata" | b"videoMetadata" | b"video_metadata" => {}
-                _ => part.own |= value.starts_with(b"{"),
+                _ if value.starts_with(b"{") => {
+                    part.own = true;
+                    match key {
+                        b"executableCode" | b"executable_code" => part.code = Some(value),
+                        b"codeExecutionResult" | b"code_execution_result" => part.printed = Some(value),
+                        b"inlineData" | b"inline_data" => part.image = Some(value),
+                        _ => {}
+                    }
+                }
+                _ => {}
             }
         });
         part
@@ -231,8 +255,9 @@ impl<'e> Part<'e> {
 impl Candidate {
     fn part(&mut self, part: Part<'_>, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
         if part.own {
-            // What Google ran or drew is told nowhere else; the words on either side of it are not one text.
+            // The words on either side of what Google ran or drew are not one text.
             to(Piece::Break);
+            self.run(&part, to);
         }
         let state = part.signature.map(|it| State { kind: StateKind::Thought, value: Cow::Borrowed(it), id: None });
         if let Some(call) = part.call {
@@ -245,6 +270,20 @@ impl Candidate {
         }
         if let Some(state) = state {
             to(Piece::State(state));
+        }
+    }
+
+    /// What Google ran is told with its result, or without one once something else follows.
+    fn run(&mut self, part: &Part<'_>, to: &mut dyn FnMut(Piece<'_>)) {
+        let code = std::mem::take(&mut self.code);
+        if let Some(mut run) = run::begun(&code) {
+            part.printed.into_iter().for_each(|printed| run::ended(&mut run, printed));
+            to(Piece::Ran(run));
+        }
+        self.code = part.code.unwrap_or_default().to_vec();
+        if let Some(image) = part.image.filter(|_| !part.thought).and_then(run::image) {
+            self.said = true;
+            to(Piece::Ran(image));
         }
     }
 
@@ -289,8 +328,11 @@ impl Candidate {
 
     fn finish(mut self, blocked: Option<&[u8]>, to: &mut dyn FnMut(Piece<'_>)) {
         self.end_partial(to);
+        self.run(&Part::default(), to);
         grounding(&self.grounding, to);
         sources(&self.citations, to);
+        searched(&self.grounding, to);
+        fetched(&self.pages, to);
         let stop = match (&self.reason, blocked) {
             (Some(reason), _) => {
                 let message = self.message.as_deref().map(Cow::Borrowed);
@@ -308,65 +350,8 @@ impl Candidate {
 }
 
 fn tell_arguments(call: u64, object: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-    to(Piece::Arguments { call, text: Cow::Owned(one_string(object)) });
+    to(Piece::Arguments { call, text: Cow::Owned(compact(object)) });
     to(Piece::CallEnd { call });
-}
-
-/// JSON as it stands inside a string, without the space between its values: Google indents whole answers, not streams.
-fn one_string(json: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(json.len() + json.len() / 8);
-    let (mut quoted, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' if !quoted => continue,
-            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
-            byte => text.push(*byte),
-        }
-        quoted ^= *byte == b'"' && !escaped;
-        escaped = quoted && *byte == b'\\' && !escaped;
-    }
-    text
-}
-
-/// What of the web the answer rests on, with the words that do where they are said.
-fn grounding(metadata: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-    let either = |camel: &str, snake: &str| json::get(metadata, camel).or_else(|| json::get(metadata, snake));
-    let mut chunks = Vec::new();
-    for chunk in either("groundingChunks", "grounding_chunks").into_iter().flat_map(json::items) {
-        let source = json::members(chunk).find(|(_, value)| value.starts_with(b"{"));
-        chunks.push(source.and_then(|(_, source)| Some((string(source, "uri")?, string(source, "title")))));
-    }
-    let mut supported = vec![false; chunks.len()];
-    for support in either("groundingSupports", "grounding_supports").into_iter().flat_map(json::items) {
-        let quote = json::get(support, "segment").and_then(|segment| string(segment, "text"));
-        let indices =
-            json::get(support, "groundingChunkIndices").or_else(|| json::get(support, "grounding_chunk_indices"));
-        for index in indices.into_iter().flat_map(json::items) {
-            let Some(index) = json::count(index).and_then(|index| usize::try_from(index).ok()) else { continue };
-            let Some(Some((url, title))) = chunks.get(index) else { continue };
-            supported[index] = true;
-            to(Piece::Citation(Citation { url: url.clone(), title: title.clone(), quote: quote.clone() }));
-        }
-    }
-    for (chunk, supported) in chunks.into_iter().zip(supported) {
-        if let (Some((url, title)), false) = (chunk, supported) {
-            to(Piece::Citation(Citation { url, title, quote: None }));
-        }
-    }
-}
-
-/// `citationMetadata`: what the model recites.
-fn sources(metadata: &[u8], to: &mut dyn FnMut(Piece<'_>)) {
-    let all = json::get(metadata, "citationSources").or_else(|| json::get(metadata, "citations"));
-    for source in all.into_iter().flat_map(json::items) {
-        if let Some(url) = string(source, "uri") {
-            to(Piece::Citation(Citation { url, title: string(source, "title"), quote: None }));
-        }
-    }
-}
-
-fn string<'a>(object: &'a [u8], name: &str) -> Option<Inside<'a>> {
-    json::get(object, name).and_then(json::inside).filter(|it| !it.is_empty()).map(Cow::Borrowed)
 }
 
 /// Log probabilities as Chat Completions has them: a list of tokens. Google does not tell their bytes.

@@ -86,7 +86,13 @@ fn rewritten(chunks: &[Value]) -> (Vec<String>, String) {
 }
 
 fn writer() -> AnswerWriter {
-    AnswerWriter::new(Naming { id: "1".to_owned(), model: "m\"\n".to_owned(), created: 0, usage: true })
+    AnswerWriter::new(Naming {
+        id: "1".to_owned(),
+        model: "m\"\n".to_owned(),
+        created: 0,
+        usage: true,
+        functions: false,
+    })
 }
 
 /// Every line is `data:` and a JSON object, or nothing.

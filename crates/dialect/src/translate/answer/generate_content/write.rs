@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::write_sources::Sources;
 use crate::dialect::Dialect;
 use crate::json;
 use crate::position::Position;
-use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
+use crate::translate::answer::{Naming, Piece, Stop, Write};
 use crate::translate::error::api_error;
 use crate::translate::request::object_of;
+use crate::translate::run::{Ran, Run, generate_content as run};
 use crate::translate::writer::{Inside, Writer, escaped};
 use crate::usage::Usage;
 
@@ -34,7 +36,7 @@ struct Candidate {
     /// Whether it said words, and whether they are a refusal.
     texted: bool,
     refused: bool,
-    sources: Vec<Source>,
+    sources: Sources,
     /// Items of `chosenCandidates` and `topCandidates`.
     chosen: Vec<u8>,
     top: Vec<u8>,
@@ -49,13 +51,6 @@ struct Call {
     arguments: Vec<u8>,
     signature: Option<Vec<u8>>,
     whole: bool,
-}
-
-#[derive(Debug)]
-struct Source {
-    url: Vec<u8>,
-    title: Option<Vec<u8>>,
-    quotes: Vec<Vec<u8>>,
 }
 
 impl AnswerWriter {
@@ -126,6 +121,9 @@ impl Candidate {
             }
             Piece::Reasoning(text) if !text.is_empty() => {
                 self.flush(to);
+                if !self.thought {
+                    self.sources.passed();
+                }
                 let seam: &[u8] = if self.paragraph && self.thought { b"\\n\\n" } else { b"" };
                 (self.paragraph, self.thought) = (false, true);
                 to.part(&[b"{\"text\":\"", seam, &text, b"\",\"thought\":true}"]);
@@ -159,7 +157,8 @@ impl Candidate {
                 }
                 self.send_calls(to);
             }
-            Piece::Citation(citation) => self.cite(citation),
+            Piece::Ran(ran) => self.ran(ran, to),
+            Piece::Citation(citation) => self.sources.cite(citation),
             Piece::Logprobs(logprobs) => self.logprobs(logprobs),
             Piece::Stop(stop) => {
                 // What the limit cut off is told as far as it came.
@@ -174,7 +173,24 @@ impl Candidate {
     fn text(&mut self, seam: &[u8], text: &[u8], to: &mut Chunks<'_>) {
         self.flush(to);
         (self.thought, self.texted) = (false, true);
+        self.sources.said(seam);
+        self.sources.said(text);
         to.part(&[b"{\"text\":\"", seam, text, b"\"}"]);
+    }
+
+    /// Code and images are parts; searches and pages are told at the end.
+    fn ran(&mut self, ran: Run<'_>, to: &mut Chunks<'_>) {
+        for part in run::parts(&ran) {
+            self.flush(to);
+            self.sources.passed();
+            (self.thought, self.texted) = (false, true);
+            self.held = Some(part);
+        }
+        match ran.what {
+            Ran::Search { queries, found } => self.sources.searched(queries, found),
+            Ran::Fetch { url } => self.sources.read(&url, !ran.failed),
+            Ran::Code { .. } | Ran::Image { .. } => {}
+        }
     }
 
     fn flush(&mut self, to: &mut Chunks<'_>) {
@@ -188,20 +204,9 @@ impl Candidate {
         while self.calls.front().is_some_and(|call| call.whole) {
             if let Some(call) = self.calls.pop_front() {
                 self.flush(to);
+                self.sources.passed();
                 self.held = Some(call.part());
             }
-        }
-    }
-
-    fn cite(&mut self, citation: Citation<'_>) {
-        let quote = citation.quote.map(Inside::into_owned);
-        match self.sources.iter_mut().find(|source| source.url == citation.url.as_ref()) {
-            Some(known) => known.quotes.extend(quote),
-            None => self.sources.push(Source {
-                url: citation.url.into_owned(),
-                title: citation.title.map(Inside::into_owned),
-                quotes: Vec::from_iter(quote),
-            }),
         }
     }
 
@@ -254,55 +259,13 @@ impl Candidate {
             to.inside_member("finishMessage", &message);
         }
         to.number_member("index", index);
-        self.grounding(to);
+        self.sources.write(to);
         if !self.chosen.is_empty() {
             to.key("logprobsResult");
             to.open(b'{');
             to.member("chosenCandidates", &[b"[", &self.chosen[..], b"]"].concat());
             to.member("topCandidates", &[b"[", &self.top[..], b"]"].concat());
             to.close(b'}');
-        }
-        to.close(b'}');
-    }
-
-    fn grounding(&self, to: &mut Writer) {
-        if self.sources.is_empty() {
-            return;
-        }
-        to.key("groundingMetadata");
-        to.open(b'{');
-        to.key("groundingChunks");
-        to.open(b'[');
-        for source in &self.sources {
-            to.open(b'{');
-            to.key("web");
-            to.open(b'{');
-            to.inside_member("uri", &source.url);
-            if let Some(title) = &source.title {
-                to.inside_member("title", title);
-            }
-            to.close(b'}');
-            to.close(b'}');
-        }
-        to.close(b']');
-        let supports =
-            || (0_u64..).zip(&self.sources).flat_map(|(at, it)| it.quotes.iter().map(move |quote| (at, quote)));
-        if supports().next().is_some() {
-            to.key("groundingSupports");
-            to.open(b'[');
-            for (at, quote) in supports() {
-                to.open(b'{');
-                to.key("segment");
-                to.open(b'{');
-                to.inside_member("text", quote);
-                to.close(b'}');
-                to.key("groundingChunkIndices");
-                to.open(b'[');
-                to.number(at);
-                to.close(b']');
-                to.close(b'}');
-            }
-            to.close(b']');
         }
         to.close(b'}');
     }

@@ -1,5 +1,5 @@
 //! Reads an answer of Messages: the events of a stream, or a whole message, which is read as if its blocks came in events.
-//! What the view has no piece for (blocks of server tools, deltas that newer models write) is passed over.
+//! What the view has no piece for (blocks and deltas that newer models write) is passed over.
 
 use super::super::{Citation, Piece, Read, Stop};
 use crate::dialect::Dialect;
@@ -7,6 +7,7 @@ use crate::error::{ParsedError, read_error};
 use crate::event::Event;
 use crate::json;
 use crate::translate::request::{Json, State, StateKind};
+use crate::translate::run::messages as run;
 use crate::translate::writer::{Inside, escaped, unescaped};
 use crate::usage::Counts;
 
@@ -18,6 +19,8 @@ pub(in crate::translate::answer) struct Reader {
     /// What the last block was, if it could be mistaken for one that follows.
     last: Option<Kind>,
     counts: Counts,
+    /// What server tools are running: their blocks, of which the results have not come.
+    running: Vec<Vec<u8>>,
     /// `stop_reason`, `stop_sequence` and `stop_details.explanation`, between quotes.
     reason: Option<Vec<u8>>,
     sequence: Option<Vec<u8>>,
@@ -29,6 +32,8 @@ enum Kind {
     Text,
     Thinking,
     Call,
+    /// A block of a tool that Anthropic runs, or of its result.
+    Server,
     /// Nothing of it is told.
     Other,
 }
@@ -39,9 +44,11 @@ struct Block {
     kind: Kind,
     /// The signature of thinking.
     signature: Vec<u8>,
-    /// The input that a call began with, and whether it came in deltas after all.
+    /// The input that a call began with, and whether it came in deltas after all; the whole block of a server tool.
     input: Vec<u8>,
     streamed: bool,
+    /// The input of a server tool, as it came in deltas.
+    deltas: Vec<u8>,
     /// The sources of a text, which are told behind it, and that text: all of it rests on them.
     citations: Vec<Vec<u8>>,
     cited: Option<Vec<u8>>,
@@ -122,7 +129,7 @@ impl Block {
 }
 
 impl Reader {
-    fn start(&mut self, index: u64, block: Json<'_>, to: To<'_>) {
+    fn start(&mut self, index: u64, raw: Json<'_>, to: To<'_>) {
         // Some servers do not say that a block has ended: signed thinking has, once another begins.
         let is_over = |open: &Block| open.index == index || !open.signature.is_empty();
         while let Some(at) = self.open.iter().position(is_over) {
@@ -131,7 +138,7 @@ impl Reader {
         }
         let (mut kind, mut text, mut id, mut name) = (&b""[..], None, None, None);
         let (mut signature, mut data, mut input, mut citations) = (None, None, None, None);
-        for (key, value) in json::members(block) {
+        for (key, value) in json::members(raw) {
             match key {
                 b"type" => kind = value,
                 b"text" | b"thinking" => text = json::inside(value),
@@ -155,12 +162,14 @@ impl Reader {
                 }
                 Kind::Other
             }
+            b"\"server_tool_use\"" | b"\"mcp_tool_use\"" => Kind::Server,
+            kind if run::is_result(kind.trim_ascii_end().strip_suffix(b"\"").unwrap_or_default()) => Kind::Server,
             _ => Kind::Other,
         };
         if self.last == Some(kind) && matches!(kind, Kind::Text | Kind::Thinking) {
             to(Piece::Break);
         }
-        if kind != Kind::Other {
+        if !matches!(kind, Kind::Other | Kind::Server) {
             self.last = Some(kind);
         }
         let mut block = Block {
@@ -169,6 +178,7 @@ impl Reader {
             signature: signature.unwrap_or_default().to_vec(),
             input: Vec::new(),
             streamed: false,
+            deltas: Vec::new(),
             citations: citations.into_iter().flat_map(json::items).map(<[u8]>::to_vec).collect(),
             // A text that is to have sources begins with none.
             cited: citations.filter(|citations| citations.starts_with(b"[")).map(|_| Vec::new()),
@@ -190,6 +200,7 @@ impl Reader {
                     state: None,
                 });
             }
+            Kind::Server => block.input = raw.to_vec(),
             Kind::Other => {}
         }
         self.open.push(block);
@@ -214,6 +225,9 @@ impl Reader {
                         block.streamed = true;
                         to(Piece::Arguments { call: block.index, text: Inside::Borrowed(text) });
                     }
+                }
+                (b"partial_json", Kind::Server) => {
+                    block.deltas.extend_from_slice(json::inside(value).unwrap_or_default());
                 }
                 (b"signature", Kind::Thinking) => block.signature = json::inside(value).unwrap_or_default().to_vec(),
                 (b"citation", Kind::Text) => block.citations.push(value.to_vec()),
@@ -249,7 +263,26 @@ impl Reader {
                 to(Piece::CallEnd { call: block.index });
             }
             Kind::Text => block.citations.iter().for_each(|citation| cite(citation, block.cited.as_deref(), to)),
+            Kind::Server => self.ran(block, to),
             Kind::Thinking | Kind::Other => {}
+        }
+    }
+
+    /// A block of a server tool is a state, since it is sealed and thinking is bound to it; with its result it is something
+    /// that was run.
+    fn ran(&mut self, block: &Block, to: To<'_>) {
+        let sealed = run::as_state(&block.input, &block.deltas);
+        to(Piece::State(state(StateKind::Block, &sealed)));
+        let Some(whole) = unescaped(&sealed) else { return };
+        let whole = whole.as_bytes();
+        let Some(of) = text(whole, "tool_use_id") else { return self.running.push(whole.to_vec()) };
+        let Some(at) = self.running.iter().position(|running| text(running, "id") == Some(of)) else { return };
+        let begun = self.running.remove(at);
+        let name = text(&begun, "name").unwrap_or_default();
+        let input = json::get(&begun, "input").unwrap_or(b"{}");
+        if let Some(mut ran) = run::begun(text(&begun, "id"), name, input) {
+            run::ended(&mut ran, json::get(whole, "content").unwrap_or_default());
+            to(Piece::Ran(ran));
         }
     }
 
@@ -288,6 +321,10 @@ impl Reader {
         }));
         to(Piece::End);
     }
+}
+
+fn text<'a>(of: Json<'a>, name: &str) -> Option<&'a [u8]> {
+    json::get(of, name).and_then(json::inside)
 }
 
 fn say(kind: Kind, text: &[u8], to: To<'_>) {

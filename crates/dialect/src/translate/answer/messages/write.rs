@@ -7,7 +7,8 @@ use crate::error::ParsedError;
 use crate::position::Position;
 use crate::translate::error::api_error;
 use crate::translate::request::State;
-use crate::translate::writer::{Inside, Writer};
+use crate::translate::run::{self, Run};
+use crate::translate::writer::{Inside, Writer, escaped};
 use crate::usage::Usage;
 
 /// Writes an answer.
@@ -110,6 +111,7 @@ impl Write for AnswerWriter {
                     end_call(&call, to);
                 }
             }
+            Piece::Ran(ran) => self.ran(&ran, to),
             Piece::Citation(citation) => self.cite(&citation, to),
             Piece::Usage(usage) => self.usage = usage,
             Piece::Stop(stop) => self.ended(stop),
@@ -237,7 +239,27 @@ impl AnswerWriter {
         }
     }
 
-    /// A source belongs to the text in whose block it stands. `encrypted_index` is Anthropic's own, and empty here.
+    /// What the vendor ran: the block of the call, and that of its result.
+    fn ran(&mut self, ran: &Run<'_>, to: &mut Writer) {
+        let Some((name, input)) = run::messages::input(ran) else { return };
+        self.close(to);
+        let index = self.begin(to);
+        let id = run::messages::made_id(ran, &self.naming.id, index);
+        to.open(b'{');
+        to.text_member("type", "server_tool_use");
+        to.inside_member("id", &id);
+        to.text_member("name", name);
+        to.member("input", b"{}");
+        to.frame(b"}}\n\n");
+        delta(index, INPUT, &escaped(&String::from_utf8_lossy(&input)), to);
+        stop(index, to);
+        let index = self.begin(to);
+        run::messages::write_result(ran, &id, to);
+        to.frame(b"}\n\n");
+        stop(index, to);
+    }
+
+    /// A source belongs to the text in whose block it stands. `encrypted_index` is Anthropic's own: what stands here says that it is not.
     fn cite(&self, citation: &Citation<'_>, to: &mut Writer) {
         let Some(Open { index, kind: Kind::Text, .. }) = self.open else { return };
         to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
@@ -251,7 +273,7 @@ impl AnswerWriter {
             Some(title) => to.inside_member("title", title),
             None => to.member("title", b"null"),
         }
-        to.text_member("encrypted_index", "");
+        to.text_member("encrypted_index", run::messages::NO_STATE);
         to.frame(b"}}}\n\n");
     }
 

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::json;
 use crate::translate::answer::span::slice;
 use crate::translate::request::{Json, State, StateKind};
+use crate::translate::run;
 use crate::translate::writer::{Inside, escaped};
 use crate::usage::Counts;
 
@@ -356,7 +357,12 @@ impl Reader {
                 }
                 self.end_call(known, to);
             }
-            _ => {}
+            Some(kind) => {
+                if let Some(run) = run::responses::read(kind, item) {
+                    to(Piece::Ran(run));
+                }
+            }
+            None => {}
         }
     }
 

@@ -14,7 +14,7 @@ use crate::translate::request::{State, StateKind};
 use crate::translate::writer::{Inside, Writer, escaped};
 
 fn naming() -> Naming {
-    Naming { id: "1".to_owned(), model: "asked".to_owned(), created: 0, usage: true }
+    Naming { id: "1".to_owned(), model: "asked".to_owned(), created: 0, usage: true, functions: false }
 }
 
 fn inside(text: &str) -> Inside<'static> {

@@ -69,6 +69,7 @@ impl Write for AnswerWriter {
                     self.end_call(at, "completed", to);
                 }
             }
+            Piece::Ran(ran) => self.ran(&ran, to),
             Piece::Citation(citation) => self.cite(&citation, to),
             Piece::Logprobs(logprobs) => self.logprobs(logprobs, to),
             Piece::Usage(usage) => self.usage = usage,
@@ -128,7 +129,7 @@ impl AnswerWriter {
     }
 
     /// The place of the next item.
-    fn place(&mut self, prefix: &str) -> Place {
+    pub(super) fn place(&mut self, prefix: &str) -> Place {
         let index = self.output.len() as u64;
         self.output.push(Vec::new());
         self.kept += ITEM;
@@ -237,7 +238,7 @@ impl AnswerWriter {
     }
 
     /// An item is whole.
-    fn done(&mut self, place: &Place, item: Writer, to: &mut Writer) {
+    pub(super) fn done(&mut self, place: &Place, item: Writer, to: &mut Writer) {
         let item = item.into_bytes();
         self.event("response.output_item.done", to);
         to.number_member("output_index", place.index);
@@ -380,7 +381,7 @@ pub(super) fn close(to: &mut Writer) {
     to.frame(b"\n\n");
 }
 
-fn item_of(place: &Place, to: &mut Writer) {
+pub(super) fn item_of(place: &Place, to: &mut Writer) {
     to.text_member("item_id", &place.id);
     to.number_member("output_index", place.index);
 }

@@ -69,7 +69,7 @@ pub(in crate::translate) fn write(state: &State<'_>, text: &[&[u8]], index: u64,
         }
     }
     let format = match state.kind {
-        StateKind::Signature | StateKind::Redacted => "anthropic-claude-v1",
+        StateKind::Signature | StateKind::Redacted | StateKind::Block => "anthropic-claude-v1",
         StateKind::Encrypted => "openai-responses-v1",
         StateKind::Thought => "google-gemini-v1",
         StateKind::Plain => "unknown",

@@ -18,6 +18,7 @@ pub(in crate::translate::request) fn read<'a>(
     let mut request = Request::default();
     let mut old_max_tokens = None;
     let mut user = None;
+    let (mut functions, mut tools) = (false, false);
     Cursor::new(body).members(|key, walk| {
         if key == b"messages" {
             return messages::read(walk, &mut request.turns, losses);
@@ -33,8 +34,14 @@ pub(in crate::translate::request) fn read<'a>(
             b"presence_penalty" | b"frequency_penalty" if matches!(value, b"0" | b"0.0") => {}
             b"store" | b"logprobs" if value == b"false" => {}
             b"modalities" if json::items(value).all(|kind| kind == b"\"text\"") => {}
-            b"tools" => request.tools.extend(json::items(value).map(|tool| tools::read(tool, losses))),
-            b"functions" => request.tools.extend(json::items(value).map(|tool| tools::read_function(tool, losses))),
+            b"tools" => {
+                tools |= !json::is_blank(value);
+                request.tools.extend(json::items(value).map(|tool| tools::read(tool, losses)));
+            }
+            b"functions" => {
+                functions |= !json::is_blank(value);
+                request.tools.extend(json::items(value).map(|tool| tools::read_function(tool, losses)));
+            }
             b"web_search_options" => {
                 let kind = ToolKind::Server(ServerTool::WebSearch);
                 request.tools.push(Tool { kind, raw: value, cache: None });
@@ -52,6 +59,10 @@ pub(in crate::translate::request) fn read<'a>(
             _ => setting(key, value, &mut request.settings, losses),
         }
     });
+    request.functions = functions && !tools;
+    if request.functions {
+        request.choice.parallel = Some(false);
+    }
     let settings = &mut request.settings;
     settings.max_tokens = settings.max_tokens.or(old_max_tokens);
     settings.end_user = settings.end_user.or(user);

@@ -106,7 +106,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
         let any_call = !calls.is_empty();
         if said.is_empty() && !any_call {
             // Thinking alone is no message.
-            parts().for_each(|part| self.losses.dropped(part.raw));
+            parts().for_each(|part| self.losses.part(part));
             return;
         }
         self.open("assistant");
@@ -145,7 +145,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
         for (part, Reasoning { text, state }) in all {
             let Some(state) = state.as_ref().filter(|state| !details::of_a_call(state)) else {
                 if !self.facts.reasoning_content && text.iter().any(|text| !text.is_empty()) {
-                    self.losses.dropped(part.raw);
+                    self.losses.part(part);
                 }
                 continue;
             };
@@ -229,7 +229,7 @@ impl<'p, 'a> Messages<'_, 'p, 'a> {
         let mut said = Vec::new();
         for part in parts {
             if !can_be_said(&part.what) {
-                self.losses.dropped(part.raw);
+                self.losses.part(part);
                 continue;
             }
             match &part.what {

@@ -118,7 +118,11 @@ fn reasoning<'a>(reasoning: &ReasoningSettings<'a>, facts: &Facts, out: &mut Wri
         (None, None) => return,
     };
     if facts.thinking != Thinking::Never {
-        out.text_member("reasoning_effort", effort.name());
+        let nearest = facts.efforts.nearest(effort);
+        if let (Some(raw), true) = (reasoning.raw, nearest != effort) {
+            losses.approximated(raw);
+        }
+        out.text_member("reasoning_effort", nearest.name());
     } else if effort != Effort::None {
         losses.dropped_if(reasoning.raw);
     }

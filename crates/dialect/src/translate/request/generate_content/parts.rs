@@ -22,7 +22,7 @@ pub(super) fn words<'r, 'a>(parts: &'r [Part<'a>], losses: &mut Losses<'a>) -> I
             What::File(Media { source: Source::Text(text), name, .. }) => titled(text, name.as_deref()),
             What::Image(_) | What::File(_) | What::Audio(_) | What::Video(_) => continue,
             _ => {
-                losses.dropped(part.raw);
+                losses.part(part);
                 continue;
             }
         };
@@ -84,9 +84,9 @@ pub(super) fn media_part<'a>(media: &Media<'a>, part: &Part<'a>, to: &mut Writer
         Source::Url(url) => ("fileData", "fileUri", url),
         Source::Text(text) if text.is_empty() => return,
         Source::Text(text) => return text_part(&titled(text, media.name.as_deref()), to),
-        Source::Id(_) => return losses.dropped(part.raw),
+        Source::Id(_) => return losses.part(part),
     };
-    let Some(mime) = mime(media) else { return losses.dropped(part.raw) };
+    let Some(mime) = mime(media) else { return losses.part(part) };
     if media.detail.is_some_and(|detail| detail != b"\"auto\"") {
         losses.dropped_if(media.detail);
     }

@@ -12,6 +12,7 @@ use crate::translate::request::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, State, StateKind,
     Turn, What,
 };
+use crate::translate::run;
 use crate::translate::writer::{Inside, escape};
 use crate::translate::{Target, Untranslatable};
 
@@ -138,6 +139,9 @@ struct Raw<'a> {
     call: Option<Call<'a>>,
     output: Option<Output<'a>>,
     media: Option<Media<'a>>,
+    /// Code that Google ran, and what it printed.
+    code: Option<Json<'a>>,
+    printed: Option<Json<'a>>,
     own: bool,
 }
 
@@ -172,6 +176,8 @@ fn raw_part<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>, in_result: bool)
             },
             // The Python SDK sends back what it was told; it says nothing to the model.
             b"partMetadata" | b"part_metadata" => {}
+            b"executableCode" | b"executable_code" => raw.code = Some(value),
+            b"codeExecutionResult" | b"code_execution_result" => raw.printed = Some(value),
             _ => raw.own = true,
         }
     });
@@ -208,9 +214,21 @@ fn model_part<'a>(raw: Raw<'a>, part: Json<'a>, parts: &mut Vec<Part<'a>>) {
         }
         return;
     }
+    if let Some(run) = raw.code.and_then(run::generate_content::begun) {
+        parts.push(Part { what: What::Ran(run), cache: None, raw: part });
+        return;
+    }
+    if let (Some(printed), Some(Part { what: What::Ran(run), .. })) = (raw.printed, parts.last_mut())
+        && run.result.is_none()
+    {
+        run::generate_content::ended(run, printed);
+        run.result = Some(part);
+        return;
+    }
+    let own = raw.own || raw.code.is_some() || raw.printed.is_some();
     match raw.media {
         Some(media) if !raw.thought => parts.push(Part { what: kind_of(media), cache: None, raw: part }),
-        _ if raw.own || raw.media.is_some() || raw.output.is_some() => {
+        _ if own || raw.media.is_some() || raw.output.is_some() => {
             parts.push(Part { what: What::Own, cache: None, raw: part });
         }
         _ => {}
@@ -303,7 +321,7 @@ fn user_part<'a>(raw: Raw<'a>, part: Json<'a>, parts: &mut Vec<Part<'a>>) {
             true => return,
             false => What::Text(text),
         }
-    } else if raw.own || raw.call.is_some() {
+    } else if raw.own || raw.call.is_some() || raw.code.is_some() || raw.printed.is_some() {
         What::Own
     } else {
         return;

@@ -8,8 +8,9 @@ use super::{NO_SIGNATURE, write_settings, write_tools};
 use crate::translate::Target;
 use crate::translate::lost::Losses;
 use crate::translate::request::{
-    Call, Output, OutputContent, Part, Reasoning, Request, Role, Source, StateKind, Turn, What,
+    Call, Output, OutputContent, Part, Reasoning, Request, Role, ServerTool, Source, StateKind, ToolKind, Turn, What,
 };
+use crate::translate::run::{Ran, Run, generate_content as google};
 use crate::translate::writer::Writer;
 
 pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut Losses<'a>) -> Vec<u8> {
@@ -24,8 +25,15 @@ pub(crate) fn write<'a>(request: &Request<'a>, target: &Target<'_>, losses: &mut
     to.open(b'[');
     let names = Names::of(turns);
     let own_thoughts = own_thoughts(turns);
-    let mut contents =
-        Contents { signed: target.facts.signed_calls, names, own_thoughts, losses, role: None, step: Step::default() };
+    let mut contents = Contents {
+        signed: target.facts.signed_calls,
+        runs_code: request.tools.iter().any(|tool| matches!(tool.kind, ToolKind::Server(ServerTool::CodeExecution))),
+        names,
+        own_thoughts,
+        losses,
+        role: None,
+        step: Step::default(),
+    };
     for turn in turns {
         contents.turn(turn, is_instruction(turn) && !alone, &mut to);
     }
@@ -61,7 +69,7 @@ fn system<'a>(turns: &[Turn<'a>], to: &mut Writer, losses: &mut Losses<'a>) {
                 }
                 text_part(text, to);
             }
-            _ => losses.dropped(part.raw),
+            _ => losses.part(part),
         }
     }
     if open {
@@ -109,6 +117,8 @@ fn own_thoughts(turns: &[Turn<'_>]) -> std::vec::IntoIter<bool> {
 struct Contents<'r, 'a> {
     /// Whether the target wants its calls signed; such models take media within results.
     signed: bool,
+    /// Whether it may run code: only then are there runs in its history.
+    runs_code: bool,
     names: Names<'r>,
     /// Of each thinking without a state of its own in its order, whether it is Google's.
     own_thoughts: std::vec::IntoIter<bool>,
@@ -161,7 +171,12 @@ impl<'r, 'a> Contents<'r, 'a> {
                     self.side(role, to);
                     self.output(output, to);
                 }
-                _ => self.losses.dropped(part.raw),
+                (What::Ran(run @ Run { what: Ran::Code { .. }, .. }), Role::Assistant) if self.runs_code => {
+                    self.side(role, to);
+                    self.say(None, to);
+                    google::parts(run).iter().for_each(|part| to.raw(part));
+                }
+                _ => self.losses.part(part),
             }
         }
     }
@@ -215,7 +230,7 @@ impl<'r, 'a> Contents<'r, 'a> {
         };
         if !own {
             if says || reasoning.state.is_some() {
-                self.losses.dropped(part.raw);
+                self.losses.part(part);
             }
             return;
         }

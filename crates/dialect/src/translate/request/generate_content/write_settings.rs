@@ -127,17 +127,15 @@ fn thinking<'a>(
 
 /// Google's level, the nearest that the model has, and whether it is the same.
 fn level(effort: Effort, facts: &Facts) -> (&'static str, bool) {
-    match effort {
-        Effort::None | Effort::Minimal if facts.always_thinks => ("LOW", false),
-        Effort::None => ("MINIMAL", false),
-        Effort::Minimal => ("MINIMAL", true),
-        Effort::Low => ("LOW", true),
-        Effort::Medium => ("MEDIUM", true),
-        Effort::High => ("HIGH", true),
-        Effort::Xhigh | Effort::Max if !facts.xhigh_thinking => ("HIGH", false),
-        Effort::Xhigh => ("XHIGH", true),
-        Effort::Max => ("XHIGH", false),
-    }
+    let nearest = facts.efforts.nearest(effort);
+    let level = match nearest {
+        Effort::None | Effort::Minimal => "MINIMAL",
+        Effort::Low => "LOW",
+        Effort::Medium => "MEDIUM",
+        Effort::High => "HIGH",
+        Effort::Xhigh | Effort::Max => "XHIGH",
+    };
+    (level, nearest == effort)
 }
 
 fn format<'a>(request: &Request<'a>, target: &Target<'_>, to: &mut Writer, losses: &mut Losses<'a>) {

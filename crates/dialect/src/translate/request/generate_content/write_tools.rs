@@ -118,7 +118,7 @@ fn server(tool: ServerTool, to: &mut Writer) {
 
 fn choice<'a>(choice: &Choice<'a>, to: &mut Writer, losses: &mut Losses<'a>) {
     if choice.parallel == Some(false) {
-        losses.dropped_if(choice.parallel_raw.or(choice.raw));
+        losses.dropped_if(choice.parallel_raw);
     }
     let mode = match &choice.mode {
         Mode::Unsaid if choice.allowed.is_empty() => return,

@@ -8,6 +8,7 @@ use super::read::string;
 use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
 use crate::translate::media::data_url;
+use crate::translate::run::messages as run;
 use crate::translate::writer::{Inside, escaped};
 
 /// The members of a block, of whatever type it is.
@@ -86,6 +87,9 @@ pub(super) fn read<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses:
 fn read_block<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut Losses<'a>, in_result: bool) {
     let (block, raw) = Block::of(walk);
     let cache = block.cache;
+    if !in_result && read_run(&block, raw, parts) {
+        return;
+    }
     let what = match block.kind {
         b"\"tool_result\"" if in_result => None,
         b"\"tool_result\"" => Some(What::Output(Output {
@@ -125,6 +129,29 @@ fn read_block<'a>(walk: &mut Cursor<'a>, parts: &mut Vec<Part<'a>>, losses: &mut
     }
     block.others.into_iter().for_each(|other| losses.dropped(other));
     parts.push(Part { what, cache, raw });
+}
+
+/// A block of a server tool: with its result it is something that was run, without it nothing that others could read.
+/// Whether it was one that is told.
+fn read_run<'a>(block: &Block<'a>, raw: Json<'a>, parts: &mut [Part<'a>]) -> bool {
+    let kind = json::inside(block.kind).unwrap_or_default();
+    if !run::is_result(kind) {
+        return false;
+    }
+    let Some(id) = block.id.and_then(json::inside) else { return false };
+    let begun =
+        parts.iter_mut().rev().find(|part| matches!(part.what, What::Own) && member(part.raw, "id") == Some(id));
+    let Some(part) = begun.filter(|part| member(part.raw, "type") == Some(b"server_tool_use")) else { return false };
+    let input = json::get(part.raw, "input").unwrap_or(b"{}");
+    let Some(mut ran) = run::begun(Some(id), member(part.raw, "name").unwrap_or_default(), input) else { return false };
+    run::ended(&mut ran, block.content.unwrap_or_default());
+    ran.result = Some(raw);
+    part.what = What::Ran(ran);
+    true
+}
+
+fn member<'a>(block: Json<'a>, name: &str) -> Option<&'a [u8]> {
+    json::get(block, name).and_then(json::inside)
 }
 
 /// Blocks that are one part and lose nothing.

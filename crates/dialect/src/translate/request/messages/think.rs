@@ -53,7 +53,12 @@ impl Plan {
         let mut plan =
             Self { max_tokens, effort: None, mode: Mode::Unsaid, display, drop_unbound: request.states_missing };
         if reasoning.effort == Some(Effort::None) || (reasoning.effort.is_none() && reasoning.budget == Some(0)) {
-            if facts.thinking != Thinking::Never {
+            let instead = facts.efforts.nearest(Effort::None);
+            if facts.thinking == Thinking::Effort && instead != Effort::None {
+                // It cannot be told not to think.
+                (plan.mode, plan.effort) = (Mode::Adaptive, Some(instead));
+                reasoning.raw.into_iter().for_each(|raw| losses.approximated(raw));
+            } else if facts.thinking != Thinking::Never {
                 plan.mode = Mode::Disabled;
             }
             return plan;
@@ -73,14 +78,16 @@ impl Plan {
                 }
             }
             (Thinking::Effort, Some(effort), _) => {
-                report(effort != Effort::Minimal);
+                let nearest = facts.efforts.nearest(effort);
+                // Anthropic has no effort below `low`, whatever is known of the model.
+                plan.effort = Some(nearest.max(Effort::Low));
+                report(plan.effort == Some(effort));
                 plan.mode = Mode::Adaptive;
-                plan.effort = Some(effort.max(Effort::Low));
             }
             (Thinking::Effort, None, Some(budget)) => {
                 report(false);
                 plan.mode = Mode::Adaptive;
-                plan.effort = Some(Effort::of_budget(budget).max(Effort::Low));
+                plan.effort = Some(facts.efforts.nearest(Effort::of_budget(budget)).max(Effort::Low));
             }
             (Thinking::Budget, _, Some(budget)) => {
                 if asked.is_none() && facts.max_output.is_none() {

@@ -2,10 +2,11 @@
 //! alternating roles, with the results of tools first in the turn after their calls. What comes later never changes what
 //! was written of an earlier turn.
 
-use super::super::{Arguments, Call, Json, Output, OutputContent, Part, Role, StateKind, Turn, What};
+use super::super::{Arguments, Call, Json, Output, OutputContent, Part, Reasoning, Role, StateKind, Turn, What};
 use super::markers::Markers;
 use super::media;
 use crate::translate::lost::Losses;
+use crate::translate::run::{Ran, Run, messages as run};
 use crate::translate::writer::{Inside, Writer, escaped, unescaped};
 
 /// Whose message is being written.
@@ -23,6 +24,10 @@ pub(super) struct Turns<'w, 'a> {
     markers: &'w mut Markers,
     losses: &'w mut Losses<'a>,
     system_in_place: bool,
+    /// Whether the target may run code: only then are there runs in its history.
+    runs_code: bool,
+    /// Whether the answer that is being written has its server tools' own blocks.
+    sealed: bool,
     open: Open,
     /// Calls so far, which name those that came without an id.
     calls: usize,
@@ -37,9 +42,20 @@ impl<'w, 'a> Turns<'w, 'a> {
         markers: &'w mut Markers,
         losses: &'w mut Losses<'a>,
         system_in_place: bool,
+        runs_code: bool,
     ) -> Self {
-        let open = Open::Nobody;
-        Self { out, markers, losses, system_in_place, open, calls: 0, called: false, thought_first: None }
+        Self {
+            out,
+            markers,
+            losses,
+            system_in_place,
+            runs_code,
+            sealed: false,
+            open: Open::Nobody,
+            calls: 0,
+            called: false,
+            thought_first: None,
+        }
     }
 
     /// Models that think by a budget refuse steps with calls that do not begin with a thinking block.
@@ -64,6 +80,9 @@ impl<'w, 'a> Turns<'w, 'a> {
         }
         while let Some((turn, after)) = rest.split_first() {
             if turn.role == Role::Assistant {
+                if self.open != Open::Assistant {
+                    self.sealed = rest.iter().take_while(|turn| turn.role == Role::Assistant).any(is_sealed);
+                }
                 turn.parts.iter().for_each(|part| self.of_assistant(part));
                 rest = after;
                 continue;
@@ -89,7 +108,7 @@ impl<'w, 'a> Turns<'w, 'a> {
         for part in parts() {
             match &part.what {
                 What::Text(text) => self.write_text(text, part.cache),
-                _ => self.losses.dropped(part.raw),
+                _ => self.losses.part(part),
             }
         }
         if let Some(more) = more {
@@ -100,7 +119,7 @@ impl<'w, 'a> Turns<'w, 'a> {
 
     fn report_unsaid(&mut self, part: &Part<'a>) {
         if !matches!(part.what, What::Text(_)) {
-            self.losses.dropped(part.raw);
+            self.losses.part(part);
         }
     }
 
@@ -130,8 +149,8 @@ impl<'w, 'a> Turns<'w, 'a> {
             What::Text(text) | What::Refusal(text) => self.say(Open::User, text, part.cache),
             What::Image(image) => self.show(part, |out| media::write_image(image, out)),
             What::File(file) => self.show(part, |out| media::write_file(file, out)),
-            What::Audio(_) | What::Video(_) | What::Reasoning(_) | What::Call(_) | What::Own => {
-                self.losses.dropped(part.raw);
+            What::Audio(_) | What::Video(_) | What::Reasoning(_) | What::Call(_) | What::Ran(_) | What::Own => {
+                self.losses.part(part);
             }
         }
     }
@@ -139,7 +158,7 @@ impl<'w, 'a> Turns<'w, 'a> {
     fn of_system(&mut self, part: &Part<'a>) {
         match &part.what {
             What::Text(text) => self.say(Open::System, text, part.cache),
-            _ => self.losses.dropped(part.raw),
+            _ => self.losses.part(part),
         }
     }
 
@@ -160,12 +179,14 @@ impl<'w, 'a> Turns<'w, 'a> {
             What::Reasoning(reasoning) => {
                 let state = reasoning.state.as_ref().map(|state| (state.kind, &state.value));
                 if !self.think(&reasoning.text, state) && !reasoning.text.is_empty() {
-                    self.losses.dropped(part.raw);
+                    self.losses.part(part);
                 }
                 self.losses.dropped_if(part.cache);
             }
             What::Call(call) => self.write_call(call, part),
-            _ => self.losses.dropped(part.raw),
+            What::Ran(_) if self.sealed => {}
+            What::Ran(run @ Run { what: Ran::Code { .. }, .. }) if self.runs_code => self.write_run(run),
+            _ => self.losses.part(part),
         }
     }
 
@@ -184,6 +205,13 @@ impl<'w, 'a> Turns<'w, 'a> {
             Some((StateKind::Redacted, data)) => {
                 self.block(Open::Assistant, true, "redacted_thinking");
                 self.out.inside_member("data", data);
+            }
+            Some((StateKind::Block, block)) => {
+                let Some(block) = unescaped(block) else { return false };
+                self.switch_to(Open::Assistant);
+                self.noted(Open::Assistant, false);
+                self.out.raw(block.as_bytes());
+                return true;
             }
             _ => return false,
         }
@@ -207,6 +235,19 @@ impl<'w, 'a> Turns<'w, 'a> {
         write_input(&call.arguments, self.out);
         self.markers.write(part.cache, self.out, self.losses);
         self.out.close(b'}');
+    }
+
+    /// What another vendor ran. What it searched and read is not told: Anthropic has its findings sealed.
+    fn write_run(&mut self, run: &Run<'a>) {
+        let Some((name, input)) = run::input(run) else { return };
+        self.calls += 1;
+        let id = format!("srvtoolu_{}", self.calls);
+        self.block(Open::Assistant, false, "server_tool_use");
+        self.out.text_member("id", &id);
+        self.out.text_member("name", name);
+        self.out.member("input", &input);
+        self.out.close(b'}');
+        run::write_result(run, id.as_bytes(), self.out);
     }
 
     fn write_output(&mut self, output: &Output<'a>, part: &Part<'a>) {
@@ -282,7 +323,7 @@ impl<'w, 'a> Turns<'w, 'a> {
     fn show(&mut self, part: &Part<'a>, write: impl FnOnce(&mut Writer) -> media::Written) {
         // A message is opened for what is written alone, so that none is empty.
         if !media::can_be_shown(&part.what) {
-            self.losses.dropped(part.raw);
+            self.losses.part(part);
             return;
         }
         self.switch_to(Open::User);
@@ -293,7 +334,7 @@ impl<'w, 'a> Turns<'w, 'a> {
 
     fn end_shown(&mut self, written: media::Written, part: &Part<'a>) {
         if written == media::Written::Nothing {
-            self.losses.dropped(part.raw);
+            self.losses.part(part);
             return;
         }
         if let What::Image(media) | What::File(media) = &part.what {
@@ -346,6 +387,15 @@ impl<'w, 'a> Turns<'w, 'a> {
         }
         self.open = Open::Nobody;
     }
+}
+
+/// Whether a turn has blocks of Anthropic's server tools, as they came.
+fn is_sealed(turn: &Turn<'_>) -> bool {
+    let block = |part: &Part<'_>| {
+        let What::Reasoning(Reasoning { state: Some(state), .. }) = &part.what else { return false };
+        state.kind == StateKind::Block
+    };
+    turn.parts.iter().any(block)
 }
 
 /// The arguments as an object: it is taken out of its string, and not printed again.

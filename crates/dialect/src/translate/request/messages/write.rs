@@ -34,7 +34,9 @@ pub(in crate::translate::request) fn write<'a>(
     }
     let any_tool = write_tools(&request.tools, &mut markers, &mut out, losses);
     let json_only = matches!(settings.format, Some(Format::JsonObject(_))).then_some(JSON_ONLY);
-    let mut turns = Turns::new(&mut out, &mut markers, losses, target.facts.system_in_place);
+    let is_code = |tool: &Tool<'_>| matches!(tool.kind, ToolKind::Server(ServerTool::CodeExecution));
+    let runs_code = request.tools.iter().any(is_code);
+    let mut turns = Turns::new(&mut out, &mut markers, losses, target.facts.system_in_place, runs_code);
     turns.write(&request.turns, json_only);
     if plan.budget().is_some() && turns.has_lost_its_thinking() {
         plan.without_thinking(settings, losses);

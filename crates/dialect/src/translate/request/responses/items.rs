@@ -16,6 +16,7 @@ use crate::translate::request::{
     Arguments, Call, Json, Media, Output, OutputContent, Part, Reasoning, Request, Role, Source, State, StateKind,
     Tool, ToolKind, Turn, What,
 };
+use crate::translate::run::{self, Ran};
 use crate::translate::writer::{Inside, unescaped};
 
 /// What a client's own search for tools is called, as a function.
@@ -144,7 +145,10 @@ impl<'a, 'r> Items<'a, 'r> {
                 let id = unescaped(item.id.unwrap_or_default()).unwrap_or_default();
                 return Err(not_found(&Name::Item(id.into_owned())));
             }
-            _ => self.losses.dropped(raw),
+            kind => match run::responses::read(kind, raw) {
+                Some(run) => self.alone(Role::Assistant, ran(run), raw),
+                None => self.losses.dropped(raw),
+            },
         }
         Ok(())
     }
@@ -249,6 +253,16 @@ impl<'a, 'r> Items<'a, 'r> {
             text.extend_from_slice(&sent(name, namespace, self.target));
         }
         if found.is_empty() { b"No tools were found.".to_vec() } else { text }
+    }
+}
+
+/// What the vendor ran; an image that it drew is one that the model shows.
+fn ran(run: run::Run<'_>) -> What<'_> {
+    match run.what {
+        Ran::Image { mime, data } => {
+            What::Image(Media { source: Source::Base64(data), mime, name: None, detail: None })
+        }
+        _ => What::Ran(run),
     }
 }
 

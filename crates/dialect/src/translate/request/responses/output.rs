@@ -169,13 +169,13 @@ fn alone<'p>(parts: &'p [Part<'_>]) -> Option<&'p Inside<'p>> {
 
 fn list<'a>(parts: &[Part<'a>], form: Form, marker: Option<Json<'a>>, json: &mut Writer, losses: &mut Losses<'a>) {
     if !parts.iter().any(|part| Form::can_say(&part.what)) {
-        parts.iter().for_each(|part| losses.dropped(part.raw));
+        parts.iter().for_each(|part| losses.part(part));
         return json.text("");
     }
     json.open(b'[');
     for (at, part) in parts.iter().enumerate() {
         if !Form::can_say(&part.what) {
-            losses.dropped(part.raw);
+            losses.part(part);
             continue;
         }
         let last = marker.filter(|_| at + 1 == parts.len());

@@ -79,7 +79,11 @@ impl<'a> Body<'a, '_> {
         self.json.key("reasoning");
         self.json.open(b'{');
         if let Some(effort) = effort {
-            self.json.text_member("effort", effort.name());
+            let nearest = target.facts.efforts.nearest(effort);
+            if let (Some(raw), true) = (reasoning.raw, nearest != effort) {
+                self.losses.approximated(raw);
+            }
+            self.json.text_member("effort", nearest.name());
         }
         if visible {
             self.json.text_member("summary", "auto");

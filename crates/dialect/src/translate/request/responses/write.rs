@@ -4,11 +4,13 @@
 use super::output::{Form, write_media, write_output};
 use crate::json;
 use crate::translate::Target;
+use crate::translate::ids::conforming;
 use crate::translate::lost::Losses;
 use crate::translate::request::{
-    Arguments, Call, Choice, CustomTool, Function, Mode, Part, Reasoning, Request, Role, ServerTool, StateKind, Tool,
-    ToolKind, Turn, What,
+    Arguments, Call, Choice, CustomTool, Function, Media, Mode, Part, Reasoning, Request, Role, ServerTool, Source,
+    StateKind, Tool, ToolKind, Turn, What,
 };
+use crate::translate::run::{Ran, Run, messages, responses};
 use crate::translate::writer::{Inside, Writer};
 
 /// The most markers for a prompt cache.
@@ -109,7 +111,7 @@ impl<'a> Body<'a, '_> {
                 self.markers += usize::from(marker.is_some());
                 write_media(part, marker, &mut self.json, self.losses);
             } else {
-                self.losses.dropped(part.raw);
+                self.losses.part(part);
             }
         }
         self.close_message(&mut open);
@@ -142,9 +144,27 @@ impl<'a> Body<'a, '_> {
                 What::Refusal(refusal) => self.refusal(refusal),
                 What::Reasoning(reasoning) => self.reasoning(reasoning, part),
                 What::Call(call) => self.call(call),
-                _ => self.losses.dropped(part.raw),
+                What::Ran(run @ Run { what: Ran::Search { .. } | Ran::Fetch { .. }, .. }) => self.ran(run),
+                What::Image(Media { source: Source::Base64(data), mime, .. }) => {
+                    let what = Ran::Image { mime: mime.clone(), data: data.clone() };
+                    self.ran(&Run::new(None, what));
+                }
+                _ => self.losses.part(part),
             }
         }
+    }
+
+    /// What was run, under an id of OpenAI's form. What a search found at another vendor is sealed, and stays with it.
+    fn ran(&mut self, run: &Run<'a>) {
+        let prefix = format!("{}_", responses::names(run).0);
+        let id = match &run.id {
+            Some(id) if id.starts_with(prefix.as_bytes()) => id.to_vec(),
+            Some(id) => [prefix.as_bytes(), id.strip_prefix(messages::PREFIX).unwrap_or(id)].concat(),
+            None => format!("{prefix}{}", self.items).into_bytes(),
+        };
+        self.items += 1;
+        responses::write(run, &conforming(&Inside::Owned(id)), false, &mut self.json);
+        self.losses.dropped_if(run.result);
     }
 
     fn refusal(&mut self, refusal: &Inside<'a>) {
@@ -166,7 +186,7 @@ impl<'a> Body<'a, '_> {
     /// Thinking goes back with its state or not at all: OpenAI takes no foreign one, and it is no part of the answer.
     fn reasoning(&mut self, reasoning: &Reasoning<'a>, part: &Part<'a>) {
         let Some(state) = reasoning.state.as_ref().filter(|state| state.kind == StateKind::Encrypted) else {
-            return self.losses.dropped(part.raw);
+            return self.losses.part(part);
         };
         self.item("reasoning");
         if let Some(id) = &state.id {
