@@ -1,6 +1,8 @@
 //! What the mock upstream answers: a few behaviours, chosen by the model's name. The upstream sends them, the load
 //! generator knows from here how long an answer must be. Nothing here looks at a request beyond the model's name.
 
+mod long;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -32,6 +34,14 @@ pub enum Behaviour {
     Flood,
     /// A short stream in the dialect Responses.
     Responses,
+    /// One JSON answer of 1 MB.
+    Megabyte,
+    /// A stream of 200 MB of text.
+    Text,
+    /// A stream of one call, with 20 MB of arguments.
+    Argument,
+    /// A stream of 200 calls side by side, with 20 MB of arguments.
+    Parallel,
 }
 
 /// How many endless answers are being sent.
@@ -51,8 +61,20 @@ const PACE: Duration = Duration::from_millis(3);
 const TICK: Duration = Duration::from_millis(200);
 
 impl Behaviour {
-    const ALL: [Self; 8] =
-        [Self::Whole, Self::Burst, Self::Short, Self::Paced, Self::Hold, Self::Tick, Self::Flood, Self::Responses];
+    const ALL: [Self; 12] = [
+        Self::Whole,
+        Self::Burst,
+        Self::Short,
+        Self::Paced,
+        Self::Hold,
+        Self::Tick,
+        Self::Flood,
+        Self::Responses,
+        Self::Megabyte,
+        Self::Text,
+        Self::Argument,
+        Self::Parallel,
+    ];
 
     /// The model's name that asks for it.
     pub fn model(self) -> &'static str {
@@ -65,6 +87,10 @@ impl Behaviour {
             Self::Tick => "bench-tick",
             Self::Flood => "bench-flood",
             Self::Responses => "bench-responses",
+            Self::Megabyte => "bench-megabyte",
+            Self::Text => "bench-text",
+            Self::Argument => "bench-argument",
+            Self::Parallel => "bench-parallel",
         }
     }
 
@@ -94,7 +120,7 @@ impl Behaviour {
 
     /// True if the answer is a stream of events.
     pub fn streams(self) -> bool {
-        self != Self::Whole
+        !matches!(self, Self::Whole | Self::Megabyte)
     }
 
     /// The answer's content type.
@@ -105,6 +131,19 @@ impl Behaviour {
     /// Bytes of the whole answer.
     pub fn length(self) -> usize {
         self.pieces().iter().map(Bytes::len).sum()
+    }
+
+    /// Bytes of what it says, as its clients have it in any dialect; at least.
+    pub fn words(self) -> usize {
+        match self {
+            Self::Whole => 500,
+            Self::Burst => 400,
+            Self::Paced => 380,
+            Self::Megabyte => 1_000_000,
+            Self::Text => long::least(200 << 10),
+            Self::Argument | Self::Parallel => long::least(20 << 10) - (1 << 20),
+            Self::Short | Self::Hold | Self::Tick | Self::Flood | Self::Responses => 1,
+        }
     }
 
     /// The answer's body.
@@ -138,6 +177,10 @@ impl Behaviour {
         static FLOOD: LazyLock<Arc<[Bytes]>> =
             LazyLock::new(|| Arc::new([event(&format!(r#"{{"content":"{}"}}"#, "flood ".repeat(700)), "null", "")]));
         static RESPONSES: LazyLock<Arc<[Bytes]>> = LazyLock::new(responses);
+        static MEGABYTE: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| Arc::new([long::whole()]));
+        static TEXT: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| long::text(200));
+        static ARGUMENT: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| long::calls(1, 20 << 10));
+        static PARALLEL: LazyLock<Arc<[Bytes]>> = LazyLock::new(|| long::calls(200, 100));
         match self {
             Self::Whole => WHOLE.clone(),
             Self::Burst => BURST.clone(),
@@ -146,6 +189,10 @@ impl Behaviour {
             Self::Hold | Self::Tick => HOLD.clone(),
             Self::Flood => FLOOD.clone(),
             Self::Responses => RESPONSES.clone(),
+            Self::Megabyte => MEGABYTE.clone(),
+            Self::Text => TEXT.clone(),
+            Self::Argument => ARGUMENT.clone(),
+            Self::Parallel => PARALLEL.clone(),
         }
     }
 }
@@ -153,7 +200,11 @@ impl Behaviour {
 const USAGE: &str = r#""usage":{"prompt_tokens":211,"completion_tokens":146,"total_tokens":357,"prompt_tokens_details":{"cached_tokens":128}}"#;
 
 fn whole() -> Bytes {
-    let text = "The floor is what any proxy on this machine pays. ".repeat(13);
+    document(&"The floor is what any proxy on this machine pays. ".repeat(13))
+}
+
+/// A whole answer with this text, which is what stands between quotes.
+fn document(text: &str) -> Bytes {
     Bytes::from(format!(
         r#"{{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench-whole","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}","refusal":null}},"logprobs":null,"finish_reason":"stop"}}],{USAGE}}}"#
     ))

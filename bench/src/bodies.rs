@@ -15,6 +15,8 @@ pub enum Kind {
     Prose,
     /// A history of files and tool calls, 1 MB, where quotes, line ends and backslashes are escaped, often twice.
     Code,
+    /// The same of 600 messages: a long session.
+    Items,
 }
 
 impl Kind {
@@ -23,7 +25,7 @@ impl Kind {
         match self {
             Self::Small => 1024,
             Self::Turns => 100 << 10,
-            Self::Prose | Self::Code => 1 << 20,
+            Self::Prose | Self::Code | Self::Items => 1 << 20,
         }
     }
 
@@ -33,6 +35,7 @@ impl Kind {
             Self::Small => 2,
             Self::Turns => 20,
             Self::Prose | Self::Code => 200,
+            Self::Items => 600,
         }
     }
 
@@ -40,7 +43,7 @@ impl Kind {
     fn frame(self) -> usize {
         match self {
             Self::Small | Self::Prose => 48,
-            Self::Turns | Self::Code => 240,
+            Self::Turns | Self::Code | Self::Items => 240,
         }
     }
 }
@@ -71,7 +74,7 @@ pub fn chat(kind: Kind, model: &str, stream: bool) -> Vec<u8> {
         let turn = request.messages.len();
         request.messages.push(match kind {
             Kind::Small | Kind::Prose => prose_message(turn, budget, &mut words),
-            Kind::Turns | Kind::Code => code_message(turn, budget, &mut words),
+            Kind::Turns | Kind::Code | Kind::Items => code_message(turn, budget, &mut words),
         });
     }
     pad(&mut request, kind.size());
@@ -261,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_body_is_json_of_exactly_the_size_it_promises() {
-        for kind in [Kind::Small, Kind::Turns, Kind::Prose, Kind::Code] {
+        for kind in [Kind::Small, Kind::Turns, Kind::Prose, Kind::Code, Kind::Items] {
             for model in ["bench-whole", "openai:bench-burst"] {
                 let body = chat(kind, model, false);
                 assert_eq!(body.len(), kind.size(), "{kind:?}");

@@ -41,6 +41,26 @@ impl Child {
         Self::when_ready(floor_command(upstream, ca)?, "floor")
     }
 
+    /// Any other server, which will listen at this address.
+    pub fn start(mut command: Command, addr: SocketAddr) -> Result<Self> {
+        Ok(Self { process: command.spawn()?, addr })
+    }
+
+    /// Waits for the first 200 on this path.
+    pub fn until_healthy(&mut self, path: &str, limit: Duration) -> Result<()> {
+        let begin = Instant::now();
+        while !answers(self.addr, path, limit) {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("it ended ({status}) before it was healthy");
+            }
+            if begin.elapsed() > limit {
+                bail!("no 200 on http://{}{path} within {} s", self.addr, limit.as_secs());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     /// The process's id.
     pub fn pid(&self) -> u32 {
         self.process.id()
@@ -132,6 +152,16 @@ impl Gateway {
             .with_context(|| format!("copy {}. Build it first: cargo xtask guests", file.display()))?;
         self.config["providers"][id] = json!({ "api_base": format!("http://{upstream}/v1") });
         self.trust(&folder.join(format!("{id}.wasm")))?;
+        Ok(self)
+    }
+
+    /// With a provider that is a description alone.
+    pub fn with_description(self, id: &str, description: &Value) -> Result<Self> {
+        let folder = self.home.path().join("plugins");
+        std::fs::create_dir_all(&folder)?;
+        let file = folder.join(format!("{id}.json"));
+        std::fs::write(&file, description.to_string())?;
+        self.trust(&file)?;
         Ok(self)
     }
 
@@ -328,7 +358,7 @@ fn own(subcommand: &str) -> Result<Command> {
 }
 
 /// An address nobody listens on now. The gateway takes its port from a file, so it has to be known before.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -339,10 +369,14 @@ fn healthy(addr: SocketAddr) -> bool {
 
 /// The same, with so long for the answer.
 pub fn healthy_within(addr: SocketAddr, limit: Duration) -> bool {
+    answers(addr, "/health", limit)
+}
+
+fn answers(addr: SocketAddr, path: &str, limit: Duration) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&addr, limit)?;
         stream.set_read_timeout(Some(limit))?;
-        let request = format!("GET /health HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;

@@ -18,7 +18,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::answers::{Behaviour, DONE};
+use crate::answers::Behaviour;
 use crate::bodies::{self, Kind};
 use crate::upstream::RELEASE;
 
@@ -36,8 +36,12 @@ pub struct Target {
 pub struct Call {
     /// The JSON body.
     pub body: Bytes,
-    /// What the upstream will answer.
-    pub behaviour: Behaviour,
+    /// Where it is sent.
+    pub path: String,
+    /// The fewest bytes that its answer can have.
+    pub least: usize,
+    /// What the last bytes of its answer hold, where that is a stream.
+    pub last_word: Option<&'static [u8]>,
 }
 
 impl Call {
@@ -48,7 +52,12 @@ impl Call {
             Behaviour::Responses => bodies::responses(&model),
             _ => bodies::chat(body, &model, behaviour.streams()),
         };
-        Self { body: body.into(), behaviour }
+        Self {
+            body: body.into(),
+            path: behaviour.path().to_owned(),
+            least: behaviour.length(),
+            last_word: behaviour.streams().then(|| behaviour.last_word()),
+        }
     }
 }
 
@@ -67,8 +76,6 @@ pub struct Connection {
     sender: Sender,
     /// Put before a path: HTTP/2 sends the whole URL.
     base: String,
-    chat: Uri,
-    responses: Uri,
     host: header::HeaderValue,
 }
 
@@ -99,9 +106,7 @@ impl Connection {
                 (Sender::Http2(sender), format!("https://{addr}"))
             }
         };
-        let chat = format!("{base}{}", Behaviour::Whole.path()).parse()?;
-        let responses = format!("{base}{}", Behaviour::Responses.path()).parse()?;
-        Ok(Self { sender, base, chat, responses, host: addr.to_string().parse()? })
+        Ok(Self { sender, base, host: addr.to_string().parse()? })
     }
 
     /// Sends the call and reads the answer to its end.
@@ -109,7 +114,7 @@ impl Connection {
         let mut response = self.send(call).await?;
         let mut first = None;
         let mut length = 0;
-        let mut tail = Bytes::new();
+        let mut tail = Vec::new();
         let mut text = Vec::new();
         while let Some(frame) = response.body_mut().frame().await {
             let Ok(data) = frame.context("read the answer's body")?.into_data() else {
@@ -123,7 +128,10 @@ impl Connection {
             if text.len() < SHOWN {
                 text.extend_from_slice(&data[..data.len().min(SHOWN - text.len())]);
             }
-            tail = data;
+            tail.extend_from_slice(&data[data.len().saturating_sub(TAIL)..]);
+            if tail.len() > 4 * TAIL {
+                tail.drain(..tail.len() - TAIL);
+            }
         }
         let end = Instant::now();
 
@@ -132,23 +140,21 @@ impl Connection {
         if status != StatusCode::OK {
             bail!("answered {status}: {text}");
         }
-        let expected = call.behaviour.length();
-        if length < expected {
-            bail!("answered {length} bytes where the upstream sends {expected}: {text}");
+        if length < call.least {
+            bail!("answered {length} bytes where the upstream sends {}: {text}", call.least);
         }
-        // A piece that begins inside the last word cannot be told here; its length was right.
-        let last = call.behaviour.last_word();
-        let said = |tail: &[u8]| tail.windows(last.len()).any(|window| window == last);
-        if call.behaviour.streams() && tail.len() >= DONE.len() && !said(&tail) {
-            bail!("the stream does not end with {}: {text}", String::from_utf8_lossy(last));
+        let tail = &tail[tail.len().saturating_sub(TAIL)..];
+        let said = |word: &[u8]| tail.windows(word.len()).any(|window| window == word);
+        if let Some(word) = call.last_word.filter(|word| !said(word)) {
+            bail!("the stream does not end with {}: {text}", String::from_utf8_lossy(word));
         }
         Ok(Timing { first: first.unwrap_or(end), end, attempts: attempts(response.headers()) })
     }
 
     /// Sends the call and waits for the head of the answer, whatever its status.
     pub async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
-        let uri = if call.behaviour == Behaviour::Responses { &self.responses } else { &self.chat };
-        self.post(uri.clone(), call.body.clone()).await
+        let uri = format!("{}{}", self.base, call.path).parse()?;
+        self.post(uri, call.body.clone()).await
     }
 
     /// Has the mock upstream let go of its held streams; answers how many it had.
@@ -192,3 +198,5 @@ fn attempts(headers: &header::HeaderMap) -> Option<u32> {
 
 /// How much of a wrong answer is shown.
 const SHOWN: usize = 600;
+/// How far before its end the last word of an answer may stand: Responses repeats all that was said behind it.
+const TAIL: usize = 4096;

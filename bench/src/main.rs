@@ -14,8 +14,10 @@ mod child;
 mod clients;
 mod connection;
 mod descriptors;
+mod dialects;
 mod floor;
 mod held;
+mod litellm;
 mod load;
 mod manual;
 mod release;
@@ -26,6 +28,7 @@ mod soak;
 mod statistics;
 mod table;
 mod tls;
+mod translated;
 mod upstream;
 
 use std::io::Write;

@@ -9,7 +9,8 @@ use anyhow::Result;
 use crate::accounting::cpu_time;
 use crate::answers::Behaviour;
 use crate::bodies::Kind;
-use crate::connection::{Call, Target};
+use crate::connection::Target;
+use crate::dialects::Client;
 use crate::load::{Fleet, Until};
 use crate::tls;
 
@@ -24,6 +25,9 @@ pub struct Options {
     /// What the upstream shall answer.
     #[arg(long, value_enum, default_value = "whole")]
     answer: Behaviour,
+    /// In which dialect it is asked.
+    #[arg(long, value_enum, default_value = "chat-completions")]
+    client: Client,
     /// Put before the model's name: `openai:` for the gateway.
     #[arg(long, default_value = "")]
     prefix: String,
@@ -51,7 +55,7 @@ pub struct Options {
 pub async fn load(options: &Options) -> Result<()> {
     let tls = options.ca.as_deref().map(tls::client_http2).transpose()?;
     let target = Target { addr: options.addr, tls };
-    let call = Call::new(&options.prefix, options.body, options.answer);
+    let call = options.client.call(&options.prefix, options.body, options.answer);
     let mut fleet = Fleet::open(&target, call, options.connections).await?;
     fleet.closed(Until::Requests(options.connections as u64)).await?;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::statistics::{Spread, paired};
 use crate::table::Section;
+use crate::translated::{self, Measured};
 
 /// The ratio to the version before above which a row has become worse.
 const WORSE_AT_MOST: f64 = 1.03;
@@ -161,6 +162,8 @@ pub struct Report {
     pub upstream: String,
     /// In the order they were measured.
     pub rows: Vec<Row>,
+    /// What translating costs.
+    pub translated: Vec<Measured>,
     /// What no figure tells, such as the text of the first error; a sentence each.
     pub notes: Vec<String>,
 }
@@ -169,8 +172,10 @@ impl Report {
     /// The table, with a heading.
     pub fn markdown(&self) -> String {
         let mut text = format!("### Upstream over {}\n\n", self.upstream);
-        text += "| row | direct | floor | gateway | compared: median (min–max) | target | met |\n";
-        text += "|---|---|---|---|---|---|---|\n";
+        if !self.rows.is_empty() {
+            text += "| row | direct | floor | gateway | compared: median (min–max) | target | met |\n";
+            text += "|---|---|---|---|---|---|---|\n";
+        }
         for row in &self.rows {
             writeln!(text, "{}", row.markdown()).expect("writing to a string cannot fail");
         }
@@ -186,6 +191,7 @@ impl Report {
                 writeln!(text, "{line}").expect("writing to a string cannot fail");
             }
         }
+        text += &translated::markdown(&self.translated);
         for note in &self.notes {
             write!(text, "\n{note}\n").expect("writing to a string cannot fail");
         }
@@ -195,12 +201,13 @@ impl Report {
     /// Every round's figures.
     pub fn json(&self) -> Value {
         let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
-        json!({ "upstream": self.upstream, "rows": rows, "notes": self.notes })
+        let translated: Vec<_> = self.translated.iter().map(Measured::json).collect();
+        json!({ "upstream": self.upstream, "rows": rows, "translated": translated, "notes": self.notes })
     }
 }
 
 /// About three digits: more would be noise.
-fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

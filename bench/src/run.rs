@@ -3,7 +3,7 @@
 //! machine that slows down or has neighbours changes both sides of a ratio.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,80 +19,15 @@ use crate::load::{Fleet, Outcome, Until};
 use crate::report::{Comparison, Report, Row};
 use crate::sides::{Side, Through, beside, in_turn};
 use crate::table::{self, CpuRow, HeldRow, OpenRow, Section};
+use crate::translated::{self, Measured, Sides};
 use crate::{blackhole, descriptors, held, tls};
+
+mod options;
+
+pub use options::{Options, Way};
 
 /// A pause before and after a measured section, in which what belongs to the section before is finished.
 const SETTLE: Duration = Duration::from_millis(20);
-
-/// Options of the `run` command.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Options {
-    /// The bitrouter binary.
-    #[arg(long, value_name = "PATH", required_unless_present = "gateway_as_floor")]
-    gateway: Option<PathBuf>,
-    /// Put a second floor where the gateway belongs, to see the rig's own noise.
-    #[arg(long, hide = true, conflicts_with = "gateway")]
-    gateway_as_floor: bool,
-    /// Another build of the gateway, measured in turns with it: each row then says how the two compare.
-    #[arg(long, value_name = "PATH", conflicts_with = "gateway_as_floor")]
-    before: Option<PathBuf>,
-    /// How often each row is measured, all sides in turn; 5 times unless said, 11 with `--before`.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: Option<u32>,
-    /// Two short rounds: to see that it works, not to quote.
-    #[arg(long)]
-    quick: bool,
-    /// Measure these parts only.
-    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
-    only: Vec<Section>,
-    /// Reach the upstream these ways.
-    #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "plain,tls")]
-    upstream: Vec<Way>,
-    /// Also write every round's figures here.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Where the tests' components are, of which some rows need one.
-    #[arg(long, value_name = "FOLDER", default_value = "target/components/tests")]
-    components: PathBuf,
-    /// Give up after this many minutes.
-    #[arg(long, default_value_t = 30)]
-    pub minutes: u64,
-}
-
-/// How the upstream is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Way {
-    /// HTTP/1.1 without TLS.
-    Plain,
-    /// TLS with HTTP/2.
-    Tls,
-}
-
-impl Options {
-    fn rounds(&self) -> u32 {
-        let usual = if self.before.is_some() { 11 } else { 5 };
-        if self.quick { 2 } else { self.rounds.unwrap_or(usual) }
-    }
-
-    fn requests(&self, full: u64) -> u64 {
-        if self.quick { full / 5 } else { full }
-    }
-
-    fn wants(&self, section: Section) -> bool {
-        self.only.is_empty() || self.only.contains(&section)
-    }
-
-    fn program(&self) -> Result<Program> {
-        match &self.gateway {
-            Some(path) => Program::at(path),
-            None => Ok(Program::Floor),
-        }
-    }
-
-    fn before(&self) -> Result<Option<Program>> {
-        self.before.as_deref().map(Program::at).transpose()
-    }
-}
 
 /// Measures, prints the tables, and writes the JSON.
 pub async fn run(options: &Options) -> Result<()> {
@@ -135,6 +70,8 @@ struct Stage {
     /// The build that the gateway is compared with.
     before: Option<(Child, Gateway)>,
     direct_tls: Option<Arc<rustls::ClientConfig>>,
+    /// The upstream's certificate authority, where it speaks TLS.
+    ca: Option<PathBuf>,
     /// Holds the certificate authority; removed with the stage.
     _files: TempDir,
 }
@@ -143,19 +80,19 @@ impl Stage {
     async fn set(way: Way, program: Program, before: Option<Program>) -> Result<Self> {
         let files = TempDir::with_prefix("bitrouter-bench-")?;
         let ca = (way == Way::Tls).then(|| files.path().join("ca.pem"));
-        let ca: Option<&Path> = ca.as_deref();
-        let upstream = Child::upstream(ca)?;
-        let floor = Child::floor(upstream.addr, ca)?;
-        let gateway_files = Gateway::new(program, upstream.addr, ca)?;
+        let at = ca.as_deref();
+        let upstream = Child::upstream(at)?;
+        let floor = Child::floor(upstream.addr, at)?;
+        let gateway_files = Gateway::new(program, upstream.addr, at)?;
         let (gateway, _) = gateway_files.start()?;
         let before = before.map(|program| {
-            let files = Gateway::new(program, upstream.addr, ca)?;
+            let files = Gateway::new(program, upstream.addr, at)?;
             let (child, _) = files.start()?;
             anyhow::Ok((child, files))
         });
         let before = before.transpose().context("the gateway of before")?;
-        let direct_tls = ca.map(tls::client_http2).transpose()?;
-        Ok(Self { way, upstream, floor, gateway, gateway_files, before, direct_tls, _files: files })
+        let direct_tls = at.map(tls::client_http2).transpose()?;
+        Ok(Self { way, upstream, floor, gateway, gateway_files, before, direct_tls, ca, _files: files })
     }
 
     async fn measure(&self, options: &Options, descriptors: Option<u64>) -> Result<Report> {
@@ -211,7 +148,33 @@ impl Stage {
             rows.extend(more);
             notes.extend(said);
         }
-        Ok(Report { upstream: self.name().to_owned(), rows, notes })
+        let translated = self.translated(options, &mut notes).await?;
+        Ok(Report { upstream: self.name().to_owned(), rows, translated, notes })
+    }
+
+    /// What translating costs, with gateways of their own: they have a provider of one dialect.
+    async fn translated(&self, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Measured>> {
+        let (cpu, memory) = (options.wants(Section::Translated), options.wants(Section::TranslatedMemory));
+        if !self.is_bitrouter() || !(cpu || memory) {
+            return Ok(Vec::new());
+        }
+        let before = self.before.iter().map(|(_, files)| (translated::BEFORE, files.program()));
+        let sides = Sides {
+            gateways: std::iter::once((translated::PRESENT, self.gateway_files.program())).chain(before).collect(),
+            upstream: self.upstream.addr,
+            ca: self.ca.as_deref(),
+            // Its Python would have to trust the rig's authority: its figure is of the plain upstream.
+            litellm: options.litellm.as_deref().filter(|_| cpu && self.way == Way::Plain),
+        };
+        let mut rows = Vec::new();
+        if cpu {
+            rows.extend(sides.cpu(options.rounds(), options.quick, notes).await?);
+        }
+        // What is kept does not depend on how the upstream is reached.
+        if memory && self.way == Way::Plain {
+            rows.extend(sides.memory().await?);
+        }
+        Ok(rows)
     }
 
     /// A floor in the gateway's place has no second target and no components.

@@ -31,6 +31,10 @@ pub enum Section {
     Blackhole,
     /// Memory of streams that wait.
     Held,
+    /// CPU of what is translated, beside what is passed through.
+    Translated,
+    /// The most memory while long answers are translated.
+    TranslatedMemory,
 }
 
 /// A row whose figure is CPU time a request, as a ratio to the floor's.

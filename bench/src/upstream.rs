@@ -29,7 +29,7 @@ pub const FLOODS: &str = "/floods";
 /// A client's header that is nobody's organization here, as it is for OpenAI where the key is of another one.
 pub const FOREIGN: &str = "openai-organization";
 
-/// How far into a body the model's name is searched.
+/// How far into a body the model's name is searched, and how far from its end: there are clients that name it last.
 const HEAD: usize = 256;
 
 /// Options of the `upstream` command.
@@ -122,15 +122,18 @@ async fn answer(request: Request<Incoming>) -> Result<Reply> {
 }
 
 async fn generate(mut body: Incoming) -> Result<Reply> {
-    let mut head = Vec::with_capacity(HEAD);
+    let (mut head, mut last) = (Vec::with_capacity(HEAD), Bytes::new());
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.context("read the request's body")?.into_data() {
             let missing = HEAD - head.len();
             head.extend_from_slice(&data[..data.len().min(missing)]);
+            last = if data.len() < HEAD { [last, data].concat().into() } else { data };
         }
     }
-    let Some(behaviour) = Behaviour::asked_for_in(&head) else {
-        let text = format!("the first {HEAD} bytes name no bench model: {}", String::from_utf8_lossy(&head));
+    let tail = &last[last.len().saturating_sub(HEAD)..];
+    let Some(behaviour) = Behaviour::asked_for_in(&head).or_else(|| Behaviour::asked_for_in(tail)) else {
+        let text =
+            format!("the first and the last {HEAD} bytes name no bench model: {}", String::from_utf8_lossy(&head));
         return reply(StatusCode::NOT_FOUND, text);
     };
     Ok(Response::builder()
