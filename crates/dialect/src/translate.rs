@@ -75,7 +75,7 @@ pub struct Translated {
     /// What its answer needs to be translated back.
     pub names: Names,
     /// What the target has to be told in a header so that it takes the body.
-    pub headers: &'static [(&'static str, &'static str)],
+    pub header: Option<(&'static str, String)>,
 }
 
 /// Why a request has no translation: an error of the client's.
@@ -109,7 +109,7 @@ pub fn request(client: &Client<'_>, body: &[u8], target: &Target<'_>) -> Result<
         let mut view = request::read(client, body, target, &mut losses)?;
         let names = normalize::normalize(&mut view, client.dialect, target, &mut losses);
         let body_out = request::write(&view, target, &mut losses);
-        let headers = request::headers(&view, target);
-        Ok(Translated { body: body_out, lost: losses.into_lost(body), names, headers })
+        let header = request::header(&view, target);
+        Ok(Translated { body: body_out, lost: losses.into_lost(body), names, header })
     })
 }

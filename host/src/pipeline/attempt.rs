@@ -107,8 +107,8 @@ impl Attempt<'_> {
         let (mut request, body) = self.shape(&described, body).await?;
         if let Some(translating) = &mut translating {
             translating.left_out(&request.dropped);
-            for (name, value) in translating.headers {
-                Arc::make_mut(&mut request).headers.push(Field { name: (*name).into(), value: (*value).into() });
+            if let Some((name, value)) = translating.header.take() {
+                Arc::make_mut(&mut request).headers.push(Field { name: name.into(), value: value.into() });
             }
         }
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;

@@ -46,8 +46,8 @@ pub(super) struct Translating {
     pub dialect: Dialect,
     /// What the target was not told.
     pub lost: Lost,
-    /// What it is told in headers.
-    pub headers: &'static [(&'static str, &'static str)],
+    /// What it is told in a header.
+    pub header: Option<(&'static str, String)>,
     client: Dialect,
     /// What the client sent, until it is known what the component left out of it.
     body: Bytes,
@@ -140,7 +140,7 @@ impl Work {
             states: &*states,
         };
         let client = Client { dialect: self.client, stream: self.streaming, session: self.session.as_deref() };
-        let Translated { body, lost, names, headers } =
+        let Translated { body, lost, names, header } =
             translate::request(&client, &sent, &target).map_err(|error| {
                 let provider = self.owner.provider.clone();
                 Error::Untranslatable { provider, dialect: self.dialect, message: error.message, param: error.param }
@@ -164,7 +164,7 @@ impl Work {
             Box::new(Translating {
                 dialect: self.dialect,
                 lost,
-                headers,
+                header,
                 client: self.client,
                 body: sent,
                 answer,

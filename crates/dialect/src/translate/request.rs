@@ -377,10 +377,10 @@ pub(crate) fn read<'a>(
 }
 
 /// What the target has to be told in a header beside the body.
-pub(crate) fn headers(request: &Request<'_>, target: &Target<'_>) -> &'static [(&'static str, &'static str)] {
+pub(crate) fn header(request: &Request<'_>, target: &Target<'_>) -> Option<(&'static str, String)> {
     match target.dialect {
-        Dialect::Messages if request.states_missing => messages::BLOCK_BINDING,
-        _ => &[],
+        Dialect::Messages => messages::betas(request).map(|betas| ("anthropic-beta", betas)),
+        Dialect::ChatCompletions | Dialect::Responses | Dialect::GenerateContent => None,
     }
 }
 

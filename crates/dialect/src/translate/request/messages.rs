@@ -1,6 +1,7 @@
 //! Requests of Messages, Anthropic's dialect. The common view calls it to read what Claude Code and its like send, and to
 //! write what Claude models take.
 
+mod betas;
 mod blocks;
 mod client_tools;
 mod markers;
@@ -14,6 +15,6 @@ mod tools;
 mod turns;
 mod write;
 
+pub(super) use betas::betas;
 pub(super) use read::read;
-pub(super) use think::BLOCK_BINDING;
 pub(super) use write::write;

@@ -20,8 +20,16 @@ fn from(dialect: Dialect, body: &str, facts: Facts) -> (String, Lost) {
     let Ok(translated) = request(&client, body.as_bytes(), &target) else { return ("{}".to_owned(), Lost::default()) };
     let body = String::from_utf8(translated.body).unwrap();
     // Without its beta the member is refused.
-    let beta = [("anthropic-beta", "thinking-binding-controls-2026-08-01")];
-    assert!(!body.contains("block_binding") || translated.headers == beta);
+    let betas = translated.header.map(|(name, betas)| (name, betas.split(',').map(str::to_owned).collect::<Vec<_>>()));
+    for (member, beta) in [
+        ("block_binding", "thinking-binding-controls-2026-08-01"),
+        ("web_fetch_20250910", "web-fetch-2025-09-10"),
+        ("code_execution_20250825", "code-execution-2025-08-25"),
+    ] {
+        let told =
+            betas.as_ref().is_some_and(|(name, betas)| *name == "anthropic-beta" && betas.iter().any(|it| it == beta));
+        assert_eq!(body.contains(member), told, "{beta}: {body}");
+    }
     (body, translated.lost)
 }
 

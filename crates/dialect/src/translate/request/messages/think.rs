@@ -7,10 +7,6 @@ use crate::translate::facts::{Facts, Thinking};
 use crate::translate::lost::Losses;
 use crate::translate::writer::Writer;
 
-/// The beta that allows `thinking.block_binding`.
-pub(in crate::translate::request) const BLOCK_BINDING: &[(&str, &str)] =
-    &[("anthropic-beta", "thinking-binding-controls-2026-08-01")];
-
 /// What a model is asked for whose limit nobody knows.
 const MAX_TOKENS: u64 = 32_000;
 /// What is left for the answer itself where the client said neither.
