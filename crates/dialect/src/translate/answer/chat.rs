@@ -2,7 +2,9 @@
 //! for a client. Servers of this dialect differ in small ways: what is read may deviate, what is written may not.
 
 mod call;
+mod end;
 mod read;
+mod whole;
 mod write;
 
 #[cfg(test)]

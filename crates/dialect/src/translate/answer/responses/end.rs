@@ -114,11 +114,15 @@ impl AnswerWriter {
         while !self.calls.is_empty() {
             self.end_call(0, kind, to);
         }
+        self.over = true;
+        if self.whole {
+            to.clear();
+            return self.response(kind, None, to);
+        }
         self.event(if kind == "completed" { "response.completed" } else { "response.incomplete" }, to);
         to.key("response");
         self.response(kind, None, to);
         close(to);
-        self.over = true;
     }
 
     /// Two events, as OpenAI writes them: SDKs listen for `error`, the Codex CLI for `response.failed` alone.

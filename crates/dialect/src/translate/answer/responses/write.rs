@@ -33,14 +33,20 @@ pub(crate) struct AnswerWriter {
     pub(super) kept: usize,
     pub(super) most: usize,
     pub(super) over: bool,
+    /// Whether the response is written alone, without the events before it.
+    pub(super) whole: bool,
 }
 
 impl Write for AnswerWriter {
+    fn as_document(&mut self) {
+        self.whole = true;
+    }
+
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
         if self.over {
             return;
         }
-        if self.sequence == 0 {
+        if self.sequence == 0 && !self.whole {
             self.start(to);
         }
         match piece {
@@ -78,6 +84,10 @@ impl Write for AnswerWriter {
             let message = format!("the answer has more than {} MiB, which a response cannot repeat", self.most >> 20);
             self.fail(&ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }, to);
         }
+        if self.whole && !self.over {
+            // The response repeats what its events said.
+            to.clear();
+        }
     }
 }
 
@@ -95,6 +105,7 @@ impl AnswerWriter {
             kept: 0,
             most: MOST_KEPT,
             over: false,
+            whole: false,
         }
     }
 
