@@ -141,7 +141,8 @@ impl Behaviour {
             Self::Paced => 380,
             Self::Megabyte => 1_000_000,
             Self::Text => long::least(200 << 10),
-            Self::Argument | Self::Parallel => long::least(20 << 10) - (1 << 20),
+            // generateContent has them as JSON, without the escapes of a string.
+            Self::Argument | Self::Parallel => long::least(20 << 10) / 4 * 3,
             Self::Short | Self::Hold | Self::Tick | Self::Flood | Self::Responses => 1,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::accounting::{forget_peak, peak_resident};
 use crate::answers::Behaviour;
 use crate::child::{Child, Gateway, Program};
-use crate::connection::Target;
+use crate::connection::{Call, Target};
 use crate::dialects::Client;
 use crate::litellm::LiteLlm;
 use crate::load::{Fleet, Until};
@@ -186,7 +186,9 @@ fn measured(row: &TranslatedRow, pair: &mut [Side]) -> Measured {
 /// Connections on which each has been used before anything counts.
 async fn fleet(child: &Child, prefix: &str, client: Client, row: &TranslatedRow) -> Result<Fleet> {
     let target = Target { addr: child.addr, tls: None };
-    let mut fleet = Fleet::open(&target, client.call(prefix, row.body, row.behaviour), table::CONNECTIONS).await?;
+    // LiteLLM writes each chunk anew, in its own dialect too: only the words are as long.
+    let call = Call { least: row.behaviour.words(), ..client.call(prefix, row.body, row.behaviour) };
+    let mut fleet = Fleet::open(&target, call, table::CONNECTIONS).await?;
     fleet.closed(Until::Requests(4 * table::CONNECTIONS as u64)).await.context("warm-up")?;
     Ok(fleet)
 }

@@ -313,6 +313,41 @@ fn failover_goes_on_to_a_target_of_another_dialect_before_any_content() {
     assert_eq!(content(&answer.text())[0]["text"], "second");
 }
 
+/// The last events of Responses repeat the arguments, and generateContent has them in one event: far longer ones than any else.
+#[test]
+fn a_call_with_twenty_megabytes_of_arguments_reaches_its_client_whole() {
+    let upstream = Upstream::start();
+    let gateway = two(("one", "chat-completions"), ("two", "messages"), &upstream).run();
+    upstream.follows(|_| {
+        let chunk = |delta: &str, finish: &str| {
+            format!("data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+        };
+        let call = |more: &str| format!(r#"{{"tool_calls":[{{"index":0,{more}}}]}}"#);
+        let arguments = |text: &str| chunk(&call(&format!(r#""function":{{"arguments":"{text}"}}"#)), "null");
+        let begun = chunk(&call(r#""id":"call_1","type":"function","function":{"name":"write","arguments":""}"#), "null");
+        let middle = arguments(&"x".repeat(64 << 10)).repeat(20 << 4);
+        let all = [begun, arguments(r#"{\"text\":\""#), middle, arguments(r#"\"}"#), chunk("{}", "\"tool_calls\"")].concat();
+        Reply::sse().send(all).send("data: [DONE]\n\n")
+    });
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let contents = json!([{"role": "user", "parts": [{"text": "Hi"}]}]);
+    let calls = [
+        (
+            "/v1/messages",
+            json!({"model": "one:m", "max_tokens": 9, "stream": true, "messages": messages}),
+            "message_stop",
+        ),
+        ("/v1/responses", json!({"model": "one:m", "stream": true, "input": "Hi"}), "response.completed"),
+        ("/v1beta/models/one:m:streamGenerateContent?alt=sse", json!({"contents": contents}), "finishReason"),
+    ];
+    for (path, body, last) in calls {
+        let stream = gateway.post(path).json(&body).send().status(200).text();
+        assert!(stream.contains(last), "{path}: {}", stream.len());
+        let said = stream.bytes().filter(|byte| *byte == b'x').count();
+        assert!(said >= 20 << 20, "{path}: {said}");
+    }
+}
+
 #[test]
 fn what_another_vendor_sealed_is_not_sent_on_where_nothing_is_translated() {
     let chatgpt = ChatGpt::start().then_always(Turn::reasons("sealed").then(Turn::says("Hello.")));

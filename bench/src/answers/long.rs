@@ -90,7 +90,7 @@ mod tests {
         }
         for text in arguments {
             let file: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert!(file["content"].as_str().unwrap().len() > 7000);
+            assert!(file["content"].as_str().unwrap().len() > 6000);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::dialect::Dialect;
 use crate::event::{Event, EventClass, EventKind, classify};
 use crate::sse::Splitter;
 use crate::tap::{StreamError, is_whole};
+pub(crate) use messages::input_of;
 
 /// The most that is kept of a stream, unless another limit is asked for: what matters of an answer of 128,000 tokens,
 /// each in an event of its own, is half of it.

@@ -175,6 +175,16 @@ impl Tap {
         self
     }
 
+    /// Looks at events of up to this many bytes, for an answer whose events are the gateway's own: those that end it may
+    /// repeat all of it, and one that is not looked at says nothing.
+    #[must_use]
+    pub fn with_event_limit(mut self, limit: usize) -> Self {
+        if let TapSource::Sse(splitter) = &mut self.source {
+            *splitter = Splitter::with_limit(limit);
+        }
+        self
+    }
+
     /// What says that the answer is whole, where that is not its dialect's.
     #[must_use]
     pub fn ending_with(mut self, last_word: LastWord) -> Self {

@@ -3,6 +3,7 @@
 mod answers;
 mod captures;
 mod history;
+mod memory;
 mod requests;
 mod spoken;
 mod states;

@@ -6,22 +6,22 @@
 use std::borrow::Cow;
 
 use bitrouter_document::{Cell, Document, Kind};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 
 /// Headers in which clients name a conversation, the surest first: Codex (`session-id`, `thread-id`, and what its older
 /// releases sent), Claude Code, and names that others use.
-const HEADERS: [&str; 10] = [
-    "session-id",
-    "session_id",
-    "x-session-id",
-    "x-claude-code-session-id",
-    "thread-id",
-    "thread_id",
-    "x-thread-id",
-    "conversation-id",
-    "conversation_id",
-    "x-conversation-id",
+static HEADERS: [HeaderName; 10] = [
+    HeaderName::from_static("session-id"),
+    HeaderName::from_static("session_id"),
+    HeaderName::from_static("x-session-id"),
+    HeaderName::from_static("x-claude-code-session-id"),
+    HeaderName::from_static("thread-id"),
+    HeaderName::from_static("thread_id"),
+    HeaderName::from_static("x-thread-id"),
+    HeaderName::from_static("conversation-id"),
+    HeaderName::from_static("conversation_id"),
+    HeaderName::from_static("x-conversation-id"),
 ];
 
 /// Members that stand before the messages in the four dialects.
@@ -158,7 +158,7 @@ fn in_headers(headers: &HeaderMap) -> Option<&str> {
     if headers.is_empty() {
         return None;
     }
-    let value = |name: &&str| headers.get(*name)?.to_str().ok().filter(|value| !value.is_empty());
+    let value = |name: &HeaderName| headers.get(name)?.to_str().ok().filter(|value| !value.is_empty());
     HEADERS.iter().find_map(value).filter(|value| value.len() <= LONGEST_ID as usize)
 }
 

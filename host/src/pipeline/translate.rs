@@ -127,8 +127,10 @@ impl Work {
         let Translations { history, caller, strict, id } = self.translations;
         let states = Arc::clone(&history.call_states);
         // Clients of Chat Completions are told what a stream used only where they ask.
-        let asks = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
-        let usage = asks || !self.streaming;
+        let asks = |document: &mut Document| {
+            document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true")
+        };
+        let usage = !self.streaming || asks(&mut self.document);
         let sent = self.document.output().into_bytes();
         let continues = self.continues.filter(|_| history::wants_kept(&sent));
         let keeping = continues.map(|previous| Keeping::of(history, caller, previous, &sent));
@@ -220,5 +222,9 @@ impl StateOwner {
 
 /// Tells an account from the provider's others without saying its label, which may be somebody's address.
 fn tag(label: &str) -> String {
-    Sha256::digest(label.as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(label.as_bytes());
+    let (first, _) = digest.split_at(size_of::<u64>());
+    let first = first.try_into().map_or(0, u64::from_be_bytes);
+    // Six bytes of it.
+    format!("{:012x}", first >> 16)
 }

@@ -101,16 +101,20 @@ impl Block {
 
     fn finish(mut self) -> Node {
         if !self.input.is_empty() {
-            let quoted = [b"\"", &self.input[..], b"\""].concat();
-            let text: Option<String> = serde_json::from_slice(&quoted).ok();
-            let input = match text.filter(|text| super::json(text.as_bytes()).is_some()) {
-                Some(text) => text.into_bytes(),
-                // Cut off by `max_tokens`. Anthropic's guide to fine-grained tool streaming wraps it so.
-                None => [b"{\"INVALID_JSON\":", &quoted[..], b"}"].concat(),
-            };
-            self.members.insert(b"input".to_vec(), Node::Raw(input));
+            self.members.insert(b"input".to_vec(), Node::Raw(input_of(&self.input)));
         }
         Node::Object(self.members)
+    }
+}
+
+/// The input of a call, of which this stands inside strings.
+pub(crate) fn input_of(inside: &[u8]) -> Vec<u8> {
+    let quoted = [b"\"", inside, b"\""].concat();
+    let text: Option<String> = serde_json::from_slice(&quoted).ok();
+    match text.filter(|text| super::json(text.as_bytes()).is_some()) {
+        Some(text) => text.into_bytes(),
+        // Cut off by `max_tokens`. Anthropic's guide to fine-grained tool streaming wraps it so.
+        None => [b"{\"INVALID_JSON\":", &quoted[..], b"}"].concat(),
     }
 }
 

@@ -8,6 +8,8 @@ use super::end_of_text;
 
 /// Shorter values are walked over faster than they are looked up.
 pub(super) const NEAR: usize = 96;
+/// A shorter text is walked over faster than it is measured, however deep it goes.
+const SHORT: usize = 4 << 10;
 
 struct Ends {
     /// Where the text begins in memory.
@@ -33,7 +35,7 @@ impl Drop for Forget {
 /// Does work that walks all over a text, which is valid JSON.
 pub(crate) fn measured<T>(text: &[u8], work: impl FnOnce() -> T) -> T {
     let _forget = Forget;
-    if u32::try_from(text.len()).is_ok() {
+    if text.len() > SHORT && u32::try_from(text.len()).is_ok() {
         ENDS.set(Some(Ends { text: text.as_ptr() as usize, length: text.len(), values: values(text) }));
     }
     work()
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_measured_text_is_walked_over_as_any_other() {
-        let long = "a\\\"}]".repeat(60);
+        let long = "a\\\"}]".repeat(600);
         let text = format!(r#"{{"a":[{{"b":"{long}"}},[],{{"c":["{long}",1]}}],"d":"{long}","e":{{}}}}"#);
         let walk = || {
             let all: Vec<Vec<u8>> = members(text.as_bytes()).map(|(_, value)| value.to_vec()).collect();
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_no_json_is_not_measured() {
         for text in ["{", "[}", "]", "\"", "{\"a"] {
-            let long = format!("{text}{}", " ".repeat(200));
+            let long = format!("{text}{}", " ".repeat(2 * SHORT));
             measured(long.as_bytes(), || members(long.as_bytes()).count());
         }
     }

@@ -1,6 +1,7 @@
 //! The common view of an answer: pieces in the order in which a stream brings them. Readers make them of a stream's
 //! events or of a whole document, writers make events of them; a whole document is what those events fold into, so a
-//! stream and a document of one answer cannot tell different things.
+//! stream and a document of one answer cannot tell different things. Writers write that document without the way over its
+//! events, from the same pieces at the same places: `tests/translate/answers.rs` holds the two against each other.
 
 mod chat;
 mod generate_content;
@@ -117,6 +118,9 @@ pub(crate) trait Write: Send + Sync {
     fn response(&self) -> Option<Vec<u8>> {
         None
     }
+
+    /// From here on writes no events, but at the end the document that they fold into. What fails is an event in any case.
+    fn as_document(&mut self);
 }
 
 /// What writers repeat in what they write.

@@ -111,6 +111,16 @@ impl Writer {
         self.out
     }
 
+    /// Takes back the last bytes.
+    pub(crate) fn cut(&mut self, bytes: usize) {
+        self.out.truncate(self.out.len().saturating_sub(bytes));
+    }
+
+    /// Forgets what was written so far.
+    pub(crate) fn clear(&mut self) {
+        self.out.clear();
+    }
+
     /// Takes what was written so far.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)

@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::spoken::{Spoken, heard, spoken};
 use super::target::target;
 
-fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
+pub(crate) fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
     let all = Dialect::ALL.into_iter();
     all.flat_map(|from| Dialect::ALL.into_iter().map(move |to| (from, to))).filter(|(from, to)| from != to)
 }
 
-fn translation(from: Dialect, to: Dialect) -> AnswerTranslation {
+pub(crate) fn translation(from: Dialect, to: Dialect) -> AnswerTranslation {
     let answer = Answer {
         client: to,
         id: "1".to_owned(),

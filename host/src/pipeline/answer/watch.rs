@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bitrouter_credential::Scrubber;
-use bitrouter_dialect::{ApiError, Dialect, End, Framing, Report, StreamError, Tap};
+use bitrouter_dialect::{ApiError, DEFAULT_FOLD_LIMIT, Dialect, End, Framing, Report, StreamError, Tap};
 use bitrouter_plugin::contract;
 use bytes::Bytes;
 
@@ -20,6 +20,8 @@ use crate::telemetry::{Outcome, RequestRecord};
 /// How much of an answer is held back at most. A preamble repeats the request at the most, and a document that is longer
 /// than this is on its way for so long that its client had better see it come.
 const MOST_HELD: u64 = 1 << 20;
+/// The longest event of a translated answer: its last one may repeat all that was said, which the translation bounds.
+const LONGEST_TRANSLATED: usize = 2 * DEFAULT_FOLD_LIMIT;
 
 /// Feeds the tap and completes the request's record.
 pub(in crate::pipeline) struct Watcher {
@@ -54,6 +56,10 @@ impl Watcher {
         let observed = &provider.observed_events;
         let observes = !observed.is_empty() && !rewritten;
         let tap = framing.map(|framing| Tap::new(endpoint.shape, framing).ending_with(endpoint.last_word));
+        let tap = match received.translating {
+            Some(_) => tap.map(|tap| tap.with_event_limit(LONGEST_TRANSLATED)),
+            None => tap,
+        };
         Box::new(Watcher {
             tap: tap.map(|tap| if observes { tap.observing(Arc::clone(observed)) } else { tap }),
             document: framing == Some(Framing::Json),

@@ -4,6 +4,7 @@
 mod call;
 mod end;
 mod read;
+mod whole;
 mod write;
 
 #[cfg(test)]

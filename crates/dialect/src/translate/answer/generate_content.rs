@@ -1,6 +1,7 @@
 //! Answers of generateContent: chunks without types, of which each repeats the candidate around what is new.
 
 mod partial;
+mod parts;
 mod read;
 mod read_sources;
 #[cfg(test)]

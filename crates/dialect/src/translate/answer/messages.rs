@@ -2,6 +2,7 @@
 //! SDKs.
 
 mod read;
+mod whole;
 mod write;
 
 pub(super) use read::Reader;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::input::Conversion;
 use crate::dialect::Dialect;
-use crate::error::ParsedError;
+use crate::error::{ErrorKind, ParsedError};
 use crate::tap::{End, StreamError};
 use crate::translate::Owner;
 use crate::translate::answer::{Piece, Stop, Write};
@@ -22,6 +22,11 @@ use crate::translate::writer::{Inside, Writer, unescaped};
 /// How much of the thinking's text goes into a state, where a client may lose it: more than any model writes, since a
 /// signature is of the whole.
 const TEXT: usize = 1024 * 1024;
+
+/// The most that is kept of an answer until its end, beside what a writer says that it keeps: far more than any answer has.
+const MOST_KEPT: usize = crate::DEFAULT_FOLD_LIMIT;
+/// About what a call or a source is beside its text.
+const ITEM: usize = 256;
 
 /// Who made the answer.
 pub(super) struct Maker {
@@ -69,6 +74,8 @@ struct Progress {
     held: Wrapping,
     /// How many states of the maker's stand before the next.
     place: u64,
+    /// How many bytes of the answer are kept, here and by the writer.
+    bytes: usize,
 }
 
 /// A call that a client may give no id when it comes back.
@@ -89,6 +96,12 @@ impl Terms {
     pub(super) fn piece(&mut self, piece: Piece<'_>) {
         if self.end.is_some() {
             return;
+        }
+        self.progress.bytes += self.kept_of(&piece);
+        if self.progress.bytes > MOST_KEPT {
+            let message = format!("the answer has more than {} MiB that have to be kept to its end", MOST_KEPT >> 20);
+            let error = ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() };
+            return self.fail(StreamError { error, raw: String::new(), readable: true });
         }
         if !matches!(piece, Piece::Start | Piece::Error(_)) && !self.progress.started {
             self.start();
@@ -147,6 +160,22 @@ impl Terms {
                 self.write(Piece::End);
             }
             piece => self.write(piece),
+        }
+    }
+
+    /// How many bytes of a piece are kept, in this stage or by a writer.
+    fn kept_of(&self, piece: &Piece<'_>) -> usize {
+        let whole_calls = self.client == Dialect::GenerateContent;
+        match piece {
+            Piece::State(state) => state.value.len(),
+            Piece::Call { name, state, .. } => ITEM + name.len() + state.as_ref().map_or(0, |state| state.value.len()),
+            Piece::Citation(source) => ITEM + source.url.len() + source.quote.as_ref().map_or(0, |quote| quote.len()),
+            Piece::Logprobs(logprobs) if whole_calls => logprobs.len(),
+            Piece::Arguments { call, text } => {
+                let converted = || self.progress.conversions.contains_key(&(self.progress.candidate, *call));
+                if whole_calls || converted() { text.len() } else { 0 }
+            }
+            _ => 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which call a fragment of `tool_calls` belongs to. OpenAI gives each call an index, and its id and name once; other
 //! servers leave out the index or the id, repeat the name, or give all calls of an answer the same index.
 
+use crate::error::{ErrorKind, ParsedError};
 use crate::json;
 use crate::translate::answer::Piece;
 use crate::translate::request::chat::details;
@@ -9,6 +10,19 @@ use crate::translate::writer::{Inside, escape};
 
 /// The index of the one call of `function_call`, which came before `tool_calls` and has none.
 const OLD: u64 = u64::MAX;
+
+/// The most that is kept of arguments whose calls have no names yet, and the most calls: far more than any answer has.
+const MOST_EARLY: usize = crate::DEFAULT_EVENT_LIMIT;
+const MOST_CALLS: u64 = 65_536;
+
+/// What has come of an answer's calls.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// How many have begun.
+    calls: u64,
+    /// Bytes of arguments that came before their names.
+    early: usize,
+}
 
 /// What one fragment says.
 #[derive(Debug, Default)]
@@ -111,23 +125,26 @@ impl<'a> Fragment<'a> {
         calls: &mut Vec<Call>,
         fresh: &mut usize,
         whole: bool,
-        number: &mut u64,
+        seen: &mut Seen,
         to: &mut dyn FnMut(Piece<'_>),
     ) {
         let place = if whole { None } else { self.call(calls, *fresh) };
         if place.is_none() && self.id.is_empty() && self.name.is_empty() && self.arguments.is_empty() {
             return;
         }
+        if place.is_none() && seen.calls == MOST_CALLS {
+            return fail("the upstream's answer has too many calls", to);
+        }
         let place = place.unwrap_or_else(|| {
             calls.push(Call {
-                number: *number,
+                number: seen.calls,
                 index: self.index,
                 id: Vec::new(),
                 name: Vec::new(),
                 custom: false,
                 early: Vec::new(),
             });
-            *number += 1;
+            seen.calls += 1;
             *fresh += 1;
             calls.len() - 1
         });
@@ -138,6 +155,10 @@ impl<'a> Fragment<'a> {
         call.custom |= self.custom;
         if call.name.is_empty() {
             if self.name.is_empty() {
+                seen.early += self.arguments.len();
+                if seen.early > MOST_EARLY {
+                    return fail("a call of the upstream's answer has no name", to);
+                }
                 call.early.extend_from_slice(&self.arguments);
                 return;
             }
@@ -148,6 +169,11 @@ impl<'a> Fragment<'a> {
             to(Piece::Arguments { call: call.number, text: self.arguments });
         }
     }
+}
+
+pub(super) fn fail(message: &str, to: &mut dyn FnMut(Piece<'_>)) {
+    let error = ParsedError { kind: ErrorKind::Upstream, message: message.to_owned(), ..ParsedError::default() };
+    to(Piece::Error(Box::new(error)));
 }
 
 impl Call {

@@ -1,4 +1,4 @@
-//! How an answer of Chat Completions ends: why, with what it used, or with what went wrong.
+//! How an answer of Chat Completions ends: the finish reason, what was used, or what went wrong.
 
 use crate::dialect::Dialect;
 use crate::error::{ApiError, ParsedError};
@@ -7,6 +7,20 @@ use crate::translate::answer::Stop;
 use crate::translate::writer::{Inside, Writer};
 use crate::usage::Usage;
 
+/// Why a candidate ended that refused, or made calls, for which there is this word.
+pub(super) fn reason(stop: Option<Stop<'static>>, refused: bool, called: Option<&'static str>) -> &'static str {
+    match stop.unwrap_or(Stop::Done) {
+        Stop::MaxTokens | Stop::ContextFull => "length",
+        Stop::Filter(_) => "content_filter",
+        Stop::Refused if !refused => "content_filter",
+        // Of the first candidate these are failures, which do not come here.
+        Stop::Broken(_) | Stop::Paused => "error",
+        // A call decides, not the upstream's word.
+        Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused => called.unwrap_or("stop"),
+    }
+}
+
+/// A stop without what Chat Completions does not tell of it.
 pub(super) fn owned(stop: Stop<'_>) -> Stop<'static> {
     match stop {
         Stop::Done => Stop::Done,
@@ -21,6 +35,7 @@ pub(super) fn owned(stop: Stop<'_>) -> Stop<'static> {
     }
 }
 
+/// Writes what was used.
 pub(super) fn write_usage(usage: &Usage, out: &mut Writer) {
     let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
     out.open(b'{');

@@ -1,7 +1,7 @@
 //! Reads the chunks of a stream of Chat Completions, or a whole answer, into pieces. Why a candidate ended is said only
 //! once the stream says that nothing follows, since servers put usage, text and even calls behind a finish reason.
 
-use super::call::{Call, Fragment};
+use super::call::{self, Call, Fragment, Seen};
 use crate::dialect::Dialect;
 use crate::event::{DONE, Event};
 use crate::json::{self, Cursor};
@@ -21,8 +21,7 @@ pub(in crate::translate::answer) struct Reader {
     candidates: Vec<Candidate>,
     /// The index of the candidate that the pieces are of.
     current: u64,
-    /// How many calls have begun.
-    calls: u64,
+    seen: Seen,
     over: bool,
 }
 
@@ -106,7 +105,7 @@ impl Reader {
                     let at = self.turn_to(choice.index.unwrap_or(place), to);
                     place += 1;
                     if let Some(candidate) = self.candidates.get_mut(at) {
-                        candidate.choice(choice, whole, &mut self.calls, to);
+                        candidate.choice(choice, whole, &mut self.seen, to);
                     }
                 });
             }
@@ -210,11 +209,11 @@ impl<'a> Delta<'a> {
 }
 
 impl Candidate {
-    fn choice(&mut self, choice: Choice<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+    fn choice(&mut self, choice: Choice<'_>, whole: bool, seen: &mut Seen, to: &mut dyn FnMut(Piece<'_>)) {
         match (choice.delta, choice.message) {
-            (Some(delta), _) => self.delta(delta, whole, calls, to),
+            (Some(delta), _) => self.delta(delta, whole, seen, to),
             // A server that ends a stream with the whole message repeats itself.
-            (None, Some(message)) if !self.said => self.delta(message, true, calls, to),
+            (None, Some(message)) if !self.said => self.delta(message, true, seen, to),
             _ => {}
         }
         if let Some(logprobs) = choice.logprobs {
@@ -229,7 +228,7 @@ impl Candidate {
         }
     }
 
-    fn delta(&mut self, delta: Delta<'_>, whole: bool, calls: &mut u64, to: &mut dyn FnMut(Piece<'_>)) {
+    fn delta(&mut self, delta: Delta<'_>, whole: bool, seen: &mut Seen, to: &mut dyn FnMut(Piece<'_>)) {
         let Delta { content, refusal, reasoning, details, tool_calls, function_call, annotations } = delta;
         if let Some(text) = reasoning {
             self.reasoning(text, to);
@@ -254,7 +253,7 @@ impl Candidate {
         let fragments = tool_calls.into_iter().flat_map(json::items).map(Fragment::of);
         for fragment in fragments.chain(function_call.map(Fragment::of_function_call)) {
             self.speak(to);
-            fragment.say(&mut self.calls, &mut fresh, whole, calls, to);
+            fragment.say(&mut self.calls, &mut fresh, whole, seen, to);
         }
     }
 
@@ -285,6 +284,9 @@ impl Candidate {
         let Some(state) = detail.state else { return };
         match &mut self.state {
             Some((index, known)) if index.is_some() && *index == detail.index && known.kind == state.kind => {
+                if known.value.len() + state.value.len() > crate::DEFAULT_EVENT_LIMIT {
+                    return call::fail("the state of the upstream's reasoning has no end", to);
+                }
                 known.value.to_mut().extend_from_slice(&state.value);
             }
             _ => {

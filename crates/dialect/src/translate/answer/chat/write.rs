@@ -3,7 +3,9 @@
 
 use memchr::memmem;
 
-use super::end::{owned, write_error, write_usage};
+use super::end::{owned, reason, write_error, write_usage};
+use super::whole::{Message, add};
+use crate::json;
 use crate::translate::answer::span::characters;
 use crate::translate::answer::{Citation, Naming, Piece, Stop, Write};
 use crate::translate::request::chat::details;
@@ -25,6 +27,8 @@ pub(in crate::translate::answer) struct AnswerWriter {
     current: usize,
     calls: Vec<Call>,
     usage: Usage,
+    /// Whether candidates are written as wholes.
+    whole: bool,
 }
 
 /// What is known of a candidate.
@@ -48,6 +52,8 @@ struct Candidate {
     /// What the part of the text that is open rests on, without a word of it.
     citations: Vec<Vec<u8>>,
     stop: Option<Stop<'static>>,
+    /// What it said, where it is written as a whole.
+    whole: Option<Message>,
 }
 
 /// What was said last.
@@ -74,19 +80,28 @@ impl AnswerWriter {
     pub(in crate::translate::answer) fn new(naming: Naming) -> Self {
         let mut head = Writer::default();
         head.frame(b"data: ");
-        head.open(b'{');
-        head.text_member("id", &format!("chatcmpl-{}", naming.id));
-        head.text_member("object", "chat.completion.chunk");
-        head.number_member("created", naming.created);
-        head.text_member("model", &naming.model);
-        head.key("choices");
-        head.open(b'[');
+        open("chat.completion.chunk", &naming, &mut head);
         let (head, usage) = (head.into_bytes(), Usage::default());
-        Self { naming, head, candidates: Vec::new(), current: 0, calls: Vec::new(), usage }
+        Self { naming, head, candidates: Vec::new(), current: 0, calls: Vec::new(), usage, whole: false }
     }
 }
 
+/// Begins a chunk, or a document, up to its choices.
+fn open(object: &str, naming: &Naming, to: &mut Writer) {
+    to.open(b'{');
+    to.text_member("id", &format!("chatcmpl-{}", naming.id));
+    to.text_member("object", object);
+    to.number_member("created", naming.created);
+    to.text_member("model", &naming.model);
+    to.key("choices");
+    to.open(b'[');
+}
+
 impl Write for AnswerWriter {
+    fn as_document(&mut self) {
+        self.whole = true;
+    }
+
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
         match piece {
             Piece::Start => self.turn_to(0, to),
@@ -130,8 +145,12 @@ impl AnswerWriter {
     fn turn_to(&mut self, index: u64, to: &mut Writer) {
         let known = self.candidates.iter().position(|candidate| candidate.index == index);
         self.current = known.unwrap_or_else(|| {
-            let candidate = Candidate::new(index, &self.head);
-            candidate.delta(to, |out| out.text_member("role", "assistant"));
+            let mut candidate = Candidate::new(index, &self.head);
+            if self.whole {
+                candidate.whole = Some(Message::default());
+            } else {
+                candidate.delta(to, |out| out.text_member("role", "assistant"));
+            }
             self.candidates.push(candidate);
             self.candidates.len() - 1
         });
@@ -139,7 +158,7 @@ impl AnswerWriter {
 
     fn arguments(&mut self, number: u64, text: &[u8], to: &mut Writer) {
         let Some(call) = self.calls.iter_mut().rfind(|call| call.number == number) else { return };
-        let Some(candidate) = self.candidates.get(call.candidate) else { return };
+        let Some(candidate) = self.candidates.get_mut(call.candidate) else { return };
         call.any |= !text.is_empty();
         if self.naming.functions {
             return candidate.function_call(&[("arguments", text)], to);
@@ -149,7 +168,7 @@ impl AnswerWriter {
 
     fn end_call(&mut self, number: u64, to: &mut Writer) {
         let Some(call) = self.calls.iter_mut().rfind(|call| call.number == number) else { return };
-        let Some(candidate) = self.candidates.get(call.candidate) else { return };
+        let Some(candidate) = self.candidates.get_mut(call.candidate) else { return };
         // No arguments are an object without members; clients parse what they get.
         if !call.custom && !std::mem::replace(&mut call.any, true) {
             if self.naming.functions {
@@ -160,21 +179,12 @@ impl AnswerWriter {
     }
 
     fn end(&mut self, to: &mut Writer) {
+        if self.whole {
+            return self.write_whole(to);
+        }
         for candidate in &mut self.candidates {
             candidate.close(to);
-            let stop = candidate.stop.take().unwrap_or(Stop::Done);
-            let reason = match stop {
-                Stop::MaxTokens | Stop::ContextFull => "length",
-                Stop::Filter(_) => "content_filter",
-                Stop::Refused if !candidate.refused => "content_filter",
-                // Of the first candidate these are failures, which do not come here.
-                Stop::Broken(_) | Stop::Paused => "error",
-                // A call decides, not the upstream's word.
-                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused if candidate.calls > 0 => {
-                    if self.naming.functions { "function_call" } else { "tool_calls" }
-                }
-                Stop::Done | Stop::Calls | Stop::StopString(_) | Stop::Refused => "stop",
-            };
+            let reason = reason(candidate.stop.take(), candidate.refused, candidate.word_for_calls(&self.naming));
             to.frame(&candidate.head);
             to.frame(b"},\"finish_reason\":\"");
             to.frame(reason.as_bytes());
@@ -188,6 +198,27 @@ impl AnswerWriter {
             to.frame(b"}\n\n");
         }
         to.frame(b"data: [DONE]\n\n");
+    }
+
+    fn write_whole(&mut self, to: &mut Writer) {
+        open("chat.completion", &self.naming, to);
+        self.candidates.sort_by_key(|candidate| candidate.index);
+        for candidate in &mut self.candidates {
+            candidate.close(to);
+            to.open(b'{');
+            to.number_member("index", candidate.index);
+            to.key("message");
+            candidate.whole.take().unwrap_or_default().write(to);
+            let reason = reason(candidate.stop.take(), candidate.refused, candidate.word_for_calls(&self.naming));
+            to.text_member("finish_reason", reason);
+            to.close(b'}');
+        }
+        to.close(b']');
+        if self.naming.usage && !self.usage.is_empty() {
+            to.key("usage");
+            write_usage(&self.usage, to);
+        }
+        to.close(b'}');
     }
 }
 
@@ -207,6 +238,7 @@ impl Candidate {
             closed_text: 0,
             citations: Vec::new(),
             stop: None,
+            whole: None,
         }
     }
 
@@ -218,18 +250,28 @@ impl Candidate {
                 if self.words.len() + text.len() <= WORDS {
                     self.words.extend_from_slice(&text);
                 }
-                self.delta(to, |out| out.inside_member("content", &text));
+                match &mut self.whole {
+                    Some(whole) => add(&mut whole.content, &text),
+                    None => self.delta(to, |out| out.inside_member("content", &text)),
+                }
             }
             Piece::Refusal(text) => {
                 self.close(to);
                 self.refused = true;
-                self.delta(to, |out| out.inside_member("refusal", &text));
+                match &mut self.whole {
+                    Some(whole) => add(&mut whole.refusal, &text),
+                    None => self.delta(to, |out| out.inside_member("refusal", &text)),
+                }
             }
             Piece::Reasoning(text) => {
                 // All that a candidate thought is one text here; its paragraphs are told apart in it.
                 let parted = self.thought && self.open != Open::Reasoning;
                 self.open(Open::Reasoning, to);
                 self.thought = true;
+                if let Some(whole) = &mut self.whole {
+                    add(&mut whole.reasoning, if parted { b"\\n\\n" } else { b"" });
+                    return add(&mut whole.reasoning, &text);
+                }
                 self.delta(to, |out| {
                     out.key("reasoning_content");
                     out.frame(if parted { b"\"\\n\\n" } else { b"\"" });
@@ -242,6 +284,9 @@ impl Candidate {
                 self.close(to);
                 let index = self.states;
                 self.states += 1;
+                if let Some(whole) = &mut self.whole {
+                    return details::write_wrapped(&state.value, index, &mut whole.details);
+                }
                 self.delta(to, |out| {
                     out.key("reasoning_details");
                     out.open(b'[');
@@ -266,7 +311,10 @@ impl Candidate {
         to.frame(b"},\"finish_reason\":null}]}\n\n");
     }
 
-    fn logprobs(&self, logprobs: Json<'_>, to: &mut Writer) {
+    fn logprobs(&mut self, logprobs: Json<'_>, to: &mut Writer) {
+        if let Some(whole) = &mut self.whole {
+            return json::items(logprobs).for_each(|token| whole.logprobs.raw(token));
+        }
         to.frame(&self.head);
         to.frame(b"},\"logprobs\":{\"content\":");
         to.frame(logprobs);
@@ -303,8 +351,11 @@ impl Candidate {
         }
     }
 
-    fn annotate(&self, citations: &[Vec<u8>], from: u64, until: u64, to: &mut Writer) {
+    fn annotate(&mut self, citations: &[Vec<u8>], from: u64, until: u64, to: &mut Writer) {
         let span = format!(",\"start_index\":{from},\"end_index\":{until}}}}}");
+        if let Some(whole) = &mut self.whole {
+            return citations.iter().for_each(|it| whole.annotations.raw(&[it, span.as_bytes()].concat()));
+        }
         self.delta(to, |out| {
             out.key("annotations");
             out.open(b'[');
@@ -313,19 +364,35 @@ impl Candidate {
         });
     }
 
-    fn call(&self, index: u64, id: &[u8], name: &[u8], custom: bool, state: Option<&State<'_>>, to: &mut Writer) {
+    fn call(&mut self, index: u64, id: &[u8], name: &[u8], custom: bool, state: Option<&State<'_>>, to: &mut Writer) {
         let (kind, input) = kind_of(custom);
-        self.delta(to, |out| {
-            out.key("tool_calls");
-            out.open(b'[');
-            out.open(b'{');
-            out.number_member("index", index);
+        let members = |out: &mut Writer| {
             out.inside_member("id", id);
             out.text_member("type", kind);
             out.key(kind);
             out.open(b'{');
             out.inside_member("name", name);
             out.text_member(input, "");
+        };
+        if let Some(whole) = &mut self.whole {
+            let (mut begin, mut end) = (Writer::default(), Writer::default());
+            begin.open(b'{');
+            members(&mut begin);
+            // Arguments go between the quotes.
+            begin.cut(1);
+            end.frame(b"\"}");
+            if let Some(state) = state {
+                details::write_thought_of_call(state, &mut end);
+            }
+            end.close(b'}');
+            return whole.begin_call(begin.into_bytes(), end.into_bytes());
+        }
+        self.delta(to, |out| {
+            out.key("tool_calls");
+            out.open(b'[');
+            out.open(b'{');
+            out.number_member("index", index);
+            members(out);
             out.close(b'}');
             if let Some(state) = state {
                 details::write_thought_of_call(state, out);
@@ -336,7 +403,10 @@ impl Candidate {
     }
 
     /// A call as it was told before there were several.
-    fn function_call(&self, members: &[(&str, &[u8])], to: &mut Writer) {
+    fn function_call(&mut self, members: &[(&str, &[u8])], to: &mut Writer) {
+        if let Some(whole) = &mut self.whole {
+            return members.iter().for_each(|(name, inside)| whole.function_call(name, inside));
+        }
         self.delta(to, |out| {
             out.key("function_call");
             out.open(b'{');
@@ -345,7 +415,15 @@ impl Candidate {
         });
     }
 
-    fn arguments(&self, call: &Call, text: &[u8], to: &mut Writer) {
+    /// What an answer with calls ends with, if it has any.
+    fn word_for_calls(&self, naming: &Naming) -> Option<&'static str> {
+        (self.calls > 0).then_some(if naming.functions { "function_call" } else { "tool_calls" })
+    }
+
+    fn arguments(&mut self, call: &Call, text: &[u8], to: &mut Writer) {
+        if let Some(whole) = &mut self.whole {
+            return whole.arguments(call.index, text);
+        }
         let (kind, input) = kind_of(call.custom);
         self.delta(to, |out| {
             out.key("tool_calls");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::parts::Parts;
 use super::write_sources::Sources;
 use crate::dialect::Dialect;
 use crate::json;
@@ -22,11 +23,15 @@ pub(in crate::translate::answer) struct AnswerWriter {
     current: u64,
     candidates: BTreeMap<u64, Candidate>,
     usage: Option<Usage>,
+    /// Whether one chunk has all parts.
+    whole: bool,
 }
 
 #[derive(Debug, Default)]
 struct Candidate {
     calls: VecDeque<Call>,
+    /// The parts so far, where one chunk has them all.
+    parts: Parts,
     /// A part that waits for the finish reason, or for another part.
     held: Option<Vec<u8>>,
     signature: Option<Vec<u8>>,
@@ -61,11 +66,15 @@ impl AnswerWriter {
         tail.extend_from_slice(b"\",\"responseId\":\"");
         tail.extend_from_slice(&escaped(&id));
         tail.extend_from_slice(b"\"}\n\n");
-        Self { tail, current: 0, candidates: BTreeMap::new(), usage: None }
+        Self { tail, current: 0, candidates: BTreeMap::new(), usage: None, whole: false }
     }
 }
 
 impl Write for AnswerWriter {
+    fn as_document(&mut self) {
+        self.whole = true;
+    }
+
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
         match piece {
             Piece::Start => {}
@@ -79,7 +88,7 @@ impl Write for AnswerWriter {
             piece => {
                 let index = self.current;
                 let candidate = self.candidates.entry(index).or_default();
-                let mut chunks = Chunks { to, index, tail: &self.tail };
+                let mut chunks = Chunks { to, index, tail: &self.tail, whole: self.whole };
                 candidate.piece(piece, &mut chunks);
             }
         }
@@ -91,6 +100,7 @@ struct Chunks<'w> {
     to: &'w mut Writer,
     index: u64,
     tail: &'w [u8],
+    whole: bool,
 }
 
 impl Chunks<'_> {
@@ -126,7 +136,7 @@ impl Candidate {
                 }
                 let seam: &[u8] = if self.paragraph && self.thought { b"\\n\\n" } else { b"" };
                 (self.paragraph, self.thought) = (false, true);
-                to.part(&[b"{\"text\":\"", seam, &text, b"\",\"thought\":true}"]);
+                self.words(&[seam, &text], true, to);
             }
             Piece::Break => self.paragraph = true,
             Piece::State(state) => self.signature = Some(state.value.into_owned()),
@@ -175,7 +185,16 @@ impl Candidate {
         (self.thought, self.texted) = (false, true);
         self.sources.said(seam);
         self.sources.said(text);
-        to.part(&[b"{\"text\":\"", seam, text, b"\"}"]);
+        self.words(&[seam, text], false, to);
+    }
+
+    /// A part of words.
+    fn words(&mut self, text: &[&[u8]; 2], thought: bool, to: &mut Chunks<'_>) {
+        if to.whole {
+            return self.parts.text(text, thought);
+        }
+        let end: &[u8] = if thought { b"\",\"thought\":true}" } else { b"\"}" };
+        to.part(&[b"{\"text\":\"", text[0], text[1], end]);
     }
 
     /// Code and images are parts; searches and pages are told at the end.
@@ -194,8 +213,10 @@ impl Candidate {
     }
 
     fn flush(&mut self, to: &mut Chunks<'_>) {
-        if let Some(part) = self.held.take() {
-            to.part(&[&part]);
+        match self.held.take() {
+            Some(part) if to.whole => self.parts.other(&part),
+            Some(part) => to.part(&[&part]),
+            None => {}
         }
     }
 
@@ -232,24 +253,25 @@ impl Candidate {
 
     /// The last chunk's candidate.
     fn finish(mut self, index: u64, to: &mut Writer) {
+        let mut parts = std::mem::take(&mut self.parts);
+        let held = self.held.take();
+        if let Some(part) = &held {
+            parts.other(part);
+        }
+        // Clients lose an answer whose last chunk has no part.
+        match &self.signature {
+            Some(signature) => {
+                parts.other(&[b"{\"text\":\"\",\"thoughtSignature\":\"", &signature[..], b"\"}"].concat())
+            }
+            None if held.is_none() => parts.text(&[], false),
+            None => {}
+        }
         to.open(b'{');
         to.key("content");
         to.open(b'{');
         to.key("parts");
         to.open(b'[');
-        let held = self.held.take();
-        if let Some(part) = &held {
-            to.raw(part);
-        }
-        if held.is_none() || self.signature.is_some() {
-            // Clients lose an answer whose last chunk has no part.
-            to.open(b'{');
-            to.text_member("text", "");
-            if let Some(signature) = &self.signature {
-                to.inside_member("thoughtSignature", signature);
-            }
-            to.close(b'}');
-        }
+        to.frame(parts.list.bytes());
         to.close(b']');
         to.text_member("role", "model");
         to.close(b'}');
@@ -319,7 +341,7 @@ fn finish_reason(stop: Stop<'_>) -> (&'static str, Option<Vec<u8>>) {
 impl AnswerWriter {
     fn flush_all(&mut self, to: &mut Writer) {
         for (index, candidate) in &mut self.candidates {
-            candidate.flush(&mut Chunks { to, index: *index, tail: &self.tail });
+            candidate.flush(&mut Chunks { to, index: *index, tail: &self.tail, whole: self.whole });
         }
     }
 
@@ -328,7 +350,9 @@ impl AnswerWriter {
         if candidates.is_empty() {
             candidates.insert(0, Candidate::default());
         }
-        to.frame(b"data: ");
+        if !self.whole {
+            to.frame(b"data: ");
+        }
         to.open(b'{');
         to.key("candidates");
         to.open(b'[');
@@ -339,7 +363,8 @@ impl AnswerWriter {
         if let Some(usage) = self.usage.filter(|usage| !usage.is_empty()) {
             usage_metadata(&usage, to);
         }
-        to.frame(&self.tail);
+        // The blank line is of an event.
+        to.frame(if self.whole { self.tail.trim_ascii_end() } else { &self.tail[..] });
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::{Citation, Piece, Read, Stop};
 use crate::dialect::Dialect;
-use crate::error::{ParsedError, read_error};
+use crate::error::{ErrorKind, ParsedError, read_error};
 use crate::event::Event;
 use crate::json;
 use crate::translate::request::{Json, State, StateKind};
@@ -25,6 +25,8 @@ pub(in crate::translate::answer) struct Reader {
     reason: Option<Vec<u8>>,
     sequence: Option<Vec<u8>>,
     explanation: Option<Vec<u8>>,
+    /// Bytes of blocks that were kept until these ended.
+    kept: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,10 @@ struct Block {
     citations: Vec<Vec<u8>>,
     cited: Option<Vec<u8>>,
 }
+
+/// The most that is kept of blocks, and about what one is beside that: far more than any answer has.
+const MOST_KEPT: usize = crate::DEFAULT_FOLD_LIMIT;
+const BLOCK: usize = 256;
 
 /// Of longer texts it is not told which words rest on a source.
 const CITED: usize = 16 * 1024;
@@ -203,7 +209,19 @@ impl Reader {
             Kind::Server => block.input = raw.to_vec(),
             Kind::Other => {}
         }
+        self.keep(BLOCK + block.signature.len() + block.input.len(), to);
         self.open.push(block);
+    }
+
+    /// Counts what is kept; too much of it is an error.
+    fn keep(&mut self, bytes: usize, to: To<'_>) {
+        self.kept += bytes;
+        if self.kept > MOST_KEPT {
+            self.open.clear();
+            let message = format!("the upstream's answer has more than {} MiB that have to be kept", MOST_KEPT >> 20);
+            let error = ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() };
+            to(Piece::Error(Box::new(error)));
+        }
     }
 
     fn delta(&mut self, index: Option<u64>, delta: Json<'_>, to: To<'_>) {
@@ -212,6 +230,7 @@ impl Reader {
             None => self.open.last_mut(),
         };
         let Some(block) = block else { return };
+        let mut kept = 0;
         for (key, value) in json::members(delta) {
             match (key, block.kind) {
                 (b"text", Kind::Text) | (b"thinking", Kind::Thinking) => {
@@ -230,9 +249,15 @@ impl Reader {
                     block.deltas.extend_from_slice(json::inside(value).unwrap_or_default());
                 }
                 (b"signature", Kind::Thinking) => block.signature = json::inside(value).unwrap_or_default().to_vec(),
-                (b"citation", Kind::Text) => block.citations.push(value.to_vec()),
+                (b"citation", Kind::Text) => {
+                    kept += BLOCK + value.len();
+                    block.citations.push(value.to_vec());
+                }
                 _ => {}
             }
+        }
+        if kept > 0 {
+            self.keep(kept, to);
         }
     }
 

@@ -2,6 +2,7 @@
 //! know, Claude Code loses calls whose block is not closed, Anthropic's own SDK wants usage in both places.
 
 use super::super::{Citation, Naming, Piece, Stop, Write};
+use super::whole::{Blocks, Delta};
 use crate::dialect::Dialect;
 use crate::error::ParsedError;
 use crate::position::Position;
@@ -26,6 +27,8 @@ pub(in crate::translate::answer) struct AnswerWriter {
     refused: bool,
     stop: Option<Ended>,
     over: bool,
+    /// The blocks, where the message is written as a whole.
+    whole: Option<Blocks>,
 }
 
 /// The block of text or thinking that is open. Calls are open beside it.
@@ -72,11 +75,16 @@ impl AnswerWriter {
             refused: false,
             stop: None,
             over: false,
+            whole: None,
         }
     }
 }
 
 impl Write for AnswerWriter {
+    fn as_document(&mut self) {
+        self.whole = Some(Blocks::default());
+    }
+
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
         if self.over {
             return;
@@ -108,7 +116,7 @@ impl Write for AnswerWriter {
             Piece::CallEnd { call } => {
                 if let Some(at) = self.calls.iter().position(|open| open.call == call) {
                     let call = self.calls.remove(at);
-                    end_call(&call, to);
+                    self.end_call(&call, to);
                 }
             }
             Piece::Ran(ran) => self.ran(&ran, to),
@@ -124,15 +132,14 @@ impl Write for AnswerWriter {
 
 impl AnswerWriter {
     fn start(&self, to: &mut Writer) {
+        if self.whole.is_some() {
+            return;
+        }
         to.frame(b"event: message_start\ndata: ");
         to.open(b'{');
         to.text_member("type", "message_start");
         to.key("message");
-        to.open(b'{');
-        to.text_member("id", &format!("msg_{}", self.naming.id));
-        to.text_member("type", "message");
-        to.text_member("role", "assistant");
-        to.text_member("model", &self.naming.model);
+        self.open_message(to);
         to.member("content", b"[]");
         to.member("stop_reason", b"null");
         to.member("stop_sequence", b"null");
@@ -140,12 +147,20 @@ impl AnswerWriter {
         to.frame(b"}}\n\n");
     }
 
+    fn open_message(&self, to: &mut Writer) {
+        to.open(b'{');
+        to.text_member("id", &format!("msg_{}", self.naming.id));
+        to.text_member("type", "message");
+        to.text_member("role", "assistant");
+        to.text_member("model", &self.naming.model);
+    }
+
     fn say(&mut self, text: &[u8], to: &mut Writer) {
         if text.is_empty() {
             return;
         }
         let index = self.block(Kind::Text, to);
-        delta(index, b"{\"type\":\"text_delta\",\"text\":\"", text, to);
+        self.delta(index, Delta::Text, text, to);
     }
 
     fn think(&mut self, text: &[u8], to: &mut Writer) {
@@ -154,9 +169,9 @@ impl AnswerWriter {
         }
         let index = self.block(Kind::Thinking, to);
         if std::mem::take(&mut self.paragraph) {
-            delta(index, b"{\"type\":\"thinking_delta\",\"thinking\":\"", br"\n\n", to);
+            self.delta(index, Delta::Thinking, br"\n\n", to);
         }
-        delta(index, b"{\"type\":\"thinking_delta\",\"thinking\":\"", text, to);
+        self.delta(index, Delta::Thinking, text, to);
     }
 
     /// The open block, which is one of that kind; its index.
@@ -165,29 +180,61 @@ impl AnswerWriter {
             return open.index;
         }
         self.close(to);
-        let index = self.begin(to);
-        to.frame(match kind {
-            Kind::Text => b"{\"type\":\"text\",\"text\":\"\"}}\n\n",
-            Kind::Thinking => b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n",
+        let index = self.begin(to, |block| {
+            block.frame(match kind {
+                Kind::Text => b"{\"type\":\"text\",\"text\":\"\"}",
+                Kind::Thinking => b"{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}",
+            });
         });
         self.open = Some(Open { index, kind, over: false });
         index
     }
 
-    /// Begins the event of a new block; its index.
-    fn begin(&mut self, to: &mut Writer) -> u64 {
+    /// Begins a new block; its index.
+    fn begin(&mut self, to: &mut Writer, block: impl FnOnce(&mut Writer)) -> u64 {
         let index = self.next;
         self.next += 1;
+        if let Some(whole) = &mut self.whole {
+            let mut begin = Writer::default();
+            block(&mut begin);
+            whole.begin(begin.into_bytes());
+            return index;
+        }
         to.frame(b"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
         to.number(index);
         to.frame(b",\"content_block\":");
+        block(to);
+        to.frame(b"}\n\n");
         index
+    }
+
+    /// Adds to a block.
+    fn delta(&mut self, index: u64, delta: Delta, text: &[u8], to: &mut Writer) {
+        match &mut self.whole {
+            Some(whole) => whole.add(index, delta, text),
+            None => write_delta(index, delta.head(), text, to),
+        }
+    }
+
+    fn end_block(&self, index: u64, to: &mut Writer) {
+        if self.whole.is_none() {
+            to.frame(b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
+            to.number(index);
+            to.frame(b"}\n\n");
+        }
+    }
+
+    fn end_call(&mut self, call: &Call, to: &mut Writer) {
+        if call.empty {
+            self.delta(call.index, Delta::Input, b"{}", to);
+        }
+        self.end_block(call.index, to);
     }
 
     fn close(&mut self, to: &mut Writer) {
         self.paragraph = false;
         if let Some(open) = self.open.take() {
-            stop(open.index, to);
+            self.end_block(open.index, to);
         }
     }
 
@@ -202,30 +249,33 @@ impl AnswerWriter {
     /// Puts a state where clients keep it: into the thinking that it is of, else into a block of its own.
     fn keep(&mut self, state: &State<'_>, to: &mut Writer) {
         if let Some(Open { index, kind: Kind::Thinking, .. }) = self.open {
-            delta(index, b"{\"type\":\"signature_delta\",\"signature\":\"", &state.value, to);
+            self.delta(index, Delta::Signature, &state.value, to);
             return self.close(to);
         }
         self.close(to);
-        let index = self.begin(to);
-        to.open(b'{');
-        to.text_member("type", "redacted_thinking");
-        to.inside_member("data", &state.value);
-        to.frame(b"}}\n\n");
-        stop(index, to);
+        let index = self.begin(to, |block| {
+            block.open(b'{');
+            block.text_member("type", "redacted_thinking");
+            block.inside_member("data", &state.value);
+            block.close(b'}');
+        });
+        self.end_block(index, to);
     }
 
     fn call(&mut self, call: u64, id: Option<&Inside<'_>>, name: &[u8], to: &mut Writer) {
         self.close(to);
-        let index = self.begin(to);
-        to.open(b'{');
-        to.text_member("type", "tool_use");
-        match id {
-            Some(id) => to.inside_member("id", id),
-            None => to.text_member("id", &format!("toolu_{}_{index}", self.naming.id)),
-        }
-        to.inside_member("name", name);
-        to.member("input", b"{}");
-        to.frame(b"}}\n\n");
+        let made = id.is_none().then(|| format!("toolu_{}_{}", self.naming.id, self.next));
+        let index = self.begin(to, |block| {
+            block.open(b'{');
+            block.text_member("type", "tool_use");
+            match id {
+                Some(id) => block.inside_member("id", id),
+                None => block.text_member("id", made.as_deref().unwrap_or_default()),
+            }
+            block.inside_member("name", name);
+            block.member("input", b"{}");
+            block.close(b'}');
+        });
         self.calls.push(Call { call, index, empty: true });
     }
 
@@ -235,7 +285,8 @@ impl AnswerWriter {
         }
         if let Some(open) = self.calls.iter_mut().rev().find(|open| open.call == call) {
             open.empty = false;
-            delta(open.index, INPUT, text, to);
+            let index = open.index;
+            self.delta(index, Delta::Input, text, to);
         }
     }
 
@@ -243,38 +294,34 @@ impl AnswerWriter {
     fn ran(&mut self, ran: &Run<'_>, to: &mut Writer) {
         let Some((name, input)) = run::messages::input(ran) else { return };
         self.close(to);
-        let index = self.begin(to);
-        let id = run::messages::made_id(ran, &self.naming.id, index);
-        to.open(b'{');
-        to.text_member("type", "server_tool_use");
-        to.inside_member("id", &id);
-        to.text_member("name", name);
-        to.member("input", b"{}");
-        to.frame(b"}}\n\n");
-        delta(index, INPUT, &escaped(&String::from_utf8_lossy(&input)), to);
-        stop(index, to);
-        let index = self.begin(to);
-        run::messages::write_result(ran, &id, to);
-        to.frame(b"}\n\n");
-        stop(index, to);
+        let id = run::messages::made_id(ran, &self.naming.id, self.next);
+        let index = self.begin(to, |block| {
+            block.open(b'{');
+            block.text_member("type", "server_tool_use");
+            block.inside_member("id", &id);
+            block.text_member("name", name);
+            block.member("input", b"{}");
+            block.close(b'}');
+        });
+        self.delta(index, Delta::Input, &escaped(&String::from_utf8_lossy(&input)), to);
+        self.end_block(index, to);
+        let index = self.begin(to, |block| run::messages::write_result(ran, &id, block));
+        self.end_block(index, to);
     }
 
     /// A source belongs to the text in whose block it stands. `encrypted_index` is Anthropic's own: what stands here says that it is not.
-    fn cite(&self, citation: &Citation<'_>, to: &mut Writer) {
+    fn cite(&mut self, citation: &Citation<'_>, to: &mut Writer) {
         let Some(Open { index, kind: Kind::Text, .. }) = self.open else { return };
+        if let Some(whole) = &mut self.whole {
+            let mut source = Writer::default();
+            write_source(citation, &mut source);
+            return whole.cite(index, source.bytes());
+        }
         to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
         to.number(index);
         to.frame(b",\"delta\":{\"type\":\"citations_delta\",\"citation\":");
-        to.open(b'{');
-        to.text_member("type", "web_search_result_location");
-        to.inside_member("cited_text", citation.quote.as_deref().unwrap_or_default());
-        to.inside_member("url", &citation.url);
-        match &citation.title {
-            Some(title) => to.inside_member("title", title),
-            None => to.member("title", b"null"),
-        }
-        to.text_member("encrypted_index", run::messages::NO_STATE);
-        to.frame(b"}}}\n\n");
+        write_source(citation, to);
+        to.frame(b"}}\n\n");
     }
 
     fn ended(&mut self, stop: Stop<'_>) {
@@ -310,27 +357,25 @@ impl AnswerWriter {
         self.over = true;
         self.close(to);
         for call in std::mem::take(&mut self.calls) {
-            end_call(&call, to);
+            self.end_call(&call, to);
+        }
+        let ended = self.stop.take().unwrap_or(Ended { reason: "end_turn", sequence: None, explanation: None });
+        if let Some(whole) = self.whole.take() {
+            self.open_message(to);
+            to.key("content");
+            whole.write(to);
+            ended.write_stop(to);
+            self.write_usage(to);
+            ended.write_details(to);
+            return to.close(b'}');
         }
         to.frame(b"event: message_delta\ndata: ");
         to.open(b'{');
         to.text_member("type", "message_delta");
         to.key("delta");
         to.open(b'{');
-        let ended = self.stop.take();
-        to.text_member("stop_reason", ended.as_ref().map_or("end_turn", |ended| ended.reason));
-        match ended.as_ref().and_then(|ended| ended.sequence.as_deref()) {
-            Some(sequence) => to.inside_member("stop_sequence", sequence),
-            None => to.member("stop_sequence", b"null"),
-        }
-        if let Some(explanation) = ended.and_then(|ended| ended.explanation) {
-            to.key("stop_details");
-            to.open(b'{');
-            to.text_member("type", "refusal");
-            to.member("category", b"null");
-            to.inside_member("explanation", &explanation);
-            to.close(b'}');
-        }
+        ended.write_stop(to);
+        ended.write_details(to);
         to.close(b'}');
         self.write_usage(to);
         to.frame(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
@@ -356,10 +401,29 @@ impl AnswerWriter {
     }
 }
 
-const INPUT: &[u8] = b"{\"type\":\"input_json_delta\",\"partial_json\":\"";
+impl Ended {
+    fn write_stop(&self, to: &mut Writer) {
+        to.text_member("stop_reason", self.reason);
+        match &self.sequence {
+            Some(sequence) => to.inside_member("stop_sequence", sequence),
+            None => to.member("stop_sequence", b"null"),
+        }
+    }
 
-/// An event with a delta; `head` is what stands before its text.
-fn delta(index: u64, head: &[u8], text: &[u8], to: &mut Writer) {
+    fn write_details(&self, to: &mut Writer) {
+        if let Some(explanation) = &self.explanation {
+            to.key("stop_details");
+            to.open(b'{');
+            to.text_member("type", "refusal");
+            to.member("category", b"null");
+            to.inside_member("explanation", explanation);
+            to.close(b'}');
+        }
+    }
+}
+
+/// An event with a delta.
+fn write_delta(index: u64, head: &[u8], text: &[u8], to: &mut Writer) {
     to.frame(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
     to.number(index);
     to.frame(b",\"delta\":");
@@ -368,15 +432,15 @@ fn delta(index: u64, head: &[u8], text: &[u8], to: &mut Writer) {
     to.frame(b"\"}}\n\n");
 }
 
-fn stop(index: u64, to: &mut Writer) {
-    to.frame(b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
-    to.number(index);
-    to.frame(b"}\n\n");
-}
-
-fn end_call(call: &Call, to: &mut Writer) {
-    if call.empty {
-        delta(call.index, INPUT, b"{}", to);
+fn write_source(citation: &Citation<'_>, to: &mut Writer) {
+    to.open(b'{');
+    to.text_member("type", "web_search_result_location");
+    to.inside_member("cited_text", citation.quote.as_deref().unwrap_or_default());
+    to.inside_member("url", &citation.url);
+    match &citation.title {
+        Some(title) => to.inside_member("title", title),
+        None => to.member("title", b"null"),
     }
-    stop(call.index, to);
+    to.text_member("encrypted_index", run::messages::NO_STATE);
+    to.close(b'}');
 }

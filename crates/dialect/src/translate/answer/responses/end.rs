@@ -114,12 +114,16 @@ impl AnswerWriter {
         while !self.calls.is_empty() {
             self.end_call(0, kind, to);
         }
+        self.over = true;
+        self.status = Some(kind);
+        if self.whole {
+            to.clear();
+            return self.write_response(kind, None, to);
+        }
         self.event(if kind == "completed" { "response.completed" } else { "response.incomplete" }, to);
         to.key("response");
         self.write_response(kind, None, to);
         close(to);
-        self.over = true;
-        self.status = Some(kind);
     }
 
     /// Two events, as OpenAI writes them: SDKs listen for `error`, the Codex CLI for `response.failed` alone.

@@ -35,14 +35,20 @@ pub(crate) struct AnswerWriter {
     pub(super) over: bool,
     /// How it ended, if it did not fail.
     pub(super) status: Option<&'static str>,
+    /// Whether the response is written alone, without the events before it.
+    pub(super) whole: bool,
 }
 
 impl Write for AnswerWriter {
+    fn as_document(&mut self) {
+        self.whole = true;
+    }
+
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer) {
         if self.over {
             return;
         }
-        if self.sequence == 0 {
+        if self.sequence == 0 && !self.whole {
             self.start(to);
         }
         match piece {
@@ -81,6 +87,10 @@ impl Write for AnswerWriter {
             let message = format!("the answer has more than {} MiB, which a response cannot repeat", self.most >> 20);
             self.fail(&ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }, to);
         }
+        if self.whole && !self.over {
+            // The response repeats what its events said.
+            to.clear();
+        }
     }
 
     fn response(&self) -> Option<Vec<u8>> {
@@ -105,6 +115,7 @@ impl AnswerWriter {
             most: MOST_KEPT,
             over: false,
             status: None,
+            whole: false,
         }
     }
 
