@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use bitrouter_tests::{Backend, CLAUDE_KEY, ChatGpt, ClaudeCode, Fault, Gateway, Spoken, backends_but};
+use bitrouter_tests::{Backend, CLAUDE_KEY, ChatGpt, ClaudeCode, Fault, Gateway, Spoken};
 use serde_json::{Value, json};
 
 use crate::agents::{self, Agent, PROOFS};
@@ -76,8 +76,7 @@ fn claude_code_works_ten_turns_with_a_chatgpt_plan_and_no_block_is_lost() {
 #[test]
 #[ignore = "needs Claude Code: cargo xtask e2e"]
 fn claude_code_works_with_every_dialect_shows_images_and_outlives_a_failure() {
-    // What Gemini proves of its last words is not carried yet.
-    for backend in backends_but("messages").into_iter().filter(|it| it.dialect() != "generate-content") {
+    agents::with_each_but("messages", |backend| {
         let claude = ClaudeCode::asking_for(&backend.model());
         let agent = Agent {
             work: claude.working_directory(),
@@ -86,7 +85,8 @@ fn claude_code_works_with_every_dialect_shows_images_and_outlives_a_failure() {
             ask: &|origin, prompt| claude.ask(origin, prompt).ok().message().to_owned(),
             go_on: &|origin, prompt| claude.go_on(origin, prompt).ok().message().to_owned(),
             keeps: &PROOFS[..3],
+            holds_states: true,
         };
-        agents::works(&agent, &*backend);
-    }
+        agents::works(&agent, backend);
+    });
 }

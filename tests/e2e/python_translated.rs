@@ -3,12 +3,12 @@
 
 use std::process::Command;
 
-use bitrouter_tests::{Backend, Conversing, Gateway};
+use bitrouter_tests::{Conversing, Gateway};
 
-use crate::weather::{self, PROOFS};
+use crate::weather::{self, RUN};
 
 /// The conversation by a client of this dialect, with each model that speaks another.
-fn with_every_other(dialect: &str, way: &str, keeps: impl Fn(&dyn Backend) -> Vec<&'static str>) {
+fn with_every_other(dialect: &str, way: &str, keeps: usize) {
     let python = std::env::var_os("BITROUTER_E2E_PYTHON").expect("which Python is not said. Run: cargo xtask e2e");
     let mut client = Command::new(python);
     client.arg(Gateway::script("python/conversation.py")).arg(way);
@@ -18,23 +18,23 @@ fn with_every_other(dialect: &str, way: &str, keeps: impl Fn(&dyn Backend) -> Ve
 #[test]
 #[ignore = "needs Python packages: cargo xtask e2e"]
 fn openais_chat_talks_with_every_dialect() {
-    with_every_other("chat-completions", "chat", |_| PROOFS[..3].to_vec());
+    with_every_other("chat-completions", "chat", RUN);
 }
 
 #[test]
 #[ignore = "needs Python packages: cargo xtask e2e"]
 fn openais_responses_talk_with_every_dialect() {
-    with_every_other("responses", "responses", |_| PROOFS[..3].to_vec());
+    with_every_other("responses", "responses", RUN);
 }
 
 #[test]
 #[ignore = "needs Python packages: cargo xtask e2e"]
 fn anthropics_client_talks_with_every_dialect() {
-    with_every_other("messages", "messages", |_| PROOFS[..3].to_vec());
+    with_every_other("messages", "messages", RUN);
 }
 
 #[test]
 #[ignore = "needs Python packages: cargo xtask e2e"]
 fn googles_client_talks_with_every_dialect() {
-    with_every_other("generate-content", "google", |_| PROOFS[..3].to_vec());
+    with_every_other("generate-content", "google", RUN);
 }

@@ -29,6 +29,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
         &[
             "results-with-images",
             "gemini-cli-images-and-errors",
+            "gemini-cli-resumed",
             "results-of-every-form",
             "claude-code-images-and-pdf",
             "tool-result-oddities",

@@ -26,7 +26,8 @@ struct Open<'a> {
     /// The client's own name.
     bare: Inside<'a>,
     custom: bool,
-    answered: bool,
+    /// Its result, as the client has it.
+    answer: Option<Json<'a>>,
     raw: Json<'a>,
 }
 
@@ -96,7 +97,7 @@ impl<'a> Pairing<'a, '_, '_> {
         let id = self.unused(id);
         self.count += 1;
         call.id = Some(id.clone());
-        self.open.push(Open { id, original, name: call.name.clone(), bare, custom, answered: false, raw });
+        self.open.push(Open { id, original, name: call.name.clone(), bare, custom, answer: None, raw });
     }
 
     /// An id for a call that has none: by its name and its place among the calls.
@@ -130,11 +131,14 @@ impl<'a> Pairing<'a, '_, '_> {
             };
             let Some(call) = find(&self.open, output) else {
                 self.losses.approximated(part.raw);
-                turn.parts.extend(words_of(part));
+                // Gemini CLI has each result twice in a session that it goes on with.
+                if !self.open.iter().any(|call| call.answer == Some(part.raw)) {
+                    turn.parts.extend(words_of(part));
+                }
                 continue;
             };
             let call = &mut self.open[call];
-            call.answered = true;
+            call.answer = Some(part.raw);
             output.id = Some(call.id.clone());
             output.name = Some(call.name.clone());
             output.custom = call.custom && self.takes_custom;
@@ -149,7 +153,7 @@ impl<'a> Pairing<'a, '_, '_> {
             return;
         }
         let first = start + results_first(&mut self.out, start);
-        let unanswered = self.open.drain(..).filter(|call| !call.answered);
+        let unanswered = self.open.drain(..).filter(|call| call.answer.is_none());
         for (at, call) in (first..).zip(unanswered) {
             self.losses.approximated(call.raw);
             let text = Part { what: What::Text(Cow::Borrowed(ABORTED)), cache: None, raw: call.raw };
@@ -168,7 +172,7 @@ impl<'a> Pairing<'a, '_, '_> {
 
 /// The call that a result answers: by id, else by name, else by order.
 fn find(open: &[Open<'_>], output: &Output<'_>) -> Option<usize> {
-    let waiting = |fits: &dyn Fn(&Open<'_>) -> bool| open.iter().position(|call| !call.answered && fits(call));
+    let waiting = |fits: &dyn Fn(&Open<'_>) -> bool| open.iter().position(|call| call.answer.is_none() && fits(call));
     let named = |call: &Open<'_>| {
         output.name.as_ref().is_none_or(|name| name.is_empty() || *name == call.bare || *name == call.name)
     };
