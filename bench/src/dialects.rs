@@ -64,7 +64,8 @@ impl Client {
         match self {
             Self::ChatCompletions => b"[DONE]",
             Self::Messages => b"\"message_stop\"",
-            Self::Responses => b"\"response.completed\"",
+            // The last event is named where it begins, which may be far before its end. Those before it tell no usage.
+            Self::Responses => b"\"total_tokens\"",
             Self::GenerateContent => b"\"finishReason\"",
         }
     }
