@@ -71,8 +71,8 @@ impl Dialect {
     /// How many of its events, at the beginning, hold no content.
     fn preamble(self) -> usize {
         match self {
-            Chat | Responses => 1,
-            Messages => 2,
+            Chat => 1,
+            Responses | Messages => 2,
             Google => 0,
         }
     }
