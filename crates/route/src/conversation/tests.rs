@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn key(headers: &[(&str, &str)], body: Value) -> Option<Conversation> {
-    let headers = headers.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap()));
+fn key(headers: &[(&'static str, &str)], body: Value) -> Option<Conversation> {
+    let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
     let mut document = Document::parse(body.to_string()).unwrap();
     Conversation::of(&headers.collect(), Some(&mut document))
 }
@@ -20,7 +20,7 @@ fn what_the_client_says_wins_over_the_texts_in_this_order() {
     body["conversation"] = json!("conv");
     assert_eq!(key(&[], body.clone()), Some(Conversation::of_id("conv")));
     let mut headers = Vec::new();
-    for name in HEADERS.iter().rev().map(http::HeaderName::as_str) {
+    for name in HEADERS.iter().rev().map(HeaderName::as_str) {
         headers.push((name, name));
         assert_eq!(key(&headers, body.clone()), Some(Conversation::of_id(name)));
     }
