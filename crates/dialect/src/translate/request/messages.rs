@@ -3,6 +3,7 @@
 
 mod blocks;
 mod client_tools;
+mod input;
 mod markers;
 mod media;
 mod read;
