@@ -206,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn what_another_vendor_ran_is_taken_out_and_the_words_that_rest_on_it_stay() {
+        let body = r#"{"messages":[{"role":"assistant","content":[{"type":"server_tool_use","id":"srvtoolu_br1_ws_1","name":"web_search","input":{}},{"type":"web_search_tool_result","tool_use_id":"srvtoolu_br1_ws_1","content":[]},{"type":"text","text":"a","citations":[{"url":"x","encrypted_index":"br1."}]},{"type":"text","text":"b","citations":[{"url":"x","encrypted_index":"br1."},{"url":"y","encrypted_index":"E"}]}]}]}"#;
+        let left = r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"text","text":"b","citations":[{"url":"y","encrypted_index":"E"}]}]}]}"#;
+        assert_eq!(stripped(Dialect::Messages, body).unwrap(), left);
+        let without_sources = r#"{"messages":[{"role":"assistant","content":[{"type":"server_tool_use","id":"srvtoolu_br1_ci_1"},{"type":"text","text":"a"}]}]}"#;
+        let left = r#"{"messages":[{"role":"assistant","content":[{"type":"text","text":"a"}]}]}"#;
+        assert_eq!(stripped(Dialect::Messages, without_sources).unwrap(), left);
+        let body = r#"{"input":[{"type":"code_interpreter_call","id":"ci_1","container_id":"br1."},{"type":"code_interpreter_call","id":"ci_2","container_id":"cntr_1"}]}"#;
+        let left = r#"{"input":[{"type":"code_interpreter_call","id":"ci_2","container_id":"cntr_1"}]}"#;
+        assert_eq!(stripped(Dialect::Responses, body).unwrap(), left);
+    }
+
+    #[test]
     fn signatures_of_another_vendor_are_taken_out_of_generate_content_and_off_chats_calls() {
         let body = r#"{"contents":[{"role":"model","parts":[{"text":"a","thoughtSignature":"YnIxLnt9"},{"functionCall":{"name":"f"},"thoughtSignature":"YnIxLnt9"},{"text":"b","thoughtSignature":"CiQB"}]}]}"#;
         let left = r#"{"contents":[{"role":"model","parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"},{"text":"b","thoughtSignature":"CiQB"}]}]}"#;

@@ -5,6 +5,7 @@ mod parts;
 mod read;
 mod read_settings;
 mod read_tools;
+mod response;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -4,6 +4,7 @@
 mod betas;
 mod blocks;
 mod client_tools;
+mod input;
 mod markers;
 mod media;
 mod read;

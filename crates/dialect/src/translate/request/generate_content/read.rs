@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::read_tools::{tool, tool_config};
+use super::response::Response;
 use super::{NO_SIGNATURE, read_settings};
 use crate::json::{self, Cursor};
 use crate::translate::lost::Losses;
@@ -359,57 +360,6 @@ fn output<'a>(walk: &mut Cursor<'a>, losses: &mut Losses<'a>) -> Output<'a> {
         }
     });
     output
-}
-
-/// What stands in `response`.
-#[derive(Default)]
-struct Response<'a> {
-    whole: Json<'a>,
-    /// The last member under one of the usual names.
-    said: Option<Json<'a>>,
-    /// The tool's name, which some clients repeat here.
-    name: Option<Inside<'a>>,
-    /// Whether there is more.
-    others: bool,
-    failed: bool,
-}
-
-impl<'a> Response<'a> {
-    fn of(walk: &mut Cursor<'a>) -> Self {
-        let mut read = Self::default();
-        let whole = walk.members(|key, walk| {
-            let value = walk.value();
-            match key {
-                _ if value == b"null" => {}
-                b"output" | b"result" | b"content" | b"error" => {
-                    read.others |= read.said.replace(value).is_some();
-                    read.failed |= key == b"error" && !json::is_blank(value);
-                }
-                b"name" if read.name.is_none() && value.starts_with(b"\"") => read.name = inside(value),
-                _ => read.others = true,
-            }
-        });
-        Self { whole, ..read }
-    }
-
-    /// The words of a result where it is one text under a usual name, else the object; whether it is an error.
-    fn content(self, tool: &Option<Inside<'a>>) -> (OutputContent<'a>, bool) {
-        let parts = |text: Inside<'a>, raw| {
-            let text = (!text.is_empty()).then_some(Part { what: What::Text(text), cache: None, raw });
-            OutputContent::Parts(Vec::from_iter(text))
-        };
-        if self.whole == b"null" {
-            return (OutputContent::Parts(Vec::new()), false);
-        }
-        if let Some(text) = inside(self.whole) {
-            return (parts(text, self.whole), false);
-        }
-        let alone = !self.others && (self.name.is_none() || self.name == *tool);
-        match self.said.filter(|_| alone).and_then(|value| Some((value, inside(value)?))) {
-            Some((value, text)) => (parts(text, value), self.failed),
-            None => (OutputContent::Object(self.whole), self.failed),
-        }
-    }
 }
 
 fn add_media<'a>(output: &mut Output<'a>, media: Part<'a>) {

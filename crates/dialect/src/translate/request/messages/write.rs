@@ -2,9 +2,10 @@
 //! instructions, messages). It must never send what the target refuses: it reports that instead.
 
 use super::super::{Choice, Format, Json, Mode, Request, ServerTool, Service, Settings, Tool, ToolKind};
+use super::input::is_blank;
 use super::markers::Markers;
 use super::read::string;
-use super::turns::{Turns, is_blank};
+use super::turns::Turns;
 use super::{schema, think};
 use crate::json;
 use crate::translate::Target;
