@@ -12,7 +12,8 @@ use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, R
 use bitrouter_route::FileState;
 
 use crate::call::{Bodies, Guard};
-use crate::config::{Config, Paths};
+use crate::config::{CallsIn, Config, Paths};
+use crate::history::{CallStates, FileCalls, History};
 use crate::route::{Directory, Learned};
 use crate::telemetry::Requests;
 
@@ -61,6 +62,8 @@ pub struct App {
     pub requests: Arc<Requests>,
     /// What the bodies of all these hold.
     pub bodies: Arc<Bodies>,
+    /// What is kept of conversations.
+    pub history: History,
 }
 
 impl App {
@@ -70,13 +73,16 @@ impl App {
         let store = Arc::new(Store::from(FileStore::new(paths.token_store()).keeping(config.credentials.store)));
         let learned = Learned::persisted_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
-        Ok(Arc::new(App::of(config, registry, directory)))
+        let call_states = CallStates::persisted_in(Arc::new(FileCalls::new(paths.call_states())));
+        call_states.keep_in_store(config.state.calls == CallsIn::File);
+        let history = History { call_states: Arc::new(call_states), ..History::default() };
+        Ok(Arc::new(App { history, ..App::of(config, registry, directory) }))
     }
 
     /// The parts of a gateway put together, nothing being known of requests yet.
     pub fn of(config: Config, registry: Registry, directory: Directory) -> App {
         let (guard, bodies) = (Guard::new(&config.server), Bodies::new(&config.server));
-        App { guard, config, registry, directory, requests: Arc::default(), bodies }
+        App { guard, config, registry, directory, requests: Arc::default(), bodies, history: History::default() }
     }
 
     /// The same gateway under another configuration, with what the plugin folder and `plugins.lock` hold by now. Returns
@@ -92,7 +98,9 @@ impl App {
         let directory = self.directory.reloaded(registry.clone(), config.clone());
         let (requests, bodies) = (Arc::clone(&self.requests), Arc::clone(&self.bodies));
         bodies.allow(&config.server);
-        Ok(Arc::new(App { requests, bodies, ..App::of(config, registry, directory) }))
+        let history = self.history.clone();
+        history.call_states.keep_in_store(config.state.calls == CallsIn::File);
+        Ok(Arc::new(App { requests, bodies, history, ..App::of(config, registry, directory) }))
     }
 }
 

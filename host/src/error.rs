@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use bitrouter_credential::BindingError;
 use bitrouter_dialect::Dialect;
+use bitrouter_dialect::history::Name;
 use bitrouter_files::Timestamp;
 use bitrouter_plugin::HookError;
 use bitrouter_plugin::contract::Failure;
@@ -163,6 +164,12 @@ pub enum Error {
         /// The member of the body.
         param: Option<String>,
     },
+    /// The request names an earlier answer that is not kept.
+    #[error("{}", .0.not_found())]
+    NotKept(Name),
+    /// A response that is not kept was asked for.
+    #[error("Response with id '{0}' not found.")]
+    NoResponse(String),
     /// Some of the request would be lost in its translation, and the config says that it must not.
     #[error(
         "{provider} serves {dialect}, in which this cannot be said: {pointers}. Leave it out, or set `strict: false` in bitrouter.yaml to have it left out"

@@ -15,6 +15,7 @@ pub mod connect;
 pub mod control;
 pub mod error;
 pub mod gateway;
+pub mod history;
 pub mod memory;
 pub mod pipeline;
 pub mod queries;

@@ -46,6 +46,7 @@ impl Server {
         tasks.spawn(save_windows(Arc::clone(&live)));
         tasks.spawn(end_unread(Arc::clone(&live)));
         tasks.spawn(keep_cooldowns(Arc::clone(&live)));
+        tasks.spawn(keep_history(Arc::clone(&live)));
         gateway::serve(listeners, Service::new(Arc::clone(&live)), connections, stop).await;
         tasks.shutdown().await;
         Stopped { app: live.now() }
@@ -65,9 +66,13 @@ impl Stopped {
         // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
         let (cooldowns, windows) = (app.directory.cooldowns().clone(), Arc::clone(app.directory.windows()));
+        let call_states = Arc::clone(&app.history.call_states);
         let saved = tokio::task::spawn_blocking(move || {
             let saved = cooldowns.exchange(SystemTime::now());
             windows.save();
+            if let Err(error) = call_states.exchange() {
+                tracing::warn!("{error}");
+            }
             saved
         });
         saved.await.map_err(io::Error::other).flatten()
@@ -121,6 +126,27 @@ async fn save_windows(live: Arc<Live>) -> Infallible {
 async fn keep_cooldowns(live: Arc<Live>) -> Infallible {
     let cooldowns = live.now().directory.cooldowns().clone();
     cooldowns.keep().await
+}
+
+/// Keeps the states of calls for the next start, and reads those of the last one first: until that is done none of them is
+/// found, and no request waits for it. Forgets what nobody asks for.
+async fn keep_history(live: Arc<Live>) -> Infallible {
+    let history = live.now().history.clone();
+    let mut failed = false;
+    loop {
+        let (call_states, responses) = (Arc::clone(&history.call_states), Arc::clone(&history.responses));
+        let kept = tokio::task::spawn_blocking(move || {
+            responses.forget_unused();
+            call_states.exchange()
+        });
+        match kept.await.map_err(io::Error::other).flatten() {
+            Ok(()) => failed = false,
+            // Said once, not every few seconds.
+            Err(error) if !std::mem::replace(&mut failed, true) => tracing::warn!("{error}"),
+            Err(_) => {}
+        }
+        tokio::time::sleep(SAVE_EVERY).await;
+    }
 }
 
 fn ticks(every: Duration) -> Interval {

@@ -219,7 +219,7 @@ fn a_stream_that_breaks_off_or_fails_is_never_a_whole_one() {
 }
 
 /// Two providers that are descriptions, of one dialect each.
-fn two(first: (&str, &str), second: (&str, &str), upstream: &Upstream) -> Setup {
+pub(crate) fn two(first: (&str, &str), second: (&str, &str), upstream: &Upstream) -> Setup {
     let described = |id: &str, dialect: &str| {
         json!({
             "id": id, "name": id, "version": "1", "billing": "free", "models": [{"id": "m"}],

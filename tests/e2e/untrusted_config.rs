@@ -56,6 +56,7 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "hedge_after_ms" => json!(1),
         "side_requests" => json!(true),
         "credentials.store" => json!("keyring"),
+        "state.calls" => json!("memory"),
         other => panic!("`{other}` is new: say here what an attacker would write for it"),
     }
 }

@@ -11,6 +11,7 @@ mod estimate;
 mod event;
 mod failure;
 mod fold;
+pub mod history;
 mod json;
 mod observe;
 mod position;

@@ -103,7 +103,7 @@ pub fn request(client: &Client<'_>, body: &[u8], target: &Target<'_>) -> Result<
     json::measured(body, || {
         let mut losses = lost::Losses::default();
         let mut view = request::read(client, body, target, &mut losses)?;
-        let names = normalize::normalize(&mut view, target, &mut losses);
+        let names = normalize::normalize(&mut view, client.dialect, target, &mut losses);
         let body_out = request::write(&view, target, &mut losses);
         let headers = request::headers(&view, target);
         Ok(Translated { body: body_out, lost: losses.into_lost(body), names, headers })

@@ -4,7 +4,7 @@
 //! requests. The token store, which sets room aside first, and a vendor's file are written by the same parts.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +45,15 @@ impl PrivateFile {
         let reserved =
             Reserved::beside(file, bytes.len(), Leftovers::Stay).map_err(|error| io::Error::from(error.kind()))?;
         reserved.with_permissions_of(file)?.replace(bytes)
+    }
+
+    /// Puts these bytes behind what a file of ours has up to there; what followed is cut off. Not whole at every moment, and not
+    /// on the disk when it returns: for what can be read up to where it is whole.
+    pub fn append_at(file: &Path, end: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut open = OpenOptions::new().write(true).open(file)?;
+        open.set_len(end)?;
+        open.seek(SeekFrom::End(0))?;
+        open.write_all(bytes)
     }
 
     /// Writes over a file that nothing can take the place of, such as one that is mounted alone into a container. Not whole

@@ -50,6 +50,14 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
             _ => Destination::Elsewhere(wrong_method(method, path, READ, shape_of(request))),
         };
     }
+    if let Some(allowed) = response_page(path) {
+        return match *method {
+            Method::GET | Method::HEAD => Destination::Page,
+            Method::DELETE if allowed == DELETED => Destination::Page,
+            Method::OPTIONS => Destination::Elsewhere(options(allowed)),
+            _ => Destination::Elsewhere(wrong_method(method, path, allowed, Dialect::Responses)),
+        };
+    }
     match path {
         _ if is_probe(request) => Destination::Elsewhere(Box::default()),
         // RFC 9110, section 9.3.7: the server as a whole.
@@ -60,6 +68,17 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
 
 const CALLED: &str = "POST, OPTIONS";
 const READ: &str = "GET, HEAD, OPTIONS";
+const DELETED: &str = "GET, HEAD, DELETE, OPTIONS";
+
+/// What a path takes that names a response the gateway may keep.
+fn response_page(path: &str) -> Option<&'static str> {
+    let response = path.strip_prefix("/v1/responses/").filter(|response| response.starts_with("resp_"))?;
+    match response.split_once('/') {
+        None => Some(DELETED),
+        Some((_, "input_items")) => Some(READ),
+        Some(_) => None,
+    }
+}
 
 /// The model that a path below the list of models names, percent-encoded as it came. Names have slashes and colons.
 pub(crate) fn model_of(path: &str) -> Option<&str> {

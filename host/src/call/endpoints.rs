@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use bitrouter_dialect::history::Name;
 use bitrouter_dialect::{Dialect, LastWord};
 use bitrouter_document::Document;
 use bitrouter_route::{Addresses, Wanted};
@@ -126,6 +127,17 @@ pub struct Call {
     pub as_array: bool,
     /// What it sent.
     pub body: CallBody,
+    /// What it names of earlier answers.
+    pub continued: Continued,
+}
+
+/// What a call names of earlier answers, which Responses clients may.
+#[derive(Clone, Debug, Default)]
+pub struct Continued {
+    /// The response whose conversation the gateway has put into the body, and how many items it has.
+    pub previous: Option<(String, usize)>,
+    /// What a provider keeps, if it is there at all.
+    pub elsewhere: Option<Name>,
 }
 
 /// A call's body. A clone shares its bytes.

@@ -191,7 +191,7 @@ fn preflight(asked: &HeaderMap) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, HEAD, OPTIONS"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, HEAD, OPTIONS"));
     let wanted = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,

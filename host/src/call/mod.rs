@@ -14,6 +14,6 @@ pub(crate) mod resource;
 
 pub use bodies::Bodies;
 pub(crate) use bodies::Share;
-pub use endpoints::{CATALOGUE, Call, CallBody, Endpoint, ModelIn, endpoint, paths, request_id};
+pub use endpoints::{CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, endpoint, paths, request_id};
 pub use guard::Guard;
 pub use reply::written as written_error;

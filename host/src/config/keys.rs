@@ -59,6 +59,8 @@ section! {
         side_requests: bool = true, Flag, decides SideRequests;
         /// Where stored credentials are.
         credentials: Credentials = Credentials::default(), Keys;
+        /// Where the gateway keeps what clients cannot.
+        state: State = State::default(), Keys;
     }
 }
 
@@ -176,6 +178,38 @@ section! {
         /// `keyring`, which is the system's; the file has all else. Without it, new ones go into the file and others stay
         /// where they are.
         store: Option<SecretsIn> = None, Maybe(Choice { words: &["file", "keyring"], of: secrets_in }, "file"), decides Secrets;
+    }
+}
+
+section! {
+    /// Where the gateway keeps what clients cannot.
+    pub struct State {
+        /// Where opaque state of tool calls is, which goes back to the model that made it where the client has no place for it:
+        /// `file`, which is `call-states.jsonl` in the data folder and survives a restart, or `memory`. It is a model's
+        /// thinking, sealed by its vendor or not.
+        calls: CallsIn = CallsIn::default(), Choice { words: CallsIn::WORDS, of: CallsIn::of_word }, decides Secrets;
+    }
+}
+
+/// Where opaque state of tool calls is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallsIn {
+    /// In memory, and in a file for the next start.
+    #[default]
+    File,
+    /// In memory alone.
+    Memory,
+}
+
+impl CallsIn {
+    const WORDS: &[&str] = &["file", "memory"];
+
+    fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "file" => Some(CallsIn::File),
+            "memory" => Some(CallsIn::Memory),
+            _ => None,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod typed;
 pub use commented::text as commented;
 pub use error::{ConfigError, Fault, Guarded, Problem, Warning};
 pub use find::ConfigSource;
-pub use keys::{Config, Credentials, Plugins, Provider, Server, Timeouts};
+pub use keys::{CallsIn, Config, Credentials, Plugins, Provider, Server, State, Timeouts};
 pub use models::Named;
 pub use paths::{Paths, PlatformFolders};
 pub use reference::{markdown as reference_table, schema};

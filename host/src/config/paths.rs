@@ -126,6 +126,11 @@ impl Paths {
         self.data_dir.join("cooldowns.json")
     }
 
+    /// Opaque state of tool calls, for the next start.
+    pub fn call_states(&self) -> PathBuf {
+        self.data_dir.join("call-states.jsonl")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")

@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitrouter_contract::{FailureKind, Scope};
+use bitrouter_dialect::history::Name;
 use bitrouter_dialect::{ApiError, ErrorKind};
 use bitrouter_plugin::HookError;
 use bitrouter_route::cooldown::Reason;
@@ -106,6 +107,11 @@ impl Error {
             Error::Binding(_) => ours(Kind::Forbidden, Scope::Account).code("origin_not_accepted"),
 
             Error::Untranslatable { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("request_untranslatable"),
+            Error::NotKept(Name::Response(_)) => {
+                request(Kind::InvalidRequest).code("previous_response_not_found").param("previous_response_id")
+            }
+            Error::NoResponse(_) => request(Kind::InvalidRequest).status(404),
+            Error::NotKept(Name::Item(_)) => request(Kind::InvalidRequest).param("input").status(404),
             Error::Lost { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("member_unsupported"),
             Error::Hook { error, .. } => hook(error).code("component_failed"),
             Error::Refused { kind, scope, .. } => ours(refusal(kind), Scope::of(scope)),

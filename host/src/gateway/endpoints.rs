@@ -15,10 +15,10 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::body::Rules;
-use super::{apart, body, models, multipart};
+use super::{apart, body, models, multipart, responses};
 use crate::app::{App, Live};
 use crate::call::resource::Resource;
-use crate::call::{Call, CallBody, Endpoint, ModelIn, destination, query, reply, request_id};
+use crate::call::{Call, CallBody, Continued, Endpoint, ModelIn, destination, query, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
@@ -34,6 +34,8 @@ pub(super) fn pages(live: Arc<Live>) -> Router {
         .route("/health", get(health))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
+        .route("/v1/responses/{id}", get(responses::one).delete(responses::delete))
+        .route("/v1/responses/{id}/input_items", get(responses::input_items))
         .route("/v1beta/models", get(models::list))
         .route("/v1beta/models/{*model}", get(models::one))
         .with_state(live)
@@ -114,7 +116,18 @@ async fn read(
     };
     let as_array = google && streaming && !query::wants_events(head.uri.query());
     let query = head.uri.query().and_then(|query| query::without_ours(query, google));
-    Ok(Box::new(Call { endpoint, caller, headers: head.headers, query, addresses, streaming, as_array, body }))
+    let continued = Continued::default();
+    Ok(Box::new(Call {
+        endpoint,
+        caller,
+        headers: head.headers,
+        query,
+        addresses,
+        streaming,
+        as_array,
+        body,
+        continued,
+    }))
 }
 
 /// What a body says.

@@ -11,6 +11,7 @@ mod infer_endpoint;
 mod models;
 mod multipart;
 mod read_limits;
+mod responses;
 mod service;
 mod unpack;
 

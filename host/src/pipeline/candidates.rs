@@ -57,6 +57,24 @@ pub(super) fn of(app: &App, call: &mut Call, targets: &[Target]) -> (Vec<Candida
     (candidates, failed)
 }
 
+/// Where a call names what a provider keeps, only the one that is asked first may know it: no other provider does, nor does
+/// another account, and what is translated has no place for the name.
+pub(super) fn knowing(
+    call: &Call,
+    mut candidates: Vec<Candidate>,
+    best: Option<&Failed>,
+    targets: &[Target],
+) -> Result<Vec<Candidate>, Error> {
+    let Some(name) = &call.continued.elsewhere else { return Ok(candidates) };
+    let wanted = call.endpoint.wanted();
+    let native = |target: &Target| target.provider.dialect_for(wanted).is_none_or(|it| it == wanted.dialect);
+    candidates.retain(|candidate| native(&targets[candidate.target]));
+    candidates.truncate(1);
+    // One that would know it but has no credential says so itself.
+    let why = best.filter(|_| targets.iter().any(native));
+    if candidates.is_empty() && why.is_none() { Err(Error::NotKept(name.clone())) } else { Ok(candidates) }
+}
+
 fn document(body: &mut CallBody) -> Option<&mut bitrouter_document::Document> {
     match body {
         CallBody::Json(document) => Some(document),

@@ -39,11 +39,13 @@ pub(super) async fn first_answer(
     }
     let targets = candidates::targets(app, &call).await?;
     let (candidates, best) = candidates::of(app, &mut call, &targets);
+    let candidates = candidates::knowing(&call, candidates, best.as_ref(), &targets)?;
     let length = call.body.len();
     let body = std::mem::take(&mut call.body);
     let plan = Plan::new(app.directory.cooldowns(), candidates);
     let translations = Translations {
-        states: Arc::clone(app.directory.call_states()),
+        history: app.history.clone(),
+        caller: call.caller,
         strict: app.config.strict,
         id: Arc::clone(&record.id),
     };

@@ -7,6 +7,7 @@
 mod answer;
 mod attempt;
 mod candidates;
+mod continued;
 mod deliver;
 mod describe;
 mod estimate;
@@ -66,6 +67,9 @@ pub async fn run(app: Arc<App>, mut call: Box<Call>, record: Box<RequestRecord>)
     let (shape, streaming, id) = (call.endpoint.shape, call.streaming, Arc::clone(&record.id));
     let as_array = call.as_array;
     let formed = |answer| if as_array { array::of(answer) } else { answer };
+    if let Err(error) = continued::resolve(&app, &mut call).await {
+        return formed(Failed::from(error).respond(shape, record));
+    }
     let counted = estimate::of(&call);
     let mut outcome = if streaming {
         let under_way = record.under_way().clone();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitrouter_dialect::Dialect;
+use bitrouter_dialect::history;
 use bitrouter_dialect::translate::{
     self, Answer, AnswerTranslation, Client, Facts, Lost, Owner, States as _, Translated,
 };
@@ -15,8 +16,10 @@ use bitrouter_route::Conversation;
 use sha2::{Digest as _, Sha256};
 
 use crate::call::Call;
+use crate::caller::Caller;
 use crate::error::Error;
-use crate::route::{CallStates, Target};
+use crate::history::{CallStates, History};
+use crate::route::Target;
 
 /// From this size on a body is translated on a thread that serves nobody: it costs some milliseconds a megabyte.
 const LONG: usize = 256 << 10;
@@ -26,8 +29,9 @@ const FLAG: u32 = 8;
 /// What holds for the translations of a request.
 #[derive(Clone)]
 pub(super) struct Translations {
-    /// The states that clients cannot keep.
-    pub states: Arc<CallStates>,
+    /// What is kept of conversations, and for whom.
+    pub history: History,
+    pub caller: Caller,
     /// Whether a request of which something would be lost is refused.
     pub strict: bool,
     /// The request's id.
@@ -45,6 +49,16 @@ pub(super) struct Translating {
     answer: AnswerTranslation,
     owner: StateOwner,
     states: Arc<CallStates>,
+    keeping: Option<Keeping>,
+}
+
+/// What of a conversation is kept once its answer is whole.
+struct Keeping {
+    history: History,
+    caller: Caller,
+    previous: Option<String>,
+    /// What the request itself said: a list of items.
+    input: Vec<u8>,
 }
 
 /// Whose states an answer brings.
@@ -65,6 +79,9 @@ struct Work {
     document: Document,
     owner: StateOwner,
     translations: Translations,
+    /// The response that the request continues, and how many of its items stand before the request's own; none where its
+    /// answer is not kept.
+    continues: Option<Option<(String, usize)>>,
 }
 
 impl Translations {
@@ -77,6 +94,7 @@ impl Translations {
         dialect: Dialect,
         document: Document,
     ) -> Result<(Document, Box<Translating>), Error> {
+        let keeps = call.endpoint.shape == Dialect::Responses && call.endpoint.operation == "generate";
         let work = Work {
             client: call.endpoint.shape,
             streaming: call.streaming,
@@ -90,6 +108,7 @@ impl Translations {
             },
             document,
             translations: self.clone(),
+            continues: keeps.then(|| call.continued.previous.clone()),
         };
         if work.document.body_len() < LONG {
             return work.run();
@@ -100,11 +119,14 @@ impl Translations {
 
 impl Work {
     fn run(mut self) -> Result<(Document, Box<Translating>), Error> {
-        let Translations { states, strict, id } = self.translations;
+        let Translations { history, caller, strict, id } = self.translations;
+        let states = Arc::clone(&history.call_states);
         // Clients of Chat Completions are told what a stream used only where they ask.
         let asks = self.document.get("/stream_options/include_usage", FLAG).ok().flatten().as_deref() == Some("true");
         let usage = asks || !self.streaming;
         let body = self.document.output().into_bytes();
+        let continues = self.continues.filter(|_| history::wants_kept(&body));
+        let keeping = continues.map(|previous| Keeping::of(history, caller, previous, &body));
         let target = translate::Target {
             dialect: self.dialect,
             model: &self.owner.model,
@@ -134,7 +156,7 @@ impl Work {
         let document = Document::parse(body)?;
         Ok((
             document,
-            Box::new(Translating { dialect: self.dialect, lost, headers, answer, owner: self.owner, states }),
+            Box::new(Translating { dialect: self.dialect, lost, headers, answer, owner: self.owner, states, keeping }),
         ))
     }
 }
@@ -145,11 +167,26 @@ impl Translating {
         &mut self.answer
     }
 
-    /// Keeps the states that have come, for a client that cannot.
-    pub(super) fn keep_states(&mut self) {
+    /// Keeps what has come for clients that name it later or cannot keep it: states, and an answer that is whole.
+    pub(super) fn keep(&mut self) {
+        if self.keeping.is_some()
+            && let Some(response) = self.answer.response()
+            && let Some(Keeping { history, caller, previous, input }) = self.keeping.take()
+        {
+            history.responses.of(caller).keep(previous.as_deref(), &input, &response);
+        }
         for (call, state) in self.answer.take_states() {
             self.states.keep(&self.owner.borrowed(), &call, &state);
         }
+    }
+}
+
+impl Keeping {
+    fn of(history: History, caller: Caller, previous: Option<(String, usize)>, body: &[u8]) -> Self {
+        let before = previous.as_ref().map_or(0, |(_, items)| *items);
+        let input = history::own_items(body).skip(before).collect::<Vec<_>>().join(&b","[..]);
+        let input = [&b"["[..], &input, b"]"].concat();
+        Keeping { history, caller, previous: previous.map(|(id, _)| id), input }
     }
 }
 

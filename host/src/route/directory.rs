@@ -13,7 +13,7 @@ use bitrouter_route::{Cooldowns, RouteState, Wanted, Windows, billing};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
-use super::{CallStates, Names, Provider};
+use super::{Names, Provider};
 use crate::config::{Config, Paths};
 use crate::route::query_cache::QueryCache;
 
@@ -47,8 +47,6 @@ pub struct Learned {
     pub windows: Arc<Windows>,
     /// What is not to be asked for a while.
     pub cooldowns: Cooldowns,
-    /// Opaque state of calls that clients cannot keep.
-    pub call_states: Arc<CallStates>,
 }
 
 impl Learned {
@@ -56,7 +54,7 @@ impl Learned {
     pub fn persisted_in(state: Arc<dyn RouteState>) -> Self {
         let Persisted { limits, windows } = state.load();
         let cooldowns = Cooldowns::persisted_in(Arc::clone(&state), &limits, SystemTime::now());
-        Learned { windows: Arc::new(Windows::persisted_in(state, windows)), cooldowns, call_states: Arc::default() }
+        Learned { windows: Arc::new(Windows::persisted_in(state, windows)), cooldowns }
     }
 }
 
@@ -156,11 +154,6 @@ impl Directory {
     /// What cools down.
     pub fn cooldowns(&self) -> &Cooldowns {
         &self.lasting.learned.cooldowns
-    }
-
-    /// The opaque states that clients cannot keep.
-    pub fn call_states(&self) -> &Arc<CallStates> {
-        &self.lasting.learned.call_states
     }
 
     /// What is there now.

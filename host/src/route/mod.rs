@@ -3,7 +3,6 @@
 //!
 //! The pipeline asks `Directory` for each request. `bitrouter route` prints the same decision.
 
-mod call_states;
 mod directory;
 mod explain;
 mod names;
@@ -17,7 +16,6 @@ mod simulation;
 mod test_providers;
 mod unread_reports;
 
-pub use call_states::CallStates;
 pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use names::Names;

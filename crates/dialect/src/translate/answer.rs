@@ -110,6 +110,10 @@ pub(crate) trait Read: Send + Sync {
 /// Makes events of pieces, in the client's dialect, framed as Server-Sent Events.
 pub(crate) trait Write: Send + Sync {
     fn piece(&mut self, piece: Piece<'_>, to: &mut Writer);
+    /// The answer as a document that can be asked for later, where the dialect has such: once it is whole.
+    fn response(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What writers repeat in what they write.

@@ -18,6 +18,8 @@ pub struct Names {
     tools: HashMap<Vec<u8>, Named>,
     /// How many states of its owner the target was sent.
     pub(crate) states: u64,
+    /// What tells the history from others, where the client may give calls no ids.
+    pub(crate) history: Option<u64>,
 }
 
 /// A tool as its client knows it.

@@ -88,6 +88,11 @@ impl AnswerTranslation {
         std::mem::take(&mut self.terms.states)
     }
 
+    /// The answer as a client of Responses can ask for it later; none before it is whole, and for other clients.
+    pub fn response(&self) -> Option<Vec<u8>> {
+        self.terms.writer.response().filter(|_| self.end() == End::Complete)
+    }
+
     /// Translates a whole document instead. Afterwards [`Self::take_states`] has its states.
     ///
     /// # Errors

@@ -164,7 +164,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Members, parts and tools that nobody knows", &["unknown-everywhere", "what-nobody-knows"]),
     (
-        "What the vendor keeps: `item_reference`, `previous_response_id`, `conversation`, `prompt`, `background`",
+        "What a vendor keeps, and the gateway does not: `item_reference`, `previous_response_id`, `conversation`, `prompt`, `background`",
         &[
             "item-reference*",
             "previous-response",

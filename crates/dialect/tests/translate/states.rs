@@ -214,6 +214,43 @@ fn states_come_back_to_their_upstream_through_every_client() {
     }
 }
 
+/// Some clients of generateContent echo no ids; this one loses the signatures, too.
+#[test]
+fn states_of_calls_that_come_back_without_ids_are_found_by_their_places() {
+    let client = Dialect::GenerateContent;
+    for (upstream, state) in [(Dialect::Responses, "\"ENC\""), (Dialect::Messages, "\"SIG\"")] {
+        let kept = Kept::default();
+        let target = Target { states: &kept, ..target(upstream) };
+        let with_tools = |turns: &[Value]| {
+            let mut body = body(client, turns);
+            let schema = json!({"type": "object", "properties": {}});
+            let tool = |name: &str| json!({"name": name, "parametersJsonSchema": schema});
+            body["tools"] = json!([{"functionDeclarations": [tool("read"), tool("run")]}]);
+            body
+        };
+        let mut turns = vec![user(client)];
+        for round in 0..3 {
+            let (body, names) = sent(client, &with_tools(&turns), &target);
+            assert_eq!(body.to_string().matches(state).count(), round, "{upstream}: {body}");
+            let answer = answered(client, &target, names, round);
+            let begin = turns.len();
+            echo(client, &answer, true, &mut turns);
+            for part in turns[begin..].iter_mut().flat_map(|turn| turn["parts"].as_array_mut().unwrap()) {
+                part.as_object_mut().unwrap().remove("thoughtSignature");
+                for named in ["functionCall", "functionResponse"] {
+                    if let Some(named) = part.get_mut(named) {
+                        named.as_object_mut().unwrap().remove("id");
+                    }
+                }
+            }
+        }
+        // In another conversation the same call is another one.
+        turns[0]["parts"][0]["text"] = json!("Listen.");
+        let (body, _) = sent(client, &with_tools(&turns), &target);
+        assert!(!body.to_string().contains(state), "{body}");
+    }
+}
+
 #[test]
 fn states_go_to_nobody_else() {
     for upstream in Dialect::ALL {

@@ -12,11 +12,11 @@ fn each_problem_has_its_sentence_and_place() {
         ("plugins: {zzz: 1}\n", "1:11: unknown key `plugins.zzz`: what can stand here is dir, budget_ms, memory_mb"),
         (
             "- a\n",
-            "1:1: this is a list, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
+            "1:1: this is a list, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials, state",
         ),
         (
             "providers\n",
-            "1:1: this is one value, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials",
+            "1:1: this is one value, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials, state",
         ),
         (
             "server: 4356\n",
@@ -113,6 +113,7 @@ fn each_problem_has_its_sentence_and_place() {
             "1:16: `models.a-*`: `b:*-*` has more `*` than the name: each stands for what one of the name's matched",
         ),
         ("strict: 1\n", "1:9: `strict` takes `true` or `false`"),
+        ("state: {calls: nowhere}\n", "1:16: `state.calls` takes `file` or `memory`"),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         (
             "providers: {openai: {accounts: round-robin}}\n",

@@ -35,7 +35,7 @@ fn value(path: &str) -> &'static str {
         "strict" => "true",
         "hedge_after_ms" => "1",
         "side_requests" => "false",
-        "credentials.store" => "file",
+        "credentials.store" | "state.calls" => "file",
         other => {
             panic!("`{other}` needs a value here: what it decides must not be decided by a config that nobody accepted")
         }

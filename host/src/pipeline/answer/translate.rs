@@ -85,7 +85,7 @@ impl Translation {
                 if self.ended { self.whole()? } else { Bytes::new() }
             }
         };
-        self.translating.keep_states();
+        self.translating.keep();
         Ok(made)
     }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::mem;
 
+use super::places;
 use crate::dialect::Dialect;
 use crate::translate::Target;
 use crate::translate::ids::conforming;
@@ -23,13 +24,18 @@ struct Restoring<'t> {
     sent: Sent,
     /// Whether the part of the assistant's turns since the last call has a state of the target's.
     found: bool,
+    /// What was said before this turn, where its calls may have no ids, and how many of them there were.
+    history: Option<u64>,
+    calls: u64,
 }
 
 /// Puts the states of all turns in order.
-pub(super) fn restore<'a>(turns: &mut [Turn<'a>], target: &Target<'_>) -> Sent {
-    let mut restoring = Restoring { target, sent: Sent::default(), found: false };
+/// `histories` says what was said before each, where calls may have no ids.
+pub(super) fn restore<'a>(turns: &mut [Turn<'a>], target: &Target<'_>, histories: &[u64]) -> Sent {
+    let mut restoring = Restoring { target, sent: Sent::default(), found: false, history: None, calls: 0 };
     let mut assistant = false;
-    for turn in turns.iter_mut() {
+    for (at, turn) in turns.iter_mut().enumerate() {
+        (restoring.history, restoring.calls) = (histories.get(at).copied(), 0);
         restoring.found &= mem::replace(&mut assistant, turn.role == Role::Assistant) && assistant;
         let touched = |part: &Part<'_>| matches!(part.what, What::Reasoning(_) | What::Call(_));
         if assistant && turn.parts.iter().any(touched) {
@@ -88,7 +94,7 @@ impl Restoring<'_> {
         let wrapped = call.state.take();
         let mut states = wrapped.map(|state| self.unwrap(&state.value)).unwrap_or_default();
         if states.is_empty() && !mem::take(&mut self.found) {
-            states = self.kept(call.id.as_ref());
+            states = self.kept(&call);
         }
         // A model thinks before it speaks: what it thought stands before the words that led to the call.
         let words = to.iter().rev().take_while(|part| matches!(part.what, What::Text(_))).count();
@@ -104,6 +110,7 @@ impl Restoring<'_> {
             }
         }
         self.found = false;
+        self.calls += 1;
         to.push(Part { what: What::Call(call), cache, raw });
     }
 
@@ -112,11 +119,15 @@ impl Restoring<'_> {
     }
 
     /// The states that the gateway kept for a call.
-    fn kept(&self, id: Option<&Inside<'_>>) -> Vec<Unwrapped> {
-        let Some(id) = id.filter(|id| !id.is_empty()) else { return Vec::new() };
-        let id = conforming(id);
-        let Some(id) = unescaped(&id) else { return Vec::new() };
-        let kept = self.target.states.find(&self.target.owner, &id);
+    fn kept(&self, call: &Call<'_>) -> Vec<Unwrapped> {
+        let find = |id: &str| self.target.states.find(&self.target.owner, id);
+        let kept = match (call.id.as_ref().filter(|id| !id.is_empty()), self.history) {
+            (Some(id), _) => unescaped(&conforming(id)).and_then(|id| find(&id)),
+            (None, Some(history)) => {
+                find(&places::key(history, self.calls, &call.name, &places::json_of(&call.arguments)))
+            }
+            (None, None) => None,
+        };
         kept.map(|state| self.unwrap(state.as_bytes())).unwrap_or_default()
     }
 

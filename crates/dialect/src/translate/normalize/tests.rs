@@ -58,7 +58,7 @@ fn shown(turns: Vec<Turn<'_>>, dialect: Dialect, states: &dyn States) -> Vec<Str
     let mut request = Request { turns, ..Request::default() };
     let facts = Facts { prefix_bound: true, ..Facts::of(dialect, "claude-opus-5") };
     let target = Target { dialect, model: "claude-opus-5", owner: OWNER, facts, states };
-    let _: Names = normalize(&mut request, &target, &mut Losses::default());
+    let _: Names = normalize(&mut request, Dialect::Messages, &target, &mut Losses::default());
     request.turns.iter().map(|turn| format!("{:?}: {}", turn.role, parts(&turn.parts))).collect()
 }
 

@@ -14,6 +14,7 @@ use crate::translate::answer::{Piece, Stop, Write};
 use crate::translate::error::as_client_reads;
 use crate::translate::ids::conforming;
 use crate::translate::names::Names;
+use crate::translate::normalize::places::key;
 use crate::translate::opaque::Wrapping;
 use crate::translate::request::{State, StateKind};
 use crate::translate::writer::{Inside, Writer, unescaped};
@@ -59,12 +60,23 @@ struct Progress {
     text: Vec<u8>,
     /// Whether a part has ended, so that thinking that goes on does so in a paragraph of its own.
     paragraph: bool,
+    /// How many calls were made, and those whose states are also kept by their places.
+    calls: u64,
+    placed: HashMap<u64, Placed>,
     /// States that came since the last call.
     kept: Wrapping,
     /// Those that wait for the call that they are put on.
     held: Wrapping,
     /// How many states of the maker's stand before the next.
     place: u64,
+}
+
+/// A call that a client may give no id when it comes back.
+struct Placed {
+    before: u64,
+    name: Vec<u8>,
+    arguments: Vec<u8>,
+    state: String,
 }
 
 impl Terms {
@@ -244,8 +256,14 @@ impl Terms {
         if first && !self.progress.kept.is_empty() {
             let state = self.progress.kept.take(Dialect::Messages);
             let id = unescaped(&id).unwrap_or_default().into_owned();
+            if self.names.history.is_some() {
+                let name = self.names.find(&name).map_or_else(|| name.to_vec(), |tool| tool.name.clone());
+                let placed = Placed { before: self.progress.calls, name, arguments: Vec::new(), state: state.clone() };
+                self.progress.placed.insert(call, placed);
+            }
             self.states.push((id, state));
         }
+        self.progress.calls += u64::from(first);
         if first && !self.progress.held.is_empty() {
             on_call = Some(wrapped(StateKind::Thought, self.progress.held.take(self.client)));
         }
@@ -284,6 +302,9 @@ impl Terms {
     }
 
     fn arguments(&mut self, call: u64, text: Inside<'_>) {
+        if let Some(placed) = self.progress.placed.get_mut(&call).filter(|_| self.progress.candidate == 0) {
+            placed.arguments.extend_from_slice(&text);
+        }
         let Some(conversion) = self.progress.conversions.get_mut(&(self.progress.candidate, call)) else {
             return self.write(Piece::Arguments { call, text });
         };
@@ -295,6 +316,14 @@ impl Terms {
     }
 
     fn call_end(&mut self, call: u64) {
+        if self.progress.candidate == 0
+            && let (Some(placed), Some(history)) = (self.progress.placed.remove(&call), self.names.history)
+        {
+            let arguments = unescaped(&placed.arguments).unwrap_or_default();
+            let arguments = if arguments.is_empty() { "{}" } else { &*arguments };
+            let key = key(history, placed.before, &placed.name, arguments.as_bytes());
+            self.states.push((key, placed.state));
+        }
         if let Some(mut conversion) = self.progress.conversions.remove(&(self.progress.candidate, call)) {
             let mut out = Vec::new();
             conversion.finish(&mut out);

@@ -18,7 +18,7 @@ pub(super) enum End {
 
 impl AnswerWriter {
     /// The response as it is now. Clients want these members, and have no use for others.
-    pub(super) fn response(&self, status: &str, error: Option<&ApiError>, to: &mut Writer) {
+    pub(super) fn write_response(&self, status: &str, error: Option<&ApiError>, to: &mut Writer) {
         to.open(b'{');
         to.text_member("id", &self.response);
         to.text_member("object", "response");
@@ -116,9 +116,10 @@ impl AnswerWriter {
         }
         self.event(if kind == "completed" { "response.completed" } else { "response.incomplete" }, to);
         to.key("response");
-        self.response(kind, None, to);
+        self.write_response(kind, None, to);
         close(to);
         self.over = true;
+        self.status = Some(kind);
     }
 
     /// Two events, as OpenAI writes them: SDKs listen for `error`, the Codex CLI for `response.failed` alone.
@@ -130,7 +131,7 @@ impl AnswerWriter {
         self.sequence += 1;
         self.event("response.failed", to);
         to.key("response");
-        self.response("failed", Some(&error), to);
+        self.write_response("failed", Some(&error), to);
         close(to);
         self.over = true;
     }

@@ -33,6 +33,8 @@ pub(crate) struct AnswerWriter {
     pub(super) kept: usize,
     pub(super) most: usize,
     pub(super) over: bool,
+    /// How it ended, if it did not fail.
+    pub(super) status: Option<&'static str>,
 }
 
 impl Write for AnswerWriter {
@@ -79,6 +81,12 @@ impl Write for AnswerWriter {
             self.fail(&ParsedError { kind: ErrorKind::Upstream, message, ..ParsedError::default() }, to);
         }
     }
+
+    fn response(&self) -> Option<Vec<u8>> {
+        let mut json = Writer::default();
+        self.write_response(self.status?, None, &mut json);
+        Some(json.into_bytes())
+    }
 }
 
 impl AnswerWriter {
@@ -95,6 +103,7 @@ impl AnswerWriter {
             kept: 0,
             most: MOST_KEPT,
             over: false,
+            status: None,
         }
     }
 
@@ -113,7 +122,7 @@ impl AnswerWriter {
         for kind in ["response.created", "response.in_progress"] {
             self.event(kind, to);
             to.key("response");
-            self.response("in_progress", None, to);
+            self.write_response("in_progress", None, to);
             close(to);
         }
     }

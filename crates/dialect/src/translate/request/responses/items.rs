@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
+use super::read::not_found;
 use super::tools;
 use crate::dialect::Dialect;
+use crate::history::Name;
 use crate::json;
 use crate::translate::Untranslatable;
 use crate::translate::lost::Losses;
@@ -138,7 +140,10 @@ impl<'a, 'r> Items<'a, 'r> {
             b"additional_tools" => {
                 self.found.extend(item.tools.into_iter().flat_map(|list| tools::tools(list, self.losses)));
             }
-            b"item_reference" => return Err(no_item(item.id.unwrap_or_default())),
+            b"item_reference" => {
+                let id = unescaped(item.id.unwrap_or_default()).unwrap_or_default();
+                return Err(not_found(&Name::Item(id.into_owned())));
+            }
             _ => self.losses.dropped(raw),
         }
         Ok(())
@@ -260,15 +265,6 @@ fn name<'t, 'a>(tool: &'t Tool<'a>) -> Option<(&'t Inside<'a>, Option<&'t Inside
         ToolKind::Custom(custom) => Some((&custom.name, custom.namespace.as_ref())),
         ToolKind::Server(_) | ToolKind::Own => None,
     }
-}
-
-fn no_item(id: &[u8]) -> Untranslatable {
-    let id = unescaped(id).unwrap_or_default();
-    let message = format!(
-        "Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with `store` set \
-         to true, or remove this item from your input."
-    );
-    Untranslatable { message, param: Some("input".to_owned()) }
 }
 
 /// The members of parts of every kind.

@@ -3,6 +3,7 @@
 
 use super::items::Items;
 use super::tools;
+use crate::history::Name;
 use crate::json;
 use crate::translate::lost::Losses;
 use crate::translate::request::Effort;
@@ -86,9 +87,12 @@ fn other_answer(field: &str) -> Untranslatable {
 }
 
 fn no_previous(id: Json<'_>) -> Untranslatable {
-    let id = json::text(id).unwrap_or_default();
-    let param = Some("previous_response_id".to_owned());
-    Untranslatable { message: format!("Previous response with id '{id}' not found."), param }
+    not_found(&Name::Response(json::text(id).unwrap_or_default().into_owned()))
+}
+
+/// A name of which the host has nothing.
+pub(super) fn not_found(name: &Name) -> Untranslatable {
+    Untranslatable { message: name.not_found(), param: Some(name.param().to_owned()) }
 }
 
 pub(super) fn boolean(value: Json<'_>) -> Option<bool> {
