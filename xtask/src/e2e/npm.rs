@@ -42,8 +42,8 @@ pub(super) fn client(root: &Root, npm: &Npm) -> Result<Client> {
 /// Gets the packages. Where the registry has them all and they cannot be installed, something is wrong here.
 fn install(folder: &Path, npm: &Npm) -> Result<()> {
     let is_there =
-        |package: &&str| succeeds_within(ASK_WITHIN, program().args(["view", package, "version", "--fetch-retries=1"]));
-    if !npm.packages.iter().all(|package| is_there(&package)) {
+        |package: &str| succeeds_within(ASK_WITHIN, program().args(["view", package, "version", "--fetch-retries=1"]));
+    if !npm.packages.iter().all(|package| is_there(package)) {
         return Ok(());
     }
     // What was there before is of other versions.
