@@ -108,7 +108,7 @@ impl Attempt<'_> {
         if let Some(translating) = &mut translating {
             translating.left_out(&request.dropped);
             if let Some((name, value)) = translating.header.take() {
-                Arc::make_mut(&mut request).headers.push(Field { name: name.into(), value: value.into() });
+                Arc::make_mut(&mut request).headers.push(Field { name: name.into(), value });
             }
         }
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
