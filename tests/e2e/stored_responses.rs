@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bitrouter_tests::{Answer, Gateway, Reply, Seen, Upstream};
+use bitrouter_tests::{Answer, ChatGpt, Gateway, Reply, Seen, Turn, Upstream};
 use serde_json::{Value, json};
 
 use crate::translated::two;
@@ -309,4 +309,48 @@ fn after_a_restart_what_was_stored_is_not_found_and_its_name_goes_nowhere() {
     not_found(ask(&gateway, &previous("any", answer["id"].as_str().unwrap())), true);
     not_found(ask(&gateway, &item("any", answer["output"][1]["id"].as_str().unwrap())), false);
     assert_eq!(upstream.requests().len(), sent);
+}
+
+#[test]
+fn what_a_chatgpt_plan_does_not_keep_the_gateway_keeps() {
+    for stream in [true, false] {
+        let first = Turn::reasons("sealed").then(Turn::says("one"));
+        let chatgpt =
+            ChatGpt::start().turn(first).turn(Turn::says("two")).turn(Turn::says("three")).turn(Turn::says("four"));
+        let gateway = Gateway::start().with_chatgpt(&chatgpt).run();
+        let say = |text: &str| json!({"role": "user", "content": text});
+        let mut body = json!({"model": "openai-codex:gpt-5.5", "stream": stream, "input": [say("hello")]});
+        let whole = response(&ask(&gateway, &body).status(200));
+        let said = chatgpt.last().json()["input"].clone();
+
+        // As the Vercel AI SDK goes on: what was answered is named.
+        let mut named = vec![say("hello")];
+        let output = items(&whole, &gateway);
+        named.extend(output.iter().map(|item| json!({"type": "item_reference", "id": item["id"]})));
+        named.push(say("go on"));
+        body["input"] = named.into();
+        ask(&gateway, &body).status(200).says("two");
+        let input = chatgpt.last().json()["input"].clone();
+        assert_eq!(input[0], said[0], "{input}");
+        assert_eq!(input[1]["encrypted_content"], "sealed", "{input}");
+        assert_eq!(input[2]["content"][0]["text"], "one", "{input}");
+
+        // And by the name of the whole.
+        body["input"] = json!([say("go on")]);
+        body["previous_response_id"] = whole["id"].clone();
+        ask(&gateway, &body).status(200).says("three");
+        assert_eq!(chatgpt.last().json()["input"], input);
+        chatgpt.refused_nothing();
+
+        // Who says that nothing is to be stored is taken at their word.
+        body = json!({"model": "openai-codex:gpt-5.5", "stream": stream, "store": false, "input": [say("hello")]});
+        let whole = response(&ask(&gateway, &body).status(200));
+        gateway.get(&format!("/v1/responses/{}", whole["id"].as_str().unwrap())).send().status(404);
+    }
+}
+
+/// What is stored of a response's output.
+fn items(response: &Value, gateway: &Gateway) -> Vec<Value> {
+    let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+    gateway.get(&path).send().status(200).json()["output"].as_array().unwrap().clone()
 }

@@ -1,4 +1,4 @@
-//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → [translate] → tap → gather, and for a
+//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → [keep] → [translate] → tap → gather, and for a
 //! client that asked for no stream → fold. `deliver` puts them together; around all of them stand, once, the commit, the deadlines and the
 //! heartbeat, and the end.
 //!
@@ -11,6 +11,7 @@ mod burst;
 mod deadlines;
 pub(super) mod fold;
 pub(super) mod heartbeat;
+pub(super) mod keep;
 mod observed;
 pub(super) mod rewrite;
 mod source;

@@ -19,6 +19,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
+use super::keeping::{self, Keeping};
 use super::translate::Translations;
 use super::{Received, describe, page, send};
 use crate::call::{Call, CallBody};
@@ -91,7 +92,7 @@ impl Attempt<'_> {
     ) -> Result<Received, Failed> {
         let wanted = call.endpoint.wanted();
         let dialect = self.provider.dialect_for(wanted).unwrap_or(wanted.dialect);
-        let (body, mut translating) = match body {
+        let (mut body, mut translating) = match body {
             CallBody::Json(document) if dialect != wanted.dialect => {
                 let dialect = dialect.parse().map_err(|_| Error::Internal(format!("no translation into {dialect}")))?;
                 let account = self.label();
@@ -101,10 +102,15 @@ impl Attempt<'_> {
             }
             body => (own_states_only(body, call), None),
         };
+        let wished = if translating.is_none() { keeping::wished(&mut body, call) } else { None };
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (mut request, body) = self.shape(&described, body).await?;
+        let (mut request, mut body) = self.shape(&described, body).await?;
+        let keeping = wished.filter(|_| keeping::is_refused(&mut body)).map(|sent| {
+            let previous = call.continued.previous.clone();
+            Keeping::of(translations.history.clone(), translations.caller, previous, &sent)
+        });
         if let Some(translating) = &mut translating {
             translating.left_out(&request.dropped);
             if let Some((name, value)) = translating.header.take() {
@@ -129,6 +135,7 @@ impl Attempt<'_> {
             response,
             sent,
             translating,
+            keeping,
         })
     }
 

@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
-use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, rewrite, translate};
+use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, rewrite, translate};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
@@ -130,6 +130,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
+    let source = keep::stage(source, &mut received, framing);
     let source = translate::stage(source, &mut received, framing, !rewrites);
     let explaining = Explaining::of(received, !rewrites && !translates);
     if folds {

@@ -14,6 +14,7 @@ mod estimate;
 mod explain;
 mod failed;
 mod failover;
+mod keeping;
 mod limits;
 mod page;
 mod query;
@@ -59,6 +60,8 @@ struct Received {
     sent: Instant,
     /// What brings the answer back into its client's dialect, where the provider speaks another.
     translating: Option<Box<translate::Translating>>,
+    /// Who keeps the answer as it comes, where its provider does not and the client may name it.
+    keeping: Option<keeping::Keeping>,
 }
 
 /// Answers a call.

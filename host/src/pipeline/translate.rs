@@ -17,6 +17,7 @@ use bitrouter_route::Conversation;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::keeping::Keeping;
 use crate::call::Call;
 use crate::caller::Caller;
 use crate::error::Error;
@@ -55,15 +56,6 @@ pub(super) struct Translating {
     owner: StateOwner,
     states: Arc<CallStates>,
     keeping: Option<Keeping>,
-}
-
-/// What of a conversation is kept once its answer is whole.
-struct Keeping {
-    history: History,
-    caller: Caller,
-    previous: Option<String>,
-    /// What the request itself said: a list of items.
-    input: Vec<u8>,
 }
 
 /// Whose states an answer brings.
@@ -195,22 +187,13 @@ impl Translating {
     pub(super) fn keep(&mut self) {
         if self.keeping.is_some()
             && let Some(response) = self.answer.response()
-            && let Some(Keeping { history, caller, previous, input }) = self.keeping.take()
+            && let Some(keeping) = self.keeping.take()
         {
-            history.responses.of(caller).keep(previous.as_deref(), &input, &response);
+            keeping.keep(&response);
         }
         for (call, state) in self.answer.take_states() {
             self.states.keep(&self.owner.borrowed(), &call, &state);
         }
-    }
-}
-
-impl Keeping {
-    fn of(history: History, caller: Caller, previous: Option<(String, usize)>, body: &[u8]) -> Self {
-        let before = previous.as_ref().map_or(0, |(_, items)| *items);
-        let input = history::own_items(body).skip(before).collect::<Vec<_>>().join(&b","[..]);
-        let input = [&b"["[..], &input, b"]"].concat();
-        Keeping { history, caller, previous: previous.map(|(id, _)| id), input }
     }
 }
 

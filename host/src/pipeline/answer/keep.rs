@@ -1,0 +1,85 @@
+//! The keeping: an answer of Responses that passes as it came is gathered beside, and kept for its client once it is whole.
+//! `deliver` puts it behind the rewrite. It changes nothing.
+
+use bitrouter_credential::ScrubStream;
+use bitrouter_dialect::{Dialect, Fold, Framing};
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::{AnswerSource, Broken};
+use crate::pipeline::Received;
+use crate::pipeline::keeping::Keeping;
+
+/// The longest document that is kept.
+const LONGEST: usize = 16 << 20;
+
+/// Puts whoever keeps the answer behind the source, where one does.
+pub(in crate::pipeline) fn stage(
+    source: AnswerSource,
+    received: &mut Received,
+    framing: Option<Framing>,
+) -> AnswerSource {
+    let Some(keeping) = received.keeping.take() else { return source };
+    let gathered = match framing {
+        Some(Framing::Sse) => Gathered::Events(Box::new(Fold::new(Dialect::Responses))),
+        Some(Framing::Json) | None => Gathered::Document(Vec::new()),
+    };
+    let scrub = received.scrubber.clone().map(ScrubStream::new);
+    let watched = Watched { source, scrub, gathered, keeping: Some(keeping) };
+    AnswerSource::Stage(Box::pin(stream::unfold(watched, |mut watched| async move {
+        let read = watched.next().await.transpose()?;
+        Some((read, watched))
+    })))
+}
+
+struct Watched {
+    source: AnswerSource,
+    scrub: Option<ScrubStream>,
+    gathered: Gathered,
+    keeping: Option<Keeping>,
+}
+
+enum Gathered {
+    Events(Box<Fold>),
+    Document(Vec<u8>),
+}
+
+impl Watched {
+    /// What comes next, seen on its way.
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
+        let ended = read.is_none();
+        let bytes = match (read, &mut self.scrub) {
+            (Some(bytes), Some(scrub)) => scrub.push(bytes),
+            (Some(bytes), None) => bytes,
+            (None, Some(scrub)) => scrub.finish(),
+            (None, None) => Bytes::new(),
+        };
+        self.see(&bytes);
+        // The last word is seen before the connection ends, if it does.
+        if ended || matches!(&self.gathered, Gathered::Events(fold) if fold.is_settled()) {
+            self.keep();
+        }
+        Ok((!ended || !bytes.is_empty()).then_some(bytes))
+    }
+
+    fn see(&mut self, bytes: &[u8]) {
+        match &mut self.gathered {
+            Gathered::Events(fold) => fold.feed(bytes),
+            Gathered::Document(document) if document.len() + bytes.len() > LONGEST => self.keeping = None,
+            Gathered::Document(document) => document.extend_from_slice(bytes),
+        }
+    }
+
+    fn keep(&mut self) {
+        let Some(keeping) = self.keeping.take() else { return };
+        match std::mem::replace(&mut self.gathered, Gathered::Document(Vec::new())) {
+            Gathered::Events(fold) => {
+                if let Ok(response) = fold.finish() {
+                    keeping.keep(&response);
+                }
+            }
+            Gathered::Document(response) => keeping.keep(&response),
+        }
+    }
+}
