@@ -132,7 +132,8 @@ impl<'a> Pairing<'a, '_, '_> {
             let Some(call) = find(&self.open, output) else {
                 self.losses.approximated(part.raw);
                 // Gemini CLI has each result twice in a session that it goes on with.
-                if !self.open.iter().any(|call| call.answer == Some(part.raw)) {
+                let id = output.id.as_ref().filter(|id| !id.is_empty()).map(conforming);
+                if !self.open.iter().any(|call| call.answer == Some(part.raw) && call.original == id) {
                     turn.parts.extend(words_of(part));
                 }
                 continue;
