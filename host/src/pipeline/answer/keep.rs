@@ -25,9 +25,13 @@ pub(in crate::pipeline) fn stage(
         Some(Framing::Json) | None => Gathered::Document(Vec::new()),
     };
     let scrub = received.scrubber.clone().map(ScrubStream::new);
-    let watched = Watched { source, scrub, gathered, keeping: Some(keeping) };
+    let watched = Watched { source, scrub, gathered, keeping: Some(keeping), ended: false };
     AnswerSource::Stage(Box::pin(stream::unfold(watched, |mut watched| async move {
-        let read = watched.next().await.transpose()?;
+        if watched.ended {
+            return None;
+        }
+        let read = watched.next().await;
+        watched.ended |= read.is_err();
         Some((read, watched))
     })))
 }
@@ -37,6 +41,7 @@ struct Watched {
     scrub: Option<ScrubStream>,
     gathered: Gathered,
     keeping: Option<Keeping>,
+    ended: bool,
 }
 
 enum Gathered {
@@ -46,9 +51,9 @@ enum Gathered {
 
 impl Watched {
     /// What comes next, seen on its way.
-    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+    async fn next(&mut self) -> Result<Bytes, Broken> {
         let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
-        let ended = read.is_none();
+        self.ended = read.is_none();
         let bytes = match (read, &mut self.scrub) {
             (Some(bytes), Some(scrub)) => scrub.push(bytes),
             (Some(bytes), None) => bytes,
@@ -57,10 +62,10 @@ impl Watched {
         };
         self.see(&bytes);
         // The last word is seen before the connection ends, if it does.
-        if ended || matches!(&self.gathered, Gathered::Events(fold) if fold.is_settled()) {
+        if self.ended || matches!(&self.gathered, Gathered::Events(fold) if fold.is_settled()) {
             self.keep();
         }
-        Ok((!ended || !bytes.is_empty()).then_some(bytes))
+        Ok(bytes)
     }
 
     fn see(&mut self, bytes: &[u8]) {
