@@ -1,5 +1,5 @@
-//! Puts the built-in provider components into the binary: one for each package in `plugins/`, as `cargo xtask guests`
-//! built it. It builds no component itself: that takes another target and another toolchain check. Without them it warns,
+//! Puts the built-in providers into the binary: a component for each package in `plugins/`, as `cargo xtask guests`
+//! built it, and each description there that has no package. It builds no component itself: that takes another target and another toolchain check. Without them it warns,
 //! so that `cargo check`, `cargo doc` and rust-analyzer work in a fresh checkout; `serve` then says what it lacks.
 
 use std::env;
@@ -26,7 +26,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
     let (mut items, mut missing) = (String::new(), Vec::new());
-    for name in providers(&workspace.join("plugins"))? {
+    let plugins = workspace.join("plugins");
+    for name in providers(&plugins)? {
+        if !plugins.join(&name).join("Cargo.toml").is_file() {
+            let description = plugins.join(&name).join("description.json");
+            println!("cargo::rerun-if-changed={}", description.display());
+            fs::copy(&description, out.join(format!("{name}.json")))?;
+            writeln!(items, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.json\"))),")?;
+            continue;
+        }
         let file = format!("{name}.wasm");
         let component = folder.join(&file);
         if !component.is_file() {
@@ -54,14 +62,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The names of the packages in `plugins/`, in order.
+/// The names of the folders in `plugins/` that hold a provider, in order: a package, or a description without one.
 fn providers(plugins: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     // A new provider is a new member there.
     println!("cargo::rerun-if-changed={}", plugins.join("Cargo.toml").display());
     let mut names = Vec::new();
     for entry in fs::read_dir(plugins)? {
         let entry = entry?;
-        if entry.path().join("Cargo.toml").is_file() {
+        if entry.path().join("description.json").is_file() {
             names.push(entry.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?);
         }
     }

@@ -40,7 +40,7 @@ async fn plugin() -> Plugin {
     let cache = Cache::open(folder.path(), engine.compatibility()).expect("a cache in it");
     let compiler = Compiler { program: env!("CARGO_BIN_EXE_bitrouter").into() };
     let loader = Loader::new(engine, cache, compiler);
-    loader.load(&bytes, Digest::of(&bytes), Origin::BuiltIn).await.expect("the component loads")
+    loader.load(&bytes, Digest::of(&bytes), Origin::BuiltIn).await.expect("the component loads").remove(0)
 }
 
 fn codex() -> Vec<Field> {

@@ -179,7 +179,7 @@ mod tests {
     fn this_build_has_every_provider_of_the_folder_plugins() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins");
         let packages = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let packages = packages.filter(|path| path.join("Cargo.toml").is_file()).count();
+        let packages = packages.filter(|path| path.join("description.json").is_file()).count();
         assert_eq!((built_in().len(), not_built_in()), (packages, None));
     }
 }

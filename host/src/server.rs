@@ -19,6 +19,8 @@ use crate::queries;
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// How often due queries are looked for: soon after a login, for the first time.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
+/// How often servers of this machine are looked for: one that was just started is used within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(800);
 /// How often unread answers are looked for.
 const END_UNREAD_EVERY: Duration = Duration::from_secs(1);
 /// How often reported limits are written, so that commands know them.
@@ -45,6 +47,7 @@ impl Server {
         tasks.spawn(Arc::clone(live.now().directory.store()).watch().await);
         tasks.spawn(keep_fresh(Arc::clone(&live)));
         tasks.spawn(query_providers(Arc::clone(&live)));
+        tasks.spawn(look_for_local(Arc::clone(&live)));
         tasks.spawn(save_windows(Arc::clone(&live)));
         tasks.spawn(end_unread(Arc::clone(&live)));
         tasks.spawn(keep_cooldowns(Arc::clone(&live)));
@@ -104,6 +107,16 @@ async fn query_providers(live: Arc<Live>) -> Infallible {
         if app.config.side_requests {
             queries::query_due(&app.directory.now()).await;
         }
+    }
+}
+
+/// Knows which servers of this machine run.
+async fn look_for_local(live: Arc<Live>) -> Infallible {
+    let mut ticks = ticks(LOOK_EVERY);
+    loop {
+        ticks.tick().await;
+        let app = live.now();
+        queries::look_for_local(&app.directory.now(), app.config.side_requests).await;
     }
 }
 

@@ -4,8 +4,10 @@
 //! What it reads was written by strangers: it believes nothing but the form, and never fails on it.
 
 pub mod limits;
+mod local;
 pub mod models;
 pub mod request;
+pub mod settings;
 
 pub use limits::Window;
 pub use models::Page;

@@ -5,6 +5,7 @@
 //! members are kept out of the way here, never refused.
 
 mod alike;
+pub mod family;
 mod oauth;
 pub(crate) mod understood;
 
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::pattern;
 
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
 pub use oauth::{
@@ -37,9 +40,24 @@ pub struct Description {
     /// Several providers may serve one vendor's models.
     #[serde(default)]
     pub vendor: Option<String>,
-    /// Where requests go, by name: absolute `https` URLs (or `http` to loopback) without query or fragment. `api` is the one that most requests name, `auth` the only one that a refresh token
-    /// is ever sent to.
+    /// Whether it answers to its own id alone: no bare name finds it, and nothing moves to it by itself. For plans that their
+    /// vendors sell for some programs only.
+    #[serde(default)]
+    pub explicit: bool,
+    /// For a server on the user's own machine: how it is found while it runs.
+    #[serde(default)]
+    pub local: Option<Local>,
+    /// Whether it is no provider by itself, but one that a config makes others of, with `use` and an address.
+    #[serde(default)]
+    pub use_only: bool,
+    /// Where requests go, by name: absolute `https` URLs (or `http` to loopback) without query or fragment. `api` is the one
+    /// that most requests name, `auth` the only one that a refresh token is ever sent to. `{name}` is a hole, which a setting
+    /// of that name or a part of `origin_parts` fills: one label of the host, or one segment of the path.
+    #[serde(default)]
     pub origins: BTreeMap<String, String>,
+    /// Parts of hosts that a setting chooses, for holes of `origins`.
+    #[serde(default)]
+    pub origin_parts: BTreeMap<String, OriginPart>,
     /// The ways of paying, the best first. Empty for a provider that needs no credential.
     #[serde(default)]
     pub auth: Vec<Auth>,
@@ -49,6 +67,10 @@ pub struct Description {
     /// of the dialect, such as `/chat/completions`.
     #[serde(default)]
     pub paths: Paths,
+    /// Models that are served otherwise: the first entry that names a model takes the place of `serves`, and of the `paths`
+    /// that it has.
+    #[serde(default)]
+    pub by_model: Vec<ByModel>,
     /// Headers that every request has which the component does not make itself, names in lower case. The client's own
     /// of the same name, where `forward` lets it go up, goes in its place.
     #[serde(default)]
@@ -91,6 +113,17 @@ pub struct Description {
 }
 
 impl Description {
+    /// What is served of a model, and in which dialects.
+    pub fn serves_of(&self, model: &str) -> &BTreeMap<String, Vec<String>> {
+        self.rule_for(model).map_or(&self.serves, |rule| &rule.serves)
+    }
+
+    /// The entry of `by_model` that names a model.
+    pub fn rule_for(&self, model: &str) -> Option<&ByModel> {
+        let names = |rule: &&ByModel| rule.models.iter().any(|name| pattern::captures(name, model).is_some());
+        self.by_model.iter().find(names)
+    }
+
     /// What is left of it for a component that the user has not accepted: enough to answer `ID:MODEL`. What would have
     /// others' requests sent to it, clients' headers handed to it, or anything asked before somebody calls it, is out.
     pub fn unaccepted(&self) -> Self {
@@ -103,10 +136,15 @@ impl Description {
             name: self.name.clone(),
             version: self.version.clone(),
             vendor: None,
+            explicit: self.explicit,
+            local: None,
+            use_only: self.use_only,
             origins: self.origins.clone(),
+            origin_parts: self.origin_parts.clone(),
             auth: Vec::new(),
             serves,
             paths: self.paths.clone(),
+            by_model: self.by_model.clone(),
             headers: self.headers.clone(),
             errors: self.errors.clone(),
             limits: self.limits.clone(),
@@ -116,7 +154,8 @@ impl Description {
             models: Vec::new(),
             side_requests: BTreeMap::new(),
             observe: self.observe.clone(),
-            settings: self.settings.clone(),
+            // It is shown nothing of the environment.
+            settings: self.settings.iter().map(|(name, setting)| (name.clone(), setting.without_env())).collect(),
             // Whatever it says: nothing is moved to it as if it cost nothing.
             billing: Billing::PayPerToken,
             not_understood: self.not_understood.clone(),
@@ -140,6 +179,13 @@ impl Auth {
         match self {
             Auth::ApiKey(key) => &key.attach,
             Auth::Oauth(oauth) => &oauth.attach,
+        }
+    }
+
+    /// From now on it is in no variable of the environment.
+    pub fn forget_env(&mut self) {
+        if let Auth::ApiKey(key) = self {
+            key.env.clear();
         }
     }
 
@@ -170,7 +216,8 @@ pub struct ApiKey {
     /// The page on which a user makes a key.
     #[serde(default)]
     pub create_url: Option<String>,
-    /// How the key is attached.
+    /// How the key is attached; as `Authorization: Bearer` where nothing is said.
+    #[serde(default = "bearer")]
     pub attach: Vec<Attach>,
     /// The names of the origins that the key may go to.
     #[serde(default = "api")]
@@ -193,6 +240,10 @@ pub struct Attach {
     /// A claim of the credential instead of its secret. Left out where the credential lacks the claim.
     #[serde(default)]
     pub claim: Option<String>,
+}
+
+fn bearer() -> Vec<Attach> {
+    vec![Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None }]
 }
 
 fn bare() -> String {
@@ -302,6 +353,78 @@ pub struct Setting {
     /// The header that it goes up as, in lower case, with every request that the component does not make itself.
     #[serde(default)]
     pub header: Option<String>,
+    /// Environment variables that say it where the config does not, the first that is set wins. None that holds a credential:
+    /// components are shown their settings.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// What it is where nobody says it.
+    #[serde(default)]
+    pub default: Option<serde_json::Value>,
+}
+
+impl Setting {
+    fn without_env(&self) -> Self {
+        Setting { env: Vec::new(), ..self.clone() }
+    }
+}
+
+/// A part of a host that depends on a setting.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct OriginPart {
+    /// The setting.
+    pub of: String,
+    /// What the part is for some of its values: letters, digits, `-` and `.`.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
+    /// What it is for all others; `{}` is the value, as one label.
+    pub otherwise: String,
+}
+
+/// How a server on the user's own machine is found. It is asked without a credential, each second while the gateway runs.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct Local {
+    /// Its port, where an address has none.
+    pub port: u16,
+    /// Environment variables that say its address, as `host`, `host:port` or a URL. Only one on this machine is taken.
+    #[serde(default)]
+    pub address_env: Vec<String>,
+    /// What it answers to. It is there if one of these is so.
+    pub probes: Vec<Probe>,
+    /// What another server answers to that has the same port. It is not there if one of these is so.
+    #[serde(default)]
+    pub unless: Vec<Probe>,
+}
+
+/// A GET whose answer tells what a server is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct Probe {
+    /// The path below the origin `api`.
+    pub path: String,
+    /// The answer's status: 200 where nothing is said.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// What its JSON body has, as a JSON pointer.
+    #[serde(default)]
+    pub has: Option<String>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// How some models of a provider are served.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct ByModel {
+    /// The provider's own names of the models; a `*` stands for any letters.
+    pub models: Vec<String>,
+    /// What is served of these models, in which dialects, the best first.
+    pub serves: BTreeMap<String, Vec<String>>,
+    /// Where, if not where it is for the provider's other models.
+    #[serde(default)]
+    pub paths: Paths,
+    /// The name of the origin, where it is another than `api`.
+    #[serde(default)]
+    pub origin: Option<String>,
 }
 
 /// What a setting's value must be.

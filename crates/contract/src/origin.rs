@@ -3,6 +3,8 @@
 //! Descriptions, the config and the store give origins as text; binding compares them, upstream joins request paths to
 //! them. Whatever `join` returns lies under its origin, and nothing here ever asks a name server.
 
+pub mod template;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -86,7 +88,8 @@ enum OriginFault {
     Host,
     #[error("has a port that is not a number from 1 to 65535")]
     Port,
-    #[error("uses `http` to a host other than this machine: use `https`, or `http` to localhost, 127.0.0.1 or [::1]")]
+    #[error("uses `http` to a host other than this machine: use `https`, or `http` to localhost, 127.0.0.1 or [::1]; your own \
+        config may also name a machine of your network, such as 192.168.1.20 or `gpu-box.local`")]
     PlainHttp,
     #[error("has an empty, `.` or `..` segment in its path: write the path that is meant")]
     Segment,
@@ -131,6 +134,21 @@ impl Origin {
     /// Whether this is 127.0.0.0/8, `[::1]` or `localhost`: such requests may go in the clear, and never to a proxy.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
+    }
+
+    /// Whether requests leave unencrypted for another machine: one of the own network, which only the user's own config
+    /// names.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.scheme == Scheme::Http && !self.is_loopback()
+    }
+
+    /// The origin that a text of the user's own config says: as any other, and `http` to a machine of the own network, too.
+    ///
+    /// # Errors
+    ///
+    /// As for any other text.
+    pub fn of_config(text: &str) -> Result<Self, OriginError> {
+        parse(text, is_near).map_err(|why| OriginError { address: shown(text).into_owned(), why })
     }
 
     /// Whether this is a server of the open internet, as far as its name says: `https` to a name of two labels or more, none
@@ -212,7 +230,7 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map_err(|why| OriginError { address: shown(text).into_owned(), why })
+        parse(text, is_loopback).map_err(|why| OriginError { address: shown(text).into_owned(), why })
     }
 }
 
@@ -228,7 +246,8 @@ impl fmt::Debug for Origin {
     }
 }
 
-fn parse(text: &str) -> Result<Origin, OriginFault> {
+/// An origin, if it is `https` or its host may be asked without.
+fn parse(text: &str, may_be_plain: fn(&str) -> bool) -> Result<Origin, OriginFault> {
     if !text.is_ascii() {
         return Err(OriginFault::NotAscii);
     }
@@ -249,7 +268,7 @@ fn parse(text: &str) -> Result<Origin, OriginFault> {
     let (host, port) = split_port(authority)?;
     let host = parse_host(host).ok_or(OriginFault::Host)?;
     let port = port.unwrap_or(scheme.default_port());
-    if scheme == Scheme::Http && !is_loopback(&host) {
+    if scheme == Scheme::Http && !may_be_plain(&host) {
         return Err(OriginFault::PlainHttp);
     }
     let prefix = parse_prefix(path)?;
@@ -335,6 +354,27 @@ fn port_of(authority: &Authority, scheme: Scheme) -> Option<u16> {
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a host is of this machine or its own network, as far as its name says: a private address (RFC 1918, RFC 4193, RFC
+/// 6598), or a name that the internet does not know. Where such a name leads is looked at again once it is connected.
+fn is_near(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) => is_of_a_network(address),
+        Err(_) => !is_public_name(bare),
+    }
+}
+
+/// Whether an address is this machine or of a private network. Link-local ones are not: clouds have their metadata there.
+pub fn is_of_a_network(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            address.is_loopback() || address.is_private() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
 }
 
 /// Endings of names that are not the internet's: RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`, and what routers and

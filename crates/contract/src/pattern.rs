@@ -1,4 +1,5 @@
-//! Names of headers, parameters and events as a description lists them: whole, or a beginning with a `*` behind it.
+//! Names of headers, parameters and events as a description lists them: whole, or a beginning with a `*` behind it; and names
+//! of models, in which a `*` may stand anywhere.
 
 /// What one entry of such a list names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,24 @@ impl<'p> Pattern<'p> {
             Pattern::Beginning(beginning) => name.starts_with(beginning),
         }
     }
+}
+
+/// What each `*` of a pattern stands for in a text; none where the text does not match.
+pub fn captures<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let (first, others) = pattern.split_once('*').map_or((pattern, None), |(first, others)| (first, Some(others)));
+    let mut rest = text.strip_prefix(first)?;
+    let mut found = Vec::new();
+    let mut pieces = others.into_iter().flat_map(|others| others.split('*')).peekable();
+    while let Some(piece) = pieces.next() {
+        // What stands between two `*` may as well be the first there is; the last piece has to be at the end.
+        let at = match pieces.peek() {
+            Some(_) => rest.find(piece)?,
+            None => rest.strip_suffix(piece)?.len(),
+        };
+        found.push(&rest[..at]);
+        rest = &rest[at + piece.len()..];
+    }
+    rest.is_empty().then_some(found)
 }
 
 /// Whether one of the patterns names this.

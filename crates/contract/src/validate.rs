@@ -3,6 +3,7 @@
 mod alike;
 mod login;
 mod mistakes;
+mod origins;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub use alike::paths;
 pub use mistakes::mistakes;
 
 use crate::description::{Attach, AttachTo, Auth, Description, understood};
-use crate::{Forward, Origin, Reserved};
+use crate::{Forward, Reserved};
 
 /// What is wrong with a description.
 #[derive(Debug, thiserror::Error)]
@@ -72,28 +73,34 @@ fn problems(description: &Description) -> Vec<(String, String)> {
     for (place, id) in ids.into_iter().filter_map(|(place, id)| Some((place, id?))).filter(|(_, id)| !is_id(id)) {
         fault(place, format!("`{}` is not of the form [a-z][a-z0-9-]{{0,31}}", id.escape_debug()));
     }
-    if !description.origins.contains_key("api") {
+    if !description.origins.contains_key("api") && !description.use_only {
         fault("origins", "there is no origin named `api`".into());
     }
-    for (name, url) in &description.origins {
-        if let Err(error) = url.parse::<Origin>() {
-            fault(&format!("origins.{name}"), error.to_string());
-        }
+    for (place, problem) in origins::problems(description) {
+        fault(&place, problem);
     }
     if description.serves.is_empty() {
         fault("serves", "no operation is served".into());
     }
-    for (operation, dialects) in &description.serves {
-        let place = format!("serves.{operation}");
-        if !OPERATIONS.contains(&operation.as_str()) {
-            fault(&place, format!("no such operation; known are {}", OPERATIONS.join(", ")));
-        }
-        if dialects.is_empty() {
-            fault(&place, "no dialect is named".into());
+    let of_models = description.by_model.iter().enumerate();
+    let of_models = of_models.map(|(at, rule)| (format!("by_model.{at}.serves"), &rule.serves));
+    for (place, serves) in std::iter::once(("serves".to_owned(), &description.serves)).chain(of_models) {
+        for (operation, dialects) in serves {
+            let place = format!("{place}.{operation}");
+            if !OPERATIONS.contains(&operation.as_str()) {
+                fault(&place, format!("no such operation; known are {}", OPERATIONS.join(", ")));
+            }
+            if dialects.is_empty() {
+                fault(&place, "no dialect is named".into());
+            }
         }
     }
+    let mut origins = description.origins.clone();
+    if description.use_only {
+        origins.entry("api".into()).or_default();
+    }
     for (index, auth) in description.auth.iter().enumerate() {
-        if let Some((member, problem)) = auth_problem(auth, &description.origins) {
+        if let Some((member, problem)) = auth_problem(auth, &origins) {
             fault(&format!("auth.{index}.{member}"), problem);
         }
     }
@@ -101,7 +108,7 @@ fn problems(description: &Description) -> Vec<(String, String)> {
         fault("forward", error.to_string());
     }
     for (name, side) in &description.side_requests {
-        if !description.origins.contains_key(&side.origin) {
+        if !origins.contains_key(&side.origin) {
             fault(&format!("side_requests.{name}.origin"), format!("there is no origin named `{}`", side.origin));
         }
     }

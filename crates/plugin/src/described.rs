@@ -29,7 +29,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
     let shaped = shaped.with_query(query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
     Ok(Request {
         method: shaped.method.into(),
-        origin: "api".into(),
+        origin: shaped.origin,
         path: shaped.path,
         query: fields(shaped.query),
         headers: fields(shaped.headers),

@@ -31,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitrouter_contract::Description;
+use bitrouter_contract::description::Auth;
 
 pub use cache::{Cache, CacheKey, Digest};
 pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
@@ -74,9 +75,9 @@ pub enum Origin {
 }
 
 impl Plugin {
-    /// The dialects in which an operation is served, the best first; empty if it is not served.
-    pub fn dialects(&self, operation: &str) -> &[String] {
-        self.description.serves.get(operation).map_or(&[], Vec::as_slice)
+    /// The dialects in which an operation is served of a model, the best first; empty if it is not served.
+    pub fn dialects(&self, operation: &str, model: &str) -> &[String] {
+        self.description.serves_of(model).get(operation).map_or(&[], Vec::as_slice)
     }
 
     /// The same component, believed or not. It is another for whoever compares: all that was made of what it said before is
@@ -86,10 +87,28 @@ impl Plugin {
             return Arc::clone(self);
         }
         let description = if trusted { (*self.says).clone() } else { self.says.unaccepted() };
-        Arc::new(Plugin {
-            id: Arc::clone(&self.id),
+        Arc::new(self.with(Arc::clone(&self.id), description, Arc::clone(&self.says), trusted))
+    }
+
+    /// The same provider with a change, or another one of the same code and description under its own id. That has no
+    /// variable of the environment as its key: what pays for the one does not pay for the other by itself.
+    pub fn under(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Description)) -> Arc<Self> {
+        let mut description = self.description.clone();
+        if description.id != id {
+            description.id = id.to_owned();
+            description.use_only = false;
+            description.auth.iter_mut().for_each(Auth::forget_env);
+        }
+        change(&mut description);
+        let says = Arc::new(description.clone());
+        Arc::new(self.with(id.into(), description, says, self.trusted))
+    }
+
+    fn with(&self, id: Arc<str>, description: Description, says: Arc<Description>, trusted: bool) -> Self {
+        Plugin {
+            id,
             description,
-            says: Arc::clone(&self.says),
+            says,
             trusted,
             origin: self.origin.clone(),
             digest: self.digest.clone(),
@@ -100,7 +119,12 @@ impl Plugin {
             log: Arc::clone(&self.log),
             quarantine: quarantine::Quarantine::default(),
             prepare_cache: prepare_cache::PrepareCache::default(),
-        })
+        }
+    }
+
+    /// Whether its description is all there is.
+    pub fn is_described_alone(&self) -> bool {
+        self.code.is_none()
     }
 
     /// The file that it came from, or its id where it is built in.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bitrouter_contract::cut::sentence;
+use bitrouter_contract::description::family;
 use bitrouter_contract::{Description, Invalid, validate};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -73,27 +74,33 @@ impl Loader {
         Engine::same(self.runtime.engine(), other.runtime.engine())
     }
 
-    /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling.
-    pub async fn describe(&self, bytes: &[u8], digest: &Digest) -> Result<Description, LoadError> {
+    /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling. One of several
+    /// providers says as many.
+    pub async fn describe(&self, bytes: &[u8], digest: &Digest) -> Result<Vec<Description>, LoadError> {
         if is_description(bytes) {
             return alone(bytes);
         }
-        if let Some(known) = self.cache.description(digest).and_then(|json| validate::description(&json).ok()) {
+        if let Some(known) = self.cache.description(digest).and_then(|json| descriptions(&json).ok()) {
             return Ok(known);
         }
-        Ok(self.load(bytes, digest.clone(), Origin::BuiltIn).await?.description)
+        Ok(self.component(bytes, digest).await?.0)
     }
 
     /// Loads a component, or a description without one, with all that it says of itself: whether that is believed is for
-    /// the registry to decide.
-    pub async fn load(&self, bytes: &[u8], digest: Digest, origin: Origin) -> Result<Plugin, LoadError> {
-        let (description, code) = match is_description(bytes) {
+    /// the registry to decide. One that describes several providers is as many, of the same code.
+    pub async fn load(&self, bytes: &[u8], digest: Digest, origin: Origin) -> Result<Vec<Plugin>, LoadError> {
+        let (descriptions, code) = match is_description(bytes) {
             true => (alone(bytes)?, None),
             false => {
-                let (description, code) = self.component(bytes, &digest).await?;
-                (description, Some(code))
+                let (descriptions, code) = self.component(bytes, &digest).await?;
+                (descriptions, Some(code))
             }
         };
+        let plugin = |description| self.plugin(description, digest.clone(), origin.clone(), code.clone());
+        Ok(descriptions.into_iter().map(plugin).collect())
+    }
+
+    fn plugin(&self, description: Description, digest: Digest, origin: Origin, code: Option<Linked>) -> Plugin {
         for what in &description.not_understood {
             tracing::warn!(
                 provider = description.id,
@@ -101,7 +108,7 @@ impl Loader {
                 "left out of a component's description: it is not known here"
             );
         }
-        Ok(Plugin {
+        Plugin {
             id: description.id.as_str().into(),
             says: Arc::new(description.clone()),
             log: GuestLog::new(&description.id),
@@ -115,26 +122,29 @@ impl Loader {
             rewriters: self.rewriters.share(),
             quarantine: Quarantine::default(),
             prepare_cache: PrepareCache::default(),
-        })
-    }
-
-    /// The JSON that a provider says of itself, unchecked, and whether the host makes its requests: what an author wants
-    /// to have looked at.
-    pub async fn says(&self, bytes: &[u8], digest: &Digest) -> Result<(String, bool), LoadError> {
-        if is_description(bytes) {
-            return Ok((String::from_utf8_lossy(bytes).into_owned(), true));
         }
-        let code = self.linked(bytes, digest).await?;
-        Ok((self.ask(&code, digest).await?, code.requests.is_none()))
     }
 
-    async fn component(&self, bytes: &[u8], digest: &Digest) -> Result<(Description, Linked), LoadError> {
+    /// The JSON of each description that a file holds, unchecked, and whether the host makes their requests: what an author
+    /// wants to have looked at.
+    pub async fn says(&self, bytes: &[u8], digest: &Digest) -> Result<(Vec<String>, bool), LoadError> {
+        let (text, described) = if is_description(bytes) {
+            (String::from_utf8_lossy(bytes).into_owned(), true)
+        } else {
+            let code = self.linked(bytes, digest).await?;
+            (self.ask(&code, digest).await?, code.requests.is_none())
+        };
+        // What is not JSON is looked at as one.
+        Ok((family::entries(&text).or_else(|error| if let Invalid::Json(_) = error { Ok(vec![text]) } else { Err(error) })?, described))
+    }
+
+    async fn component(&self, bytes: &[u8], digest: &Digest) -> Result<(Vec<Description>, Linked), LoadError> {
         let code = self.linked(bytes, digest).await?;
-        let description = validate::description(&self.ask(&code, digest).await?)?;
+        let descriptions = descriptions(&self.ask(&code, digest).await?)?;
         if code.requests.is_none() {
-            validate::paths(&description)?;
+            descriptions.iter().try_for_each(validate::paths)?;
         }
-        Ok((description, code))
+        Ok((descriptions, code))
     }
 
     async fn linked(&self, bytes: &[u8], digest: &Digest) -> Result<Linked, LoadError> {
@@ -191,14 +201,39 @@ fn is_description(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
 }
 
-/// A description without a component: all that it serves must have a path.
-fn alone(bytes: &[u8]) -> Result<Description, LoadError> {
+/// The descriptions of a file without a component: all that they serve must have a path.
+fn alone(bytes: &[u8]) -> Result<Vec<Description>, LoadError> {
     if bytes.len() > MAX_DESCRIPTION {
         return Err(Invalid::TooLong(bytes.len()).into());
     }
-    let description = validate::description(&String::from_utf8_lossy(bytes))?;
-    validate::paths(&description)?;
-    Ok(description)
+    let descriptions = descriptions(&String::from_utf8_lossy(bytes))?;
+    descriptions.iter().try_for_each(validate::paths)?;
+    Ok(descriptions)
+}
+
+/// The ids that a file without a component says that its providers have; none for a component.
+pub(super) fn ids(bytes: &[u8]) -> Option<Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        id: String,
+    }
+    let entries = is_description(bytes).then(|| family::entries(&String::from_utf8_lossy(bytes)).ok())??;
+    Some(entries.iter().filter_map(|entry| Some(serde_json::from_str::<Entry>(entry).ok()?.id)).collect())
+}
+
+/// Every description of a text, each checked. What is wrong with one of several is said with its place.
+fn descriptions(text: &str) -> Result<Vec<Description>, Invalid> {
+    let entries = family::entries(text)?;
+    if let [one] = entries.as_slice() {
+        return Ok(vec![validate::description(one)?]);
+    }
+    let check = |(at, entry): (usize, &String)| {
+        validate::description(entry).map_err(|error| Invalid::Member {
+            place: format!("providers.{at}"),
+            problem: error.to_string(),
+        })
+    };
+    entries.iter().enumerate().map(check).collect()
 }
 
 #[cfg(feature = "test-support")]

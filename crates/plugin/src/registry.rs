@@ -4,7 +4,7 @@
 //! compiling waits a little. A component that cannot serve is named with its reason, and the rest serve. A reload makes
 //! another registry, while this one serves: components that are the same as before are not loaded again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,8 @@ pub struct Snapshot {
     pub refused: Vec<Refused>,
     /// How many are still being loaded.
     pub pending: usize,
+    /// All that were loaded, whether they serve or not.
+    loaded: Vec<Arc<Plugin>>,
     /// What the user had accepted.
     lock: Lock,
 }
@@ -139,16 +141,20 @@ struct Before {
 }
 
 impl Before {
-    /// The component with these bytes in this place, if it was there.
-    fn same(&self, candidate: &Candidate) -> Option<Arc<Plugin>> {
+    /// The providers of these bytes in this place, if they were there.
+    fn same(&self, candidate: &Candidate) -> Vec<Arc<Plugin>> {
         let same = |plugin: &&Arc<Plugin>| plugin.digest == candidate.digest && plugin.origin == candidate.origin;
-        self.snapshot.plugins.values().filter(|_| self.same_engine).find(same).cloned()
+        // Whoever serves is meant, as it is believed or not.
+        let serving = |plugin: &Arc<Plugin>| {
+            Arc::clone(self.snapshot.plugins.get(&*plugin.id).filter(same).unwrap_or(plugin))
+        };
+        self.snapshot.loaded.iter().filter(|_| self.same_engine).filter(same).map(serving).collect()
     }
 
     /// The build that this file had.
-    fn of_file(&self, origin: &Origin) -> Option<Arc<Plugin>> {
+    fn of_file(&self, origin: &Origin) -> Vec<Arc<Plugin>> {
         let of_file = |plugin: &&Arc<Plugin>| matches!(origin, Origin::File(_)) && plugin.origin == *origin;
-        self.snapshot.plugins.values().find(of_file).cloned()
+        self.snapshot.plugins.values().filter(of_file).cloned().collect()
     }
 }
 
@@ -178,35 +184,44 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
     // A file that the user accepted in a built-in provider's place comes first, so that no request sees the built-in.
     let accepts = |digest: &Digest| lock.plugins.iter().any(|grant| grant.sha256 == digest.as_str());
     let first = |candidate: &Candidate| {
-        accepts(&candidate.digest) || before.of_file(&candidate.origin).is_some_and(|plugin| accepts(&plugin.digest))
+        accepts(&candidate.digest) || before.of_file(&candidate.origin).iter().any(|plugin| accepts(&plugin.digest))
     };
     let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(first);
     let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
 
+    let ids = ids_built_in(&sources);
     snapshot.pending = queue.len();
     let _ = news.send(Arc::new(snapshot.clone()));
     for candidate in queue {
         snapshot.pending -= 1;
-        let plugin = match before.same(&candidate) {
-            Some(plugin) => Ok(plugin),
-            None => load(&loader, &candidate).await,
+        let plugins = match before.same(&candidate) {
+            same if !same.is_empty() => Ok(same),
+            _ => load(&loader, &candidate).await,
         };
-        let admitted = plugin.and_then(|plugin| admit(plugin, &candidate, &lock, &sources, &snapshot));
-        match admitted {
-            Ok(Some(plugin)) => {
-                snapshot.plugins.insert(plugin.description.id.clone(), plugin);
-            }
-            Ok(None) => {}
-            Err(mut refused) => {
-                if let Some(plugin) = before.of_file(&candidate.origin)
-                    && let Ok(Some(plugin)) = admit(plugin, &candidate, &lock, &sources, &snapshot)
-                {
-                    refused.reason.push_str(". The build that was there before goes on until the gateway ends");
-                    snapshot.plugins.insert(plugin.description.id.clone(), plugin);
-                }
-                snapshot.refused.push(refused);
+        let mut refused = Vec::new();
+        for plugin in plugins.unwrap_or_else(|error| {
+            refused.push(error);
+            Vec::new()
+        }) {
+            snapshot.loaded.push(Arc::clone(&plugin));
+            match admit(plugin, &candidate, &lock, &ids, &snapshot) {
+                Ok(Some(plugin)) => drop(snapshot.plugins.insert(plugin.description.id.clone(), plugin)),
+                Ok(None) => {}
+                Err(error) => refused.push(error),
             }
         }
+        if let Some(first) = refused.first_mut() {
+            for plugin in before.of_file(&candidate.origin) {
+                if snapshot.plugins.contains_key(&*plugin.id) {
+                    continue;
+                }
+                if let Ok(Some(plugin)) = admit(plugin, &candidate, &lock, &ids, &snapshot) {
+                    first.reason.push_str(". The build that was there before goes on until the gateway ends");
+                    snapshot.plugins.insert(plugin.description.id.clone(), plugin);
+                }
+            }
+        }
+        snapshot.refused.extend(refused);
         if news.send(Arc::new(snapshot.clone())).is_err() {
             return;
         }
@@ -216,11 +231,12 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
     // Listeners live as long as the registry; so does the last value.
 }
 
-async fn load(loader: &Loader, candidate: &Candidate) -> Result<Arc<Plugin>, Refused> {
+async fn load(loader: &Loader, candidate: &Candidate) -> Result<Vec<Arc<Plugin>>, Refused> {
     let loaded = loader.load(&candidate.bytes, candidate.digest.clone(), candidate.origin.clone()).await;
     // A built-in one is named as its id is.
     let id = (candidate.origin == Origin::BuiltIn).then(|| candidate.file.clone());
-    loaded.map(Arc::new).map_err(|error| Refused { file: candidate.file.clone(), id, reason: error.to_string() })
+    let shared = |plugins: Vec<Plugin>| plugins.into_iter().map(Arc::new).collect();
+    loaded.map(shared).map_err(|error| Refused { file: candidate.file.clone(), id, reason: error.to_string() })
 }
 
 /// The component as far as it is believed, if it may serve. `None`: a built-in one whose place is taken by a file that the
@@ -229,7 +245,7 @@ fn admit(
     plugin: Arc<Plugin>,
     candidate: &Candidate,
     lock: &Lock,
-    sources: &Sources,
+    built_in: &BTreeSet<String>,
     so_far: &Snapshot,
 ) -> Result<Option<Arc<Plugin>>, Refused> {
     let says = &plugin.says;
@@ -252,7 +268,7 @@ fn admit(
     if lock.plugins.iter().any(|grant| grant.id == id) {
         return Err(not_trusted(&format!("`{id}` is not the build that you accepted")));
     }
-    if sources.built_in.iter().any(|(name, _)| *name == id) {
+    if built_in.contains(id) {
         return Err(not_trusted(&format!("it claims the id `{id}`, which is built in")));
     }
     match trust::wants(says) {
@@ -269,6 +285,12 @@ fn read_built_in(sources: &Sources) -> Vec<Candidate> {
         origin: Origin::BuiltIn,
     };
     sources.built_in.iter().map(candidate).collect()
+}
+
+/// The ids of the built-in providers. A component is named as its id is.
+fn ids_built_in(sources: &Sources) -> BTreeSet<String> {
+    let ids = |(name, bytes): &(&str, &[u8])| super::load::ids(bytes).unwrap_or_else(|| vec![(*name).to_owned()]);
+    sources.built_in.iter().flat_map(ids).collect()
 }
 
 /// Every component of the folder, and every description without one, in order of name.

@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bitrouter_contract::Origin;
+use bitrouter_contract::origin::template;
 use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
 use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Grant {
     /// The bare names that it answers to.
     #[serde(default)]
     pub models: Vec<String>,
+    /// The variables of the environment that it is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
     /// Members that a newer version wrote.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -96,6 +99,7 @@ impl Grant {
             vendor: description.vendor.clone(),
             billing: Some(description.billing),
             models: description.models.iter().map(|model| model.id.clone()).collect(),
+            variables: description.settings.values().flat_map(|setting| &setting.env).cloned().collect(),
             rest: Map::new(),
         }
     }
@@ -115,13 +119,14 @@ fn asked(side: &SideRequest) -> String {
 pub(super) fn wants(description: &Description) -> Option<String> {
     let wanted: Vec<&str> = description.auth.iter().flat_map(Auth::env).map(String::as_str).collect();
     let wanted = if wanted.is_empty() { "a credential".into() } else { wanted.join(", ") };
-    (!description.auth.is_empty()).then(|| format!("it asks for {wanted} to be sent to {}", description.origins["api"]))
+    let to = description.origins.get("api").map_or("where your config says", String::as_str);
+    (!description.auth.is_empty()).then(|| format!("it asks for {wanted} to be sent to {to}"))
 }
 
 /// The first of its origins that is in this machine or its network, or may be. `replaced` knows those that the user's own
 /// config has put in the place of the component's.
 pub fn reaches_in(description: &Description, replaced: impl Fn(&str) -> bool) -> Option<&str> {
-    let public = |url: &str| url.parse::<Origin>().is_ok_and(|origin| origin.is_public());
+    let public = |url: &str| template::sample(url).is_ok_and(|origin| origin.is_public());
     let mut own = description.origins.iter().filter(|(name, _)| !replaced(name));
     own.find(|(_, url)| !public(url)).map(|(_, url)| url.as_str())
 }
@@ -182,20 +187,19 @@ impl Lock {
         self.plugins.iter().any(|grant| grant.covers(wanted))
     }
 
-    /// Adds a grant in the place of an older one for the same id.
-    pub fn accept(grant: Grant, path: &Path) -> Result<(), LockError> {
+    /// Adds grants, each in the place of an older one for the same id.
+    pub fn accept(grants: Vec<Grant>, path: &Path) -> Result<(), LockError> {
         Self::change(path, |lock| {
-            lock.plugins.retain(|known| known.id != grant.id);
-            lock.plugins.push(grant);
+            lock.plugins.retain(|known| grants.iter().all(|grant| known.id != grant.id));
+            lock.plugins.extend(grants);
         })
     }
 
-    /// Takes back what was accepted of an id; false if nothing was.
-    pub fn withdraw(id: &str, path: &Path) -> Result<bool, LockError> {
+    /// Takes back what was accepted of these ids; answers those of which something was.
+    pub fn withdraw(ids: &[String], path: &Path) -> Result<Vec<String>, LockError> {
         Self::change(path, |lock| {
-            let before = lock.plugins.len();
-            lock.plugins.retain(|known| known.id != id);
-            lock.plugins.len() < before
+            let taken = lock.plugins.extract_if(.., |known| ids.contains(&known.id));
+            taken.map(|grant| grant.id).collect()
         })
     }
 
@@ -239,7 +243,7 @@ mod tests {
     fn what_was_accepted_is_all_that_was_shown() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugins.lock");
-        Lock::accept(grant(json!({})), &file).unwrap();
+        Lock::accept(vec![grant(json!({}))], &file).unwrap();
         let lock = Lock::read(&file).unwrap();
         assert!(lock.accepts(&grant(json!({}))));
         // A component whose description is not the same each time gets nothing by it.
@@ -279,12 +283,13 @@ mod tests {
         std::thread::scope(|scope| {
             for at in 0..8 {
                 let file = &file;
-                scope.spawn(move || Lock::accept(grant(json!({ "id": format!("p{at}") })), file).unwrap());
+                scope.spawn(move || Lock::accept(vec![grant(json!({ "id": format!("p{at}") }))], file).unwrap());
             }
         });
         assert_eq!(Lock::read(&file).unwrap().plugins.len(), 8);
-        assert!(Lock::withdraw("p3", &file).unwrap());
-        assert!(!Lock::withdraw("p3", &file).unwrap());
+        let p3 = ["p3".to_owned()];
+        assert_eq!(Lock::withdraw(&p3, &file).unwrap(), p3);
+        assert!(Lock::withdraw(&p3, &file).unwrap().is_empty());
         assert_eq!(Lock::read(&file).unwrap().plugins.len(), 7);
         assert!(fs::read_to_string(&file).unwrap().contains("\"later\": true"));
         #[cfg(unix)]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bitrouter_contract::origin::is_of_a_network;
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tower::Service;
@@ -48,7 +50,7 @@ impl Connect {
 
     /// The proxy on the way to an origin.
     pub(super) fn proxy(&self, origin: &Uri) -> Result<Option<Proxy>, SettingError> {
-        if is_loopback(origin) {
+        if is_near(origin) {
             return Ok(None);
         }
         self.proxies.as_ref().as_ref().map(|proxies| proxies.on_the_way_to(origin)).map_err(Clone::clone)
@@ -68,7 +70,18 @@ impl Service<Uri> for Connect {
         let (proxy, mut tcp) = (self.proxy(&origin), self.tcp.clone());
         Box::pin(async move {
             let stream = match proxy.map_err(|error| Sentence(error.to_string()))? {
-                None => tcp.call(origin).await?.into_inner(),
+                None => {
+                    let in_the_clear = origin.scheme() == Some(&Scheme::HTTP) && !is_loopback(&origin);
+                    let stream = tcp.call(origin).await?.into_inner();
+                    // A name that the network's own server is asked for may lead anywhere.
+                    match stream.peer_addr()?.ip() {
+                        ip if in_the_clear && !is_of_a_network(ip) => {
+                            let why = format!("its name leads to {ip}, and nothing goes there unencrypted: write https://");
+                            return Err(Sentence(why).into());
+                        }
+                        _ => stream,
+                    }
+                }
                 Some(proxy) => {
                     let stream = tcp.call(proxy.address()).await.map_err(|error| proxy.unreachable(&error))?;
                     proxy.pass(stream.into_inner(), &origin).await?
@@ -77,6 +90,11 @@ impl Service<Uri> for Connect {
             Ok(TokioIo::new(Socket::new(stream)))
         })
     }
+}
+
+/// Whether an origin is this machine, or one of its network that is asked in the clear: no proxy stands before either.
+pub(super) fn is_near(uri: &Uri) -> bool {
+    is_loopback(uri) || uri.scheme() == Some(&Scheme::HTTP)
 }
 
 /// Whether an origin is this machine.

@@ -41,7 +41,7 @@ pub fn proxy_to(
     origin: &http::Uri,
     env: &dyn Fn(&str) -> Option<std::ffi::OsString>,
 ) -> Result<Option<String>, SettingError> {
-    if connect::is_loopback(origin) {
+    if connect::is_near(origin) {
         return Ok(None);
     }
     let proxies = proxy::Proxies::new(env)?;

@@ -125,6 +125,9 @@ async fn gateway(setup: &Setup) -> CheckResult {
 /// A provider's accounts, where its requests go, and what it answers.
 async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report: &mut Report) {
     let row = Row::of(provider);
+    if row.is_aside {
+        return;
+    }
     match (row.state, &row.reason) {
         (ProviderState::Active, _) => report.add(
             &row.id,
@@ -134,7 +137,7 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
             }),
         ),
         // Who uses another provider need not have this one.
-        (ProviderState::NoCredential | ProviderState::Disabled, reason) => {
+        (ProviderState::NoCredential | ProviderState::NotRunning | ProviderState::Disabled, reason) => {
             report.add(&row.id, CheckResult::Aside(reason.clone().unwrap_or_default()));
             return;
         }

@@ -160,25 +160,38 @@ impl Check {
         let loader = app::loader(&setup.loaded.config, &setup.paths)?;
         let digest = Digest::of(&bytes);
         let asked = setup::with_progress(loader.says(&bytes, &digest), || "compiling 1 component…".to_owned());
-        let (json, described) = setup::runtime()?
+        let (texts, described) = setup::runtime()?
             .block_on(asked)
             .map_err(|error| format!("{file}: {}", print::printable(&error.to_string())))?;
-        let mut wrong = validate::mistakes(&json);
-        if wrong.is_empty() {
-            let description = validate::description(&json)?;
-            if described && let Err(error) = validate::paths(&description) {
-                wrong.push(error.to_string());
-            } else {
-                let Description { id, name, version, .. } = &description;
-                let of = print::printable(&format!("{id}, {name} {version}"));
-                print::answer(&format!("{file}: no mistake was found in {of}\n"))?;
-                return Ok(ExitCode::SUCCESS);
+        let mut wrong = Vec::new();
+        let mut sound = Vec::new();
+        for json in &texts {
+            let mut mistakes = validate::mistakes(json);
+            if let Ok(description) = validate::description(json) {
+                mistakes.extend(validate::paths(&description).err().filter(|_| described).map(|error| error.to_string()));
+                sound.push(format!("{}, {} {}", description.id, description.name, description.version));
             }
+            let of = if texts.len() == 1 { String::new() } else { format!("{}: ", id_of(json)) };
+            wrong.extend(mistakes.into_iter().map(|mistake| format!("{of}{mistake}")));
+        }
+        if wrong.is_empty() {
+            let of = match sound.as_slice() {
+                [one] => print::printable(one),
+                many => format!("{} descriptions", many.len()),
+            };
+            print::answer(&format!("{file}: no mistake was found in {of}\n"))?;
+            return Ok(ExitCode::SUCCESS);
         }
         let lines: String = wrong.iter().map(|wrong| format!("  {}\n", print::printable(wrong))).collect();
         print::answer(&format!("{file}: the description has mistakes\n{lines}"))?;
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// What an unchecked description calls itself.
+fn id_of(json: &str) -> String {
+    let id = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|it| Some(it.get("id")?.as_str()?.to_owned()));
+    id.unwrap_or_else(|| "one without an id".into())
 }
 
 impl Trust {
@@ -187,17 +200,19 @@ impl Trust {
         // Read once: what is shown is what is accepted.
         let (file, bytes) = find(&self.file, &setup)?;
         let digest = Digest::of(&bytes);
-        let (description, built_in) = describe(&setup, &bytes, &digest).map_err(|error| {
+        let (descriptions, built_in) = describe(&setup, &bytes, &digest).map_err(|error| {
             format!("{} cannot be accepted: {}", file.display(), print::printable(&error.to_string()))
         })?;
-        let grant = Grant::of(&digest, &description);
+        let grants: Vec<Grant> = descriptions.iter().map(|description| Grant::of(&digest, description)).collect();
         let lock_file = setup.paths.plugins_lock();
         let lock = Lock::read(&lock_file)?;
 
-        print::answer(&wants(&file, bytes.len(), &digest, &description))?;
-        print::answer(&standing(&lock, &description, &built_in))?;
+        for description in &descriptions {
+            print::answer(&wants(&file, bytes.len(), &digest, description))?;
+            print::answer(&standing(&lock, description, &built_in))?;
+        }
         let folder = &setup.loaded.config.plugins.dir;
-        if lock.accepts(&grant) {
+        if grants.iter().all(|grant| lock.accepts(grant)) {
             print::answer(&format!("It is accepted already.\n{}", next_step(&file, folder)))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -205,7 +220,7 @@ impl Trust {
             print::note("not accepted: nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        Lock::accept(grant, &lock_file)?;
+        Lock::accept(grants, &lock_file)?;
         print::answer(&format!("accepted: kept in {}\n{}", lock_file.display(), next_step(&file, folder)))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -217,26 +232,31 @@ impl Untrust {
         let lock_file = setup.paths.plugins_lock();
         let lock = Lock::read(&lock_file)?;
         let named = self.component.to_str().unwrap_or_default();
-        let id = match lock.plugins.iter().find(|grant| grant.id == named) {
-            Some(grant) => grant.id.clone(),
+        let ids: Vec<String> = match lock.plugins.iter().find(|grant| grant.id == named) {
+            Some(grant) => vec![grant.id.clone()],
             None => {
-                // The build that was accepted, else the provider whose build this is.
+                // What was accepted of this build, else of the providers whose build this is.
                 let (file, bytes) = find(&self.component, &setup)?;
                 let digest = Digest::of(&bytes);
-                match lock.plugins.iter().find(|grant| grant.sha256 == digest.as_str()) {
-                    Some(grant) => grant.id.clone(),
-                    None => {
-                        let (description, _) = describe(&setup, &bytes, &digest)
+                let of_build = lock.plugins.iter().filter(|grant| grant.sha256 == digest.as_str());
+                let of_build: Vec<String> = of_build.map(|grant| grant.id.clone()).collect();
+                match of_build.is_empty() {
+                    false => of_build,
+                    true => {
+                        let (descriptions, _) = describe(&setup, &bytes, &digest)
                             .map_err(|error| format!("{}: {}", file.display(), print::printable(&error.to_string())))?;
-                        description.id
+                        descriptions.into_iter().map(|description| description.id).collect()
                     }
                 }
             }
         };
-        if !Lock::withdraw(&id, &lock_file)? {
-            return Err(format!("`{}` was not accepted: nothing was changed", print::printable(&id)).into());
+        let withdrawn = Lock::withdraw(&ids, &lock_file)?;
+        if withdrawn.is_empty() {
+            let ids = print::printable(&ids.join("`, `"));
+            return Err(format!("`{ids}` was not accepted: nothing was changed").into());
         }
-        print::answer(&format!("not accepted any more: {id}. Taken out of {}\n", lock_file.display()))?;
+        let withdrawn = withdrawn.join(", ");
+        print::answer(&format!("not accepted any more: {withdrawn}. Taken out of {}\n", lock_file.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -277,22 +297,26 @@ fn of_id(id: &str, setup: &Setup, folder: &Path) -> Option<PathBuf> {
     files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != id), path.clone()));
     let has_id = |place: &PathBuf| {
         let bytes = file::read(place, MAX_COMPONENT as u64).ok()?;
-        let (description, _) = describe(setup, &bytes, &Digest::of(&bytes)).ok()?;
-        (description.id == id).then_some(())
+        let (descriptions, _) = describe(setup, &bytes, &Digest::of(&bytes)).ok()?;
+        descriptions.iter().any(|description| description.id == id).then_some(())
     };
     files.into_iter().find(|place| has_id(place).is_some())
 }
 
-/// What the component says of itself, and what the built-in ones do. It runs in the sandbox, with nothing to reach.
-fn describe(setup: &Setup, bytes: &[u8], digest: &Digest) -> Result<(Description, Vec<Description>), Box<dyn Error>> {
+/// What the component says of itself, for each of its providers, and what the built-in ones do. It runs in the sandbox, with nothing to reach.
+fn describe(
+    setup: &Setup,
+    bytes: &[u8],
+    digest: &Digest,
+) -> Result<(Vec<Description>, Vec<Description>), Box<dyn Error>> {
     let loader = app::loader(&setup.loaded.config, &setup.paths)?;
     let work = async {
-        let description = loader.describe(bytes, digest).await?;
+        let descriptions = loader.describe(bytes, digest).await?;
         let mut built_in = Vec::new();
         for (_, bytes) in app::built_in() {
-            built_in.push(loader.describe(bytes, &Digest::of(bytes)).await?);
+            built_in.extend(loader.describe(bytes, &Digest::of(bytes)).await?);
         }
-        Ok((description, built_in))
+        Ok((descriptions, built_in))
     };
     setup::runtime()?.block_on(setup::with_progress(work, || "compiling 1 component…".to_owned()))
 }

@@ -27,9 +27,13 @@ components: bitrouter plugin list
 
 Examples:
   bitrouter providers
+  bitrouter providers --all
   bitrouter providers --json")]
 pub(super) struct ListProviders {
-    /// Print JSON
+    /// Show the built-in ones that have no credential, too
+    #[arg(long, short)]
+    all: bool,
+    /// Print JSON, which has all of them
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -59,6 +63,9 @@ pub(super) struct Row {
     pub trusted: bool,
     /// The command that accepts it, where it is not trusted.
     pub to_accept: Option<String>,
+    /// Whether it is one of the many built-in descriptions that nobody here uses: named in a line, without a row.
+    #[serde(skip)]
+    pub is_aside: bool,
     /// What its description says that this version does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_understood: Vec<String>,
@@ -70,6 +77,8 @@ pub(super) struct Row {
 pub(super) enum ProviderState {
     Active,
     NoCredential,
+    /// It is of this machine, and does not run.
+    NotRunning,
     /// Its config is at odds with it.
     Misconfigured,
     Disabled,
@@ -80,6 +89,7 @@ impl ProviderState {
         match self {
             ProviderState::Active => "active",
             ProviderState::NoCredential => "no credential",
+            ProviderState::NotRunning => "not running",
             ProviderState::Misconfigured => "misconfigured",
             ProviderState::Disabled => "disabled",
         }
@@ -102,6 +112,10 @@ impl Row {
             priority: provider.priority,
             origins: provider.origins.iter().map(|(name, origin)| (name.clone(), origin.to_string())).collect(),
             version: description.version.clone(),
+            is_aside: provider.plugin.is_described_alone()
+                && provider.plugin.origin == Origin::BuiltIn
+                && !provider.is_configured
+                && matches!(state, ProviderState::NoCredential | ProviderState::NotRunning),
             not_understood: description.not_understood.clone(),
             file: match &provider.plugin.origin {
                 Origin::BuiltIn => None,
@@ -146,11 +160,18 @@ fn state(provider: &Provider, id: &str) -> (ProviderState, Option<String>) {
     if !provider.enabled {
         return (ProviderState::Disabled, Some(format!("providers.{id}.enabled is false in bitrouter.yaml")));
     }
-    if let Some(fault) = &provider.fault {
+    // What lacks a setting and a key is what nobody uses.
+    let unused = !provider.is_configured && !provider.has_credential();
+    if let Some(fault) = provider.fault.as_ref().filter(|_| !unused) {
         return (ProviderState::Misconfigured, Some(format!("providers.{id} in bitrouter.yaml: {fault}")));
     }
     if provider.is_active() {
         return (ProviderState::Active, None);
+    }
+    if !provider.is_there() {
+        let at = provider.origins.get("api").map(ToString::to_string).unwrap_or_default();
+        let name = &provider.plugin.description.name;
+        return (ProviderState::NotRunning, Some(format!("at {at} nothing answers as {name} does")));
     }
     let reason = match provider.accounts.select(None) {
         Err(error @ AccountError::NoCredential { .. }) => {
@@ -181,7 +202,8 @@ impl ListProviders {
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
             false => {
-                let text = table(&rows) + &missing(&rows) + &untrusted(&rows) + &not_understood(&rows);
+                let shown: Vec<Row> = rows.into_iter().map(|row| Row { is_aside: row.is_aside && !self.all, ..row }).collect();
+                let text = table(&shown) + &missing(&shown) + &aside(&shown) + &untrusted(&shown) + &not_understood(&shown);
                 print::answer(&(text + &not_loaded(refused)))?;
             }
         }
@@ -193,7 +215,7 @@ fn table(rows: &[Row]) -> String {
     // Version and file are `plugin list`'s.
     let head = ["id", "name", "state", "billing", "accounts", "priority", "origin"];
     let mut table = Table::new(&head).sparing(&["name", "priority", "origin"]);
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.is_aside) {
         let origin = row.origins.get("api").map_or("-", String::as_str);
         table.row([
             &row.id,
@@ -210,11 +232,23 @@ fn table(rows: &[Row]) -> String {
 
 /// What keeps providers and accounts from being used; nothing where all are.
 pub(super) fn missing(rows: &[Row]) -> String {
-    let whys = rows.iter().flat_map(|row| {
+    let whys = rows.iter().filter(|row| !row.is_aside).flat_map(|row| {
         let others = row.unusable.iter().filter(|why| Some(*why) != row.reason.as_ref());
         row.reason.iter().chain(others).map(move |why| [&row.id, why])
     });
     Table::indented().with(whys).under("not used:")
+}
+
+/// The built-in ones that nobody uses, by name: those without a credential, and those of this machine that do not run.
+pub(super) fn aside(rows: &[Row]) -> String {
+    let names = |state: ProviderState| {
+        let ids = rows.iter().filter(|row| row.is_aside && row.state == state).map(|row| row.id.as_str());
+        ids.collect::<Vec<_>>().join(", ")
+    };
+    let of = |ids: String, words: &str| if ids.is_empty() { String::new() } else { format!("\n{words} {ids}\n") };
+    let idle = of(names(ProviderState::NotRunning), "not running on this machine:");
+    let unpaid = names(ProviderState::NoCredential);
+    of(unpaid, "built in as well, without a credential (bitrouter providers --all says how each gets one):") + &idle
 }
 
 /// The components that nobody accepted, and what that means; nothing where there is none.
@@ -261,6 +295,7 @@ pub(super) mod tests {
             priority: 100,
             origins: BTreeMap::from([("api".into(), format!("https://{id}.example"))]),
             version: "1.2.0".into(),
+            is_aside: false,
             not_understood: Vec::new(),
             file: None,
             trusted: true,

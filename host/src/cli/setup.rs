@@ -112,6 +112,7 @@ impl Setup {
                 format!("compiling {count} component{}…", if count == 1 { "" } else { "s" })
             };
             let providers = with_progress(app.directory.complete(), loading).await;
+            queries::look_for_local(&providers, app.config.side_requests).await;
             Ok((and_then(&app, &providers).await, providers))
         })
     }

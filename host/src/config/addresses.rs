@@ -114,7 +114,7 @@ pub(super) const HOST_NAME: Parsed<String> = Parsed {
 pub(super) const URL: Parsed<Origin> = Parsed {
     takes: "a URL such as `https://api.example.com/v1`",
     words: "a URL",
-    of: |key, text| text.parse().map_err(|reason| Fault::Origin { key, reason }),
+    of: |key, text| Origin::of_config(&text).map_err(|reason| Fault::Origin { key, reason }),
 };
 
 /// URLs by name.

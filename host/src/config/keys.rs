@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 use super::addresses::{self, Folder, HOST_NAME, Listen, URL, Urls, WEB_ORIGIN};
 use super::kinds::{Choice, Flag, List, Maybe, Open, Whole, mebibytes, millis, size, whole};
 use super::models::{Named, Names};
-use super::providers::Providers;
+use super::providers::{DIALECT, PROVIDER, Providers};
 use super::read::{Entry, Reader};
 use super::secrets::{ApiKey, ClientKeys, Secret};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
@@ -125,12 +125,19 @@ section! {
 section! {
     /// One provider.
     pub struct Provider {
+        /// The provider that this one is another of, under the id of the block: `openai-compatible` or `anthropic-compatible`
+        /// for any server of that API, or any other for a second entry with its own key, address, settings and priority.
+        /// Its key is the block's own or one that is stored under this id; no variable of the environment is read.
+        base ("use"): Option<String> = None, Maybe(PROVIDER, "openai-compatible"), decides Origins;
+        /// The dialects in which a model's answers are asked for, the best first, instead of the provider's own:
+        /// `chat-completions`, `responses`, `messages`, `generate-content`.
+        dialects: Vec<String> = Vec::new(), List(DIALECT), decides Money;
         /// The provider's API key. It wins over the environment and over a stored one.
         api_key: Option<Secret> = None, Maybe(ApiKey, "${OPENAI_API_KEY}"), decides Account;
         /// Short for `origins: {api: URL}`.
         api_base: Option<Origin> = None, Maybe(URL, "http://127.0.0.1:8000/v1"), decides Origins;
         /// Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this
-        /// machine. An origin that is not named goes along with one on the same server. A stored credential does not follow:
+        /// machine or one of your network, where no key of the environment goes. An origin that is not named goes along with one on the same server. A stored credential does not follow:
         /// it stays with the origins it was obtained for.
         origins: BTreeMap<String, Origin> = BTreeMap::new(), Urls, decides Origins;
         /// `false` takes the provider out of routing.

@@ -2,9 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use bitrouter_dialect::Dialect;
+
+use super::kinds::Parsed;
 use super::read::{Entry, Reader, join};
 use super::section::{Block, Body, Section, Shape};
 use super::{Fault, Problem, Provider};
+
+/// The id of a provider.
+pub(super) const PROVIDER: Parsed<String> = Parsed {
+    takes: "a provider's id, such as `openai-compatible`",
+    words: "a provider",
+    of: |_, id| if is_id(&id) { Ok(id) } else { Err(Fault::ProviderId { id }) },
+};
+
+/// A dialect of models' answers.
+pub(super) const DIALECT: Parsed<String> = Parsed {
+    takes: "`chat-completions`, `responses`, `messages` and `generate-content`",
+    words: "dialects",
+    of: |key, text| match text.parse::<Dialect>() {
+        Ok(dialect) => Ok(dialect.as_str().to_owned()),
+        Err(_) => Err(Fault::WrongType {
+            key,
+            takes: "`chat-completions`, `responses`, `messages` or `generate-content`".to_owned(),
+        }),
+    },
+};
 
 /// The blocks, by id.
 pub(super) struct Providers;

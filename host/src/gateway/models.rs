@@ -181,7 +181,7 @@ fn entry(providers: &Providers, id: String, owner: String) -> Entry {
     let listed = provider.and_then(|provider| provider.entry(provider.listed(&model)?));
     let operations = listed.as_ref().map(|listed| listed.operations.as_slice()).unwrap_or_default();
     let has = |operation: &str| match operations {
-        [] => provider.is_none_or(|provider| provider.plugin.description.serves.contains_key(operation)),
+        [] => provider.is_none_or(|provider| !provider.plugin.dialects(operation, &model).is_empty()),
         some => some.iter().any(|known| known == operation),
     };
     let mut methods = Vec::new();
@@ -190,7 +190,7 @@ fn entry(providers: &Providers, id: String, owner: String) -> Entry {
         methods.extend(["generateContent", "countTokens"]);
     }
     let embeds = Wanted { operation: "embeddings", dialect: "generate-content" };
-    if has("embeddings") && provider.is_some_and(|provider| provider.serves(embeds)) {
+    if has("embeddings") && provider.is_some_and(|provider| provider.serves(embeds, &model)) {
         methods.push("embedContent");
     }
     Entry { context_window: listed.and_then(|listed| listed.context_window), id, owner, methods }
@@ -203,7 +203,7 @@ pub(super) async fn usual(app: &App, endpoint: &Endpoint) -> Result<Addresses, E
     if providers.names.find(endpoint.operation).is_some() {
         return Ok(endpoint.operation.to_owned().into());
     }
-    let serving = providers.active().into_iter().filter(|provider| provider.serves(endpoint.wanted()));
+    let serving = providers.active().into_iter().filter(|provider| provider.serves_some(endpoint.wanted()));
     let mut usual = serving.filter_map(|provider| {
         let models = &provider.plugin.description.models;
         let first = models.iter().find(|model| model.operations.iter().any(|known| known == endpoint.operation))?;

@@ -91,7 +91,7 @@ impl Attempt<'_> {
         translations: Translations,
     ) -> Result<Received, Failed> {
         let wanted = call.endpoint.wanted();
-        let dialect = self.provider.dialect_for(wanted).unwrap_or(wanted.dialect);
+        let dialect = self.provider.dialect_for(wanted, &target.model).unwrap_or(wanted.dialect);
         let (mut body, mut translating) = match body {
             CallBody::Json(document) if dialect != wanted.dialect => {
                 let dialect = dialect.parse().map_err(|_| Error::Internal(format!("no translation into {dialect}")))?;

@@ -92,8 +92,8 @@ impl<'c> Failover<'c> {
         failed::name_in(self.record, candidate);
         self.record.attempts += 1;
         let wanted = self.call.endpoint.wanted();
-        let provider = &self.targets[candidate.target].provider;
-        self.record.dialect_out = provider.dialect_for(wanted).unwrap_or(wanted.dialect);
+        let Target { provider, model, .. } = &self.targets[candidate.target];
+        self.record.dialect_out = provider.dialect_for(wanted, model).unwrap_or(wanted.dialect);
         self.record.enter(Phase::Waiting);
         let label = candidate.account.as_ref().map(|account| Arc::clone(&account.label));
         let (target, targets, billing) = (&self.targets[candidate.target], self.targets, self.billing(attempt));

@@ -4,6 +4,7 @@
 //! `serve` runs those that are due in the background, commands run them on demand, and `route` reads the results. Results
 //! are kept for each account, on disk too, and stay in use until there are newer ones.
 
+mod presence;
 mod query;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use bitrouter_contract::description::SideKind;
 use futures_util::StreamExt;
 
 use crate::route::{Provider, Providers};
+
+pub use presence::look_for_local;
 
 /// How many queries run at once: a gateway with many accounts should not start with a burst.
 const AT_ONCE: usize = 4;
@@ -92,7 +95,7 @@ pub async fn query_now(providers: &Providers, kind: SideKind, only: Option<&str>
 
 /// The providers that can answer clients.
 fn serving(providers: &Providers) -> impl Iterator<Item = &Arc<Provider>> {
-    providers.on().filter(|provider| provider.fault.is_none())
+    providers.on().filter(|provider| provider.fault.is_none() && provider.is_there())
 }
 
 #[cfg(test)]

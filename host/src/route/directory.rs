@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
+use bitrouter_route::nearest::nearest;
 use bitrouter_route::state::Persisted;
 use bitrouter_route::{Cooldowns, RouteState, Wanted, Windows, billing};
 use bitrouter_upstream::Upstream;
@@ -38,6 +39,15 @@ struct Lasting {
     learned: Learned,
     /// Where what side requests bring is kept.
     query_cache_dir: PathBuf,
+    /// Providers that the config makes of others, by id: of which, and with what change, so that they are made once.
+    derived: Mutex<BTreeMap<String, Derived>>,
+}
+
+/// A provider that the config makes of another.
+struct Derived {
+    of: Arc<Plugin>,
+    dialects: Vec<String>,
+    plugin: Arc<Plugin>,
 }
 
 /// What is known of all accounts. A clone is the same one.
@@ -112,7 +122,14 @@ impl Directory {
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
         let lasting =
-            Lasting { env, store, upstreams: Mutex::default(), learned, query_cache_dir: paths.query_cache_dir() };
+            Lasting {
+                env,
+                store,
+                upstreams: Mutex::default(),
+                learned,
+                query_cache_dir: paths.query_cache_dir(),
+                derived: Mutex::default(),
+            };
         let lasting = Arc::new(lasting);
         Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting }
     }
@@ -200,7 +217,10 @@ impl Directory {
         make: impl Fn(&str, &Arc<Plugin>) -> Arc<Provider>,
     ) -> (BTreeMap<String, Arc<Provider>>, Vec<Refused>) {
         let (mut by_id, mut refused) = (BTreeMap::new(), snapshot.refused.clone());
-        for (id, plugin) in &snapshot.plugins {
+        let (plugins, not_made) = self.configured(snapshot);
+        // While components are loaded, the one that is meant may be among them.
+        refused.extend(not_made.into_iter().filter(|_| snapshot.pending == 0));
+        for (id, plugin) in &plugins {
             let configured = &self.config.provider(id).origins;
             let near = trust::reaches_in(&plugin.description, |name| configured.contains_key(name));
             match near.filter(|_| !plugin.trusted) {
@@ -218,6 +238,37 @@ impl Directory {
         (by_id, refused)
     }
 
+    /// The plugins of all providers: those that were loaded, and those that the config makes of them with `use`. With the
+    /// blocks of which none can be made, and why.
+    fn configured(&self, snapshot: &Snapshot) -> (BTreeMap<String, Arc<Plugin>>, Vec<Refused>) {
+        let mut plugins = BTreeMap::new();
+        for (id, plugin) in snapshot.plugins.iter().filter(|(_, plugin)| !plugin.description.use_only) {
+            let dialects = &self.config.provider(id).dialects;
+            let plugin = if dialects.is_empty() { Arc::clone(plugin) } else { self.lasting.derived(id, plugin, dialects) };
+            plugins.insert(id.clone(), plugin);
+        }
+        let mut refused = Vec::new();
+        for (id, block) in &self.config.providers {
+            let Some(base) = &block.base else { continue };
+            let why = match snapshot.plugins.get(base) {
+                Some(_) if snapshot.plugins.contains_key(id) => {
+                    format!("`use`: {id} is a provider by itself. Give the block another id")
+                }
+                Some(of) => {
+                    plugins.insert(id.clone(), self.lasting.derived(id, of, &block.dialects));
+                    continue;
+                }
+                None => {
+                    let near = nearest(base, snapshot.plugins.keys().map(String::as_str), 1);
+                    let near = near.first().map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
+                    format!("`use`: there is no provider `{base}`{near}")
+                }
+            };
+            refused.push(Refused { file: format!("providers.{id}"), id: Some(id.clone()), reason: why });
+        }
+        (plugins, refused)
+    }
+
     fn provider(&self, id: &str, plugin: &Arc<Plugin>) -> Provider {
         let (configured, lasting) = (self.config.provider(id), &self.lasting);
         let env = |name: &str| lasting.env.get(name).cloned();
@@ -229,6 +280,24 @@ impl Directory {
 }
 
 impl Lasting {
+    /// The provider that a block of the config makes of another, or of its own with other dialects: the same as long as
+    /// neither changes.
+    fn derived(&self, id: &str, of: &Arc<Plugin>, dialects: &[String]) -> Arc<Plugin> {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = derived.get(id).filter(|known| Arc::ptr_eq(&known.of, of) && known.dialects == dialects);
+        if let Some(known) = known {
+            return Arc::clone(&known.plugin);
+        }
+        let plugin = of.under(id, |description| {
+            if !dialects.is_empty() {
+                description.serves.insert("generate".into(), dialects.to_vec());
+            }
+        });
+        let new = Derived { of: Arc::clone(of), dialects: dialects.to_vec(), plugin: Arc::clone(&plugin) };
+        derived.insert(id.to_owned(), new);
+        plugin
+    }
+
     fn upstream(&self, connect: Duration) -> Arc<Upstream> {
         Arc::clone(self.lock().entry(connect).or_insert_with(|| Arc::new(Upstream::new(connect))))
     }
@@ -308,7 +377,7 @@ impl Providers {
 
     /// The active providers that do what an endpoint wants.
     pub fn serving(&self, wanted: Wanted<'_>) -> Vec<String> {
-        let active = self.active().into_iter().filter(|provider| provider.serves(wanted));
+        let active = self.active().into_iter().filter(|provider| provider.serves_some(wanted));
         active.map(|provider| provider.id().to_owned()).collect()
     }
 }

@@ -220,9 +220,9 @@ fn explain_target(target: &Target, wanted: Option<Wanted<'_>>) -> ExplainedTarge
         missing: None,
         billing: billing::in_words(provider.billing()),
         origin: provider.origins.get("api").map(ToString::to_string).unwrap_or_default(),
-        dialects: provider.plugin.dialects(operation).to_vec(),
-        dialect: wanted.map(|wanted| provider.dialect_for(wanted).unwrap_or(wanted.dialect).to_owned()),
-        translated: wanted.is_some_and(|wanted| provider.dialect_for(wanted) != Some(wanted.dialect)),
+        dialects: provider.plugin.dialects(operation, &target.model).to_vec(),
+        dialect: wanted.map(|wanted| provider.dialect_for(wanted, &target.model).unwrap_or(wanted.dialect).to_owned()),
+        translated: wanted.is_some_and(|wanted| provider.dialect_for(wanted, &target.model) != Some(wanted.dialect)),
         known: listed.is_some(),
         cooling: None,
     }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use bitrouter_contract::pattern::captures;
 use bitrouter_route::address::Address;
 
 use super::Providers;
@@ -98,24 +99,6 @@ impl Providers {
             }
         }
     }
-}
-
-/// What each `*` of a pattern stands for in a text; none where the text does not match.
-fn captures<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
-    let (first, others) = pattern.split_once('*').map_or((pattern, None), |(first, others)| (first, Some(others)));
-    let mut rest = text.strip_prefix(first)?;
-    let mut found = Vec::new();
-    let mut pieces = others.into_iter().flat_map(|others| others.split('*')).peekable();
-    while let Some(piece) = pieces.next() {
-        // What stands between two `*` may as well be the first there is; the last piece has to be at the end.
-        let at = match pieces.peek() {
-            Some(_) => rest.find(piece)?,
-            None => rest.strip_suffix(piece)?.len(),
-        };
-        found.push(&rest[..at]);
-        rest = &rest[at + piece.len()..];
-    }
-    rest.is_empty().then_some(found)
 }
 
 /// An address with its `*` filled in, one after the other.

@@ -5,8 +5,11 @@ mod overridden;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
+use bitrouter_contract::described::settings;
+use bitrouter_contract::description::{Auth, Billing, Description, Setting, SettingType};
+use bitrouter_contract::origin::template::FillError;
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
 use bitrouter_dialect::Dialect;
@@ -17,13 +20,12 @@ use bitrouter_route::{Strategy, Wanted};
 use bitrouter_upstream::{Deadlines, Upstream};
 
 use super::{Learned, UnreadReports};
-use crate::config;
+use crate::config::{self, Position};
 use crate::route::query_cache::QueryCache;
 pub use catalogue::Listed;
 
-/// The dialects into which calls are translated, the one that can say most first.
-const TRANSLATED_INTO: [Dialect; 4] =
-    [Dialect::Responses, Dialect::Messages, Dialect::GenerateContent, Dialect::ChatCompletions];
+/// The name of the origin that most requests go to.
+const API: &str = "api";
 
 /// A component, its origins, its accounts and its limits.
 pub struct Provider {
@@ -33,6 +35,8 @@ pub struct Provider {
     pub origins: BTreeMap<String, Origin>,
     /// Who pays.
     pub accounts: Accounts,
+    /// Whether the config has a block for it.
+    pub is_configured: bool,
     /// Whether the config leaves it on.
     pub enabled: bool,
     /// Lower first.
@@ -57,6 +61,8 @@ pub struct Provider {
     pub learned: Learned,
     /// What its side requests brought.
     pub query_cache: QueryCache,
+    /// Whether a server on this machine was found when it was last looked for.
+    found: AtomicBool,
     /// Why it cannot serve, if the config is at odds with the component.
     pub fault: Option<String>,
 }
@@ -74,11 +80,22 @@ impl Provider {
     ) -> Self {
         let description = &plugin.description;
         let mut fault = check_settings(&description.settings, &configured.settings);
+        let settings = settings::effective(&description.settings, &configured.settings, env);
         let mut origins = BTreeMap::new();
-        for (name, url) in &description.origins {
-            match url.parse::<Origin>() {
+        for name in description.origins.keys() {
+            match description.origin_under(name, &settings) {
                 Ok(origin) => drop(origins.insert(name.clone(), origin)),
+                // The config puts another in its place.
+                Err(_) if configured.origins.contains_key(name) => {}
+                Err(FillError::Missing(hole)) => fault = Some(description.how_to_set(&hole)),
                 Err(error) => fault = Some(error.to_string()),
+            }
+        }
+        if let Some(local) = &description.local {
+            match local.origin(env) {
+                Ok(Some(origin)) => drop(origins.insert(API.into(), origin)),
+                Ok(None) => {}
+                Err(why) => fault = fault.or(Some(why)),
             }
         }
         let own = origins.clone();
@@ -90,11 +107,18 @@ impl Provider {
             }
         }
         for (name, origin) in &configured.origins {
-            if origins.insert(name.clone(), origin.clone()).is_none() {
+            origins.insert(name.clone(), origin.clone());
+            if !description.origins.contains_key(name) && name != API {
                 let known: Vec<&str> = description.origins.keys().map(String::as_str).collect();
                 fault = Some(format!("`origins.{name}` names no origin of this provider: it has {}", known.join(", ")));
             }
         }
+        if !origins.contains_key(API) && fault.is_none() {
+            fault = Some(format!("it is nowhere yet: say `providers.{}.api_base: https://…` in the config", description.id));
+        }
+        // What leaves unencrypted is read on its way: no key that was made for a vendor goes there.
+        let in_the_clear = origins.values().any(Origin::is_in_the_clear);
+        let env_of_keys = |name: &str| if in_the_clear { None } else { env(name) };
         let auth = match overridden::auth(description, &configured.auth) {
             Ok(auth) => auth,
             Err(why) => {
@@ -111,15 +135,12 @@ impl Provider {
             Forward::default()
         });
         let accounts =
-            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_deref(), env, store);
-        let settings = if configured.settings.is_empty() {
-            "{}".to_owned()
-        } else {
-            serde_json::Value::Object(configured.settings.clone()).to_string()
-        };
+            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_deref(), &env_of_keys, store);
+        let settings = serde_json::Value::Object(settings).to_string();
         let provider = Provider {
             origins,
             accounts,
+            is_configured: configured.position != Position::default(),
             enabled: configured.enabled,
             priority: configured.priority,
             strategy: configured.strategy,
@@ -136,6 +157,7 @@ impl Provider {
             unread_reports: UnreadReports::default(),
             learned,
             query_cache,
+            found: AtomicBool::new(false),
             fault,
             plugin,
         };
@@ -152,11 +174,22 @@ impl Provider {
     pub fn is_active(&self) -> bool {
         self.enabled
             && self.fault.is_none()
+            && self.is_there()
             && (!self.accounts.needs_credential() || self.accounts.list().accounts().next().is_some())
     }
 
+    /// Whether it runs, as far as is known: what is not on this machine is taken to.
+    pub fn is_there(&self) -> bool {
+        self.plugin.description.local.is_none() || self.found.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a server on this machine was found. True if that is news.
+    pub fn note_found(&self, found: bool) -> bool {
+        self.found.swap(found, Ordering::Relaxed) != found
+    }
+
     /// Whether there is a credential, or none is needed. One that is there and cannot be used counts: who has it means it.
-    fn has_credential(&self) -> bool {
+    pub fn has_credential(&self) -> bool {
         !self.accounts.needs_credential() || !self.accounts.list().is_empty()
     }
 
@@ -170,32 +203,46 @@ impl Provider {
         Terms { priority: self.priority, billing: self.billing(), has_credential: self.has_credential() }
     }
 
-    /// Whether it does what an endpoint wants, in whatever dialect.
-    pub fn serves(&self, wanted: Wanted<'_>) -> bool {
-        self.dialect_for(wanted).is_some()
+    /// Whether it does what an endpoint wants with this model, in whatever dialect.
+    pub fn serves(&self, wanted: Wanted<'_>, model: &str) -> bool {
+        self.dialect_for(wanted, model).is_some()
     }
 
-    /// The dialect in which a call of an endpoint goes up: the client's own where that is served, else the first into which it
-    /// can be translated.
-    pub fn dialect_for<'a>(&self, wanted: Wanted<'a>) -> Option<&'a str> {
-        let served = self.plugin.dialects(wanted.operation);
-        let serves = |dialect: &str| served.iter().any(|served| served == dialect);
-        if serves(wanted.dialect) {
-            return Some(wanted.dialect);
-        }
-        let translates = wanted.operation == "generate" && wanted.dialect.parse::<Dialect>().is_ok();
-        TRANSLATED_INTO.into_iter().map(Dialect::as_str).find(|dialect| translates && serves(dialect))
+    /// Whether it does what an endpoint wants with any of its models.
+    pub fn serves_some(&self, wanted: Wanted<'_>) -> bool {
+        let Description { serves, by_model, .. } = &self.plugin.description;
+        let mut all = std::iter::once(serves).chain(by_model.iter().map(|rule| &rule.serves));
+        all.any(|serves| serves.get(wanted.operation).is_some_and(|served| dialect_among(served, wanted).is_some()))
+    }
+
+    /// The dialect in which a call of an endpoint goes up: the client's own where that is served, else the
+    /// provider's best into which it can be translated.
+    pub fn dialect_for<'a>(&self, wanted: Wanted<'a>, model: &str) -> Option<&'a str> {
+        dialect_among(self.plugin.dialects(wanted.operation, model), wanted)
     }
 
     /// Its own name of the model that a bare name stands for, if it lists that: the very name, or what stands
     /// behind its vendor's name and a `/`.
     pub fn listed<'m>(&self, name: &'m str) -> Option<&'m str> {
+        if self.plugin.description.explicit {
+            return None;
+        }
         if self.lists(name) {
             return Some(name);
         }
         let (vendor, model) = name.split_once('/')?;
         (self.plugin.description.vendor.as_deref() == Some(vendor) && self.lists(model)).then_some(model)
     }
+}
+
+fn dialect_among<'a>(served: &[String], wanted: Wanted<'a>) -> Option<&'a str> {
+    let serves = |dialect: &str| served.iter().any(|served| served == dialect);
+    if serves(wanted.dialect) {
+        return Some(wanted.dialect);
+    }
+    let translates = wanted.operation == "generate" && wanted.dialect.parse::<Dialect>().is_ok();
+    let mut into = served.iter().filter_map(|served| served.parse::<Dialect>().ok());
+    into.find(|_| translates).map(Dialect::as_str)
 }
 
 /// Compares `settings` with what the component takes.

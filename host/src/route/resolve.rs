@@ -273,7 +273,7 @@ impl<'a> Decision<'a, '_> {
             self.skip(provider.id(), model, Why::Misconfigured(fault.clone()));
             return false;
         }
-        let Some(wanted) = self.wanted.filter(|wanted| !provider.serves(*wanted)) else { return true };
+        let Some(wanted) = self.wanted.filter(|wanted| !provider.serves(*wanted, model)) else { return true };
         self.skip(provider.id(), model, Why::NotServed(wanted.words()));
         false
     }

@@ -263,7 +263,7 @@ async fn a_secret_that_a_component_was_shown_would_be_found_in_every_form() {
     let home = tempfile::tempdir().unwrap();
     let (loader, recorder) = recording_loader(&home);
     let probe = components::read("tests/probe.wasm");
-    let plugin = loader.load(&probe, Digest::of(&probe), bitrouter_plugin::Origin::BuiltIn).await.unwrap();
+    let plugin = loader.load(&probe, Digest::of(&probe), bitrouter_plugin::Origin::BuiltIn).await.unwrap().remove(0);
     for (name, form) in echo::forms() {
         let before = settled(&recorder).await.len();
         let headers = [Field { name: "x-ratelimit-echo".into(), value: format!("<{form}>") }];

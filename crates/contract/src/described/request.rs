@@ -3,6 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::description::{ByModel, Paths};
 use crate::{Description, path};
 
 /// All that a path segment does not hold as it is.
@@ -23,11 +24,13 @@ pub struct RequestedCall<'a> {
     pub settings: &'a str,
 }
 
-/// The request that it becomes. Its origin is `api`, and its answer is passed on.
+/// The request that it becomes. Its answer is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shaped {
     /// `POST` with the call's body, or `GET` without one.
     pub method: &'static str,
+    /// The name of the origin.
+    pub origin: String,
     /// The path below the origin.
     pub path: String,
     /// The query.
@@ -75,7 +78,8 @@ pub fn request(
     forwarded: impl Fn(&str) -> bool,
 ) -> Result<Shaped, Unserved> {
     let unserved = || Unserved::Operation(description.id.clone());
-    let template = template(description, requested).ok_or_else(unserved)?;
+    let rule = description.rule_for(requested.model);
+    let template = template(description, rule, requested).ok_or_else(unserved)?;
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -87,6 +91,7 @@ pub fn request(
     set(description, requested.settings, &mut headers);
     Ok(Shaped {
         method: if requested.operation == "models" { "GET" } else { "POST" },
+        origin: rule.and_then(|rule| rule.origin.as_deref()).unwrap_or("api").to_owned(),
         path: filled(path, requested.model)?,
         query: query.split('&').filter(|part| !part.is_empty()).map(pair).collect(),
         headers,
@@ -95,10 +100,15 @@ pub fn request(
 }
 
 /// The path of an operation in a dialect, if it is served: what the description says, else the usual one.
-fn template<'d>(description: &'d Description, requested: RequestedCall<'_>) -> Option<&'d str> {
-    let served = description.serves.get(requested.operation)?;
+fn template<'d>(
+    description: &'d Description,
+    rule: Option<&'d ByModel>,
+    requested: RequestedCall<'_>,
+) -> Option<&'d str> {
+    let served = rule.map_or(&description.serves, |rule| &rule.serves).get(requested.operation)?;
     served.iter().find(|dialect| *dialect == requested.dialect)?;
-    let described = description.paths.get(requested.operation).and_then(|paths| paths.get(requested.dialect));
+    let in_paths = |paths: &'d Paths| paths.get(requested.operation)?.get(requested.dialect);
+    let described = rule.and_then(|rule| in_paths(&rule.paths)).or_else(|| in_paths(&description.paths));
     described
         .map(|path| path.of(requested.streaming))
         .or_else(|| usual(requested.operation, requested.dialect, requested.streaming))

@@ -41,7 +41,8 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
     });
     model_operations(description, &mut omitted);
     members(description, "settings", &mut omitted, |setting| unknown(setting, "type", &SETTING_TYPES));
-    paths(description, &mut omitted)?;
+    paths(description, "paths", &mut omitted)?;
+    by_model(description, &mut omitted)?;
     errors(description, &mut omitted)?;
     limits(description, &mut omitted)?;
     let billing = description.get("billing").and_then(Value::as_str);
@@ -144,24 +145,41 @@ fn serves(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Resu
     else {
         return Ok(());
     };
+    operations(serves, "serves", omitted);
+    if serves.is_empty() {
+        let problem = format!("this BitRouter knows nothing of what it serves: {}", omitted.0.join(", "));
+        return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
+    }
+    Ok(())
+}
+
+fn operations(serves: &mut Map<String, Value>, place: &str, omitted: &mut Omissions) {
     serves.retain(|operation, dialects| {
         if !OPERATIONS.contains(&operation.as_str()) {
-            omitted.note(format!("`serves`: the operation `{operation}`"));
+            omitted.note(format!("`{place}`: the operation `{operation}`"));
             return false;
         }
         let Some(dialects) = dialects.as_array_mut().filter(|dialects| !dialects.is_empty()) else { return true };
         dialects.retain(|dialect| match dialect.as_str().filter(|dialect| !DIALECTS.contains(dialect)) {
             Some(dialect) => {
-                omitted.note(format!("`serves.{operation}`: the dialect `{dialect}`"));
+                omitted.note(format!("`{place}.{operation}`: the dialect `{dialect}`"));
                 false
             }
             None => true,
         });
         !dialects.is_empty()
     });
-    if serves.is_empty() {
-        let problem = format!("this BitRouter knows nothing of what it serves: {}", omitted.0.join(", "));
-        return Err(Invalid::Member { place: "serves".into(), problem: cut::sentence(problem) });
+}
+
+/// Models that are served otherwise. One of which nothing is known to be served is not served at all.
+fn by_model(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
+    let rules = description.get_mut("by_model").and_then(Value::as_array_mut);
+    for (at, rule) in rules.into_iter().flatten().enumerate() {
+        let Some(rule) = rule.as_object_mut() else { continue };
+        if let Some(serves) = rule.get_mut("serves").and_then(Value::as_object_mut) {
+            operations(serves, &format!("by_model.{at}.serves"), omitted);
+        }
+        paths(rule, &format!("by_model.{at}.paths"), omitted)?;
     }
     Ok(())
 }
@@ -183,17 +201,17 @@ fn model_operations(description: &mut Map<String, Value>, omitted: &mut Omission
 }
 
 /// The paths of operations in dialects.
-fn paths(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
+fn paths(description: &mut Map<String, Value>, place: &str, omitted: &mut Omissions) -> Result<(), Invalid> {
     let Some(paths) = description.get_mut("paths").and_then(Value::as_object_mut) else { return Ok(()) };
     paths.retain(|operation, _| {
         let known = OPERATIONS.contains(&operation.as_str());
         if !known {
-            omitted.note(format!("`paths`: the operation `{operation}`"));
+            omitted.note(format!("`{place}`: the operation `{operation}`"));
         }
         known
     });
     for (operation, paths) in paths.iter_mut() {
-        let place = format!("paths.{operation}");
+        let place = format!("{place}.{operation}");
         let Some(paths) = paths.as_object_mut() else {
             return Err(Invalid::Member { place, problem: "it must be an object with a path for each dialect".into() });
         };

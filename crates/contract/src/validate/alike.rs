@@ -3,16 +3,26 @@
 
 use super::Invalid;
 use crate::described::{limits, request};
-use crate::description::{Description, Path, SideRequest};
+use crate::description::{Description, Path, Paths, SideRequest};
 use crate::{Reserved, path};
 
 /// Everything that is wrong with it: the member, and the problem.
 pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    for (operation, paths) in &description.paths {
-        for (dialect, path) in paths {
-            let problems = path.all().filter_map(path_problem);
-            wrong.extend(problems.map(|problem| (format!("paths.{operation}.{dialect}"), problem)));
+    let of_models = description.by_model.iter().enumerate().map(|(at, rule)| (format!("by_model.{at}.paths"), &rule.paths));
+    for (place, paths) in std::iter::once(("paths".to_owned(), &description.paths)).chain(of_models) {
+        for (operation, paths) in paths {
+            for (dialect, path) in paths {
+                let problems = path.all().filter_map(path_problem);
+                wrong.extend(problems.map(|problem| (format!("{place}.{operation}.{dialect}"), problem)));
+            }
+        }
+    }
+    for (at, rule) in description.by_model.iter().enumerate() {
+        let unknown = rule.origin.as_ref().filter(|origin| !description.origins.contains_key(*origin));
+        wrong.extend(unknown.map(|origin| (format!("by_model.{at}.origin"), format!("there is no origin named `{origin}`"))));
+        if rule.models.is_empty() {
+            wrong.push((format!("by_model.{at}.models"), "it names no model".into()));
         }
     }
     let reserved = Reserved::new(&description.auth);
@@ -58,14 +68,20 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
 ///
 /// The first that has none.
 pub fn paths(description: &Description) -> Result<(), Invalid> {
-    for (operation, dialects) in &description.serves {
-        for dialect in dialects {
-            let described = description.paths.get(operation).is_some_and(|paths| paths.contains_key(dialect));
-            if !described && request::usual(operation, dialect, false).is_none() {
-                let place = format!("serves.{operation}");
+    let none = Paths::new();
+    let of_models = description.by_model.iter().enumerate();
+    let of_models = of_models.map(|(at, rule)| (format!("by_model.{at}."), &rule.serves, &rule.paths));
+    for (place, serves, paths) in std::iter::once((String::new(), &description.serves, &none)).chain(of_models) {
+        for (operation, dialects) in serves {
+            let has = |paths: &Paths, dialect| paths.get(operation).is_some_and(|paths| paths.contains_key(dialect));
+            let lacking = dialects.iter().find(|dialect| {
+                let described = has(paths, *dialect) || has(&description.paths, *dialect);
+                !described && request::usual(operation, dialect, false).is_none()
+            });
+            if let Some(dialect) = lacking {
                 let problem =
-                    format!("`{dialect}` has no usual path for it: name one in `paths.{operation}.{dialect}`");
-                return Err(Invalid::Member { place, problem });
+                    format!("`{dialect}` has no usual path for it: name one in `{place}paths.{operation}.{dialect}`");
+                return Err(Invalid::Member { place: format!("{place}serves.{operation}"), problem });
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bitrouter_contract::Origin;
+use bitrouter_contract::origin::template;
 use bitrouter_contract::description::{Attach, AttachTo, Auth, Description, Login, SideKind};
 use bitrouter_contract::pattern::Pattern;
 use bitrouter_plugin::Digest;
@@ -47,7 +47,9 @@ pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &De
         table.row(["query", &list_or(&description.forward_query, "none")]);
     }
     for (index, (name, setting)) in description.settings.iter().enumerate() {
-        table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}", setting.description)]);
+        let env = &setting.env;
+        let from = if env.is_empty() { String::new() } else { format!(" (or from {})", env.join(", ")) };
+        table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}{from}", setting.description)]);
     }
     format!("The component asks for:\n{}", table.text())
 }
@@ -141,7 +143,7 @@ pub(super) fn standing(lock: &Lock, description: &Description, built_in: &[Descr
         );
     }
     for url in description.origins.values() {
-        if !url.parse::<Origin>().is_ok_and(|origin| origin.is_public()) {
+        if !template::sample(url).is_ok_and(|origin| origin.is_public()) {
             text += &format!(
                 "CAUTION: {} is no server of the open internet: requests go into this machine or its network.\n",
                 print::printable(url)
@@ -310,7 +312,7 @@ The component asks for:
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugins.lock");
         let standing_after = |grant: &Grant| {
-            Lock::accept(grant.clone(), &file).unwrap();
+            Lock::accept(vec![grant.clone()], &file).unwrap();
             standing(&Lock::read(&file).unwrap(), &description, &[])
         };
         assert!(!standing_after(&before).contains("CAUTION"));

@@ -93,7 +93,7 @@ impl Reader {
                 print::note((summary(rows) + &untrusted(rows) + &not_loaded(&providers.refused)).trim_end());
             }
             Reader::Log => {
-                for row in rows {
+                for row in rows.iter().filter(|row| !row.is_aside) {
                     let (provider, accounts) = (&row.id, print::list(&row.accounts));
                     match &row.reason {
                         None => tracing::info!(provider, accounts, "provider active"),

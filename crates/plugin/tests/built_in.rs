@@ -1,0 +1,152 @@
+//! What each built-in description makes of calls and failures, as files: `plugins/FAMILY/golden/ID.json`. The failures that a
+//! provider is known for are in `plugins/FAMILY/failures.json`.
+//!
+//! After a change: `BLESS=1 cargo test --release -p bitrouter-plugin --test built_in`, and read what it wrote.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bitrouter_contract::described::{RequestedCall, request, settings};
+use bitrouter_contract::description::{Description, family};
+use bitrouter_contract::origin::template;
+use bitrouter_contract::validate;
+use bitrouter_dialect::{Failure, Trouble};
+use serde_json::{Map, Value, json};
+
+/// Folders of descriptions that have no component: a component's own golden files say what it makes of calls.
+fn families() -> Vec<PathBuf> {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    let folders = std::fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = folders
+        .filter(|path| path.join("description.json").is_file() && !path.join("Cargo.toml").is_file())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn descriptions(folder: &Path) -> Vec<Description> {
+    let text = std::fs::read_to_string(folder.join("description.json")).unwrap();
+    let entries = family::entries(&text).unwrap();
+    entries.iter().map(|entry| validate::description(entry).unwrap()).collect()
+}
+
+/// Values for the settings that origins name and that have no default.
+fn filled(description: &Description) -> Map<String, Value> {
+    let mut all = settings::effective(&description.settings, &Map::new(), &|_| None);
+    for hole in description.origins.values().flat_map(|url| template::holes(url)) {
+        if description.settings.contains_key(hole) {
+            all.entry(hole).or_insert_with(|| format!("my-{hole}").into());
+        }
+    }
+    all
+}
+
+/// Where a call goes, and with which headers.
+fn calls(description: &Description) -> Value {
+    let settings = filled(description);
+    let rules = description.by_model.iter().map(|rule| (rule.models[0].replace('*', "x"), &rule.serves));
+    let mut calls = BTreeMap::new();
+    for (model, serves) in std::iter::once(("MODEL".to_owned(), &description.serves)).chain(rules) {
+        for (operation, dialects) in serves {
+            for (dialect, streaming) in dialects.iter().flat_map(|dialect| [(dialect, false), (dialect, true)]) {
+                let settings_json = Value::Object(settings.clone()).to_string();
+                let requested =
+                    RequestedCall { operation, dialect, model: &model, streaming, settings: &settings_json };
+                let shaped = request::request(description, requested, |_| false).unwrap();
+                let origin = match description.origins.contains_key(&shaped.origin) {
+                    true => description.origin_under(&shaped.origin, &settings).unwrap().to_string(),
+                    false => "BASE".to_owned(),
+                };
+                let query: String = shaped.query.iter().map(|(name, value)| format!("?{name}={value}")).collect();
+                let url = format!("{} {origin}{}{query}", shaped.method, shaped.path);
+                let name = format!("{model} {operation} {dialect}{}", if streaming { " streamed" } else { "" });
+                if calls.get(&name.replace(" streamed", "")) != Some(&json!(url)) {
+                    calls.insert(name, json!(url));
+                }
+            }
+        }
+    }
+    json!(calls)
+}
+
+/// What a provider's known failures are read as.
+fn failures(description: &Description, known: &Value) -> Vec<Value> {
+    let known = known.get(&description.id).and_then(Value::as_array).cloned().unwrap_or_default();
+    let read = |sample: &Value| {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let body = text(&sample["body"]);
+        let failure = match sample.get("status").and_then(Value::as_u64) {
+            None => Failure::of(&description.errors, Trouble::Event(&body)),
+            Some(status) => {
+                let headers = sample["headers"].as_object().cloned().unwrap_or_default();
+                let headers: Vec<(String, String)> =
+                    headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let status = u16::try_from(status).unwrap();
+                Failure::of(&description.errors, Trouble::Answer { status, headers: &headers, body: &body })
+            }
+        };
+        json!({
+            "answer": sample, "kind": failure.kind.word(), "scope": failure.scope.word(), "code": failure.code,
+            "message": failure.message, "retry_after_ms": failure.retry_after_ms,
+        })
+    };
+    known.iter().map(read).collect()
+}
+
+fn golden(description: &Description, known: &Value) -> Value {
+    let settings = filled(description);
+    let lists = description.side_requests.iter().map(|(name, side)| {
+        let origin = description.origin_under(&side.origin, &settings).map_or("BASE".into(), |origin| origin.to_string());
+        (name.clone(), json!(format!("GET {origin}{}", side.path)))
+    });
+    json!({
+        "auth": serde_json::to_value(&description.auth).unwrap(),
+        "calls": calls(description),
+        "headers": description.headers,
+        "lists": lists.collect::<Map<_, _>>(),
+        "failures": failures(description, known),
+    })
+}
+
+#[test]
+fn every_built_in_description_comes_out_as_its_golden_file_says() {
+    let mut wrong = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for folder in families() {
+        let known = std::fs::read_to_string(folder.join("failures.json")).unwrap_or_else(|_| "{}".into());
+        let known: Value = serde_json::from_str(&known).unwrap();
+        let descriptions = descriptions(&folder);
+        for id in known.as_object().unwrap().keys() {
+            assert!(descriptions.iter().any(|description| description.id == *id), "failures of `{id}`, which is not there");
+        }
+        std::fs::create_dir_all(folder.join("golden")).unwrap();
+        for description in descriptions {
+            assert!(seen.insert(description.id.clone()), "`{}` is there twice", description.id);
+            let file = folder.join("golden").join(format!("{}.json", description.id));
+            let made = serde_json::to_string_pretty(&golden(&description, &known)).unwrap() + "\n";
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::write(&file, &made).unwrap();
+            }
+            if std::fs::read_to_string(&file).unwrap_or_default() != made {
+                wrong.push(file);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these are not what the descriptions say, see the file's head: {wrong:?}");
+    assert!(seen.len() >= 45, "{} descriptions", seen.len());
+}
+
+#[test]
+fn no_two_built_in_descriptions_read_the_same_variable_for_their_key() {
+    let mut of: BTreeMap<String, String> = BTreeMap::new();
+    for description in families().iter().flat_map(|folder| descriptions(folder)) {
+        for variable in description.auth.iter().flat_map(|auth| auth.env()) {
+            let before = of.insert(variable.clone(), description.id.clone());
+            assert_eq!(before, None, "{variable} is the key of {} too", description.id);
+        }
+    }
+}
