@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
-use bitrouter_credential::{Accounts, Store};
+use bitrouter_credential::{Accounts, Given, KeyCommand, Store};
 use bitrouter_dialect::Dialect;
 use bitrouter_plugin::Plugin;
 use bitrouter_route::choice::Terms;
@@ -102,16 +102,25 @@ impl Provider {
                 description.auth.clone()
             }
         };
-        if configured.api_key.is_some() && !auth.iter().any(|auth| matches!(auth, Auth::ApiKey(_))) {
-            fault = Some("`api_key`: this provider takes no API key. Take it out".into());
+        for (name, is_there) in
+            [("api_key", configured.api_key.is_some()), ("key_command", configured.key_command.is_some())]
+        {
+            if is_there && !auth.iter().any(|auth| matches!(auth, Auth::ApiKey(_))) {
+                fault = Some(format!("`{name}`: this provider takes no API key. Take it out"));
+            }
+        }
+        if configured.api_key.is_some() && configured.key_command.is_some() {
+            fault = Some("`key_command`: there is an `api_key` too. Take one of them out".into());
         }
         let reserved = Reserved::new(&auth);
         let forward = Forward::new(&description.forward, reserved.clone()).unwrap_or_else(|error| {
             fault = Some(error.to_string());
             Forward::default()
         });
-        let accounts =
-            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_deref(), env, store);
+        let command = configured.key_command.clone().map(|argv| KeyCommand { argv, lasts: configured.key_command_ttl });
+        let setting = |name: &str| setting(name, configured, env);
+        let given = Given { key: configured.api_key.as_deref(), command: command.as_ref(), env, setting: &setting };
+        let accounts = Accounts::for_provider(&description.id, &auth, &origins, &given, store);
         let settings = if configured.settings.is_empty() {
             "{}".to_owned()
         } else {
@@ -196,6 +205,13 @@ impl Provider {
         let (vendor, model) = name.split_once('/')?;
         (self.plugin.description.vendor.as_deref() == Some(vendor) && self.lists(model)).then_some(model)
     }
+}
+
+/// The value of a setting that signatures need; for a region what AWS's own tools go by, where the config says nothing.
+fn setting(name: &str, configured: &config::Provider, env: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let said = configured.settings.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let variables: &[&str] = if name == "region" { &["AWS_REGION", "AWS_DEFAULT_REGION"] } else { &[] };
+    said.or_else(|| variables.iter().find_map(|variable| env(variable).filter(|value| !value.is_empty())))
 }
 
 /// Compares `settings` with what the component takes.
