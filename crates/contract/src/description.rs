@@ -5,6 +5,7 @@
 //! members are kept out of the way here, never refused.
 
 mod alike;
+mod auth;
 pub mod family;
 mod oauth;
 pub(crate) mod understood;
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::pattern;
 
+pub use auth::{
+    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret, Verb,
+};
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
@@ -169,41 +173,140 @@ impl Description {
 pub enum Auth {
     /// A key that the user has from the provider.
     ApiKey(ApiKey),
+    /// Several secrets that belong together, each attached.
+    Keys(Keys),
+    /// A name and a password.
+    Basic(Basic),
+    /// A signature for each request, by keys of AWS.
+    AwsSigv4(AwsSigv4),
+    /// A token that a key file of Google's is given.
+    GoogleServiceAccount(Box<GoogleServiceAccount>),
+    /// A token that secrets are exchanged for.
+    Exchange(Box<Exchange>),
     /// An account that the user logs in to.
     Oauth(Box<Oauth>),
 }
 
 impl Auth {
-    /// How this credential is attached to a request.
+    /// Its `method`.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Auth::ApiKey(_) => "api-key",
+            Auth::Keys(_) => "keys",
+            Auth::Basic(_) => "basic",
+            Auth::AwsSigv4(_) => "aws-sigv4",
+            Auth::GoogleServiceAccount(_) => "google-service-account",
+            Auth::Exchange(_) => "exchange",
+            Auth::Oauth(_) => "oauth",
+        }
+    }
+
+    /// How what this credential attaches is attached to a request: for some a token that is minted first. Empty where the host
+    /// does it by a rule of its own: see [`Auth::headers`].
     pub fn attach(&self) -> &[Attach] {
         match self {
             Auth::ApiKey(key) => &key.attach,
+            Auth::Keys(keys) => &keys.attach,
+            Auth::GoogleServiceAccount(google) => &google.attach,
+            Auth::Exchange(exchange) => &exchange.attach,
             Auth::Oauth(oauth) => &oauth.attach,
+            Auth::Basic(_) | Auth::AwsSigv4(_) => &[],
         }
     }
 
-    /// From now on it is in no variable of the environment.
+    /// From now on it is in no variable of the environment, and in no file that such a variable or a vendor's tool leaves.
     pub fn forget_env(&mut self) {
-        if let Auth::ApiKey(key) = self {
-            key.env.clear();
-        }
+        let secrets = match self {
+            Auth::ApiKey(key) => return key.env.clear(),
+            Auth::GoogleServiceAccount(google) => {
+                google.adc = false;
+                return google.env.clear();
+            }
+            Auth::Oauth(_) => return,
+            Auth::Keys(keys) => &mut keys.secrets,
+            Auth::Basic(basic) => &mut basic.secrets,
+            Auth::AwsSigv4(aws) => &mut aws.secrets,
+            Auth::Exchange(exchange) => &mut exchange.secrets,
+        };
+        secrets.iter_mut().for_each(|secret| secret.env.clear());
     }
 
-    /// The environment variables that may hold this credential.
-    pub fn env(&self) -> &[String] {
+    /// The headers that the host sets beside those of [`Auth::attach`].
+    pub fn headers(&self) -> &'static [&'static str] {
         match self {
-            Auth::ApiKey(key) => &key.env,
-            Auth::Oauth(_) => &[],
+            Auth::Basic(_) => &["authorization"],
+            Auth::AwsSigv4(_) => &AWS_HEADERS,
+            Auth::ApiKey(_) | Auth::Keys(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => &[],
         }
     }
 
-    /// The names of the origins that this credential may go to. A refresh token is not meant: it goes to
-    /// [`Oauth::origin`] alone.
+    /// The several secrets that are this credential, in the order in which a user is asked for them.
+    pub fn secrets(&self) -> &[Secret] {
+        match self {
+            Auth::Keys(keys) => &keys.secrets,
+            Auth::Basic(basic) => &basic.secrets,
+            Auth::AwsSigv4(aws) => &aws.secrets,
+            Auth::Exchange(exchange) => &exchange.secrets,
+            Auth::ApiKey(_) | Auth::GoogleServiceAccount(_) | Auth::Oauth(_) => &[],
+        }
+    }
+
+    /// The environment variables that may hold this credential, or a part of it, or the path of its file.
+    pub fn env(&self) -> Vec<&str> {
+        let alone = match self {
+            Auth::ApiKey(key) => key.env.as_slice(),
+            Auth::GoogleServiceAccount(google) => &google.env,
+            _ => &[],
+        };
+        alone.iter().chain(self.secrets().iter().flat_map(|secret| &secret.env)).map(String::as_str).collect()
+    }
+
+    /// The names of the origins that this credential may go to. What is exchanged for it is not meant: that goes to
+    /// [`Auth::issuer`] alone.
     pub fn origins(&self) -> &[String] {
         match self {
             Auth::ApiKey(key) => &key.origins,
+            Auth::Keys(keys) => &keys.origins,
+            Auth::Basic(basic) => &basic.origins,
+            Auth::AwsSigv4(aws) => &aws.origins,
+            Auth::GoogleServiceAccount(google) => &google.origins,
+            Auth::Exchange(exchange) => &exchange.origins,
             Auth::Oauth(oauth) => &oauth.origins,
         }
+    }
+
+    /// The name of the origin at which tokens are made, which gets what they are made of.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Auth::GoogleServiceAccount(google) => Some(&google.origin),
+            Auth::Exchange(exchange) => Some(&exchange.origin),
+            Auth::Oauth(oauth) => Some(&oauth.origin),
+            Auth::ApiKey(_) | Auth::Keys(_) | Auth::Basic(_) | Auth::AwsSigv4(_) => None,
+        }
+    }
+
+    /// Whether requests go up without it where there is none.
+    pub fn is_optional(&self) -> bool {
+        match self {
+            Auth::ApiKey(key) => key.optional,
+            Auth::Keys(keys) => keys.optional,
+            Auth::Basic(basic) => basic.optional,
+            Auth::AwsSigv4(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => false,
+        }
+    }
+
+    /// The page on which a user gets it.
+    pub fn create_url(&self) -> Option<&str> {
+        let page = match self {
+            Auth::ApiKey(key) => &key.create_url,
+            Auth::Keys(keys) => &keys.create_url,
+            Auth::Basic(basic) => &basic.create_url,
+            Auth::AwsSigv4(aws) => &aws.create_url,
+            Auth::GoogleServiceAccount(google) => &google.create_url,
+            Auth::Exchange(exchange) => &exchange.create_url,
+            Auth::Oauth(_) => &None,
+        };
+        page.as_deref()
     }
 }
 
@@ -219,6 +322,9 @@ pub struct ApiKey {
     /// How the key is attached; as `Authorization: Bearer` where nothing is said.
     #[serde(default = "bearer")]
     pub attach: Vec<Attach>,
+    /// Whether requests go up without it where there is none, as for a server on the user's own machine.
+    #[serde(default)]
+    pub optional: bool,
     /// The names of the origins that the key may go to.
     #[serde(default = "api")]
     pub origins: Vec<String>,
@@ -240,10 +346,14 @@ pub struct Attach {
     /// A claim of the credential instead of its secret. Left out where the credential lacks the claim.
     #[serde(default)]
     pub claim: Option<String>,
+    /// Which of several secrets; the first where nothing is said.
+    #[serde(default)]
+    pub secret: Option<String>,
 }
 
 fn bearer() -> Vec<Attach> {
-    vec![Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None }]
+    let place = AttachTo::Header("authorization".into());
+    vec![Attach { place, format: "Bearer {}".into(), claim: None, secret: None }]
 }
 
 fn bare() -> String {

@@ -45,7 +45,8 @@ impl Reserved {
             AttachTo::Header(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
             AttachTo::Query(_) => None,
         });
-        Reserved { attached: attached.collect() }
+        let own = auth.iter().flat_map(Auth::headers).map(|name| HeaderName::from_static(name));
+        Reserved { attached: attached.chain(own).collect() }
     }
 
     /// A component's header as it goes into the request, or why it does not.

@@ -14,6 +14,7 @@ pub mod header;
 pub mod origin;
 mod path;
 pub mod pattern;
+pub mod template;
 pub mod validate;
 
 pub use description::Description;

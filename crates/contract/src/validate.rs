@@ -1,6 +1,7 @@
 //! Checking what `describe` returned, once, at load: everything behind this room may rely on it.
 
 mod alike;
+mod auth;
 mod login;
 mod mistakes;
 mod origins;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 pub use alike::paths;
 pub use mistakes::mistakes;
 
-use crate::description::{Attach, AttachTo, Auth, Description, understood};
+use crate::description::{Attach, AttachTo, Auth, Description, Region, understood};
 use crate::{Forward, Reserved};
 
 /// What is wrong with a description.
@@ -103,6 +104,12 @@ fn problems(description: &Description) -> Vec<(String, String)> {
         if let Some((member, problem)) = auth_problem(auth, &origins) {
             fault(&format!("auth.{index}.{member}"), problem);
         }
+        if let Auth::AwsSigv4(aws) = auth
+            && let Region::Setting { setting } = &aws.region
+            && !description.settings.contains_key(setting)
+        {
+            fault(&format!("auth.{index}.region"), format!("there is no setting named `{setting}`"));
+        }
     }
     if let Err(error) = Forward::new(&description.forward, Reserved::new(&description.auth)) {
         fault("forward", error.to_string());
@@ -132,8 +139,8 @@ pub fn auth_problem(auth: &Auth, origins: &BTreeMap<String, String>) -> Option<(
         return Some(("attach".into(), problem));
     }
     match auth {
-        Auth::ApiKey(_) => None,
         Auth::Oauth(oauth) => login::problem(oauth, origins),
+        other => auth::check(other, origins).err(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! another that someone else may pay for. Logins are kept fresh from here.
 
 mod error;
+mod fixed;
 mod fresh;
 mod renewal;
 
@@ -15,18 +16,22 @@ use arc_swap::ArcSwap;
 use bitrouter_contract::Origin;
 use bitrouter_contract::description::{Auth, Oauth};
 use bitrouter_files::Timestamp;
-use secrecy::SecretString;
 
+use super::found::Secrets;
 use super::refresh::{Refresher, due};
 use super::source::{Credential, CredentialSource, Parts};
 use super::store::{Store, StoreError};
 use super::token_file::{Entry, Kind, TokenFile};
 pub use error::AccountError;
+pub use fixed::Given;
+use fixed::{Fixed, Held, Means};
 
 /// The label of a key in the config.
 pub const CONFIG_LABEL: &str = "config";
 /// The label of a key in the environment.
 pub const ENV_LABEL: &str = "env";
+/// The label of what a file of a vendor's own tools holds.
+pub const FILE_LABEL: &str = "file";
 /// The label of a login that was given none.
 pub const DEFAULT_LABEL: &str = "default";
 
@@ -56,10 +61,9 @@ impl Listing {
 /// The accounts of one provider.
 #[derive(Debug)]
 pub struct Accounts {
-    provider: String,
-    auth: Vec<Auth>,
-    /// Of the config and the environment, which are read once.
-    fixed: Vec<Result<Arc<Credential>, AccountError>>,
+    means: Means,
+    /// Of the config and the environment, which are read once, and of files, which may change.
+    fixed: ArcSwap<Fixed>,
     store: Arc<Store>,
     refresher: Option<Arc<Refresher>>,
     last: ArcSwap<Last>,
@@ -71,13 +75,15 @@ pub struct Accounts {
 #[derive(Debug, Default)]
 struct Last {
     stored: Option<Stored>,
+    fixed: Option<Arc<Fixed>>,
     listing: Arc<Listing>,
 }
 
 impl Last {
-    /// The listing, if it is of this.
-    fn of(&self, stored: &Stored) -> Option<Arc<Listing>> {
-        let is_same = self.stored.as_ref().is_some_and(|before| same(before, stored));
+    /// The listing, if it is of these.
+    fn of(&self, stored: &Stored, fixed: &Arc<Fixed>) -> Option<Arc<Listing>> {
+        let is_same = self.stored.as_ref().is_some_and(|before| same(before, stored))
+            && self.fixed.as_ref().is_some_and(|before| Arc::ptr_eq(before, fixed));
         is_same.then(|| Arc::clone(&self.listing))
     }
 }
@@ -86,35 +92,19 @@ type Stored = Result<Arc<TokenFile>, Arc<StoreError>>;
 
 impl Accounts {
     /// The accounts of a provider. Its `auth` is from its description; `accepted` are its origins as the binary, the
-    /// trust file or a trusted config accepted them, by name: keys of the config and the environment are bound to those
-    /// that `auth` names. What is stored is bound to what was recorded with it, whatever is said here. `env` reads the
-    /// process's environment as it was at the start; an empty variable counts as not set.
+    /// trust file or a trusted config accepted them, by name: what is there without a login is bound to those that `auth`
+    /// names. What is stored is bound to what was recorded with it, whatever is said here. May read files.
     pub fn for_provider(
         provider: &str,
         auth: &[Auth],
         accepted: &BTreeMap<String, Origin>,
-        config_key: Option<&SecretString>,
-        env: &dyn Fn(&str) -> Option<String>,
+        given: &Given<'_>,
         store: Arc<Store>,
     ) -> Self {
-        let fixed = |auth: &Auth, label: &str, source: CredentialSource, secret: &SecretString| {
-            let bound_to = auth.origins().iter().filter_map(|name| accepted.get(name)).cloned().collect();
-            let (kept_back, rules) = (Vec::new(), auth.attach());
-            let (claims, expires_at) = (&[], None);
-            make(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
-        };
-        let takes_key = auth.iter().find(|auth| matches!(auth, Auth::ApiKey(_)));
-        let from_config = takes_key.zip(config_key);
-        let from_config = from_config.map(|(auth, key)| fixed(auth, CONFIG_LABEL, CredentialSource::Config, key));
-        let set = |variable: &String| env(variable).filter(|value| !value.is_empty()).map(SecretString::from);
-        let mut variables = auth.iter().flat_map(|auth| auth.env().iter().map(move |variable| (auth, variable)));
-        let from_env = variables.find_map(|(auth, variable)| set(variable).map(|key| (auth, variable, key)));
-        let from_env =
-            from_env.map(|(auth, variable, key)| fixed(auth, ENV_LABEL, CredentialSource::Env(variable.clone()), &key));
+        let (means, fixed) = Means::new(provider, auth, accepted, given);
         let mut accounts = Accounts {
-            provider: provider.to_owned(),
-            auth: auth.to_vec(),
-            fixed: from_config.into_iter().chain(from_env).collect(),
+            means,
+            fixed: ArcSwap::from_pointee(fixed),
             store,
             refresher: None,
             last: ArcSwap::default(),
@@ -134,24 +124,35 @@ impl Accounts {
     }
 
     /// Whether the provider takes a credential at all. Where it does not, there is nothing to select.
+    pub fn takes_credential(&self) -> bool {
+        !self.means.auth.is_empty()
+    }
+
+    /// Whether nothing is served without a credential.
     pub fn needs_credential(&self) -> bool {
-        !self.auth.is_empty()
+        self.takes_credential() && !self.means.auth.iter().any(Auth::is_optional)
+    }
+
+    /// Whether requests go up without a credential: none is needed, and there is none, as far as that can be told.
+    pub fn goes_without(&self) -> bool {
+        !self.takes_credential() || (!self.needs_credential() && self.list().is_empty())
     }
 
     /// What is there now. A credential stays the same `Arc` for as long as its source says the same. Where nobody watches
     /// the store, this may read it, which blocks briefly.
     pub fn list(&self) -> Arc<Listing> {
         let stored = self.store.read();
-        if let Some(listing) = self.last.load().of(&stored) {
+        if let Some(listing) = self.last.load().of(&stored, &self.fixed.load()) {
             return listing;
         }
         let _listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
         // Who waited here may have what is no more.
-        let stored = self.store.read();
+        let (stored, fixed) = (self.store.read(), self.fixed.load_full());
         let last = self.last.load_full();
-        last.of(&stored).unwrap_or_else(|| {
-            let listing = Arc::new(self.listing(&stored, &last.listing));
-            self.last.store(Arc::new(Last { stored: Some(stored), listing: Arc::clone(&listing) }));
+        last.of(&stored, &fixed).unwrap_or_else(|| {
+            let listing = Arc::new(self.listing(&stored, &fixed, &last.listing));
+            let last = Last { stored: Some(stored), fixed: Some(fixed), listing: Arc::clone(&listing) };
+            self.last.store(Arc::new(last));
             listing
         })
     }
@@ -177,88 +178,99 @@ impl Accounts {
         if known.is_empty() {
             return Err(self.no_credential());
         }
-        Err(AccountError::UnknownLabel { provider: self.provider.clone(), label: label.to_owned(), known })
+        Err(AccountError::UnknownLabel { provider: self.means.provider.clone(), label: label.to_owned(), known })
     }
 
-    fn listing(&self, stored: &Stored, before: &Listing) -> Listing {
-        let mut found = self.fixed.clone();
+    fn listing(&self, stored: &Stored, fixed: &Fixed, before: &Listing) -> Listing {
+        let mut found = fixed.found.clone();
         match stored {
-            _ if !self.needs_credential() => {}
+            _ if !self.takes_credential() => {}
             Err(error) => found.push(Err(error.clone().into())),
             Ok(file) => found.extend(self.stored(file, before)),
         }
+        found.extend(fixed.part.iter().cloned().map(Err));
         Listing { found }
     }
 
     fn stored(&self, file: &TokenFile, before: &Listing) -> Vec<Result<Arc<Credential>, AccountError>> {
-        let mut entries: Vec<&Entry> = file.entries.iter().filter(|entry| entry.provider == self.provider).collect();
+        let mut entries: Vec<&Entry> = file.entries.iter().filter(|entry| entry.provider == self.means.provider).collect();
         entries.sort_by_key(|entry| order(entry));
         entries.into_iter().map(|entry| self.credential(entry, before)).collect()
     }
 
     /// The credential of an entry; the one before where it is the same still.
     fn credential(&self, entry: &Entry, before: &Listing) -> Result<Arc<Credential>, AccountError> {
-        let parts = self.parts(entry)?;
+        let mut secrets = Secrets::new();
+        let parts = self.parts(entry, &mut secrets)?;
         match before.accounts().find(|credential| credential.is_of(&parts)) {
             Some(credential) => Ok(credential.clone()),
             None => make(parts),
         }
     }
 
-    fn parts<'p>(&'p self, entry: &'p Entry) -> Result<Parts<'p>, AccountError> {
-        let (provider, label, source) = (self.provider.as_str(), entry.label.as_str(), CredentialSource::Store);
-        let kind = || (provider.to_owned(), label.to_owned(), entry.kind.name().to_owned());
-        let takes = |wanted: fn(&Auth) -> bool| {
-            let (provider, label, kind) = kind();
-            self.auth.iter().find(|auth| wanted(auth)).ok_or(AccountError::WrongKind { provider, label, kind })
-        };
+    fn parts<'p>(&'p self, entry: &'p Entry, secrets: &'p mut Secrets) -> Result<Parts<'p>, AccountError> {
+        let (label, source) = (entry.label.as_str(), CredentialSource::Store);
+        let kind = || (self.means.provider.clone(), label.to_owned(), entry.kind.name().to_owned());
         if let Some(why) = entry.out_of_reach() {
             let (provider, label, _) = kind();
             return Err(AccountError::OutOfReach { provider, label, why: why.to_owned() });
         }
+        if let Kind::Other(_) = entry.kind {
+            let (provider, label, kind) = kind();
+            return Err(AccountError::UnknownKind { provider, label, kind });
+        }
+        let taken = self.means.auth.iter().find(|auth| auth.method() == entry.kind.name());
+        let auth = taken.ok_or_else(|| {
+            let (provider, label, kind) = kind();
+            AccountError::WrongKind { provider, label, kind }
+        })?;
         match &entry.kind {
             Kind::ApiKey(key) => {
-                let rules = takes(|auth| matches!(auth, Auth::ApiKey(_)))?.attach();
+                secrets.push(("key".to_owned(), key.key.clone()));
                 let bound_to = key.origins.iter().map(|(_, origin)| origin.clone()).collect();
-                let (secret, claims, kept_back, expires_at) = (&key.key, &key.claims, Vec::new(), None);
-                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
+                let (claims, issuer) = (&key.claims, None);
+                self.means.parts(auth, Held { label, source, secrets, claims, bound_to, issuer })
+            }
+            Kind::Secrets(several) => {
+                secrets.extend(several.secrets.iter().cloned());
+                // Never the issuer's: what is made there may be attached elsewhere alone.
+                let bound_to = auth.origins().iter().filter_map(|name| several.origin(name)).cloned().collect();
+                let (claims, issuer) = (&several.claims, auth.issuer().and_then(|name| several.origin(name)));
+                self.means.parts(auth, Held { label, source, secrets, claims, bound_to, issuer })
             }
             Kind::Oauth(login) => {
-                let auth = takes(|auth| matches!(auth, Auth::Oauth(_)))?;
                 let lasts = login.refresh_token.is_some() && self.refresher.is_some();
                 let expired = || due::expiry(login).is_some_and(|expiry| expiry <= Timestamp::now());
                 if login.log_in_again.is_some() || (!lasts && expired()) {
                     return Err(self.log_in_again(label));
                 }
+                secrets.push(("access_token".to_owned(), login.access_token.clone()));
                 // Never the issuer's: what the access token may be attached for is not where it was obtained.
                 let bound_to = auth.origins().iter().filter_map(|name| login.origin(name)).cloned().collect();
+                let claims = &login.claims;
+                let held = Held { label, source, secrets, claims, bound_to, issuer: None };
                 let kept_back = login.refresh_token.iter().chain(&login.id_token).cloned().collect();
-                let (secret, claims, rules) = (&login.access_token, &login.claims, auth.attach());
-                let expires_at = due::expiry(login);
-                Ok(Parts { provider, label, source, secret, kept_back, bound_to, rules, claims, expires_at })
+                Ok(Parts { kept_back, expires_at: due::expiry(login), ..self.means.parts(auth, held)? })
             }
-            Kind::Other(_) => {
-                let (provider, label, kind) = kind();
-                Err(AccountError::UnknownKind { provider, label, kind })
-            }
+            Kind::Other(_) => unreachable!("it was answered above"),
         }
     }
 
     /// The provider's ways of paying, the best first, with the config's changes.
     pub fn auth(&self) -> &[Auth] {
-        &self.auth
+        &self.means.auth
     }
 
     /// How the provider's accounts log in; nothing where it takes none.
     pub fn login(&self) -> Option<&Oauth> {
-        self.auth.iter().find_map(|auth| match auth {
+        self.means.auth.iter().find_map(|auth| match auth {
             Auth::Oauth(oauth) => Some(&**oauth),
-            Auth::ApiKey(_) => None,
+            _ => None,
         })
     }
 
     fn no_credential(&self) -> AccountError {
-        let (provider, env) = (self.provider.clone(), self.auth.iter().flat_map(Auth::env).cloned().collect());
+        let (provider, env) = (self.means.provider.clone(), self.means.auth.iter().flat_map(Auth::env).map(str::to_owned).collect());
         match self.login() {
             Some(_) => AccountError::NotLoggedIn { provider, env },
             None => AccountError::NoCredential { provider, env },
@@ -276,7 +288,9 @@ fn make(parts: Parts<'_>) -> Result<Arc<Credential>, AccountError> {
     let (provider, label) = (parts.provider.to_owned(), parts.label.to_owned());
     let holder = match &parts.source {
         CredentialSource::Config => format!("`providers.{provider}.api_key` in bitrouter.yaml"),
+        CredentialSource::Command => format!("`providers.{provider}.key_command` in bitrouter.yaml"),
         CredentialSource::Env(variable) => format!("the environment variable {variable}"),
+        CredentialSource::File(file) => file.display().to_string(),
         CredentialSource::Store => "the stored credential".to_owned(),
     };
     Credential::new(parts).map(Arc::new).map_err(|why| AccountError::Refused { provider, label, holder, why })

@@ -5,12 +5,17 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bitrouter_contract::description::{Attach, AttachTo};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use bitrouter_upstream::wiping;
+
+use super::found::Secrets;
 
 /// Why a credential cannot be used, or an attach rule not be followed. A whole sentence follows the name of what holds
 /// the credential.
@@ -48,6 +53,9 @@ pub enum AttachError {
     /// From a list, or the line of a JSON or Python file.
     #[error("ends with a comma or a semicolon, which is not part of it: take that out")]
     Separator,
+    /// In a name that goes with a password.
+    #[error("has a colon in its user name, which no name may have that goes with a password")]
+    Colon,
     /// The description's claim has a value that no header takes.
     #[error(
         "has a claim `{0}` with a line break, a control character or a character that is not ASCII: store the credential anew"
@@ -74,12 +82,24 @@ impl Attachment {
     /// Follows the description's rules for this secret and these claims. A rule for a claim that the credential lacks is
     /// left out.
     pub fn new(rules: &[Attach], secret: &SecretString, claims: &[(String, String)]) -> Result<Self, AttachError> {
-        check_secret(secret.expose_secret())?;
-        check_copied(secret.expose_secret(), rules.iter().any(takes_all))?;
+        Self::of(rules, &vec![("key".to_owned(), secret.clone())], claims)
+    }
+
+    /// The same for several secrets, of which each rule names one; where it names none, it is the first. One that may be
+    /// missing, and is, is left out.
+    pub(super) fn of(rules: &[Attach], secrets: &Secrets, claims: &[(String, String)]) -> Result<Self, AttachError> {
+        for (_, secret) in secrets {
+            check_secret(secret.expose_secret())?;
+            check_copied(secret.expose_secret(), rules.iter().any(takes_all))?;
+        }
         let mut attachment = Attachment::default();
         for rule in rules {
+            let named = |(name, _): &&(String, SecretString)| rule.secret.as_ref().is_none_or(|wanted| wanted == name);
             let value = match &rule.claim {
-                None => secret.expose_secret(),
+                None => match secrets.iter().find(named) {
+                    None => continue,
+                    Some((_, secret)) => secret.expose_secret(),
+                },
                 Some(name) => match claims.iter().find(|(claim, _)| claim == name) {
                     None => continue,
                     Some((_, value)) if check_secret(value).is_err() => {
@@ -91,6 +111,26 @@ impl Attachment {
             attachment.add(rule, value)?;
         }
         Ok(attachment)
+    }
+
+    /// A name and a password (RFC 7617), with what stands in the header, which is as secret as they are.
+    pub(super) fn basic(user: &SecretString, password: &SecretString) -> Result<(Self, SecretString), AttachError> {
+        let (user, password) = (user.expose_secret(), password.expose_secret());
+        for text in [user, password] {
+            if text.chars().any(char::is_control) {
+                return Err(AttachError::Control);
+            }
+        }
+        if user.contains(':') {
+            return Err(AttachError::Colon);
+        }
+        let both = Zeroizing::new(format!("{user}:{password}"));
+        let encoded = SecretString::from(STANDARD.encode(both.as_bytes()));
+        let place = AttachTo::Header(AUTHORIZATION.as_str().to_owned());
+        let rule = Attach { place, format: "Basic {}".to_owned(), claim: None, secret: None };
+        let mut attachment = Attachment::default();
+        attachment.add(&rule, encoded.expose_secret())?;
+        Ok((attachment, encoded))
     }
 
     /// Sets the credential's headers, marked as sensitive, in the place of any of the same name, and its query
@@ -156,7 +196,7 @@ pub(super) fn check_secret(secret: &str) -> Result<(), AttachError> {
 }
 
 /// What came along when a secret was copied: it is visible, so a header would take it, and the provider would not.
-fn check_copied(secret: &str, with_scheme: bool) -> Result<(), AttachError> {
+pub(super) fn check_copied(secret: &str, with_scheme: bool) -> Result<(), AttachError> {
     const QUOTES: [char; 3] = ['"', '\'', '`'];
     if let [Some(first), Some(last)] = [secret.chars().next(), secret.chars().next_back()] {
         match (QUOTES.contains(&first), QUOTES.contains(&last)) {
@@ -218,7 +258,7 @@ mod tests {
     const CANARY: &str = "sk-canary-0123456789";
 
     fn rule(place: AttachTo, format: &str, claim: Option<&str>) -> Attach {
-        Attach { place, format: format.into(), claim: claim.map(Into::into) }
+        Attach { place, format: format.into(), claim: claim.map(Into::into), secret: None }
     }
 
     fn header(name: &str, format: &str) -> Attach {

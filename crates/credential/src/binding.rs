@@ -88,7 +88,10 @@ impl fmt::Display for Next<'_> {
                     self.provider, self.label
                 )
             }
-            CredentialSource::Config | CredentialSource::Env(_) => f.write_str(
+            CredentialSource::Config
+            | CredentialSource::Command
+            | CredentialSource::Env(_)
+            | CredentialSource::File(_) => f.write_str(
                 "If that address is right, accept it: bitrouter config trust (for one in the config), \
                  or bitrouter plugin trust (for one in a plugin)",
             ),
@@ -98,7 +101,9 @@ impl fmt::Display for Next<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Parts;
+    use std::borrow::Cow;
+
+    use super::super::source::{Adds, Parts};
     use super::*;
 
     fn credential(source: CredentialSource, bound_to: &[&str]) -> Credential {
@@ -106,12 +111,12 @@ mod tests {
             provider: "openai",
             label: "work",
             source,
-            secret: &"sk-canary-0123456789".into(),
+            secrets: &vec![("key".to_owned(), "sk-canary-0123456789".into())],
             kept_back: Vec::new(),
             bound_to: bound_to.iter().map(|url| url.parse().unwrap()).collect(),
-            rules: &[],
-            claims: &[],
+            claims: Cow::Borrowed(&[]),
             expires_at: None,
+            adds: Adds::Attach(&[]),
         };
         Credential::new(parts).unwrap()
     }

@@ -11,9 +11,8 @@ use std::time::Duration;
 use bitrouter_contract::description::{Encoding, Endpoint, Refresh};
 use bitrouter_contract::{JoinError, Origin};
 use bitrouter_files::Timestamp;
-use bytes::Bytes;
 use http::Request;
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderName, HeaderValue, USER_AGENT};
 use http_body_util::BodyExt;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,7 +21,7 @@ use thiserror::Error;
 
 use super::claims;
 use super::wipe::wipe;
-use bitrouter_upstream::{Outgoing, SendError, TlsError, Upstream};
+use bitrouter_upstream::{Outgoing, SendError, TlsError, Upstream, wiping};
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -65,9 +64,26 @@ pub enum IssuerError {
     /// The path leaves the origin.
     #[error(transparent)]
     Path(#[from] JoinError),
+    /// The description's header has a value that no header takes.
+    #[error("the header `{0}` cannot hold what stands in its place: store the credential anew, as one line of plain text")]
+    Header(String),
     /// No TLS connection can be made from here.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// What an issuer is asked.
+pub(crate) struct Ask<'a> {
+    /// Below its origin.
+    pub path: &'a str,
+    /// A GET, whose members are its query.
+    pub is_get: bool,
+    /// How the members are written else.
+    pub encoding: Encoding,
+    /// What is sent.
+    pub members: &'a [(&'a str, &'a str)],
+    /// Headers beside the usual ones.
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 /// A whole answer.
@@ -111,25 +127,43 @@ impl Issuer {
         endpoint: &Endpoint,
         members: &[(&str, &str)],
     ) -> Result<Reply, IssuerError> {
-        let url = origin.join::<&str, &str>(&endpoint.path, &[])?;
-        let (content_type, body) = match endpoint.encoding {
+        let Endpoint { path, encoding } = endpoint;
+        self.ask(origin, Ask { path, is_get: false, encoding: *encoding, members, headers: &[] }).await
+    }
+
+    /// Asks an issuer something.
+    pub(crate) async fn ask(&self, origin: &Origin, ask: Ask<'_>) -> Result<Reply, IssuerError> {
+        let members = ask.members;
+        let query = if ask.is_get { members } else { &[] };
+        let url = origin.join(ask.path, query)?;
+        let (content_type, body) = match ask.encoding {
+            _ if ask.is_get => (None, String::new()),
             Encoding::Form => {
                 let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
-                ("application/x-www-form-urlencoded", form)
+                (Some("application/x-www-form-urlencoded"), form)
             }
             Encoding::Json => {
                 let object = members.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
-                ("application/json", Value::Object(object.collect()).to_string())
+                (Some("application/json"), Value::Object(object.collect()).to_string())
             }
         };
-        let mut request = Request::new(Outgoing::from(Bytes::from(body)));
-        (*request.method_mut(), *request.uri_mut()) = (http::Method::POST, url);
-        let headers = [
-            (ACCEPT, "application/json"),
+        let mut request = Request::new(Outgoing::from(wiping(body.into_bytes())));
+        let method = if ask.is_get { http::Method::GET } else { http::Method::POST };
+        (*request.method_mut(), *request.uri_mut()) = (method, url);
+        let fixed = [
+            (ACCEPT, Some("application/json")),
             (CONTENT_TYPE, content_type),
-            (USER_AGENT, concat!("bitrouter/", env!("CARGO_PKG_VERSION"))),
+            (USER_AGENT, Some(concat!("bitrouter/", env!("CARGO_PKG_VERSION")))),
         ];
-        request.headers_mut().extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        let fixed = fixed.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?))));
+        request.headers_mut().extend(fixed);
+        for (name, value) in ask.headers {
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| IssuerError::Header((*name).to_owned()))?;
+            let value = HeaderValue::from_maybe_shared(wiping(value.as_bytes().to_vec()));
+            let mut value = value.map_err(|_| IssuerError::Header((*name).to_owned()))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header, value);
+        }
         let exchange = tokio::time::timeout(TOTAL, self.exchange(origin.host(), request));
         exchange.await.unwrap_or_else(|_| Err(unreachable(origin.host(), "it did not answer in time".into(), true)))
     }
@@ -204,7 +238,7 @@ impl Reply {
     }
 
     /// The object that a success is; a failure where it is none, or holds an error all the same.
-    fn object(&self) -> Result<&Map<String, Value>, IssuerError> {
+    pub(crate) fn object(&self) -> Result<&Map<String, Value>, IssuerError> {
         let is_error = self.body.as_ref().is_some_and(|body| body.get("error").is_some_and(|error| !error.is_null()));
         if !self.is_success() || is_error {
             return Err(self.refusal());

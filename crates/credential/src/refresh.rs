@@ -9,6 +9,7 @@
 mod back_off;
 mod clock;
 pub(super) mod due;
+mod mint;
 mod shared;
 
 use std::collections::HashMap;
@@ -28,6 +29,8 @@ use back_off::BackOff;
 use bitrouter_files::{Reserved, Timestamp};
 use clock::Clock;
 use due::Stage;
+pub use mint::KeyCommand;
+pub(crate) use mint::{Mint, Minting};
 pub(crate) use shared::cannot_be_renewed;
 
 /// How long another process may refresh an account: two exchanges with an issuer that is slow to answer.
@@ -37,7 +40,7 @@ const LOCK_AGAIN: Duration = Duration::from_millis(15);
 
 /// Why a refresh was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// The access token expires soon, or has.
     Expiry,
     /// The provider answered 401.
@@ -46,7 +49,7 @@ pub(super) enum Reason {
 
 /// Why an account is not fresh.
 #[derive(Clone, Debug, Error)]
-pub(super) enum RefreshError {
+pub(crate) enum RefreshError {
     /// Only a new login helps.
     #[error("the account must log in again")]
     LogInAgain,

@@ -13,7 +13,7 @@
 //!       "secret": { "key": "sk-…" } } ] }
 //! ```
 //!
-//! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`]. Where the secrets are in the keyring,
+//! A login, which is of the kind `oauth`, has more members: see [`StoredLogin`]; several secrets: [`StoredSecrets`]. Where the secrets are in the keyring,
 //! `secret` has their names instead: see [`KeyringSlot`].
 //!
 //! `provider` and `label` together name an entry and occur once. `origins` holds the origins that were accepted when
@@ -24,6 +24,7 @@ mod fields;
 mod key;
 mod keyring_slot;
 mod login;
+mod secrets;
 
 use std::collections::HashSet;
 
@@ -37,6 +38,8 @@ use fields::{Fields, Rest};
 pub use key::StoredKey;
 pub use keyring_slot::{KeyringSlot, SecretLocation};
 pub use login::{Follows, LogInAgain, Refreshing, StoredLogin};
+use secrets::METHODS;
+pub use secrets::StoredSecrets;
 
 /// What has the secrets that are in the keyring, by name; or why it has them not.
 pub type Fetch<'f> = dyn Fn(&KeyringSlot) -> Result<Map<String, Value>, String> + 'f;
@@ -77,6 +80,8 @@ pub enum Kind {
     ApiKey(StoredKey),
     /// An account that the user logged in to.
     Oauth(Box<StoredLogin>),
+    /// Several secrets that are one credential.
+    Secrets(StoredSecrets),
     /// A kind that this version does not use, by its name; all that it holds is kept in the entry.
     Other(String),
 }
@@ -165,7 +170,7 @@ impl TokenFile {
     pub fn login(&self, provider: &str, label: &str) -> Option<&StoredLogin> {
         match &self.find(provider, label)?.kind {
             Kind::Oauth(login) => Some(login),
-            Kind::ApiKey(_) | Kind::Other(_) => None,
+            Kind::ApiKey(_) | Kind::Secrets(_) | Kind::Other(_) => None,
         }
     }
 
@@ -173,7 +178,7 @@ impl TokenFile {
     pub fn login_mut(&mut self, provider: &str, label: &str) -> Option<&mut StoredLogin> {
         match &mut self.entries.iter_mut().find(|entry| entry.is(provider, label))?.kind {
             Kind::Oauth(login) => Some(login),
-            Kind::ApiKey(_) | Kind::Other(_) => None,
+            Kind::ApiKey(_) | Kind::Secrets(_) | Kind::Other(_) => None,
         }
     }
 
@@ -211,7 +216,8 @@ impl Entry {
         }
         let created_at = fields.maybe("created_at", Fields::text)?;
         let kind = fields.text("kind")?;
-        let slot = if matches!(kind.as_str(), "api-key" | "oauth") { KeyringSlot::of(&mut fields)? } else { None };
+        let is_several = METHODS.contains(&kind.as_str());
+        let slot = if is_several || matches!(kind.as_str(), "api-key" | "oauth") { KeyringSlot::of(&mut fields)? } else { None };
         let location = slot.map_or(SecretLocation::File, |slot| {
             let (secret, out_of_reach) = match fetch(&slot) {
                 Ok(secret) => (secret, None),
@@ -223,6 +229,7 @@ impl Entry {
         let kind = match kind.as_str() {
             "api-key" => Kind::ApiKey(StoredKey::parse(&mut fields)?),
             "oauth" => Kind::Oauth(Box::new(StoredLogin::parse(&mut fields)?)),
+            method if is_several => Kind::Secrets(StoredSecrets::parse(method, &mut fields)?),
             other => Kind::Other(other.to_owned()),
         };
         Ok(Entry { provider, label, created_at, kind, location, rest: fields.rest() })
@@ -259,6 +266,7 @@ impl Entry {
         match &self.kind {
             Kind::ApiKey(key) => key.put(&mut entry),
             Kind::Oauth(login) => login.put(&mut entry),
+            Kind::Secrets(secrets) => secrets.put(&mut entry),
             Kind::Other(_) => {}
         }
         entry.extend(self.rest.0.clone());
@@ -272,6 +280,7 @@ impl Kind {
         match self {
             Kind::ApiKey(_) => "api-key",
             Kind::Oauth(_) => "oauth",
+            Kind::Secrets(secrets) => &secrets.method,
             Kind::Other(name) => name,
         }
     }

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitrouter_contract::Description;
-use bitrouter_contract::description::Auth;
+
 
 pub use cache::{Cache, CacheKey, Digest};
 pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
@@ -90,14 +90,12 @@ impl Plugin {
         Arc::new(self.with(Arc::clone(&self.id), description, Arc::clone(&self.says), trusted))
     }
 
-    /// The same provider with a change, or another one of the same code and description under its own id. That has no
-    /// variable of the environment as its key: what pays for the one does not pay for the other by itself.
+    /// The same provider with a change, or another one of the same code and description under its own id.
     pub fn under(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Description)) -> Arc<Self> {
         let mut description = self.description.clone();
         if description.id != id {
             description.id = id.to_owned();
             description.use_only = false;
-            description.auth.iter_mut().for_each(Auth::forget_env);
         }
         change(&mut description);
         let says = Arc::new(description.clone());

@@ -61,13 +61,13 @@ pub struct Grant {
 /// One credential that a component is attached.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct AttachedCredential {
-    /// `api-key` or `oauth`.
+    /// As the description names it, such as `api-key` or `oauth`.
     pub method: String,
     /// The environment variables that it is read from.
     pub env: Vec<String>,
     /// The names of the origins that it goes to.
     pub origins: Vec<String>,
-    /// Of a login: the name of the origin at which it is made, which gets the refresh token.
+    /// Of a login, and of what a token is made of: the name of the origin at which that is done, which gets the secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
 }
@@ -75,17 +75,11 @@ pub struct AttachedCredential {
 impl Grant {
     /// What accepting this component would mean.
     pub fn of(digest: &Digest, description: &Description) -> Self {
-        let credentials = description.auth.iter().map(|auth| {
-            let (method, issuer) = match auth {
-                Auth::ApiKey(_) => ("api-key", None),
-                Auth::Oauth(oauth) => ("oauth", Some(oauth.origin.clone())),
-            };
-            AttachedCredential {
-                method: method.into(),
-                env: auth.env().to_vec(),
-                origins: auth.origins().to_vec(),
-                issuer,
-            }
+        let credentials = description.auth.iter().map(|auth| AttachedCredential {
+            method: auth.method().to_owned(),
+            env: auth.env().into_iter().map(str::to_owned).collect(),
+            origins: auth.origins().to_vec(),
+            issuer: auth.issuer().map(str::to_owned),
         });
         Grant {
             id: description.id.clone(),
@@ -117,7 +111,7 @@ fn asked(side: &SideRequest) -> String {
 
 /// Why a component serves nothing before the user accepts it: what it asks for, as a sentence has it.
 pub(super) fn wants(description: &Description) -> Option<String> {
-    let wanted: Vec<&str> = description.auth.iter().flat_map(Auth::env).map(String::as_str).collect();
+    let wanted: Vec<&str> = description.auth.iter().flat_map(Auth::env).collect();
     let wanted = if wanted.is_empty() { "a credential".into() } else { wanted.join(", ") };
     let to = description.origins.get("api").map_or("where your config says", String::as_str);
     (!description.auth.is_empty()).then(|| format!("it asks for {wanted} to be sent to {to}"))

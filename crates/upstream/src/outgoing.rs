@@ -29,7 +29,7 @@ impl Outgoing {
     }
 
     /// Its pieces. They share its bytes.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Bytes> {
+    pub fn pieces(&self) -> impl Iterator<Item = Bytes> {
         self.pieces.iter().cloned()
     }
 

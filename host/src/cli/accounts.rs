@@ -1,9 +1,10 @@
 //! `bitrouter accounts`: which accounts there are, whose they are, and whether they work.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::CredentialSource;
+use bitrouter_credential::{Credential, CredentialSource};
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
 use bitrouter_files::Timestamp;
 use clap::Args;
@@ -53,9 +54,9 @@ struct Row {
     refreshed_at: Option<String>,
     /// Why it cannot be renewed although it works still, and the next step.
     note: Option<String>,
-    /// `browser`, `device`, `import`, `key`, `config` or `env`.
+    /// `browser`, `device`, `import`, `key`, `config`, `command`, `env`, `file`, or the method of several secrets.
     from: String,
-    /// The file of another program that the session is shared with, or the environment variable.
+    /// The file that another program keeps it in, or the environment variable.
     #[serde(rename = "in")]
     place: Option<String>,
 }
@@ -118,7 +119,9 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         };
         rows.extend(match &account.source {
             CredentialSource::Config => Some(fixed("config", None)),
+            CredentialSource::Command => Some(fixed("command", None)),
             CredentialSource::Env(variable) => Some(fixed("env", Some(variable.clone()))),
+            CredentialSource::File(file) => Some(fixed("file", Some(file.display().to_string()))),
             CredentialSource::Store => find(&account.label).map(stored),
         });
     }
@@ -135,6 +138,8 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
             row.note = provider.accounts.why_not_renewed(&row.account.label, login);
         }
         row.renewed_by_itself &= renews && row.account.health == Health::Ok && row.note.is_none();
+        let made = |account: &&Arc<Credential>| account.needs_token() && *account.label == *row.account.label;
+        row.renewed_by_itself |= listing.accounts().any(|account| made(&account));
         row.account.windows = provider.learned.windows.get(provider.id(), &row.account.label);
         // What was told before the login was told of another account.
         let since = find(&row.account.label).and_then(|entry| entry.created_at.as_deref()?.parse::<Timestamp>().ok());
@@ -163,6 +168,7 @@ fn stored(entry: &Entry) -> Row {
     match &entry.kind {
         Kind::Oauth(login) => of_login(of(&login.claims), login),
         Kind::ApiKey(_) => Row { account: of(&[]), from: "key".into(), ..Row::default() },
+        Kind::Secrets(several) => Row { account: of(&several.claims), from: several.method.clone(), ..Row::default() },
         Kind::Other(kind) => Row { account: of(&[]), from: kind.clone(), ..Row::default() },
     }
 }

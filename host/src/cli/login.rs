@@ -4,7 +4,7 @@ mod keep;
 mod obtain;
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bitrouter_credential::Store;
 use bitrouter_credential::accounts::DEFAULT_LABEL;
@@ -33,7 +33,8 @@ Examples:
   bitrouter login openai-codex --label work
   bitrouter login openai-codex --device           on a machine without a browser
   bitrouter login openai-codex --import           share the Codex CLI's session
-  bitrouter login openai --api-key-stdin < key.txt")]
+  bitrouter login openai --api-key-stdin < key.txt
+  bitrouter login PROVIDER --file key.json        a key file of Google's")]
 pub(super) struct Login {
     /// The provider; on a terminal it is asked for
     #[arg(value_name = "PROVIDER")]
@@ -44,7 +45,7 @@ pub(super) struct Login {
     #[command(flatten)]
     way: Chosen,
     /// With --import: take a copy, which is refreshed on its own, instead of sharing the session
-    #[arg(long, conflicts_with_all = ["browser", "device", "api_key_stdin"])]
+    #[arg(long, conflicts_with_all = ["browser", "device", "api_key_stdin", "secrets_stdin", "file"])]
     copy: bool,
     /// Show the address instead of opening a browser
     #[arg(long)]
@@ -69,6 +70,12 @@ struct Chosen {
     /// Read an API key from standard input
     #[arg(long)]
     api_key_stdin: bool,
+    /// Read several secrets from standard input, a line NAME=VALUE for each
+    #[arg(long)]
+    secrets_stdin: bool,
+    /// Take a key file, such as a service account's; the file itself is not needed afterwards
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
 }
 
 impl Chosen {
@@ -78,6 +85,8 @@ impl Chosen {
             Chosen { device: true, .. } => Some("--device"),
             Chosen { api_key_stdin: true, .. } => Some("--api-key-stdin"),
             Chosen { import: true, .. } => Some("--import"),
+            Chosen { secrets_stdin: true, .. } => Some("--secrets-stdin"),
+            Chosen { file: Some(_), .. } => Some("--file"),
             _ => copy.then_some("--import"),
         }
     }
@@ -114,7 +123,7 @@ fn takers(providers: &Providers) -> String {
 }
 
 fn with_accounts(providers: &Providers) -> impl Iterator<Item = &Provider> {
-    providers.by_id.values().map(|provider| &**provider).filter(|provider| provider.accounts.needs_credential())
+    providers.by_id.values().map(|provider| &**provider).filter(|provider| provider.accounts.takes_credential())
 }
 
 /// A way in a menu. Of another program's session, its file is named, and that there is none.
@@ -141,6 +150,7 @@ struct Run<'a> {
     issuer: Issuer,
     open: bool,
     copy: bool,
+    file: Option<&'a Path>,
 }
 
 impl Login {
@@ -162,7 +172,8 @@ impl Login {
         setup::runtime()?.block_on(async {
             Terminal::ends_on_interrupt();
             let (issuer, open, copy) = (Issuer::default(), !self.no_open, self.copy);
-            let run = Run { setup: &setup, provider, store: &store, terminal: &terminal, issuer, open, copy };
+            let file = self.way.file.as_deref();
+            let run = Run { setup: &setup, provider, store: &store, terminal: &terminal, issuer, open, copy, file };
             let way = run.choose(&ways, self.way.flag(self.copy))?;
             let label = self.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
             // Not after the person went through it all.

@@ -78,6 +78,7 @@ impl Logout {
                     }
                     Kind::Oauth(login) => logged_out(oauth, login, &issuer).await,
                     Kind::ApiKey(_) => "the key is forgotten".to_owned(),
+                    Kind::Secrets(_) => "its secrets are forgotten".to_owned(),
                     Kind::Other(kind) => format!("the credential of the kind `{kind}` is forgotten"),
                 };
                 // Once this is said, no running gateway uses it.

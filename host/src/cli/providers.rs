@@ -175,10 +175,7 @@ fn state(provider: &Provider, id: &str) -> (ProviderState, Option<String>) {
     }
     let reason = match provider.accounts.select(None) {
         Err(error @ AccountError::NoCredential { .. }) => {
-            let made_at = provider.plugin.description.auth.iter().find_map(|auth| match auth {
-                Auth::ApiKey(key) => key.create_url.as_deref(),
-                Auth::Oauth(_) => None,
-            });
+            let made_at = provider.plugin.description.auth.iter().find_map(Auth::create_url);
             let made_at = made_at.map_or_else(String::new, |page| format!(". Keys are made at {page}"));
             without_id(&error, id) + &made_at
         }

@@ -199,6 +199,8 @@ pub enum Guarded {
     /// `api_key`, `settings` and `accounts`: who owns the account reads what is stored under it, and a setting such as
     /// `organization` names who is charged.
     Account,
+    /// `key_command` and its span: a program that is run.
+    Program,
     /// `plugins.dir`.
     PluginDir,
     /// `${VAR}`.
@@ -228,6 +230,7 @@ impl fmt::Display for Guarded {
             Guarded::Origins => "say where keys are sent",
             Guarded::Login => "say how accounts log in",
             Guarded::Account => "say whose account is used",
+            Guarded::Program => "name a program to be run",
             Guarded::PluginDir => "name a folder of plugins",
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "say where the gateway listens",

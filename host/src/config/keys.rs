@@ -19,7 +19,7 @@ use super::kinds::{Choice, Flag, List, Maybe, Open, Whole, mebibytes, millis, si
 use super::models::{Named, Names};
 use super::providers::{DIALECT, PROVIDER, Providers};
 use super::read::{Entry, Reader};
-use super::secrets::{ApiKey, ClientKeys, Secret};
+use super::secrets::{ApiKey, Argv, ClientKeys, Secret};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
 use super::{Guarded, Position};
 
@@ -134,6 +134,13 @@ section! {
         dialects: Vec<String> = Vec::new(), List(DIALECT), decides Money;
         /// The provider's API key. It wins over the environment and over a stored one.
         api_key: Option<Secret> = None, Maybe(ApiKey, "${OPENAI_API_KEY}"), decides Account;
+        /// A command that prints the provider's API key: the program and its arguments, run without a shell, for at most 30
+        /// seconds. What it prints is used until `key_command_ttl_ms` is over or the provider refuses it.
+        key_command: Option<Vec<String>> = None, Maybe(Argv, "[op, read, op://work/openai/key]"), decides Program;
+        /// How long a key that `key_command` printed is used, in milliseconds.
+        key_command_ttl ("key_command_ttl_ms"): Duration = Duration::from_secs(300),
+            millis(1000, 86_400_000, "the command runs while a request waits, and keys that it prints may end"),
+            decides Program;
         /// Short for `origins: {api: URL}`.
         api_base: Option<Origin> = None, Maybe(URL, "http://127.0.0.1:8000/v1"), decides Origins;
         /// Where requests go instead of the component's own origins, by the names it gives them: `https`, or `http` to this

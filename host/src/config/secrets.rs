@@ -53,6 +53,27 @@ impl Kind for ApiKey {
     }
 }
 
+/// A program with its arguments.
+pub(super) struct Argv;
+
+impl Kind for Argv {
+    type Value = Vec<String>;
+
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<Self::Value> {
+        const TAKES: &str = "a list: the program, then each of its arguments. It is run without a shell";
+        // One text would be split by nobody.
+        if !matches!(entry.node.value, Value::List(_)) {
+            return Err(entry.wrong(TAKES));
+        }
+        let argv = entry.items().map(|item| Ok(reader.text(&item, TAKES)?.text)).collect::<ReadResult<Vec<String>>>()?;
+        if argv.first().is_none_or(String::is_empty) { Err(entry.wrong(TAKES)) } else { Ok(argv) }
+    }
+
+    fn takes(&self) -> Takes {
+        Takes::new("a list of texts", json!({ "type": "array", "items": text(), "minItems": 1 }))
+    }
+}
+
 /// The keys that clients have to send.
 pub(super) struct ClientKeys;
 

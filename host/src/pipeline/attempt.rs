@@ -6,15 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bitrouter_credential::{AccountError, Credential, CredentialSource, Scrubber};
+use bitrouter_credential::{AccountError, Credential, Scrubber};
 use bitrouter_dialect::Dialect;
 use bitrouter_dialect::translate::strip_foreign;
 use bitrouter_document::{Document, Edit, Kind};
+use bitrouter_files::Timestamp;
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
     contract::{Answer, Blob, Exchange, Field},
 };
+use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 
 use super::deliver::{self, Delivered};
@@ -57,13 +59,14 @@ pub(super) async fn run(
 /// One that may not be usable any more is one that the next account may stand in for.
 fn no_credential(error: AccountError) -> Error {
     match error {
-        AccountError::NotRefreshed { .. } => Error::NotRefreshed(error.to_string()),
+        AccountError::NotRefreshed { .. } | AccountError::NotMinted { .. } => Error::NotRefreshed(error.to_string()),
         AccountError::NoCredential { .. }
         | AccountError::NotLoggedIn { .. }
         | AccountError::LogInAgain { .. }
         | AccountError::Rejected { .. }
         | AccountError::UnknownLabel { .. }
         | AccountError::Refused { .. }
+        | AccountError::Incomplete { .. }
         | AccountError::WrongKind { .. }
         | AccountError::UnknownKind { .. }
         | AccountError::OutOfReach { .. }
@@ -120,9 +123,9 @@ impl Attempt<'_> {
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
         let content = send::body(&request, body);
-        let again = self.may_refresh().then(|| content.clone());
+        let again = self.may_ask_again().then(|| content.clone());
         let mut response = self.send(&request, content).await?;
-        if let Some(content) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        if let Some(content) = again.filter(|_| !response.status().is_success()) {
             response = Box::pin(self.once_more(&request, content, response)).await?;
         }
         Ok(Received {
@@ -148,13 +151,14 @@ impl Attempt<'_> {
         self.credential.as_ref().map(|credential| Arc::clone(&credential.scrubber))
     }
 
-    /// Whether a credential that is refused may be made fresh.
-    pub(super) fn may_refresh(&self) -> bool {
-        self.credential.as_ref().is_some_and(|credential| credential.source == CredentialSource::Store)
+    /// Whether a refusal may be the end of a credential that can be made fresh, or of a clock that can be set.
+    pub(super) fn may_ask_again(&self) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.may_be_renewed() || credential.signs())
     }
 
-    /// After a 401: refreshes the login and sends the request once more. Where the login is over, that is the error; where
-    /// there is nothing to refresh, the 401 stands.
+    /// After a failure. A 401: refreshes the login, or makes a new token, and sends the request once more. Where the login is
+    /// over, that is the error; where there is nothing to refresh, the 401 stands. A refusal of a signature that the clock is to
+    /// blame for: signs by the answer's date. All else stands.
     pub(super) async fn once_more(
         &mut self,
         request: &contract::Request,
@@ -162,6 +166,23 @@ impl Attempt<'_> {
         refused: http::Response<bitrouter_upstream::Received>,
     ) -> Result<http::Response<bitrouter_upstream::Received>, Error> {
         let Some(credential) = &self.credential else { return Ok(refused) };
+        if credential.signs() {
+            let date = refused.headers().get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            let behind = date.and_then(|date| credential.set_clock(refused.status(), Timestamp::from(date)));
+            let Some(behind) = behind else { return Ok(refused) };
+            tracing::warn!(
+                provider = self.provider.id(),
+                account = &*credential.label,
+                "a signature was refused, and this machine's clock is {} s {} the provider's: requests are signed by the \
+                 provider's. Set the clock right",
+                behind.unsigned_abs(),
+                if behind < 0 { "ahead of" } else { "behind" }
+            );
+            return self.send(request, content).await;
+        }
+        if refused.status() != StatusCode::UNAUTHORIZED || !credential.may_be_renewed() {
+            return Ok(refused);
+        }
         match self.provider.accounts.refresh_after_unauthorized(credential).await {
             Ok(fresh) => {
                 self.credential = Some(fresh);

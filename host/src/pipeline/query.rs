@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bitrouter_credential::{Credential, Scrubber};
 use bitrouter_plugin::HookBody;
 use bitrouter_plugin::{contract, contract::Answer};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
 use super::attempt::Attempt;
 use super::{deliver, page, send};
@@ -24,7 +24,7 @@ pub(crate) async fn query(
     let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers, connect_within: None };
     let nothing = || send::body(request, HookBody::None);
     let mut response = attempt.send(request, nothing()).await?;
-    if response.status() == StatusCode::UNAUTHORIZED && attempt.may_refresh() {
+    if !response.status().is_success() && attempt.may_ask_again() {
         response = attempt.once_more(request, nothing(), response).await?;
     }
     let scrubber = attempt.scrubber();

@@ -1,7 +1,9 @@
 //! From a component's description of a request to the request that is sent: checked, credentials attached last.
 
+use std::sync::Arc;
+
 use bitrouter_contract::description::Auth;
-use bitrouter_credential::binding;
+use bitrouter_credential::{Credential, binding};
 use bitrouter_plugin::HookBody;
 use bitrouter_plugin::{
     contract,
@@ -117,10 +119,15 @@ impl Attempt<'_> {
         let mut headers = self.headers(described, content.content_type).map_err(refuse)?;
         let mut query: Vec<(String, String)> =
             described.query.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-        if let Some(credential) = &self.credential
-            && provider.plugin.description.auth.iter().any(|auth| goes_to(auth, &described.origin))
-        {
+        let goes_along = |_: &&Arc<Credential>| {
+            provider.plugin.description.auth.iter().any(|auth| goes_to(auth, &described.origin))
+        };
+        let credential = self.credential.as_ref().filter(goes_along);
+        if let Some(credential) = credential {
             binding::check(credential, origin)?;
+            if credential.needs_token() {
+                return Err(Error::Internal(format!("no token was made for {}@{}", self.id(), credential.label)));
+            }
             credential.attach.apply(&mut headers, &mut query);
         }
         let uri = origin.join(&described.path, &query).map_err(|error| refuse(error.to_string()))?;
@@ -128,6 +135,11 @@ impl Attempt<'_> {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        if let Some(credential) = credential {
+            // Of what is sent, so after all else.
+            let body = request.body().clone();
+            credential.sign(&mut request, body.pieces()).map_err(|error| refuse(error.to_string()))?;
+        }
         Ok(request)
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use bitrouter_contract::description::Auth;
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use bitrouter_route::nearest::nearest;
@@ -15,7 +16,7 @@ use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
 use super::{Names, Provider};
-use crate::config::{Config, Paths};
+use crate::config::{self, Config, Paths};
 use crate::route::query_cache::QueryCache;
 
 /// Turns what the registry has into providers, once for each change.
@@ -46,8 +47,22 @@ struct Lasting {
 /// A provider that the config makes of another.
 struct Derived {
     of: Arc<Plugin>,
-    dialects: Vec<String>,
+    change: Change,
     plugin: Arc<Plugin>,
+}
+
+/// What the config changes of a provider.
+#[derive(Clone, PartialEq)]
+struct Change {
+    dialects: Vec<String>,
+    /// Whether it is another's server, to which no variable of the environment has the key.
+    is_elsewhere: bool,
+}
+
+impl Change {
+    fn of(block: &config::Provider) -> Self {
+        Change { dialects: block.dialects.clone(), is_elsewhere: block.base.is_some() && !block.origins.is_empty() }
+    }
 }
 
 /// What is known of all accounts. A clone is the same one.
@@ -243,8 +258,11 @@ impl Directory {
     fn configured(&self, snapshot: &Snapshot) -> (BTreeMap<String, Arc<Plugin>>, Vec<Refused>) {
         let mut plugins = BTreeMap::new();
         for (id, plugin) in snapshot.plugins.iter().filter(|(_, plugin)| !plugin.description.use_only) {
-            let dialects = &self.config.provider(id).dialects;
-            let plugin = if dialects.is_empty() { Arc::clone(plugin) } else { self.lasting.derived(id, plugin, dialects) };
+            let block = self.config.provider(id);
+            let plugin = match block.dialects.is_empty() {
+                true => Arc::clone(plugin),
+                false => self.lasting.derived(id, plugin, Change::of(block)),
+            };
             plugins.insert(id.clone(), plugin);
         }
         let mut refused = Vec::new();
@@ -255,7 +273,7 @@ impl Directory {
                     format!("`use`: {id} is a provider by itself. Give the block another id")
                 }
                 Some(of) => {
-                    plugins.insert(id.clone(), self.lasting.derived(id, of, &block.dialects));
+                    plugins.insert(id.clone(), self.lasting.derived(id, of, Change::of(block)));
                     continue;
                 }
                 None => {
@@ -282,18 +300,21 @@ impl Directory {
 impl Lasting {
     /// The provider that a block of the config makes of another, or of its own with other dialects: the same as long as
     /// neither changes.
-    fn derived(&self, id: &str, of: &Arc<Plugin>, dialects: &[String]) -> Arc<Plugin> {
+    fn derived(&self, id: &str, of: &Arc<Plugin>, change: Change) -> Arc<Plugin> {
         let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = derived.get(id).filter(|known| Arc::ptr_eq(&known.of, of) && known.dialects == dialects);
+        let known = derived.get(id).filter(|known| Arc::ptr_eq(&known.of, of) && known.change == change);
         if let Some(known) = known {
             return Arc::clone(&known.plugin);
         }
         let plugin = of.under(id, |description| {
-            if !dialects.is_empty() {
-                description.serves.insert("generate".into(), dialects.to_vec());
+            if !change.dialects.is_empty() {
+                description.serves.insert("generate".into(), change.dialects.clone());
+            }
+            if change.is_elsewhere {
+                description.auth.iter_mut().for_each(Auth::forget_env);
             }
         });
-        let new = Derived { of: Arc::clone(of), dialects: dialects.to_vec(), plugin: Arc::clone(&plugin) };
+        let new = Derived { of: Arc::clone(of), change, plugin: Arc::clone(&plugin) };
         derived.insert(id.to_owned(), new);
         plugin
     }

@@ -140,7 +140,7 @@ impl Explanation {
                 None => {
                     let labels: Vec<&str> = choice.accounts(index).filter_map(Candidate::label).collect();
                     let of_account = |label: &str| windows(target.provider.id(), label);
-                    if labels.is_empty() && target.provider.accounts.needs_credential() {
+                    if labels.is_empty() && !target.provider.accounts.goes_without() {
                         let (provider, model) = (&explained.provider, &explained.model);
                         self.notes.push(format!("{provider}:{model}: its accounts are asked in an earlier target"));
                     }

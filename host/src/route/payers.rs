@@ -28,7 +28,7 @@ pub fn choose(
 
 fn payers(target: &Target) -> Payers {
     let accounts = &target.provider.accounts;
-    if !accounts.needs_credential() {
+    if !accounts.takes_credential() || (target.label.is_none() && accounts.goes_without()) {
         let Some(label) = &target.label else { return Payers::NotNeeded };
         let (provider, model) = (target.provider.id(), &target.model);
         let sentence =
@@ -55,6 +55,8 @@ fn is_missing(error: &AccountError) -> bool {
         }
         AccountError::LogInAgain { .. }
         | AccountError::NotRefreshed { .. }
+        | AccountError::NotMinted { .. }
+        | AccountError::Incomplete { .. }
         | AccountError::Rejected { .. }
         | AccountError::Refused { .. }
         | AccountError::WrongKind { .. }

@@ -11,7 +11,7 @@ use bitrouter_contract::described::settings;
 use bitrouter_contract::description::{Auth, Billing, Description, Setting, SettingType};
 use bitrouter_contract::origin::template::FillError;
 use bitrouter_contract::{Forward, Origin, Reserved};
-use bitrouter_credential::{Accounts, Store};
+use bitrouter_credential::{Accounts, Given, KeyCommand, Store};
 use bitrouter_dialect::Dialect;
 use bitrouter_plugin::Plugin;
 use bitrouter_route::choice::Terms;
@@ -116,9 +116,11 @@ impl Provider {
         if !origins.contains_key(API) && fault.is_none() {
             fault = Some(format!("it is nowhere yet: say `providers.{}.api_base: https://…` in the config", description.id));
         }
-        // What leaves unencrypted is read on its way: no key that was made for a vendor goes there.
-        let in_the_clear = origins.values().any(Origin::is_in_the_clear);
-        let env_of_keys = |name: &str| if in_the_clear { None } else { env(name) };
+        // What leaves unencrypted is read on its way, and another's server is not the vendor's: no key that was made for
+        // the vendor goes there.
+        let is_elsewhere = origins.values().any(Origin::is_in_the_clear)
+            || (configured.base.is_some() && !configured.origins.is_empty());
+        let env_of_keys = |name: &str| if is_elsewhere { None } else { env(name) };
         let auth = match overridden::auth(description, &configured.auth) {
             Ok(auth) => auth,
             Err(why) => {
@@ -126,16 +128,26 @@ impl Provider {
                 description.auth.clone()
             }
         };
-        if configured.api_key.is_some() && !auth.iter().any(|auth| matches!(auth, Auth::ApiKey(_))) {
-            fault = Some("`api_key`: this provider takes no API key. Take it out".into());
+        for (name, is_there) in
+            [("api_key", configured.api_key.is_some()), ("key_command", configured.key_command.is_some())]
+        {
+            if is_there && !auth.iter().any(|auth| matches!(auth, Auth::ApiKey(_))) {
+                fault = Some(format!("`{name}`: this provider takes no API key. Take it out"));
+            }
+        }
+        if configured.api_key.is_some() && configured.key_command.is_some() {
+            fault = Some("`key_command`: there is an `api_key` too. Take one of them out".into());
         }
         let reserved = Reserved::new(&auth);
         let forward = Forward::new(&description.forward, reserved.clone()).unwrap_or_else(|error| {
             fault = Some(error.to_string());
             Forward::default()
         });
-        let accounts =
-            Accounts::for_provider(&description.id, &auth, &origins, configured.api_key.as_deref(), &env_of_keys, store);
+        let command = configured.key_command.clone().map(|argv| KeyCommand { argv, lasts: configured.key_command_ttl });
+        let setting = |name: &str| settings.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let key = configured.api_key.as_deref();
+        let given = Given { key, command: command.as_ref(), env: &env_of_keys, setting: &setting };
+        let accounts = Accounts::for_provider(&description.id, &auth, &origins, &given, store);
         let settings = serde_json::Value::Object(settings).to_string();
         let provider = Provider {
             origins,

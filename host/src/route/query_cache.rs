@@ -195,7 +195,7 @@ impl Provider {
         if sides.is_empty() {
             return;
         }
-        let accounts: Vec<(String, String)> = if self.accounts.needs_credential() {
+        let accounts: Vec<(String, String)> = if !self.accounts.goes_without() {
             let listing = self.accounts.list();
             if listing.faults().any(|fault| matches!(fault, AccountError::Store(_))) {
                 // The store cannot be read at the moment, which is no reason to forget an account.

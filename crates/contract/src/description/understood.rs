@@ -11,7 +11,9 @@ use super::{ErrorRule, Limits, Path};
 use crate::validate::{Invalid, OPERATIONS};
 use crate::{FailureKind, Scope, cut};
 
-const METHODS: [&str; 2] = ["api-key", "oauth"];
+const METHODS: [&str; 7] =
+    ["api-key", "keys", "basic", "aws-sigv4", "google-service-account", "exchange", "oauth"];
+const VERBS: [&str; 2] = ["POST", "GET"];
 const FLOWS: [&str; 3] = ["browser", "device", "import"];
 const PROTOCOLS: [&str; 2] = ["rfc8628", "code-poll"];
 const ENCODINGS: [&str; 2] = ["form", "json"];
@@ -72,7 +74,7 @@ fn auth(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result
     ways.retain_mut(|way| {
         let place = format!("`auth.{at}`");
         at += 1;
-        match unknown(way, "method", &METHODS).or_else(|| attach(way)).or_else(|| oauth(way, &place, omitted)) {
+        match way_of(way, &place, omitted) {
             Some(why) => {
                 omitted.note(format!("{place}: {why}"));
                 left_out.push(why);
@@ -89,6 +91,16 @@ fn auth(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result
         });
     }
     Ok(())
+}
+
+/// Why this way of paying cannot be gone.
+fn way_of(way: &mut Value, place: &str, omitted: &mut Omissions) -> Option<String> {
+    let exchange = |way: &Value| unknown(way, "verb", &VERBS).or_else(|| unknown(way, "encoding", &ENCODINGS));
+    let is = |way: &Value, method: &str| way.get("method").and_then(Value::as_str) == Some(method);
+    unknown(way, "method", &METHODS)
+        .or_else(|| attach(way))
+        .or_else(|| exchange(way).filter(|_| is(way, "exchange")))
+        .or_else(|| oauth(way, place, omitted).filter(|_| is(way, "oauth")))
 }
 
 /// Why a credential of this kind cannot be attached.
@@ -353,7 +365,7 @@ mod tests {
     #[test]
     fn each_value_that_is_not_known_is_left_out_and_said_and_the_rest_serves() {
         for (pointer, value, says) in [
-            ("/auth/0/method", json!("aws-sigv4"), "`auth.0`: the method `aws-sigv4`"),
+            ("/auth/0/method", json!("aws-sigv5"), "`auth.0`: the method `aws-sigv5`"),
             ("/auth/0/attach/0", json!({ "cookie": "x" }), "attached as `cookie`"),
             ("/auth/1/method", json!("mtls"), "`auth.1`: the method `mtls`"),
             ("/auth/1/attach/0", json!({ "body": "/key" }), "`auth.1`: a credential is attached as `body`"),
@@ -396,11 +408,11 @@ mod tests {
     #[test]
     fn a_provider_that_cannot_be_paid_or_serves_nothing_known_is_refused_and_never_asked_without_a_credential() {
         let mut newer = described();
-        newer["auth"] = json!([{ "method": "aws-sigv4" }, { "method": "mtls" }]);
+        newer["auth"] = json!([{ "method": "aws-sigv5" }, { "method": "mtls" }]);
         let why = validate::description(&newer.to_string()).unwrap_err().to_string();
         assert_eq!(
             why,
-            "auth: this BitRouter knows none of its ways of paying: the method `aws-sigv4`, the method `mtls`"
+            "auth: this BitRouter knows none of its ways of paying: the method `aws-sigv5`, the method `mtls`"
         );
         let mut newer = described();
         newer["serves"] = json!({ "generate": ["converse"], "video": ["openai"] });

@@ -4,8 +4,8 @@ use super::*;
 use crate::description::{ApiKey, Attach};
 
 fn auth(header: &str) -> Vec<Auth> {
-    let attach = Attach { place: AttachTo::Header(header.into()), format: "{}".into(), claim: None };
-    vec![Auth::ApiKey(ApiKey { env: vec![], create_url: None, attach: vec![attach], origins: vec![] })]
+    let attach = Attach { place: AttachTo::Header(header.into()), format: "{}".into(), claim: None, secret: None };
+    vec![Auth::ApiKey(ApiKey { env: vec![], create_url: None, attach: vec![attach], optional: false, origins: vec![] })]
 }
 
 fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {

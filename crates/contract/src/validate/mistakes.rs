@@ -80,7 +80,7 @@ mod tests {
         let wrong = mistakes(text).join("\n");
         for part in [
             "`origin` is no member",
-            "`auth.0.attach.0.claims` is no member; there are: header, format, claim",
+            "`auth.0.attach.0.claims` is no member; there are: header, format, claim, secret",
             "`Acme` is not of the form",
             "http://acme.example",
             "no origin named `auth`",

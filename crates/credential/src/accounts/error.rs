@@ -46,6 +46,26 @@ pub enum AccountError {
         /// What happened.
         why: String,
     },
+    /// No token could be made of the account's secrets; to wait may help.
+    #[error("{provider}@{label}: no token could be made for the account: {why}")]
+    NotMinted {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What happened.
+        why: String,
+    },
+    /// Something of the credential is there, and not all that it takes.
+    #[error("{provider}@{label}: {why}")]
+    Incomplete {
+        /// The provider's id.
+        provider: String,
+        /// The account's label.
+        label: String,
+        /// What is missing, and the next step.
+        why: String,
+    },
     /// The provider refuses a credential that nothing can refresh.
     #[error("{provider}@{label}: the provider refuses this credential. Replace it, or choose another account")]
     Rejected {
@@ -123,6 +143,8 @@ impl AccountError {
         match self {
             AccountError::LogInAgain { label, .. }
             | AccountError::NotRefreshed { label, .. }
+            | AccountError::NotMinted { label, .. }
+            | AccountError::Incomplete { label, .. }
             | AccountError::Rejected { label, .. }
             | AccountError::Refused { label, .. }
             | AccountError::WrongKind { label, .. }

@@ -11,7 +11,7 @@ impl Accounts {
     /// Why this login cannot be renewed, when it ends, and the way out; nothing where it can. Looks at the files of a
     /// program that shares it, and waits for its locks.
     pub fn why_not_renewed(&self, label: &str, login: &StoredLogin) -> Option<String> {
-        let provider = &self.provider;
+        let provider = &self.means.provider;
         let ends = login.expires_at.map_or_else(String::new, |time| format!(" It ends at {time}."));
         // Without one nothing of this provider's is renewed, and nobody expects it.
         self.refresher.as_ref()?;

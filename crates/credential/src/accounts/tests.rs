@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use bitrouter_contract::description::{ApiKey, Attach, AttachTo};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::super::{FileStore, binding};
@@ -26,11 +27,12 @@ impl TestAccounts {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("oauth-tokens.json");
         let bearer =
-            Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None };
+            Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None, secret: None };
         let key = ApiKey {
             env: vec!["OPENAI_API_KEY".into(), "OPENAI_KEY".into()],
             create_url: None,
             attach: vec![bearer],
+            optional: false,
             origins: vec!["api".into(), "not-there".into()],
         };
         TestAccounts {
@@ -85,7 +87,8 @@ impl TestAccounts {
             ["api", "auth"].map(|name| (name.to_owned(), format!("{}/{name}", self.address).parse().unwrap()));
         let env = |variable: &str| self.env.get(variable).cloned();
         let accepted = accepted.into_iter().collect();
-        Accounts::for_provider("openai", &self.auth, &accepted, self.config.as_ref(), &env, self.store.clone())
+        let given = Given { key: self.config.as_ref(), command: None, env: &env, setting: &|_| None };
+        Accounts::for_provider("openai", &self.auth, &accepted, &given, self.store.clone())
     }
 }
 

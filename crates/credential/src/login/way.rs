@@ -1,6 +1,8 @@
 //! The ways of logging in that a provider has.
 
-use bitrouter_contract::description::{ApiKey, Auth, Browser, Device, Import, Login, Oauth};
+use bitrouter_contract::description::{
+    ApiKey, Auth, Browser, Device, GoogleServiceAccount, Import, Login, Oauth, Secret,
+};
 
 use crate::vendor;
 
@@ -17,6 +19,10 @@ pub enum Way {
     Import(Box<Oauth>, Import),
     /// A key that the user has.
     ApiKey(ApiKey),
+    /// Several secrets that the user has.
+    Secrets(Box<Auth>),
+    /// A key file that the user has.
+    KeyFile(Box<GoogleServiceAccount>),
 }
 
 impl Way {
@@ -24,6 +30,10 @@ impl Way {
     pub fn all(auth: &[Auth]) -> Vec<Way> {
         let of = |auth: &Auth| match auth {
             Auth::ApiKey(key) => vec![Way::ApiKey(key.clone())],
+            Auth::GoogleServiceAccount(google) => vec![Way::KeyFile(google.clone())],
+            Auth::Keys(_) | Auth::Basic(_) | Auth::AwsSigv4(_) | Auth::Exchange(_) => {
+                vec![Way::Secrets(Box::new(auth.clone()))]
+            }
             Auth::Oauth(oauth) => {
                 let way = |login: &Login| match login.clone() {
                     Login::Browser(browser) => Way::Browser(oauth.clone(), browser),
@@ -43,6 +53,8 @@ impl Way {
             Way::Device(..) => "--device",
             Way::Import(..) => "--import",
             Way::ApiKey(_) => "--api-key-stdin",
+            Way::Secrets(_) => "--secrets-stdin",
+            Way::KeyFile(_) => "--file",
         }
     }
 
@@ -54,6 +66,11 @@ impl Way {
             Way::Device(..) => "Log in on any device, with a code".into(),
             Way::Import(_, import) => format!("Share the session of {}", vendor::program(&import.source)),
             Way::ApiKey(_) => "Enter an API key".into(),
+            Way::Secrets(auth) => {
+                let asked: Vec<&str> = auth.secrets().iter().map(Secret::asked).collect();
+                format!("Enter {}", asked.join(", "))
+            }
+            Way::KeyFile(_) => "Take a key file (--file)".into(),
         }
     }
 }

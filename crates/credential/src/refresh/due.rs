@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bitrouter_contract::description::Refresh;
 use bitrouter_files::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::super::claims;
 use super::super::token_file::StoredLogin;
@@ -52,15 +52,19 @@ pub(super) fn stage(login: &StoredLogin, refresh: &Refresh, now: Timestamp) -> S
     if login.refreshing.is_some() { by_time.max(Stage::Due) } else { by_time }
 }
 
-/// How long before its expiry this token is refreshed: between two thirds and the whole of what the description says, so
-/// that accounts which were logged in together are not refreshed together; and never in the first half of its life.
+/// How long before its expiry this login is refreshed.
 fn early(login: &StoredLogin, refresh: &Refresh, expiry: Timestamp) -> Duration {
     let early = if login.follows.is_some() { SHARED } else { Duration::from_secs(refresh.early) };
+    lead(&login.access_token, early, login.refreshed_at.and_then(|refreshed| expiry.since(refreshed)))
+}
+
+/// How long before its expiry this token is made anew: between two thirds and the whole of what the description says, so
+/// that accounts which were logged in together are not refreshed together; and never in the first half of its life.
+pub(super) fn lead(token: &SecretString, early: Duration, life: Option<Duration>) -> Duration {
     let mut hasher = DefaultHasher::new();
-    login.access_token.expose_secret().hash(&mut hasher);
+    token.expose_secret().hash(&mut hasher);
     let share = 2000 + u32::try_from(hasher.finish() % 1000).unwrap_or_default();
     let early = early.saturating_mul(share) / 3000;
-    let life = login.refreshed_at.and_then(|refreshed| expiry.since(refreshed));
     life.map_or(early, |life| early.min(life / 2))
 }
 

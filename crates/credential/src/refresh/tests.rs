@@ -12,7 +12,7 @@ use bitrouter_tests::{Issuer as LoopbackIssuer, Reply, Reuse, jwt};
 use serde_json::{Value, json};
 
 use super::super::token_file::{Entry, Follows, Kind};
-use super::super::{Accounts, Credential};
+use super::super::{Accounts, Credential, Given};
 use super::*;
 
 struct TestRefreshes {
@@ -52,7 +52,8 @@ impl TestRefreshes {
         let auth: Vec<Auth> = vec![serde_json::from_value(oauth).unwrap()];
         // What is accepted now does not matter to what is stored.
         let accepted: BTreeMap<String, Origin> = [("auth".to_owned(), "http://127.0.0.1:9".parse().unwrap())].into();
-        Accounts::for_provider("p", &auth, &accepted, None, &|_| None, Arc::new(store))
+        let given = Given { key: None, command: None, env: &|_| None, setting: &|_| None };
+        Accounts::for_provider("p", &auth, &accepted, &given, Arc::new(store))
     }
 
     /// Logs an account in that expires in so many seconds.

@@ -75,6 +75,7 @@ impl KeyringSlot {
 pub(super) fn none(kind: &str) -> Map<String, Value> {
     match kind {
         "api-key" => object(json!({ "key": "" })),
-        _ => object(json!({ "access_token": "" })),
+        "oauth" => object(json!({ "access_token": "" })),
+        _ => Map::new(),
     }
 }

@@ -2,14 +2,17 @@
 
 use std::error::Error;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bitrouter_contract::description::ApiKey;
+use bitrouter_contract::Origin;
+use bitrouter_contract::description::{ApiKey, Auth, Secret};
 use bitrouter_credential::Attachment;
 use bitrouter_credential::accounts::DEFAULT_LABEL;
+use bitrouter_credential::found::{self, Secrets};
 use bitrouter_credential::login::Way;
 use bitrouter_credential::store::{NOTICED_WITHIN, Saved};
-use bitrouter_credential::token_file::{Entry, Kind, StoredKey, StoredLogin, is_label};
+use bitrouter_credential::token_file::{Entry, Kind, StoredKey, StoredLogin, StoredSecrets, is_label};
 use bitrouter_files::Timestamp;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,30 +97,92 @@ impl Run<'_> {
         }
     }
 
-    /// Stores an API key.
+    /// Stores what the user has: a key, several secrets or a key file.
     pub(super) async fn keep_key(&self, way: &Way, mut label: String) -> Outcome {
-        let Way::ApiKey(auth) = way else {
-            return Err("this way leads to no credential".into());
+        let (kind, what) = match way {
+            Way::ApiKey(auth) => {
+                let key = self.read_key(auth)?;
+                Attachment::new(&auth.attach, &key, &[]).map_err(|why| format!("{}: the key {why}", self.id()))?;
+                (Kind::ApiKey(StoredKey::new(key, self.origins(&auth.origins, None)?)), "API key".to_owned())
+            }
+            Way::Secrets(auth) => {
+                let secrets = self.read_secrets(auth)?;
+                found::check_secrets(auth, &secrets).map_err(|why| format!("{}: {why}", self.id()))?;
+                let names: Vec<String> = secrets.iter().map(|(name, _)| name.clone()).collect();
+                let origins = self.origins(auth.origins(), auth.issuer())?;
+                (Kind::Secrets(StoredSecrets::new(auth.method(), secrets, origins)), print::list(&names))
+            }
+            Way::KeyFile(google) => {
+                let text = self.read_key_file().await?;
+                let url = google.token_url(self.origin(&google.origin)?)?;
+                found::check_key_file(&text, &url).map_err(|why| format!("{}: the key file {why}", self.id()))?;
+                let secrets = vec![(found::KEY_FILE.to_owned(), text)];
+                let origins = self.origins(&google.origins, Some(&google.origin))?;
+                (Kind::Secrets(StoredSecrets::new(GOOGLE, secrets, origins)), "key file".to_owned())
+            }
+            Way::Browser(..) | Way::Paste(..) | Way::Device(..) | Way::Import(..) => {
+                return Err("this way leads to no credential".into());
+            }
         };
-        let key = self.read_key(auth)?;
-        Attachment::new(&auth.attach, &key, &[]).map_err(|why| format!("{}: the key {why}", self.id()))?;
-        let mut origins = Vec::new();
-        for name in &auth.origins {
-            origins.push((name.clone(), self.origin(name)?.clone()));
-        }
-        let is_same = |entry: &Entry| matches!(&entry.kind, Kind::ApiKey(known) if known.key.expose_secret() == key.expose_secret());
-        while self.store.read()?.find(self.id(), &label).is_some_and(|entry| !is_same(entry)) {
+        while self.store.read()?.find(self.id(), &label).is_some_and(|entry| !is_same(&entry.kind, &kind)) {
             match self.settle(&label, "another key or account").await? {
                 Some(other) if other == label => break,
                 Some(other) => label = other,
                 None => return Err(self.taken(&label, "or another key").into()),
             }
         }
-        let mut entry = Entry::new(self.id(), &label, Kind::ApiKey(StoredKey::new(key.clone(), origins)));
+        let mut entry = Entry::new(self.id(), &label, kind);
         entry.created_at = Some(Timestamp::now().to_string());
         self.store.update(|file| file.put(entry))?;
         tokio::time::sleep(NOTICED_WITHIN).await;
-        self.say_done(&label, "API key")
+        self.say_done(&label, &what)
+    }
+
+    /// The origins that a credential is bound to from now on: where it goes, and where tokens are made of it.
+    fn origins(&self, names: &[String], issuer: Option<&str>) -> Result<Vec<(String, Origin)>, Box<dyn Error>> {
+        let names = names.iter().map(String::as_str).chain(issuer);
+        let mut origins: Vec<(String, Origin)> = Vec::new();
+        for name in names {
+            if !origins.iter().any(|(known, _)| known == name) {
+                origins.push((name.to_owned(), self.origin(name)?.clone()));
+            }
+        }
+        Ok(origins)
+    }
+
+    /// Several secrets, each asked for, or a line of standard input for each.
+    fn read_secrets(&self, auth: &Auth) -> Result<Secrets, Box<dyn Error>> {
+        if Terminal::is_there() {
+            if let Some(page) = auth.create_url() {
+                print::note(&format!("They are found at {}", print::printable(page)));
+            }
+            let ask = |secret: &Secret| {
+                let typed = self.terminal.secret(&format!("{} (not shown)", print::printable(secret.asked())))?;
+                let left_out = secret.optional && typed.expose_secret().is_empty();
+                Ok((!left_out).then(|| (secret.name.clone(), typed)))
+            };
+            return auth.secrets().iter().filter_map(|secret| ask(secret).transpose()).collect();
+        }
+        let bytes = read_stdin()?;
+        let lines = key_of(&bytes)?.lines().filter(|line| !line.trim().is_empty());
+        let pair = |line: &str| {
+            let (name, value) = line.split_once('=').ok_or("a line of standard input is not NAME=VALUE")?;
+            Ok((name.trim().to_owned(), SecretString::from(value)))
+        };
+        lines.map(pair).collect()
+    }
+
+    async fn read_key_file(&self) -> Result<SecretString, Box<dyn Error>> {
+        let asked;
+        let path = match self.file {
+            Some(path) => path,
+            None => {
+                asked = PathBuf::from(self.terminal.ask("Where is the key file?").await);
+                &asked
+            }
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(text.into())
     }
 
     fn read_key(&self, auth: &ApiKey) -> Result<SecretString, Box<dyn Error>> {
@@ -127,9 +192,7 @@ impl Run<'_> {
             }
             return self.terminal.secret("API key (not shown)");
         }
-        let mut bytes = Zeroizing::new(Vec::new());
-        io::stdin().lock().take(64 << 10).read_to_end(&mut bytes)?;
-        Ok(key_of(&bytes)?.into())
+        Ok(key_of(&read_stdin()?)?.into())
     }
 
     fn say_done(&self, label: &str, who: &str) -> Outcome {
@@ -146,6 +209,33 @@ impl Run<'_> {
             print::printable(&address),
         ))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The method of key files, as descriptions name it.
+const GOOGLE: &str = "google-service-account";
+
+fn read_stdin() -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    io::stdin().lock().take(64 << 10).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a label has these secrets already.
+fn is_same(known: &Kind, new: &Kind) -> bool {
+    fn text(secret: &SecretString) -> &str {
+        secret.expose_secret()
+    }
+    match (known, new) {
+        (Kind::ApiKey(known), Kind::ApiKey(new)) => text(&known.key) == text(&new.key),
+        (Kind::Secrets(known), Kind::Secrets(new)) => {
+            let same = |((name, secret), (other_name, other)): (&(String, SecretString), &(String, SecretString))| {
+                name == other_name && text(secret) == text(other)
+            };
+            let pairs = known.secrets.iter().zip(&new.secrets);
+            known.method == new.method && known.secrets.len() == new.secrets.len() && pairs.into_iter().all(same)
+        }
+        _ => false,
     }
 }
 

@@ -33,14 +33,14 @@ pub(super) struct Obtained {
 }
 
 impl Run<'_> {
-    /// Goes one way to its end; nothing where it is a key, which is read when it is kept.
+    /// Goes one way to its end; nothing where it is a key or a file of keys, which is read when it is kept.
     pub(super) async fn obtain(
         &self,
         way: &Way,
         label: &str,
     ) -> Result<Result<Option<Obtained>, LoginError>, Box<dyn Error>> {
         let (oauth, from) = match way {
-            Way::ApiKey(_) => return Ok(Ok(None)),
+            Way::ApiKey(_) | Way::Secrets(_) | Way::KeyFile(_) => return Ok(Ok(None)),
             Way::Import(oauth, import) => return self.import(oauth, import, label).map(|obtained| Ok(Some(obtained))),
             Way::Browser(oauth, _) | Way::Paste(oauth, _) => (oauth, "browser"),
             Way::Device(oauth, _) => (oauth, "device"),
@@ -51,7 +51,7 @@ impl Run<'_> {
             Way::Browser(_, browser) => login::browser(&attempt, browser, Return::Listen { open: self.open }).await,
             Way::Paste(_, browser) => login::browser(&attempt, browser, Return::Paste).await,
             Way::Device(_, device) => login::device(&attempt, device).await,
-            Way::Import(..) | Way::ApiKey(_) => return Ok(Ok(None)),
+            Way::Import(..) | Way::ApiKey(_) | Way::Secrets(_) | Way::KeyFile(_) => return Ok(Ok(None)),
         };
         match tokens {
             Ok(tokens) => {

@@ -96,6 +96,23 @@ fn credential(auth: &Auth, description: &Description) -> String {
     match auth {
         Auth::ApiKey(key) if key.env.is_empty() => format!("API key, {sent}"),
         Auth::ApiKey(key) => format!("API key from {}, {sent}", key.env.join(" or ")),
+        Auth::Keys(_) => format!("{}, {sent}", several(auth)),
+        Auth::Basic(_) => format!("{}, sent to {} in the header authorization", several(auth), print::list(&to)),
+        Auth::AwsSigv4(aws) => format!(
+            "signatures for {} at {}, by {} or a profile of ~/.aws; the secret key goes nowhere",
+            aws.service,
+            print::list(&to),
+            several(auth)
+        ),
+        Auth::GoogleServiceAccount(google) => {
+            let issuer = url(&google.origin).unwrap_or("-");
+            let adc = if google.adc { ", or gcloud's own where all of this is Google's" } else { "" };
+            format!("token made at {issuer} with a key file from {}{adc}, {sent}", google.env.join(" or "))
+        }
+        Auth::Exchange(exchange) => {
+            let issuer = url(&exchange.origin).unwrap_or("-");
+            format!("token that {issuer} gives for {}, {sent}", several(auth))
+        }
         Auth::Oauth(oauth) => {
             let issuer = url(&oauth.origin).unwrap_or("-");
             let imports = oauth.login.iter().filter_map(|login| match login {
@@ -105,6 +122,14 @@ fn credential(auth: &Auth, description: &Description) -> String {
             format!("account logged in at {issuer}{}, {sent}", imports.collect::<String>())
         }
     }
+}
+
+/// The names of several secrets, and where they are found.
+fn several(auth: &Auth) -> String {
+    let names: Vec<&str> = auth.secrets().iter().map(|secret| secret.name.as_str()).collect();
+    let env = auth.env();
+    let from = if env.is_empty() { String::new() } else { format!(" (from {})", env.join(", ")) };
+    format!("{}{from}", print::list(&names))
 }
 
 fn place(attach: &Attach) -> String {
@@ -157,7 +182,7 @@ pub(super) fn standing(lock: &Lock, description: &Description, built_in: &[Descr
             print::printable(pattern)
         );
     }
-    let wanted: Vec<&String> = description.auth.iter().flat_map(Auth::env).collect();
+    let wanted: Vec<&str> = description.auth.iter().flat_map(Auth::env).collect();
     for other in built_in.iter().filter(|built_in| built_in.id != id) {
         for variable in other.auth.iter().flat_map(Auth::env).filter(|variable| wanted.contains(variable)) {
             text += &format!("CAUTION: {variable} is the key of another provider, the built-in `{}`.\n", other.id);

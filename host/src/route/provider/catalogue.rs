@@ -68,7 +68,7 @@ impl Provider {
             return is_it(None);
         }
         let mut of = |account: &str| is_it(live.get(account).map(AsRef::as_ref));
-        if !self.accounts.needs_credential() {
+        if self.accounts.goes_without() {
             return of("");
         }
         let listing = self.accounts.list();
