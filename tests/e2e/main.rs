@@ -46,6 +46,7 @@ mod order;
 mod own_headers;
 mod pass_through;
 mod promises;
+mod providers;
 mod proxies;
 mod python_sdk;
 mod python_translated;

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum FailureKind {
     /// Too many requests or tokens in a short time.
     RateLimited,
-    /// A plan or a balance is used up.
+    /// A plan's window is used up, and ends.
     UsageLimit,
+    /// The account has no money left, or has reached what its owner lets it spend: waiting does not help.
+    NoCredit,
     /// The upstream has too much to do.
     Overloaded,
     /// The upstream is broken or out of reach.
@@ -41,6 +43,7 @@ impl FailureKind {
         match self {
             FailureKind::RateLimited => "rate-limited",
             FailureKind::UsageLimit => "usage-limit",
+            FailureKind::NoCredit => "no-credit",
             FailureKind::Overloaded => "overloaded",
             FailureKind::Unavailable => "unavailable",
             FailureKind::Unauthorized => "unauthorized",
@@ -57,9 +60,11 @@ impl FailureKind {
     /// What such a failure mostly concerns.
     pub fn scope(self) -> Scope {
         match self {
-            FailureKind::RateLimited | FailureKind::UsageLimit | FailureKind::Unauthorized | FailureKind::Forbidden => {
-                Scope::Account
-            }
+            FailureKind::RateLimited
+            | FailureKind::UsageLimit
+            | FailureKind::NoCredit
+            | FailureKind::Unauthorized
+            | FailureKind::Forbidden => Scope::Account,
             FailureKind::Overloaded
             | FailureKind::ModelNotFound
             | FailureKind::ContextExceeded
@@ -74,6 +79,7 @@ impl FailureKind {
         match word {
             "rate-limited" => FailureKind::RateLimited,
             "usage-limit" => FailureKind::UsageLimit,
+            "no-credit" => FailureKind::NoCredit,
             "overloaded" => FailureKind::Overloaded,
             "unavailable" => FailureKind::Unavailable,
             "unauthorized" => FailureKind::Unauthorized,

@@ -124,6 +124,11 @@ struct ErrorDetails<'a> {
     error: &'a ParsedError,
 }
 
+/// Whether an account has used up something.
+fn is_limit(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::RateLimited | FailureKind::UsageLimit | FailureKind::NoCredit)
+}
+
 impl ErrorDetails<'_> {
     /// By the first rule of the description that fits.
     fn by_rule(&self, errors: &Errors, status: Option<u16>) -> Option<(FailureKind, Scope)> {
@@ -149,12 +154,12 @@ impl ErrorDetails<'_> {
         let coded = self.by_code();
         let plain = |kind: FailureKind| (kind, kind.scope());
         // A code that names a limit says more than the status around it.
-        let limit = coded.filter(|(kind, _)| matches!(kind, FailureKind::RateLimited | FailureKind::UsageLimit));
+        let limit = coded.filter(|(kind, _)| is_limit(*kind));
         match status {
             // Google's for a key that is none.
             400 if self.is("API_KEY_INVALID") => plain(FailureKind::Unauthorized),
             401 => plain(FailureKind::Unauthorized),
-            402 => plain(FailureKind::UsageLimit),
+            402 => limit.unwrap_or_else(|| plain(FailureKind::NoCredit)),
             // The latter where a country's law or an organization's rules are in the way.
             // What a filter refuses is the call's own, and no reason to leave the account alone.
             403 | 451 => limit

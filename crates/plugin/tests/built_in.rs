@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bitrouter_contract::described::{RequestedCall, request, settings};
-use bitrouter_contract::description::{Description, family};
+use bitrouter_contract::description::{Auth, Description, family};
 use bitrouter_contract::origin::template;
 use bitrouter_contract::validate;
 use bitrouter_dialect::{Failure, Trouble};
@@ -31,6 +31,91 @@ fn descriptions(folder: &Path) -> Vec<Description> {
     let text = std::fs::read_to_string(folder.join("description.json")).unwrap();
     let entries = family::entries(&text).unwrap();
     entries.iter().map(|entry| validate::description(entry).unwrap()).collect()
+}
+
+/// Every built-in description, those of components included, by id.
+fn all() -> BTreeMap<String, Description> {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    let folders = std::fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.join("description.json").is_file());
+    folders.flat_map(|folder| descriptions(&folder)).map(|one| (one.id.clone(), one)).collect()
+}
+
+/// What a user needs for a provider: variables, a login, settings.
+fn credential(description: &Description) -> String {
+    let ways = description.auth.iter().filter_map(|auth| match auth {
+        Auth::Oauth(_) => Some("a login".to_owned()),
+        Auth::GoogleServiceAccount(google) => Some(format!("`{}`", google.env.join("`, `"))),
+        auth => {
+            let secrets = auth.secrets().iter().filter(|secret| !secret.optional);
+            let secrets: Vec<_> = secrets.filter_map(|secret| Some(format!("`{}`", secret.env.first()?))).collect();
+            let keys: Vec<_> = auth.env().iter().map(|variable| format!("`{variable}`")).collect();
+            match (keys.is_empty(), secrets.is_empty()) {
+                (false, _) => Some(keys.join(" or ")),
+                (true, false) => Some(secrets.join(" with ")),
+                (true, true) if description.explicit => Some("`api_key`, or a stored key".to_owned()),
+                (true, true) => None,
+            }
+        }
+    });
+    let ways: Vec<String> = ways.collect();
+    if ways.is_empty() { "none".into() } else { ways.join("; or ") }
+}
+
+/// One row of the table in docs/providers.md.
+fn row(description: &Description) -> String {
+    let named = |dialect: &String| match dialect.as_str() {
+        "chat-completions" => "Chat".to_owned(),
+        "responses" => "Responses".to_owned(),
+        "messages" => "Messages".to_owned(),
+        "generate-content" => "generateContent".to_owned(),
+        other => other.to_owned(),
+    };
+    let mut dialects: Vec<String> = description.serves.get("generate").into_iter().flatten().map(named).collect();
+    for rule in &description.by_model {
+        for dialect in rule.serves.get("generate").into_iter().flatten().map(named) {
+            dialects.push(format!("{dialect} (`{}`)", rule.models.join("`, `")));
+        }
+    }
+    let others = description.serves.keys().filter(|operation| *operation != "generate" && *operation != "models");
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let holes = description.origins.values().flat_map(|url| template::holes(url));
+    let mut settings: Vec<&str> =
+        holes.map(|hole| description.origin_parts.get(hole).map_or(hole, |part| part.of.as_str())).collect();
+    settings.sort_unstable();
+    settings.dedup();
+    let settings = settings.into_iter().map(|name| {
+        let env = description.settings[name].env.first();
+        env.map_or(format!("`{name}`"), |variable| format!("`{name}` (`{variable}`)"))
+    });
+    let origin = description.origins.get("api").map_or("yours, as `api_base`", String::as_str);
+    let cells = [
+        format!("`{}`", description.id),
+        description.name.clone(),
+        credential(description),
+        settings.collect::<Vec<_>>().join(", "),
+        dialects.join(", "),
+        others.join(", "),
+        format!("`{origin}`"),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+#[test]
+fn the_table_of_the_documentation_is_what_the_descriptions_say() {
+    const BEGIN: &str = "<!-- Made of the descriptions: BLESS=1 cargo test --release -p bitrouter-plugin --test built_in -->\n";
+    const END: &str = "<!-- End of the table. -->";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("the page has the beginning of the table");
+    let (_, after) = rest.split_once(END).expect("the page has the end of the table");
+    let head = "| id | name | key | settings | models answer in | besides | address |\n|---|---|---|---|---|---|---|\n";
+    let rows: String = all().values().map(row).collect();
+    let made = format!("{before}{BEGIN}{head}{rows}{END}{after}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+    assert!(page == made || std::env::var_os("BLESS").is_some(), "docs/providers.md is not what the descriptions say");
 }
 
 /// Values for the settings that origins name and that have no default.

@@ -202,7 +202,7 @@ fn cooling(reason: Reason) -> ErrorKind {
 pub(crate) fn refusal(kind: &str) -> ErrorKind {
     match FailureKind::of(kind) {
         FailureKind::RateLimited => ErrorKind::RateLimited,
-        FailureKind::UsageLimit => ErrorKind::UsageLimit,
+        FailureKind::UsageLimit | FailureKind::NoCredit => ErrorKind::UsageLimit,
         FailureKind::Overloaded => ErrorKind::Overloaded,
         FailureKind::Unavailable => ErrorKind::Unavailable,
         FailureKind::Unauthorized => ErrorKind::Unauthorized,

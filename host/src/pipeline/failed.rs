@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::response::Response;
-use bitrouter_contract::Scope;
+use bitrouter_contract::{FailureKind, Scope};
 use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, Dialect, ErrorKind, Position, StreamError, is_error_of, parse_error};
 use bitrouter_plugin::contract::Failure;
@@ -279,20 +279,12 @@ fn meaning(failure: &Failure, status: StatusCode) -> Meaning {
     let said = error::refusal(&failure.kind);
     let kind = if said == ErrorKind::Upstream { ErrorKind::from_status(status.as_u16()) } else { said };
     let nothing_there = said == ErrorKind::Upstream && kind == ErrorKind::NotFound;
-    let why = if nothing_there { Some(Reason::NotFound) } else { why_limited(kind, Some(status), failure) };
+    let why = if nothing_there { Some(Reason::NotFound) } else { why_limited(kind, failure) };
     Meaning { why, ..Meaning::theirs(kind, Scope::of(&failure.scope), wait::reported_by_component(failure)) }
 }
 
-/// Why an account is at its limit where that is no plan's: a key has none, and a workspace that is switched off is no limit.
-fn why_limited(kind: ErrorKind, status: Option<StatusCode>, failure: &Failure) -> Option<Reason> {
-    const CREDIT: [&str; 6] = [
-        "insufficient_quota",
-        "billing_error",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "credit_balance_exhausted",
-        "insufficient_balance",
-    ];
+/// Why an account is at its limit where that is no plan's: it has no credit, and a workspace that is switched off is no limit.
+fn why_limited(kind: ErrorKind, failure: &Failure) -> Option<Reason> {
     if kind != ErrorKind::UsageLimit {
         return None;
     }
@@ -301,7 +293,7 @@ fn why_limited(kind: ErrorKind, status: Option<StatusCode>, failure: &Failure) -
     if says("deactivated") || says("workspace_disabled") || says("account_disabled") {
         return Some(Reason::Deactivated);
     }
-    (status == Some(StatusCode::PAYMENT_REQUIRED) || CREDIT.contains(&code)).then_some(Reason::NoCredit)
+    (FailureKind::of(&failure.kind) == FailureKind::NoCredit).then_some(Reason::NoCredit)
 }
 
 fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, String) {
@@ -310,7 +302,7 @@ fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, Strin
             let said = error::refusal(&failure.kind);
             let kind = if said == ErrorKind::Upstream { event.error.kind } else { said };
             let meaning = Meaning::theirs(kind, Scope::of(&failure.scope), wait::reported_by_component(failure));
-            (Meaning { why: why_limited(kind, None, failure), ..meaning }, super::explain::sentence(failure))
+            (Meaning { why: why_limited(kind, failure), ..meaning }, super::explain::sentence(failure))
         }
         None => {
             let kind = event.error.kind;

@@ -7,8 +7,10 @@ use crate::{Failure, ReadError};
 pub mod kind {
     /// Too many requests or tokens in a short time.
     pub const RATE_LIMITED: &str = "rate-limited";
-    /// A plan or a balance is used up.
+    /// A plan's window is used up, and ends.
     pub const USAGE_LIMIT: &str = "usage-limit";
+    /// The account has no money left: waiting does not help.
+    pub const NO_CREDIT: &str = "no-credit";
     /// The upstream has too much to do.
     pub const OVERLOADED: &str = "overloaded";
     /// The upstream is broken or out of reach.

@@ -6,9 +6,12 @@ use bitrouter_contract::FailureKind::{self, *};
 const OPENAI: &[(&str, FailureKind)] = &[
     ("rate_limit_exceeded", RateLimited),
     ("too_many_requests", RateLimited),
-    ("insufficient_quota", UsageLimit),
-    ("billing_hard_limit_reached", UsageLimit),
-    ("credit_balance_exhausted", UsageLimit),
+    ("insufficient_quota", NoCredit),
+    ("billing_hard_limit_reached", NoCredit),
+    ("credit_balance_exhausted", NoCredit),
+    ("billing_not_active", NoCredit),
+    ("insufficient_balance", NoCredit),
+    ("exceeded_current_quota_error", NoCredit),
     ("usage_limit_reached", UsageLimit),
     ("server_is_overloaded", Overloaded),
     ("slow_down", Overloaded),
@@ -26,7 +29,7 @@ const OPENAI: &[(&str, FailureKind)] = &[
 /// Anthropic's API errors.
 const ANTHROPIC: &[(&str, FailureKind)] = &[
     ("rate_limit_error", RateLimited),
-    ("billing_error", UsageLimit),
+    ("billing_error", NoCredit),
     ("overloaded_error", Overloaded),
     ("api_error", Unavailable),
     ("timeout_error", Unavailable),
