@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bitrouter_tests::{Gateway, KEY, Reply, Seen, Upstream};
+use bitrouter_tests::{Gateway, KEY, Reply, SERVICE_ACCOUNT_KEY, Seen, Setup, Upstream, key_file};
 use memchr::memmem;
 use serde_json::json;
 
@@ -22,10 +22,53 @@ const POOL: u64 = 16 << 30;
 
 #[test]
 fn no_secret_is_ever_in_the_memory_of_a_guest() {
-    let upstream = Upstream::start();
-    upstream.follows(echo_everything);
-    let setup = Gateway::start().with_plugin("probe").with_key("PROBE_API_KEY", KEY).trusting("probe");
-    let gateway = setup.with_origin("probe", &upstream).run();
+    let upstream = echoing(&[KEY]);
+    let gateway = probed("probe", &upstream).with_key("PROBE_API_KEY", KEY).run();
+    search(&gateway, &[KEY]);
+    let sent = upstream.requests();
+    assert!(sent.iter().any(|request| request.path.starts_with("/v1/token")), "`ask` was never used");
+    assert!(sent.iter().all(|request| request.header("x-probe-key") == Some(KEY)), "the secret was not attached");
+}
+
+#[test]
+fn no_secret_that_signs_or_mints_is_ever_in_the_memory_of_a_guest() {
+    const MINTED: &str = "minted-canary-0123456789";
+    const SECRET: &str = "secret-canary-0123456789";
+    const SESSION: &str = "session-canary-0123456789";
+    let exchange = |setup: Setup, _: &Upstream| {
+        setup.with_key("PROBE_CLIENT_ID", "client-1").with_key("PROBE_CLIENT_SECRET", SECRET)
+    };
+    let aws = |setup: Setup, _: &Upstream| {
+        let setup = setup.with_key("PROBE_AWS_ID", "AKIDEXAMPLE").with_key("PROBE_AWS_SECRET", SECRET);
+        setup.with_key("PROBE_AWS_SESSION", SESSION)
+    };
+    let google = |setup: Setup, upstream: &Upstream| {
+        let file = setup.home().join("key.json");
+        fs::write(&file, key_file(&format!("{}/v1/exchange", upstream.origin())).to_string()).unwrap();
+        setup.with_key("PROBE_KEY_FILE", file.to_str().unwrap())
+    };
+    let private_key = SERVICE_ACCOUNT_KEY.lines().nth(7).unwrap();
+    // The secret key of a signature is sent to nobody, so nobody can echo it: it is planted all the same.
+    let kinds: [(&dyn Fn(Setup, &Upstream) -> Setup, &[&'static str], &str, &str); 3] = [
+        (&exchange, &[MINTED, SECRET], "x-probe-key", MINTED),
+        (&aws, &[SECRET, SESSION], "x-amz-security-token", SESSION),
+        (&google, &[MINTED, private_key], "x-probe-key", MINTED),
+    ];
+    for (planted, secrets, header, sent) in kinds {
+        let upstream = echoing(secrets);
+        let gateway = planted(probed("minting", &upstream), &upstream).run();
+        search(&gateway, secrets);
+        let calls = upstream.requests().into_iter().filter(|request| request.path.contains("completions"));
+        assert!(calls.into_iter().all(|request| request.header(header) == Some(sent)), "the credential was not attached");
+    }
+}
+
+fn probed(guest: &str, upstream: &Upstream) -> Setup {
+    Gateway::start().with_plugin(guest).trusting(guest).with_origin("probe", upstream)
+}
+
+/// Runs every hook of a component that copies what it is shown, while the memory of all of them is searched.
+fn search(gateway: &Gateway, secrets: &[&'static str]) {
     let body =
         |mode: &str| json!({"model": "probe:probe-1", "messages": [{"role": "user", "content": MARKER}], "mode": mode});
 
@@ -43,29 +86,39 @@ fn no_secret_is_ever_in_the_memory_of_a_guest() {
             let (gateway, stop, body) = (&gateway, &stop, body(mode));
             threads.spawn(move || {
                 while !stop.load(Ordering::SeqCst) {
-                    gateway.chat(&body).never_says(KEY);
+                    let answer = gateway.chat(&body);
+                    secrets.iter().for_each(|secret| drop(answer.never_says(secret)));
                 }
             });
         }
-        let searched = (0..10).try_for_each(|_| guests_hold_no_secret(gateway.process()));
+        let searched = (0..10).try_for_each(|_| guests_hold_no_secret(gateway.process(), secrets));
         stop.store(true, Ordering::SeqCst);
         searched.unwrap();
     });
     let all = writable(gateway.process());
-    assert_eq!(found(gateway.process(), &all, &[KEY]), [KEY], "the search finds not even what the host itself holds");
-    let sent = upstream.requests();
-    assert!(sent.iter().any(|request| request.path.starts_with("/v1/token")), "`ask` was never used");
-    assert!(sent.iter().all(|request| request.header("x-probe-key") == Some(KEY)), "the secret was not attached");
-    assert!(!gateway.log().contains(KEY), "{}", gateway.log());
+    let held = found(gateway.process(), &all, secrets);
+    assert!(held.iter().any(|secret| secrets.contains(secret)), "the search finds not even what the host itself holds");
+    secrets.iter().for_each(|secret| assert!(!gateway.log().contains(secret), "{}", gateway.log()));
 }
 
-/// Says the secret, and the marker beside it, in headers, bodies, events and errors, in three encodings.
-fn echo_everything(request: &Seen) -> Reply {
-    let said = format!("{MARKER} {KEY} {} {}", STANDARD.encode(KEY), json!(KEY));
-    let with_headers =
-        |reply: Reply| reply.header("x-ratelimit-remaining-requests", &said).header("x-probe-echo", &said);
+/// An upstream that says these secrets, and the marker beside them, in headers, bodies, events and errors, in three encodings;
+/// and that gives the first of them as a token.
+fn echoing(secrets: &[&'static str]) -> Upstream {
+    let (upstream, secrets) = (Upstream::start(), secrets.to_vec());
+    upstream.follows(move |request| {
+        if request.path.starts_with("/v1/exchange") {
+            return Reply::json(&json!({"access_token": secrets[0], "expires_in": 3600}));
+        }
+        let each = secrets.iter().map(|secret| format!("{secret} {} {}", STANDARD.encode(secret), json!(secret)));
+        echo_everything(request, &format!("{MARKER} {}", each.collect::<Vec<_>>().join(" ")))
+    });
+    upstream
+}
+
+fn echo_everything(request: &Seen, said: &str) -> Reply {
+    let with_headers = |reply: Reply| reply.header("x-ratelimit-remaining-requests", said).header("x-probe-echo", said);
     if request.path.starts_with("/v1/token") {
-        return with_headers(Reply::body("text/plain", said.clone()));
+        return with_headers(Reply::body("text/plain", said));
     }
     let body = json!({"error": {"message": said}, "choices": []});
     match request.json()["mode"].as_str() {
@@ -84,12 +137,16 @@ fn echo_everything(request: &Seen) -> Reply {
     }
 }
 
-/// Searches the memory of all guests once. An error if the secret is there, or if not even the marker is.
-fn guests_hold_no_secret(process: u32) -> Result<(), String> {
+/// Searches the memory of all guests once. An error if a secret is there, or if not even the marker is.
+fn guests_hold_no_secret(process: u32, secrets: &[&'static str]) -> Result<(), String> {
     let slots = slots(process);
-    let escaped = json!(KEY).to_string();
-    let encoded = STANDARD.encode(KEY);
-    let found = found(process, &slots, &[KEY, escaped.trim_matches('"'), &encoded, "canary-0123456789", MARKER]);
+    let mut texts: Vec<String> = Vec::new();
+    for secret in secrets {
+        texts.extend([(*secret).to_owned(), json!(secret).to_string().trim_matches('"').to_owned(), STANDARD.encode(secret)]);
+        texts.extend(secret.find("canary").map(|at| secret[at..].to_owned()));
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).chain([MARKER]).collect();
+    let found = found(process, &slots, &texts);
     match found.as_slice() {
         [MARKER] => Ok(()),
         [] => Err(format!("no guest's memory was found among {} ranges", slots.len())),

@@ -42,6 +42,8 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "plugins.budget_ms" => json!(1000),
         "plugins.memory_mb" => json!(1),
         "providers.<id>.api_key" => json!("sk-of-an-attacker-0123456789"),
+        "providers.<id>.key_command" => json!(["sh", "-c", "touch \"$HOME/of-an-attacker\"; echo sk-of-an-attacker"]),
+        "providers.<id>.key_command_ttl_ms" => json!(1000),
         "providers.<id>.api_base" => json!(base),
         "providers.<id>.origins" => json!({ "api": base }),
         "providers.<id>.enabled" => json!(false),

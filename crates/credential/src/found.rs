@@ -160,3 +160,33 @@ fn check(secret: &SecretString) -> Result<(), AttachError> {
     check_secret(secret.expose_secret())?;
     check_copied(secret.expose_secret(), false)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn gclouds_own_file_is_looked_at_only_where_all_of_a_credential_goes_to_google() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("application_default_credentials.json"), "{}").unwrap();
+        let config = folder.path().display().to_string();
+        let env = |name: &str| (name == "CLOUDSDK_CONFIG").then(|| config.clone());
+        let way = |adc: bool| -> Auth {
+            serde_json::from_value(json!({ "method": "google-service-account", "adc": adc })).unwrap()
+        };
+        let found = |adc, to_google| !matches!(in_files(&way(adc), &env, to_google), Found::Nothing);
+        assert!(found(true, true));
+        assert!(!found(true, false) && !found(false, true));
+        assert!(matches!(in_environment(&way(true), &env), Found::Nothing));
+    }
+
+    #[test]
+    fn a_file_that_a_variable_names_and_nobody_can_read_is_said() {
+        let way: Auth = serde_json::from_value(json!({ "method": "google-service-account" })).unwrap();
+        let env = |name: &str| (name == "GOOGLE_APPLICATION_CREDENTIALS").then(|| "/no/such/key.json".to_owned());
+        let Found::Part(why) = in_environment(&way, &env) else { panic!("it was passed over") };
+        assert!(why.starts_with("/no/such/key.json, which GOOGLE_APPLICATION_CREDENTIALS names, cannot be read"), "{why}");
+    }
+}

@@ -126,9 +126,10 @@ fn of_provider(provider: &Provider, entries: &[Entry]) -> Vec<Row> {
         });
     }
     for fault in listing.faults() {
-        rows.extend(
-            fault.label().and_then(find).map(|entry| stored(entry).faulty(Health::of(fault), fault.to_string())),
-        );
+        let Some(label) = fault.label() else { continue };
+        let unstored =
+            || Row { account: Account::of(provider.id(), label, &[]), from: label.to_owned(), ..Row::default() };
+        rows.push(find(label).map_or_else(unstored, stored).faulty(Health::of(fault), fault.to_string()));
     }
     let renews = provider.accounts.login().is_some_and(|oauth| oauth.refresh.is_some());
     for row in &mut rows {

@@ -2,7 +2,14 @@
 //! because they did. Each is the newest at the time of writing, as `docs/dialects.md` and the captures have them.
 
 /// What comes from PyPI, into one virtual environment.
-pub(super) const PYTHON: [&str; 3] = ["openai==3.57.0", "anthropic==2.14.0", "google-genai==3.6.1"];
+pub(super) const PYTHON: [&str; 6] = [
+    "openai==3.57.0",
+    "anthropic==2.14.0",
+    "google-genai==3.6.1",
+    "botocore==1.44.8",
+    "google-auth==2.63.0",
+    "cryptography==50.0.2",
+];
 
 /// What some packages of npm are for.
 pub(super) struct Npm {

@@ -1,4 +1,5 @@
-//! The official Python clients of OpenAI, Anthropic and Google, in a virtual environment of their own. Only the end-to-end verb asks for it.
+//! The official Python clients of OpenAI, Anthropic and Google, and what AWS and Google sign and verify with, in a virtual
+//! environment of their own. Only the end-to-end verb asks for it.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +25,7 @@ pub(super) fn client(root: &Root) -> Result<Client> {
         succeeds(Command::new(&python).args(install).args(PYTHON));
     }
     let program = has_packages(&python).then_some(python);
-    let tests = &["python_sdk::", "python_translated::", "endings::", "typed::"];
+    let tests = &["python_sdk::", "python_translated::", "endings::", "typed::", "signed_by_others::"];
     Ok(Client { tests, wanted, variable: "BITROUTER_E2E_PYTHON", program })
 }
 

@@ -185,7 +185,13 @@ impl Means {
             Auth::Basic(_) => Adds::Basic,
             Auth::AwsSigv4(aws) => match &self.region {
                 Some(region) => Adds::Sign(&aws.service, region),
-                None => return Err(incomplete("nothing says which region its signatures are for".to_owned())),
+                None => {
+                    let provider = &self.provider;
+                    return Err(incomplete(format!(
+                        "nothing says which region its signatures are for. Set AWS_REGION, or \
+                         providers.{provider}.settings.region in bitrouter.yaml"
+                    )));
+                }
             },
             Auth::Exchange(exchange) => {
                 Adds::Mint(Minting::Exchange(exchange.clone(), issuer.ok_or_else(no_issuer)?.clone()), auth.attach())
@@ -220,4 +226,56 @@ impl fmt::Debug for Means {
 /// Whether an origin is Google's own, the only place for what its tools left in their file.
 fn is_googles(origin: &Origin) -> bool {
     origin.host() == "googleapis.com" || origin.host().ends_with(".googleapis.com")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn listed(fixed: &Fixed) -> &Arc<Credential> {
+        fixed.found[0].as_ref().unwrap()
+    }
+
+    #[test]
+    fn a_file_that_changes_is_read_again_and_one_that_does_not_leaves_the_credential_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("credentials");
+        let write = |secret: &str, age: u64| {
+            let text = format!("[default]\naws_access_key_id = A\naws_secret_access_key = {secret}\n");
+            std::fs::write(&file, text).unwrap();
+            let time = SystemTime::now() - std::time::Duration::from_secs(age);
+            std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        };
+        write("one", 30);
+        let path = file.display().to_string();
+        let env = |name: &str| (name == "AWS_SHARED_CREDENTIALS_FILE").then(|| path.clone());
+        let auth: Vec<Auth> =
+            serde_json::from_value(json!([{ "method": "aws-sigv4", "service": "s", "region": "r" }])).unwrap();
+        let given = Given { key: None, command: None, env: &env, setting: &|_| None };
+        let (means, first) = Means::new("p", &auth, &BTreeMap::new(), &given);
+        assert!(means.find_again(&first).is_none());
+        write("one", 20);
+        let second = means.find_again(&first).unwrap();
+        assert!(Arc::ptr_eq(listed(&first), listed(&second)), "it says the same");
+        write("two", 10);
+        let third = means.find_again(&second).unwrap();
+        assert!(!Arc::ptr_eq(listed(&second), listed(&third)));
+        assert!(!format!("{means:?} {third:?}").contains("two"));
+    }
+
+    #[test]
+    fn a_part_of_keys_hides_no_account_and_is_said_where_there_is_none() {
+        let env = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "A".to_owned());
+        let auth: Vec<Auth> =
+            serde_json::from_value(json!([{ "method": "aws-sigv4", "service": "s", "region": "r" }])).unwrap();
+        let given = Given { key: None, command: None, env: &env, setting: &|_| None };
+        let (_, fixed) = Means::new("p", &auth, &BTreeMap::new(), &given);
+        assert!(fixed.found.is_empty());
+        assert_eq!(
+            fixed.part[0].to_string(),
+            "p@env: AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not: set both, or neither"
+        );
+    }
 }

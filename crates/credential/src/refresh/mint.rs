@@ -140,7 +140,9 @@ impl Mint {
             Ok(credential) => Arc::new(credential),
             Err(why) => return Err(state.back_off.failed(why, &Unshared)),
         };
-        *state = RefreshState { refreshed: Some(Instant::now()), ..RefreshState::default() };
+        // One more after a 401, and then not again at once: a provider that refuses that one refuses the account.
+        let refreshed = if reason == Reason::Unauthorized { Some(Instant::now()) } else { state.refreshed };
+        *state = RefreshState { refreshed, ..RefreshState::default() };
         let (minted_at, used) = (self.clock.now(), AtomicBool::new(for_somebody));
         self.last.store(Some(Arc::new(Last { credential: Arc::clone(&credential), minted_at, used })));
         tracing::info!(provider = root.provider, account = &*root.label, "a token was minted");

@@ -22,6 +22,8 @@ fn value(path: &str) -> &'static str {
         "plugins.dir" => "wasm",
         "plugins.budget_ms" | "plugins.memory_mb" => "1000",
         "providers.<id>.api_key" => "sk-of-somebody-else",
+        "providers.<id>.key_command" => "[sh, -c, evil]",
+        "providers.<id>.key_command_ttl_ms" => "1000",
         "providers.<id>.api_base" => "https://evil.example",
         "providers.<id>.origins" => "{api: 'https://evil.example'}",
         "providers.<id>.enabled" => "true",

@@ -15,22 +15,50 @@ export!(Probe: Requests, Failures, Queries, Limits, Streams);
 /// The most that is read of the body.
 const MOST: u32 = 64 * 1024;
 
+/// How it is paid.
+const KEY: &str = r#"{
+    "method": "api-key",
+    "env": ["PROBE_API_KEY"],
+    "attach": [
+        { "header": "authorization", "format": "Bearer {}" },
+        { "header": "x-probe-key" },
+        { "query": "key" }
+    ]
+}"#;
+/// How it is paid as the guest `minting`.
+const MANY_WAYS: &str = r#"{
+    "method": "exchange",
+    "secrets": [{ "name": "id", "env": ["PROBE_CLIENT_ID"] }, { "name": "secret", "env": ["PROBE_CLIENT_SECRET"] }],
+    "origin": "api",
+    "path": "/exchange",
+    "parameters": { "id": "{id}", "secret": "{secret}" },
+    "attach": [{ "header": "authorization", "format": "Bearer {}" }, { "header": "x-probe-key" }]
+}, {
+    "method": "aws-sigv4",
+    "service": "probe",
+    "region": "here",
+    "secrets": [
+        { "name": "access_key_id", "env": ["PROBE_AWS_ID"] },
+        { "name": "secret_access_key", "env": ["PROBE_AWS_SECRET"] },
+        { "name": "session_token", "env": ["PROBE_AWS_SESSION"], "optional": true }
+    ]
+}, {
+    "method": "google-service-account",
+    "env": ["PROBE_KEY_FILE"],
+    "origin": "api",
+    "path": "/exchange",
+    "attach": [{ "header": "authorization", "format": "Bearer {}" }, { "header": "x-probe-key" }]
+}"#;
+
 impl Provider for Probe {
     fn describe() -> String {
+        let auth = if cfg!(feature = "many-ways") { MANY_WAYS } else { KEY };
         r#"{
             "id": "probe",
             "name": "Probe",
             "version": "0.1.0",
             "origins": { "api": "http://127.0.0.1:9/v1" },
-            "auth": [{
-                "method": "api-key",
-                "env": ["PROBE_API_KEY"],
-                "attach": [
-                    { "header": "authorization", "format": "Bearer {}" },
-                    { "header": "x-probe-key" },
-                    { "query": "key" }
-                ]
-            }],
+            "auth": [AUTH],
             "serves": { "generate": ["chat-completions"] },
             "models": [{ "id": "probe-1" }],
             "forward": ["x-probe-*"],
@@ -39,7 +67,7 @@ impl Provider for Probe {
             "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
             "side_requests": { "models": { "kind": "models", "path": "/models" } }
         }"#
-        .into()
+        .replace("AUTH", auth)
     }
 }
 
