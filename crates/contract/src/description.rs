@@ -5,7 +5,9 @@
 //! members are kept out of the way here, never refused.
 
 mod alike;
+mod facts;
 mod oauth;
+mod price;
 pub(crate) mod understood;
 
 use std::collections::BTreeMap;
@@ -14,10 +16,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use facts::Facts;
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
 };
+pub use price::{NotAPrice, Price, Rates, Tier, TokenPrice};
 
 /// The Codex CLI, as an [`Import`] names it.
 pub const CODEX_CLI: &str = "codex-cli";
@@ -217,9 +221,9 @@ pub struct Model {
     /// The operations that it serves; all of the provider's where nothing is said.
     #[serde(default)]
     pub operations: Vec<String>,
-    /// The most tokens that a call may hold.
-    #[serde(default)]
-    pub context_window: Option<u64>,
+    /// What is known of it beside.
+    #[serde(flatten)]
+    pub facts: Facts,
 }
 
 /// One exchange that the host makes beside client calls.
@@ -251,6 +255,9 @@ pub struct SideRequest {
     /// Where in an item the most tokens are that a call may hold.
     #[serde(default)]
     pub context_window: Option<String>,
+    /// Where in an item the most tokens of an answer are.
+    #[serde(default)]
+    pub max_output: Option<String>,
     /// Which operations the models of the list serve, where its items say so.
     #[serde(default)]
     pub operations: Option<ModelOperations>,

@@ -1,6 +1,7 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
 mod catalogue;
+mod known;
 mod overridden;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::{Learned, UnreadReports};
 use crate::config;
 use crate::route::query_cache::QueryCache;
 pub use catalogue::Listed;
+pub use known::{FactSource, Known};
 
 /// The dialects into which calls are translated, the one that can say most first.
 const TRANSLATED_INTO: [Dialect; 4] =
