@@ -137,7 +137,7 @@ pub fn read(text: &str) -> Result<Vec<(String, String, Record)>, Malformed> {
             return Err(malformed(format!("{provider} {model} does not stand behind {before} {of}")));
         }
         let record: Record = serde_json::from_str(facts).map_err(|error| malformed(error.to_string()))?;
-        if serde_json::to_string(&record).ok().as_deref() != Some(facts) {
+        if written(&record).ok().as_deref() != Some(facts) {
             return Err(malformed("its facts are not written as they would be".into()));
         }
         records.push((provider.into(), model.into(), record));
@@ -156,7 +156,16 @@ pub fn write(head: &[(&str, &str)], mut records: Vec<(String, String, Record)>) 
         let _ = writeln!(text, "# {name}: {value}");
     }
     for (provider, model, record) in records {
-        let _ = writeln!(text, "{provider}\t{model}\t{}", serde_json::to_string(&record)?);
+        let _ = writeln!(text, "{provider}\t{model}\t{}", written(&record)?);
     }
     Ok(text)
+}
+
+/// A record as it stands in a line: what is not known is not there.
+fn written(record: &Record) -> serde_json::Result<String> {
+    let mut members = serde_json::to_value(record)?;
+    if let Some(members) = members.as_object_mut() {
+        members.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+    }
+    Ok(members.to_string())
 }

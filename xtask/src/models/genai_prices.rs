@@ -145,7 +145,8 @@ mod tests {
 
     fn of(prices: Value) -> String {
         let model = Model { name: "m".into(), prices, context_window: None };
-        serde_json::to_string(&record(&model).unwrap()).unwrap()
+        let record = record(&model).unwrap();
+        json!({ "price": record.facts.price, "changes": record.changes }).to_string()
     }
 
     #[test]
@@ -168,12 +169,12 @@ mod tests {
         let by_hour = |first: &str, hour: &str| {
             of(json!([{ "prices": priced(first) }, { "constraint": hours, "prices": priced(hour) }]))
         };
-        assert_eq!(by_hour("0.15", "0.3"), r#"{"price":{"input":0.3}}"#);
-        assert_eq!(by_hour("0.3", "0.15"), r#"{"price":{"input":0.3}}"#);
+        assert_eq!(by_hour("0.15", "0.3"), r#"{"price":{"input":0.3},"changes":[]}"#);
+        assert_eq!(by_hour("0.3", "0.15"), r#"{"price":{"input":0.3},"changes":[]}"#);
     }
 
     #[test]
     fn what_is_charged_by_the_hour_alone_has_no_price_of_tokens() {
-        assert_eq!(of(json!({ "is": "ModelPrice", "audio_hours": "0.1" })), "{}");
+        assert_eq!(of(json!({ "is": "ModelPrice", "audio_hours": "0.1" })), r#"{"price":null,"changes":[]}"#);
     }
 }

