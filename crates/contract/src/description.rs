@@ -7,7 +7,9 @@
 mod alike;
 mod auth;
 pub mod family;
+mod facts;
 mod oauth;
+mod price;
 pub(crate) mod understood;
 
 use std::collections::BTreeMap;
@@ -21,10 +23,12 @@ pub use auth::{
     AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret, Verb,
 };
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use facts::Facts;
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
 };
+pub use price::{NotAPrice, Price, Rates, Tier, TokenPrice};
 
 /// The Codex CLI, as an [`Import`] names it.
 pub const CODEX_CLI: &str = "codex-cli";
@@ -378,9 +382,9 @@ pub struct Model {
     /// The operations that it serves; all of the provider's where nothing is said.
     #[serde(default)]
     pub operations: Vec<String>,
-    /// The most tokens that a call may hold.
-    #[serde(default)]
-    pub context_window: Option<u64>,
+    /// What is known of it beside.
+    #[serde(flatten)]
+    pub facts: Facts,
 }
 
 /// One exchange that the host makes beside client calls.
@@ -412,6 +416,9 @@ pub struct SideRequest {
     /// Where in an item the most tokens are that a call may hold.
     #[serde(default)]
     pub context_window: Option<String>,
+    /// Where in an item the most tokens of an answer are.
+    #[serde(default)]
+    pub max_output: Option<String>,
     /// Which operations the models of the list serve, where its items say so.
     #[serde(default)]
     pub operations: Option<ModelOperations>,

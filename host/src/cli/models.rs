@@ -1,4 +1,7 @@
-//! `bitrouter models`: what can be asked for by name.
+//! `bitrouter models`: what can be asked for by name; with a name, what is known of it.
+
+mod one;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,23 +19,31 @@ use super::setup::Setup;
 use super::span::ago;
 use super::{Components, Global, Outcome};
 use crate::route::{ModelEntry, Providers};
+use shown::Shown;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A model that is not listed can still be asked for as PROVIDER:MODEL.
+With MODEL, a name or PROVIDER:MODEL, everything that is known of it is shown, and who says so. A model that is not listed \
+can still be asked for as PROVIDER:MODEL.
 
-CONTEXT TOKENS is how many tokens a request and its answer may have together. OPERATIONS is what the model is for: \
-`generate` is text, by /v1/chat/completions, /v1/responses or /v1/messages; anything else is a path below /v1/, such as \
-`embeddings`; `all` is everything that its provider does.
+CONTEXT is how many tokens a request and its answer may have together, OUTPUT how many the answer. TAKES is what a request \
+may hold. $/1M IN OUT is what a million tokens cost by the provider's list, `plan` where a subscription covers them. \
+OPERATIONS is what the model is for: `generate` is text, by /v1/chat/completions, /v1/responses or /v1/messages; anything else \
+is a path below /v1/, such as `embeddings`; `all` is everything that its provider does.
 
 A running gateway asks each provider for its live list every hour. Without --refresh nothing is sent: what was heard last \
-is shown, and for a provider that was never asked what its component lists.
+is shown, and for a provider that was never asked what its component lists. What neither says of a model is filled in from \
+data that comes with this program, and no request is refused for it.
 
 Examples:
   bitrouter models
+  bitrouter models gpt-5
   bitrouter models --refresh
   bitrouter models --provider openai --json")]
 pub(super) struct Models {
+    /// Show all that is known of this model
+    #[arg(value_name = "MODEL")]
+    model: Option<String>,
     /// Only the models of this provider
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
@@ -58,18 +69,23 @@ impl Models {
         if let Some(id) = &self.provider {
             check(id, &providers)?;
             models.retain(|model| model.provider == *id);
-        } else {
+        }
+        if let Some(name) = &self.model {
+            return one::show(name, self.provider.as_deref(), &providers, self.json);
+        }
+        if self.provider.is_none() {
             names.extend(providers.names.exact().map(|(id, addresses)| Name { id, addresses }));
             if providers.active().is_empty() {
                 print::note(&nothing(&providers.refused));
             }
         }
-        let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(models.iter().map(Listed::Model)).collect();
+        let shown: Vec<Shown> = models.iter().map(|model| Shown::of(model.clone(), &providers)).collect();
+        let listed: Vec<Listed<'_>> = names.iter().map(Listed::Name).chain(shown.iter().map(Listed::Model)).collect();
         match self.json {
             true => print::json(&listed)?,
             false if models.is_empty() => print::answer(&names_table(&names))?,
             false => {
-                print::answer(&[names_table(&names), table(&models), sources(&models, Timestamp::now())].concat())?;
+                print::answer(&[names_table(&names), table(&shown), sources(&models, Timestamp::now())].concat())?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -104,7 +120,7 @@ struct Name<'a> {
 #[serde(untagged)]
 enum Listed<'a> {
     Name(&'a Name<'a>),
-    Model(&'a ModelEntry),
+    Model(&'a Shown),
 }
 
 fn names_table(names: &[Name<'_>]) -> String {
@@ -118,16 +134,16 @@ fn names_table(names: &[Name<'_>]) -> String {
     table.text() + "\n"
 }
 
-fn table(models: &[ModelEntry]) -> String {
+fn table(models: &[Shown]) -> String {
     if models.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["address", "context tokens", "operations"]);
+    let head = ["address", "context", "output", "takes", "$/1M in out", "operations"];
+    let mut table = Table::new(&head).sparing(&["operations", "takes", "output"]);
     for model in models {
-        let address = format!("{}:{}", model.provider, model.id);
-        let context = model.context_window.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string());
-        let operations = if model.operations.is_empty() { "all".to_owned() } else { model.operations.join(", ") };
-        table.row([&address, &context, &operations]);
+        let operations = shown::operations(&model.entry.operations);
+        let (context, output) = (shown::tokens(model.facts.context_window), shown::tokens(model.facts.max_output));
+        table.row([&model.address(), &context, &output, &shown::modalities(&model.facts), &model.price(), &operations]);
     }
     table.text()
 }
@@ -155,17 +171,13 @@ fn sources(models: &[ModelEntry], now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_contract::description::Billing;
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn told(id: &str, provider: &str, told_at: Option<u64>) -> ModelEntry {
-        ModelEntry {
-            id: id.into(),
-            provider: provider.into(),
-            context_window: None,
-            operations: Vec::new(),
-            told_at,
-            trusted: true,
-        }
+        ModelEntry { id: id.into(), provider: provider.into(), operations: Vec::new(), told_at, trusted: true }
     }
 
     #[test]
@@ -201,18 +213,36 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_shown_as_the_address_that_asks_for_it() {
-        let model = |id: &str, context_window, operations: &[&str]| ModelEntry {
-            id: id.into(),
-            provider: "openai".into(),
-            context_window,
-            operations: operations.iter().map(|&name| name.to_owned()).collect(),
-            told_at: None,
-            trusted: true,
+    fn a_model_is_shown_as_the_address_that_asks_for_it_with_what_is_known() {
+        let model = |id: &str, facts: Value, billing, operations: &[&str]| Shown {
+            entry: ModelEntry {
+                operations: operations.iter().map(|&name| name.to_owned()).collect(),
+                ..told(id, "openai", None)
+            },
+            facts: serde_json::from_value(facts).unwrap(),
+            sources: BTreeMap::new(),
+            billing,
         };
+        let known = json!({
+            "context_window": 400_000, "max_output": 128_000, "input": ["text", "image"], "output": ["text"],
+            "price": { "input": 1.25, "output": 10 },
+        });
+        let pictures = json!({ "input": ["text"], "output": ["image"], "price": { "input": 5 } });
+        let models = [
+            model("gpt-5", known.clone(), Billing::PayPerToken, &["generate"]),
+            model("plan", known, Billing::Subscription, &[]),
+            model("draw", pictures, Billing::PayPerToken, &["images/generations"]),
+            model("x", json!({}), Billing::Free, &[]),
+        ];
         assert_eq!(
-            table(&[model("gpt-5", Some(400_000), &["generate"]), model("x", None, &[])]),
-            "ADDRESS       CONTEXT TOKENS  OPERATIONS\nopenai:gpt-5  400000          generate\nopenai:x      -               all\n"
+            table(&models),
+            "\
+ADDRESS       CONTEXT  OUTPUT  TAKES           $/1M IN OUT  OPERATIONS
+openai:gpt-5  400000   128000  text,image      1.25 10      generate
+openai:plan   400000   128000  text,image      plan         all
+openai:draw   -        -       text for image  5 -          images/generations
+openai:x      -        -       -               free         all
+"
         );
     }
 }

@@ -193,7 +193,9 @@ fn entry(providers: &Providers, id: String, owner: String) -> Entry {
     if has("embeddings") && provider.is_some_and(|provider| provider.serves(embeds, &model)) {
         methods.push("embedContent");
     }
-    Entry { context_window: listed.and_then(|listed| listed.context_window), id, owner, methods }
+    let own = provider.and_then(|provider| provider.listed(&model));
+    let facts = provider.zip(own).map(|(provider, model)| provider.known(model).facts()).unwrap_or_default();
+    Entry { facts, id, owner, methods }
 }
 
 /// What stands in for a model that was left out: the user's own name that is the operation's, else the first model that the

@@ -104,8 +104,6 @@ pub struct ModelEntry {
     pub id: String,
     /// The provider's id.
     pub provider: String,
-    /// The most tokens that a call may hold, where that is known.
-    pub context_window: Option<u64>,
     /// What it serves; everything that the provider does where nothing is said.
     pub operations: Vec<String>,
     /// Seconds since 1970 at which the provider told it; none for what only the component lists.
@@ -374,7 +372,6 @@ impl Providers {
             let entry = |model: super::Listed| ModelEntry {
                 id: model.id,
                 provider: provider.id().to_owned(),
-                context_window: model.context_window,
                 operations: model.operations,
                 told_at: model.told_at,
                 trusted,

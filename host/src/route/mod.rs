@@ -20,6 +20,6 @@ pub use directory::{Directory, Learned, ModelEntry, Providers};
 pub use explain::{ExplainedSkip, ExplainedTarget, Explanation};
 pub use names::Names;
 pub use payers::choose;
-pub use provider::{Listed, Provider};
+pub use provider::{FactSource, Known, Listed, Provider};
 pub use resolve::Target;
 pub use unread_reports::{LimitReport, TimedReport, UnreadReports};

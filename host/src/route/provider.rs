@@ -1,6 +1,7 @@
 //! One provider as routing sees it: a component together with what the user configured for it.
 
 mod catalogue;
+mod known;
 mod overridden;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use super::{Learned, UnreadReports};
 use crate::config::{self, Position};
 use crate::route::query_cache::QueryCache;
 pub use catalogue::Listed;
+pub use known::{FactSource, Known};
 
 /// The name of the origin that most requests go to.
 const API: &str = "api";

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::description::{Description, Model, SideRequest};
+use crate::description::{Description, Facts, Model, SideRequest};
 
 /// Where the list is with most.
 const LIST: &str = "/data";
@@ -47,8 +47,10 @@ fn model(side: &SideRequest, item: &Value) -> Option<Model> {
     let id = if item.is_string() { item } else { item.pointer(side.id.as_deref().unwrap_or(ID))? };
     let id = id.as_str()?;
     let id = side.prefix.as_deref().and_then(|prefix| id.strip_prefix(prefix)).unwrap_or(id);
-    let window = side.context_window.as_deref().and_then(|pointer| item.pointer(pointer)).and_then(Value::as_u64);
-    Some(Model { id: id.to_owned(), operations: operations(side, item)?, context_window: window })
+    let tokens = |pointer: &Option<String>| item.pointer(pointer.as_deref()?)?.as_u64();
+    let (context_window, max_output) = (tokens(&side.context_window), tokens(&side.max_output));
+    let facts = Facts { context_window, max_output, ..Facts::default() };
+    Some(Model { id: id.to_owned(), operations: operations(side, item)?, facts })
 }
 
 /// The operations that an item names, empty for all of the provider's; nothing where it is for none of ours.
@@ -98,9 +100,8 @@ mod tests {
 
     fn names(side: Value, page: Value) -> Vec<String> {
         let models = read(side, page).unwrap().models.into_iter();
-        models
-            .map(|model| model.id + &model.context_window.map_or(String::new(), |window| format!(" {window}")))
-            .collect()
+        let tokens = |tokens: Option<u64>| tokens.map_or(String::new(), |tokens| format!(" {tokens}"));
+        models.map(|model| model.id + &tokens(model.facts.context_window) + &tokens(model.facts.max_output)).collect()
     }
 
     #[test]
@@ -117,9 +118,14 @@ mod tests {
                 &["a 9", "c"],
             ),
             (
-                json!({ "list": "/models", "id": "/name", "prefix": "models/", "context_window": "/inputTokenLimit" }),
-                json!({ "models": [{ "name": "models/gemini-3", "inputTokenLimit": 1048576 }, { "name": "tuned" }] }),
-                &["gemini-3 1048576", "tuned"],
+                json!({
+                    "list": "/models", "id": "/name", "prefix": "models/", "context_window": "/inputTokenLimit",
+                    "max_output": "/outputTokenLimit",
+                }),
+                json!({ "models": [
+                    { "name": "models/gemini-3", "inputTokenLimit": 1048576, "outputTokenLimit": 65536 }, { "name": "tuned" },
+                ] }),
+                &["gemini-3 1048576 65536", "tuned"],
             ),
         ] {
             assert_eq!(names(side.clone(), page), expected, "{side}");

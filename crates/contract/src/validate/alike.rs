@@ -102,7 +102,12 @@ fn path_problem(path: &str) -> Option<String> {
 }
 
 fn pointers(side: &SideRequest) -> Vec<(String, &str)> {
-    let members = [("list", &side.list), ("id", &side.id), ("context_window", &side.context_window)];
+    let members = [
+        ("list", &side.list),
+        ("id", &side.id),
+        ("context_window", &side.context_window),
+        ("max_output", &side.max_output),
+    ];
     let mut all: Vec<(String, &str)> =
         members.into_iter().filter_map(|(name, pointer)| Some((name.to_owned(), pointer.as_deref()?))).collect();
     all.extend(side.operations.as_ref().map(|described| ("operations.list".to_owned(), described.list.as_str())));

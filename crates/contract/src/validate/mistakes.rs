@@ -98,4 +98,17 @@ mod tests {
             assert!(matches!(&mistakes(text)[..], [only] if only.contains(says)), "{:?}", mistakes(text));
         }
     }
+
+    #[test]
+    fn a_fact_of_a_model_that_is_misspelt_is_named_with_those_that_there_are() {
+        let text = r#"{
+            "id": "acme", "name": "Acme", "version": "1", "origins": { "api": "https://acme.example" },
+            "serves": { "generate": ["chat-completions"] },
+            "models": [{ "id": "m", "max_outputs": 1, "max_input": null, "price": { "input": 1, "cached": 1 } }]
+        }"#;
+        let wrong = mistakes(text);
+        assert_eq!(wrong.len(), 2, "{wrong:#?}");
+        assert!(wrong[0].contains("`models.0.max_outputs` is no member") && wrong[0].contains("max_output,"), "{wrong:#?}");
+        assert!(wrong[1].contains("`models.0.price.cached` is no member"), "{wrong:#?}");
+    }
 }

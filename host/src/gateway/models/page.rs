@@ -48,11 +48,13 @@ pub(super) fn page<'e>(shape: Dialect, query: &str, entries: &'e [Entry]) -> Res
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_contract::description::Facts;
+
     use super::*;
 
     fn entries() -> Vec<Entry> {
         ["a", "b", "c", "d"]
-            .map(|id| Entry { id: id.into(), owner: "o".into(), context_window: None, methods: vec![] })
+            .map(|id| Entry { id: id.into(), owner: "o".into(), facts: Facts::default(), methods: vec![] })
             .into()
     }
 

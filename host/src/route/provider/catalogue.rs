@@ -1,8 +1,9 @@
 //! Which models a provider lists: those of its accounts' live lists, and the component's own where there is none.
 
-use bitrouter_contract::description::Model;
+use bitrouter_contract::description::{Facts, Model};
 
 use super::Provider;
+use super::known::FactSource;
 use crate::route::query_cache::Catalogue;
 
 /// One model that a provider lists.
@@ -12,8 +13,6 @@ pub struct Listed {
     pub id: String,
     /// What it serves; everything that the provider does where nothing is said.
     pub operations: Vec<String>,
-    /// The most tokens that a call may hold, where that is known.
-    pub context_window: Option<u64>,
     /// Seconds since 1970 at which the provider told it; none for what only the component lists.
     pub told_at: Option<u64>,
 }
@@ -60,6 +59,22 @@ impl Provider {
         self.plugin.says.models.iter().map(of_component).collect()
     }
 
+    /// What its lists say of this model, the one that is believed first. Of a component that is not accepted it is what that
+    /// says.
+    pub(super) fn said_of(&self, model: &str) -> Vec<(FactSource, Facts)> {
+        let mut said = Vec::new();
+        self.any_list(|list| {
+            let live = list.and_then(|live| Some((live, live.get(model)?)));
+            said.extend(
+                live.map(|(live, model)| (FactSource::LiveList { told_at: live.told_at.unix() }, model.facts.clone())),
+            );
+            !said.is_empty()
+        });
+        let own = self.plugin.says.models.iter().find(|known| known.id == model);
+        said.extend(own.map(|own| (FactSource::Description, own.facts.clone())));
+        said
+    }
+
     /// Goes through the lists of the accounts that can be used, none standing for the component's own, until one is what
     /// is looked for. Where nobody is logged in, it is what there would be.
     fn any_list(&self, mut is_it: impl FnMut(Option<&Catalogue>) -> bool) -> bool {
@@ -93,13 +108,12 @@ impl Provider {
             [] => own.map(|own| own.operations.clone()).unwrap_or_default(),
             some => some.to_vec(),
         };
-        let context_window = model.context_window.or_else(|| own?.context_window);
         let told_at = u64::try_from(live.told_at.unix()).ok();
-        Listed { id: model.id.clone(), operations, context_window, told_at }
+        Listed { id: model.id.clone(), operations, told_at }
     }
 }
 
 fn of_component(model: &Model) -> Listed {
-    let Model { id, operations, context_window } = model.clone();
-    Listed { id, operations, context_window, told_at: None }
+    let Model { id, operations, .. } = model.clone();
+    Listed { id, operations, told_at: None }
 }

@@ -101,7 +101,7 @@ mod tests {
         let QueryResult::Models(models) = QueryResult::read(SideKind::Models, json).unwrap() else {
             panic!("no models")
         };
-        let ids: Vec<_> = models.iter().map(|model| (model.id.as_str(), model.context_window)).collect();
+        let ids: Vec<_> = models.iter().map(|model| (model.id.as_str(), model.facts.context_window)).collect();
         assert_eq!(ids, [("a", Some(5)), ("b", None)]);
     }
 

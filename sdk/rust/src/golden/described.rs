@@ -110,8 +110,11 @@ impl Provider {
             if !model.operations.is_empty() {
                 shown["operations"] = Value::from(model.operations);
             }
-            if let Some(window) = model.context_window {
+            if let Some(window) = model.facts.context_window {
                 shown["context_window"] = Value::from(window);
+            }
+            if let Some(tokens) = model.facts.max_output {
+                shown["max_output"] = Value::from(tokens);
             }
             shown
         };
