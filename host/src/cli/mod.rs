@@ -125,8 +125,7 @@ enum Command {
     /// Check, accept and describe bitrouter.yaml
     #[command(subcommand, arg_required_else_help = false)]
     Config(config::Config),
-    /// Point a client at the gateway, by its own config
-    #[command(subcommand, arg_required_else_help = false)]
+    /// Point clients at the gateway, by their own settings
     Connect(connect::Connect),
     /// Write a config with everything in it as a comment
     Init(init::Init),
@@ -239,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_missing_is_said_to_be() {
-        for command in ["plugin", "connect", "config"] {
+        for command in ["plugin", "config"] {
             let error = Cli::try_parse_from(["bitrouter", command]).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             let said = error.to_string();
