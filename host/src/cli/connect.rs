@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -11,14 +12,17 @@ use serde::Serialize;
 
 use super::print::{self, Table};
 use super::serve::reachable;
-use super::setup::Setup;
+use super::setup::{self, Setup};
 use super::terminal::Terminal;
-use super::{Global, Outcome, WRONG_LINE};
+use super::{Global, Outcome, WRONG_LINE, as_client};
 use crate::connect::{
     CLIENTS, Change, Client, ConnectError, Connection, Gateway, KEY_VARIABLE, Machine, Model, Plan, Pointing, Preview,
     Way,
 };
 use crate::route::Providers;
+
+/// How long a gateway elsewhere may take to list its models.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,8 +30,8 @@ Each client's own settings are changed, and of them only what says where request
 file was before is kept, and --undo gives it back. A client that only its own windows can change is told by steps. \
 docs/clients.md has each client: what is changed, and what to know.
 
-The gateway's address is that of server.listen, its key the first of server.keys. With --url the key is taken from \
-BITROUTER_API_KEY. A client that asks for its vendor's own models goes on doing so where the gateway has them.
+The gateway's address is that of server.listen, its key the first of server.keys. With --url the gateway there is asked \
+for its models, and its key is taken from BITROUTER_API_KEY. A client that asks for its vendor's own models goes on doing so where the gateway has them.
 
 Examples:
   bitrouter connect                          asks which, on a terminal
@@ -196,6 +200,11 @@ impl Desk<'_> {
                     plan.files.iter().any(|file| file.path.exists() && !is_a_shells(file.path.as_path()))
                 })
             })
+    }
+
+    /// The ids of the clients that are installed here.
+    pub(super) fn installed(&self) -> Vec<&'static str> {
+        CLIENTS.into_iter().filter(|client| self.is_installed(client)).map(|client| client.id).collect()
     }
 
     fn plan(&self, client: &Client, gateway: &Gateway) -> Option<Result<Plan, ConnectError>> {
@@ -375,18 +384,39 @@ fn table(rows: &[Row]) -> String {
 /// The gateway as clients find it: as this machine's config has it, or as the flag says.
 pub(super) fn gateway(setup: &Setup, url: Option<&str>, model: Option<String>) -> Result<Gateway, Box<dyn Error>> {
     let server = &setup.loaded.config.server;
-    let (origin, key) = match url.map(base_of).transpose()? {
-        Some(url) => (url, std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from)),
+    let (origin, key, models) = match url.map(base_of).transpose()? {
+        Some(url) => {
+            let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from);
+            let models = models_of_another(&url, key.as_ref())?;
+            (url, key, models)
+        }
         None => {
             let first = server.listen.first().ok_or("server.listen names no address")?;
-            (
-                format!("http://{}", reachable(*first)),
-                server.keys.first().map(|key| SecretString::from(key.expose_secret().to_owned())),
-            )
+            let key = server.keys.first().map(|key| SecretString::from(key.expose_secret().to_owned()));
+            (format!("http://{}", reachable(*first)), key, models(&*setup.providers()?))
         }
     };
-    let models = models(&*setup.providers()?);
     Ok(Gateway { origin, key, models, model })
+}
+
+/// What a gateway elsewhere lists; nothing, with a warning, where it does not answer.
+fn models_of_another(url: &str, key: Option<&SecretString>) -> Result<Vec<Model>, Box<dyn Error>> {
+    let asked = setup::runtime()?.block_on(as_client::ask(&format!("{url}/v1/models"), key, None, LIST_WITHIN));
+    let listed = match asked {
+        Ok(listed) => listed,
+        Err(why) => {
+            let why = print::printable(&why);
+            print::note(&format!(
+                "warning: its models are not known: {why}. A client that has to be told one: --model MODEL"
+            ));
+            return Ok(Vec::new());
+        }
+    };
+    let entries = listed["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let model = |entry: &serde_json::Value| {
+        Some(Model { id: entry["id"].as_str()?.to_owned(), context: entry["context_window"].as_u64() })
+    };
+    Ok(entries.iter().filter_map(model).collect())
 }
 
 /// What can be asked for: the names of the config, then what providers list, each once.

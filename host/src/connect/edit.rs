@@ -16,8 +16,10 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// JSON, with comments and trailing commas where its owner has them.
+    /// JSON, for a client that reads nothing else.
     Json,
+    /// JSON with comments and trailing commas.
+    Jsonc,
     /// TOML.
     Toml,
     /// YAML: keys at the top, and the items of lists below one.
@@ -85,7 +87,7 @@ impl Format {
     /// What stands at a place.
     pub fn get(self, text: &str, place: &[Step]) -> Result<Option<Value>, Fault> {
         let value = match self {
-            Format::Json => json::value(text)?,
+            Format::Json | Format::Jsonc => json::value(self, text)?,
             Format::Toml => toml::value(text)?,
             Format::Yaml => yaml::value(text)?,
             Format::Dotenv | Format::Sh | Format::Fish => lines::value(self, text),
@@ -103,7 +105,7 @@ impl Format {
         let windows = text.contains("\r\n") && text.matches('\n').count() == text.matches("\r\n").count();
         let unix = if windows { text.replace("\r\n", "\n") } else { text.to_owned() };
         let set = match self {
-            Format::Json => json::set(&unix, place, value)?,
+            Format::Json | Format::Jsonc => json::set(self, &unix, place, value)?,
             Format::Toml => toml::set(&unix, place, value)?,
             Format::Yaml => yaml::set(&unix, place, value)?,
             Format::Dotenv | Format::Sh | Format::Fish => lines::set(self, &unix, place, value)?,

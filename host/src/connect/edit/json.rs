@@ -1,15 +1,15 @@
-//! JSON with comments: `jsonc-parser` keeps the tree with all that stands between its nodes.
+//! JSON, with comments for clients that read them: `jsonc-parser` keeps the tree with all that stands between its nodes.
 
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use serde_json::Value;
 
-use super::{Fault, Step};
+use super::{Fault, Format, Step};
 
-/// JSON as programs that allow comments read it; what JSON5 allows beside that is broken to them.
+/// JSON as most programs read it; what JSON5 allows beside that is broken to them.
 const READ: ParseOptions = ParseOptions {
-    allow_comments: true,
-    allow_trailing_commas: true,
+    allow_comments: false,
+    allow_trailing_commas: false,
     allow_loose_object_property_names: false,
     allow_missing_commas: false,
     allow_single_quoted_strings: false,
@@ -20,16 +20,18 @@ const READ: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-fn parse(text: &str) -> Result<CstRootNode, Fault> {
-    CstRootNode::parse(text.trim_start_matches('\u{feff}'), &READ).map_err(|error| Fault::Broken(error.to_string()))
+fn parse(format: Format, text: &str) -> Result<CstRootNode, Fault> {
+    let more = format == Format::Jsonc;
+    let read = ParseOptions { allow_comments: more, allow_trailing_commas: more, ..READ };
+    CstRootNode::parse(text.trim_start_matches('\u{feff}'), &read).map_err(|error| Fault::Broken(error.to_string()))
 }
 
-pub(super) fn value(text: &str) -> Result<Value, Fault> {
-    Ok(parse(text)?.to_serde_value().unwrap_or_default())
+pub(super) fn value(format: Format, text: &str) -> Result<Value, Fault> {
+    Ok(parse(format, text)?.to_serde_value().unwrap_or_default())
 }
 
-pub(super) fn set(text: &str, place: &[Step], value: Option<&Value>) -> Result<String, Fault> {
-    let root = parse(text)?;
+pub(super) fn set(format: Format, text: &str, place: &[Step], value: Option<&Value>) -> Result<String, Fault> {
+    let root = parse(format, text)?;
     let Some((last, parents)) = place.split_last() else { return Ok(text.to_owned()) };
     let mut holder = Holder::Root(root.clone());
     for step in parents {
