@@ -3,11 +3,13 @@
 //! `main` calls it. Answers go to standard output and everything else to standard error; only `serve` writes log lines.
 
 mod accounts;
+mod as_client;
 mod completions;
 mod config;
 mod connect;
 mod core_dumps;
 mod doctor;
+mod first_run;
 mod init;
 mod login;
 mod logout;
@@ -68,7 +70,7 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// What holds for every command.
@@ -125,8 +127,7 @@ enum Command {
     /// Check, accept and describe bitrouter.yaml
     #[command(subcommand, arg_required_else_help = false)]
     Config(config::Config),
-    /// Point a client at the gateway, by its own config
-    #[command(subcommand, arg_required_else_help = false)]
+    /// Point clients at the gateway, by their own settings
     Connect(connect::Connect),
     /// Write a config with everything in it as a comment
     Init(init::Init),
@@ -150,6 +151,7 @@ pub fn main() -> ExitCode {
     core_dumps::turn_off();
     print::begin();
     let Cli { global, command } = Cli::parse();
+    let Some(command) = command else { return first_run::show_or_help(&global) };
     if global.config.is_some() && !command.reads_config() {
         Cli::command().error(ErrorKind::ArgumentConflict, "-c is not for this command: it reads no config").exit();
     }
@@ -231,7 +233,7 @@ mod tests {
                 assert!(error.contains("this command reads no config"), "{line}: {error}");
             }
             let before = Cli::try_parse_from(format!("bitrouter -c a.yaml {command}").split(' ')).unwrap();
-            assert!(before.global.config.is_some() && !before.command.reads_config(), "{command}");
+            assert!(before.global.config.is_some() && !before.command.unwrap().reads_config(), "{command}");
             let help = Cli::try_parse_from(format!("bitrouter {command} --help").split(' ')).unwrap_err().to_string();
             assert!(!help.contains("--config"), "{help}");
         }
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_missing_is_said_to_be() {
-        for command in ["plugin", "connect", "config"] {
+        for command in ["plugin", "config"] {
             let error = Cli::try_parse_from(["bitrouter", command]).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             let said = error.to_string();

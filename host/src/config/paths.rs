@@ -131,6 +131,11 @@ impl Paths {
         self.data_dir.join("call-states.jsonl")
     }
 
+    /// What was written into the settings of clients, and what they were before.
+    pub fn connected(&self) -> PathBuf {
+        self.data_dir.join("connected")
+    }
+
     /// The configs that the user accepted.
     pub fn trusted_configs(&self) -> PathBuf {
         self.data_dir.join("trusted-configs.json")
