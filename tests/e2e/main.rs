@@ -75,4 +75,5 @@ mod vendors;
 #[cfg(unix)]
 mod vercel_ai;
 mod weather;
+mod websocket;
 mod work_limits;

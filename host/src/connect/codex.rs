@@ -138,6 +138,7 @@ impl Codex {
         ours.insert("name", value("BitRouter"));
         ours.insert("base_url", value(&gateway.base_url));
         ours.insert("wire_api", value("responses"));
+        ours.insert("supports_websockets", value(true));
         match gateway.key_variable {
             Some(variable) => drop(ours.insert("env_key", value(variable))),
             None => drop(ours.remove("env_key")),
