@@ -10,6 +10,7 @@ use bitrouter_credential::{FileStore, Store};
 use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
 use bitrouter_route::FileState;
+use tokio::sync::watch;
 
 use crate::call::{Bodies, Guard};
 use crate::config::{CallsIn, Config, Paths};
@@ -110,22 +111,31 @@ pub fn credential_store(config: &Config, paths: &Paths) -> Store {
 }
 
 /// The gateway that serves at this moment. A request asks once and keeps what it gets.
-pub struct Live(ArcSwap<App>);
+pub struct Live {
+    app: ArcSwap<App>,
+    replaced: watch::Sender<()>,
+}
 
 impl Live {
     /// Begins with this one.
     pub fn new(app: Arc<App>) -> Arc<Self> {
-        Arc::new(Live(ArcSwap::new(app)))
+        Arc::new(Live { app: ArcSwap::new(app), replaced: watch::Sender::new(()) })
     }
 
     /// The one that serves now.
     pub fn now(&self) -> Arc<App> {
-        self.0.load_full()
+        self.app.load_full()
     }
 
     /// Lets another serve from now on.
     pub fn replace(&self, app: Arc<App>) {
-        self.0.store(app);
+        self.app.store(app);
+        self.replaced.send_replace(());
+    }
+
+    /// Tells each time that another serves from now on.
+    pub fn replacements(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
     }
 }
 

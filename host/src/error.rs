@@ -270,9 +270,26 @@ pub enum Error {
         /// The methods that it takes.
         allowed: &'static str,
     },
-    /// There are no WebSockets.
-    #[error("{0} does not speak over WebSockets yet: send the request with POST")]
+    /// There are no WebSockets at this path.
+    #[error("{0} does not speak over WebSockets: send the request with POST")]
     NoWebSocket(String),
+    /// A handshake that is none; what is wrong with it.
+    #[error("this begins no WebSocket: {0}")]
+    Handshake(String),
+    /// A message of a WebSocket that is none of those that there are.
+    #[error("the message was not understood: {0}")]
+    Frame(String),
+    /// A message names one of several answers that run at once.
+    #[error(
+        "one answer runs at a time on a WebSocket of this gateway, so `stream_id` is not taken. Leave it out, or open a \
+         connection for each"
+    )]
+    StreamId,
+    /// A WebSocket that is too old.
+    #[error(
+        "this connection has lasted for 60 minutes, which is the limit. Open another and send the whole conversation"
+    )]
+    SocketLimit,
     /// A model that nobody lists was asked for by its page; the whole sentence.
     #[error("{0}")]
     NotListed(String),

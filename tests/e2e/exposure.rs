@@ -33,7 +33,7 @@ fn code(answer: &Answer) -> Value {
 #[test]
 fn a_websocket_is_refused_at_once_so_that_the_client_asks_over_http() {
     let gateway = Gateway::start().run();
-    for path in CALLS {
+    for path in CALLS.into_iter().filter(|path| *path != "/v1/responses") {
         let upgrade = gateway.get(path).header("connection", "Upgrade").header("upgrade", "websocket");
         let upgrade =
             upgrade.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");

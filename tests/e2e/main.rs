@@ -82,4 +82,5 @@ mod vendors;
 #[cfg(unix)]
 mod vercel_ai;
 mod weather;
+mod websocket;
 mod work_limits;

@@ -14,6 +14,7 @@ use crate::client::{Open, Request};
 use crate::disk::Disk;
 use crate::setup::{Ran, Setup, replace};
 use crate::wait::eventually;
+use crate::websocket::WebSocket;
 use crate::{Answer, binary};
 
 /// How often another port is tried where one turns out to be in use.
@@ -164,6 +165,12 @@ impl Gateway {
     /// Opens a connection and sends nothing.
     pub fn connect(&self) -> Open {
         Open::to(self.address)
+    }
+
+    /// Opens a WebSocket for Responses, with the key that a gateway without keys does not look at.
+    #[track_caller]
+    pub fn websocket(&self) -> WebSocket {
+        WebSocket::open(self.address, "/v1/responses", &[]).unwrap_or_else(|refused| panic!("{refused:?}"))
     }
 
     /// All that it wrote to its log so far.

@@ -33,6 +33,7 @@ mod spoken;
 mod upstream;
 mod vendor;
 mod wait;
+mod websocket;
 mod wire;
 
 pub use answer::Answer;
@@ -62,4 +63,5 @@ pub use spoken::{Fault, Spoken};
 pub use upstream::Upstream;
 pub use vendor::{Anthropic, Chat, Google, Speaks, VENDOR_KEY, Vendor};
 pub use wait::eventually;
+pub use websocket::WebSocket;
 pub use wire::{Headers, Seen};

@@ -230,7 +230,7 @@ fn no_two_built_in_descriptions_read_the_same_variable_for_their_key() {
     let mut of: BTreeMap<String, String> = BTreeMap::new();
     for description in families().iter().flat_map(|folder| descriptions(folder)) {
         for variable in description.auth.iter().flat_map(|auth| auth.env()) {
-            let before = of.insert(variable.clone(), description.id.clone());
+            let before = of.insert(variable.to_owned(), description.id.clone());
             assert_eq!(before, None, "{variable} is the key of {} too", description.id);
         }
     }

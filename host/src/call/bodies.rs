@@ -171,12 +171,12 @@ impl Share {
     }
 
     /// The body is whole: these bytes hold the share until the last of them is dropped.
-    pub(crate) fn keeps(mut self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn keeps<B: AsRef<[u8]> + Into<Bytes> + Send + 'static>(mut self, bytes: B) -> Bytes {
         if self.size == 0 {
             return bytes.into();
         }
         self.unlist();
-        self.shrink(bytes.len().next_multiple_of(STEP));
+        self.shrink(bytes.as_ref().len().next_multiple_of(STEP));
         Bytes::from_owner(CountedBody { bytes, _share: self })
     }
 
@@ -241,14 +241,14 @@ impl Reader {
 }
 
 /// A whole body with its share.
-struct CountedBody {
-    bytes: Vec<u8>,
+struct CountedBody<B> {
+    bytes: B,
     _share: Share,
 }
 
-impl AsRef<[u8]> for CountedBody {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for CountedBody<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 

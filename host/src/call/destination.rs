@@ -24,6 +24,8 @@ const LONGEST_PATH: usize = 200;
 pub(crate) enum Destination {
     /// To the pipeline.
     Call(&'static Endpoint),
+    /// To a WebSocket, over which the calls of this endpoint come.
+    Socket(&'static Endpoint),
     /// To the router.
     Page,
     /// Nowhere: this is the answer.
@@ -37,6 +39,7 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
         return match *method {
             Method::POST => Destination::Call(endpoint),
             Method::OPTIONS => Destination::Elsewhere(options(CALLED)),
+            Method::GET if endpoint.socket && wants_websocket(request.headers()) => Destination::Socket(endpoint),
             _ if wants_websocket(request.headers()) => Destination::Elsewhere(no_websocket(path, endpoint.shape)),
             _ => Destination::Elsewhere(wrong_method(method, path, CALLED, endpoint.shape)),
         };

@@ -15,7 +15,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::resource::Resource;
+use super::socket::Socket;
 use crate::caller::Caller;
+use crate::history::ResponseOwner;
 
 /// One path that takes calls.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Endpoint {
     pub form: bool,
     /// Where a call names its model.
     pub model: ModelIn,
+    /// Whether calls may come over a WebSocket.
+    pub socket: bool,
 }
 
 /// Where a call names its model.
@@ -51,12 +55,17 @@ pub enum ModelIn {
 }
 
 const fn json(path: &'static str, operation: &'static str, dialect: &'static str, shape: Dialect) -> Endpoint {
-    Endpoint { path, operation, dialect, shape, last_word: LastWord::Dialect, form: false, model: ModelIn::Body }
+    let (last_word, model) = (LastWord::Dialect, ModelIn::Body);
+    Endpoint { path, operation, dialect, shape, last_word, form: false, model, socket: false }
 }
 
 const fn openai(path: &'static str, operation: &'static str, form: bool, last_word: LastWord) -> Endpoint {
     let shape = Dialect::ChatCompletions;
-    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model: ModelIn::Body }
+    Endpoint { path, operation, dialect: "openai", shape, last_word, form, model: ModelIn::Body, socket: false }
+}
+
+const fn with_socket(endpoint: Endpoint) -> Endpoint {
+    Endpoint { socket: true, ..endpoint }
 }
 
 const fn without_model(endpoint: Endpoint) -> Endpoint {
@@ -74,7 +83,7 @@ const GOOGLE: &str = "/v1beta/models/{model}:";
 
 static ENDPOINTS: [Endpoint; 19] = [
     json("/v1/chat/completions", "generate", "chat-completions", Dialect::ChatCompletions),
-    json("/v1/responses", "generate", "responses", Dialect::Responses),
+    with_socket(json("/v1/responses", "generate", "responses", Dialect::Responses)),
     json("/v1/responses/compact", "compact", "responses", Dialect::Responses),
     json("/v1/responses/input_tokens", "count-tokens", "responses", Dialect::Responses),
     json("/v1/messages", "generate", "messages", Dialect::Messages),
@@ -127,17 +136,37 @@ pub struct Call {
     pub as_array: bool,
     /// What it sent.
     pub body: CallBody,
-    /// What it names of earlier answers.
-    pub continued: Continued,
+    /// What it names of earlier answers; none until that was looked for.
+    pub continued: Option<Continued>,
+    /// The WebSocket that it came over.
+    pub socket: Option<Arc<Socket>>,
+}
+
+impl Call {
+    /// The response that it continues.
+    pub(crate) fn previous(&self) -> Option<&Previous> {
+        self.continued.as_ref()?.previous.as_ref()
+    }
 }
 
 /// What a call names of earlier answers, which Responses clients may.
 #[derive(Clone, Debug, Default)]
 pub struct Continued {
-    /// The response whose conversation the gateway has put into the body, and how many items it has.
-    pub previous: Option<(String, usize)>,
+    /// The response whose conversation the gateway has put into the body.
+    pub previous: Option<Previous>,
     /// What a provider keeps, if it is there at all.
     pub elsewhere: Option<Name>,
+}
+
+/// A response that is continued, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Previous {
+    /// Its id.
+    pub id: String,
+    /// How many items its conversation has.
+    pub items: usize,
+    /// For whom it is kept.
+    pub owner: ResponseOwner,
 }
 
 /// A call's body. A clone shares its bytes.

@@ -11,9 +11,11 @@ pub mod guard;
 pub(crate) mod query;
 pub mod reply;
 pub(crate) mod resource;
+mod socket;
 
 pub use bodies::Bodies;
 pub(crate) use bodies::Share;
-pub use endpoints::{CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, endpoint, paths, request_id};
+pub use endpoints::{CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, Previous, endpoint, paths, request_id};
 pub use guard::Guard;
 pub use reply::written as written_error;
+pub use socket::Socket;

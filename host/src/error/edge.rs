@@ -76,6 +76,10 @@ impl Error {
             Error::NoEndpoint { .. } => request(Kind::NotFound).code("endpoint_not_found"),
             Error::Method { .. } => request(Kind::InvalidRequest).code("method_not_allowed").status(405),
             Error::NoWebSocket(_) => request(Kind::InvalidRequest).code("websocket_not_supported").status(426),
+            Error::Handshake(_) => request(Kind::InvalidRequest).code("websocket_handshake_invalid"),
+            Error::Frame(_) => request(Kind::InvalidRequest),
+            Error::StreamId => request(Kind::InvalidRequest).code("invalid_stream_id").param("stream_id"),
+            Error::SocketLimit => request(Kind::InvalidRequest).code("websocket_connection_limit_reached"),
 
             Error::ContentType(..) | Error::Encoding(_) => request(Kind::UnsupportedMediaType),
             Error::BodyLimit(_) => request(Kind::PayloadTooLarge),

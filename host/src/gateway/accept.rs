@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use super::Service;
 use super::connections::{Connections, FIRST_REQUEST};
 use super::read_limits::LimitedReads;
+use super::service::After;
 
 /// What waits to be written to one client, at most; a request's head has no more, either.
 const BUFFER: usize = 128 << 10;
@@ -72,7 +74,7 @@ pub async fn serve(
     connections: Arc<Connections>,
     stop: impl Future<Output = Duration>,
 ) {
-    let streams = service.streams();
+    let (streams, websockets) = (service.streams(), service.sockets());
     let graceful = GracefulShutdown::new();
     let builder = protocols();
     let (sockets, mut accepted) = tokio::sync::mpsc::channel(8);
@@ -93,17 +95,22 @@ pub async fn serve(
         let Some(socket) = socket else { break Duration::ZERO };
         let entered = connections.enter(|seat, seated| {
             let (socket, read_limit) = LimitedReads::new(socket);
-            let service = service.clone();
+            let (service, after) = (service.clone(), Arc::<After>::default());
+            let then = Arc::clone(&after);
             let service = service_fn(move |request| {
                 read_limit.expect(&request);
-                service.answer(request, &seat)
+                service.answer(request, &seat, &after)
             });
-            let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
             let connection = graceful.watch(connection);
             let task = tokio::spawn(async move {
                 let _seated = seated;
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection ended");
+                }
+                let then = then.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(websocket) = then {
+                    websocket.await;
                 }
             });
             task.abort_handle()
@@ -113,7 +120,8 @@ pub async fn serve(
         }
     };
     tasks.abort_all();
-    let mut closing = std::pin::pin!(graceful.shutdown());
+    websockets.stop();
+    let mut closing = std::pin::pin!(join(graceful.shutdown(), websockets.closed()));
     if tokio::time::timeout(drain, &mut closing).await.is_err() {
         tracing::warn!("some streams were still open after {} s and are cut", drain.as_secs_f32());
         // Their clients are told so.

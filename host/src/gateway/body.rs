@@ -19,7 +19,7 @@ use crate::config::Server;
 use crate::error::Error;
 
 /// How long a client may send nothing while its body is due.
-const STALLED: Duration = Duration::from_secs(30);
+pub(super) const STALLED: Duration = Duration::from_secs(30);
 /// For each so many bytes a body may take a second longer.
 const LEAST_RATE: u64 = 8 << 10;
 /// The first piece of a body whose length is not known, and the largest of those after it. A piece is half as large as what is
@@ -42,7 +42,17 @@ impl Rules {
         Rules { limit: usize::try_from(server.body_limit).unwrap_or(usize::MAX), timeout: server.body_timeout }
     }
 
-    fn over(&self) -> Error {
+    /// The most bytes that a body may have.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How long one may take of which so many bytes have come.
+    pub(super) fn within(&self, came: u64) -> Duration {
+        self.timeout + Duration::from_secs(came / LEAST_RATE)
+    }
+
+    pub(super) fn over(&self) -> Error {
         Error::BodyLimit(self.limit)
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Seat {
     asked: AtomicBool,
     /// Since when it is silent, in milliseconds since the gateway began.
     since: AtomicU64,
+    /// How long it may be silent once it has asked, in milliseconds.
+    stays: AtomicU64,
     began: Instant,
     /// Whether it may only ask how the gateway is.
     beyond: bool,
@@ -108,6 +110,7 @@ impl Connections {
             requests: AtomicUsize::new(0),
             asked: AtomicBool::new(false),
             since: AtomicU64::new(millis(self.began)),
+            stays: AtomicU64::new(IDLE_TIMEOUT.as_millis() as u64),
             began: self.began,
             beyond,
         });
@@ -140,8 +143,9 @@ impl Connections {
 
     fn close_overdue(&self, now: u64) {
         self.lock().taken.retain(|_, (seat, task)| {
-            let deadline = if seat.asked.load(Ordering::Relaxed) { IDLE_TIMEOUT } else { FIRST_REQUEST };
-            let overdue = now.saturating_sub(seat.since.load(Ordering::Relaxed)) >= deadline.as_millis() as u64;
+            let asked = seat.asked.load(Ordering::Relaxed);
+            let deadline = if asked { seat.stays.load(Ordering::Relaxed) } else { FIRST_REQUEST.as_millis() as u64 };
+            let overdue = now.saturating_sub(seat.since.load(Ordering::Relaxed)) >= deadline;
             let leaves = overdue && seat.leaves();
             if leaves {
                 task.abort();
@@ -186,6 +190,11 @@ impl Seat {
         }
         self.asked.store(true, Ordering::Relaxed);
         Some(UnderWay(Arc::clone(self)))
+    }
+
+    /// Lets it be silent for longer than others.
+    pub(super) fn stays_for(&self, span: Duration) {
+        self.stays.store(span.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// Lets no request begin any more, unless one is under way.

@@ -18,14 +18,14 @@ use super::body::Rules;
 use super::{apart, body, models, multipart, responses};
 use crate::app::{App, Live};
 use crate::call::resource::Resource;
-use crate::call::{Call, CallBody, Continued, Endpoint, ModelIn, destination, query, reply, request_id};
+use crate::call::{Call, CallBody, Endpoint, ModelIn, destination, query, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
 use crate::telemetry::{Outcome, RequestRecord};
 
 /// A longer body is looked through apart: it takes milliseconds.
-const LONG: usize = 4 << 20;
+pub(super) const LONG: usize = 4 << 20;
 
 /// Everything that the gateway answers beside calls.
 pub(super) fn pages(live: Arc<Live>) -> Router {
@@ -102,7 +102,7 @@ async fn read(
             let body = CallBody::Json(Document::parse(bytes)?);
             Ok(ReadBody { addresses: Some(addresses), streaming, body })
         }
-        None if is_json => read_json(bytes),
+        None if is_json => read_document(Document::parse(bytes)?),
         None => read_form(content_type, &bytes),
     };
     let ReadBody { addresses, streaming, body } = match long {
@@ -116,7 +116,6 @@ async fn read(
     };
     let as_array = google && streaming && !query::wants_events(head.uri.query());
     let query = head.uri.query().and_then(|query| query::without_ours(query, google));
-    let continued = Continued::default();
     Ok(Box::new(Call {
         endpoint,
         caller,
@@ -126,20 +125,21 @@ async fn read(
         streaming,
         as_array,
         body,
-        continued,
+        continued: None,
+        socket: None,
     }))
 }
 
 /// What a body says.
-struct ReadBody {
+pub(super) struct ReadBody {
     /// None where it names no model.
-    addresses: Option<Addresses>,
+    pub(super) addresses: Option<Addresses>,
     streaming: bool,
-    body: CallBody,
+    pub(super) body: CallBody,
 }
 
-fn read_json(bytes: Bytes) -> Result<ReadBody, Error> {
-    let mut document = Document::parse(bytes)?;
+/// What a body of JSON says.
+pub(super) fn read_document(mut document: Document) -> Result<ReadBody, Error> {
     let addresses = Addresses::take(&mut document)?;
     let streaming = match document.kind("/stream")? {
         None | Some(Kind::Null) => false,

@@ -14,6 +14,7 @@ mod read_limits;
 mod responses;
 mod service;
 mod unpack;
+mod websocket;
 
 pub use accept::{BindError, bind, serve};
 pub use connections::Connections;

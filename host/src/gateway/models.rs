@@ -21,7 +21,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::app::{App, Live};
-use crate::call::{CATALOGUE, Call, CallBody, Continued, Endpoint, destination, query, reply, request_id, resource};
+use crate::call::{CATALOGUE, Call, CallBody, Endpoint, destination, query, reply, request_id, resource};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
@@ -92,7 +92,8 @@ async fn catalogue(app: Arc<App>, caller: Caller, head: &Parts) -> Option<Respon
         streaming: false,
         as_array: false,
         body: CallBody::None,
-        continued: Continued::default(),
+        continued: None,
+        socket: None,
     });
     let record = RequestRecord::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
     Some(pipeline::run(app, call, record).await)

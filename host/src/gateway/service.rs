@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,9 +23,11 @@ use tower::ServiceExt;
 
 use super::connections::{Seat, UnderWay};
 use super::endpoints;
+use super::websocket::{self, Opened, Sockets};
 use crate::app::Live;
 use crate::call::destination::Destination;
-use crate::call::{destination, guard, reply, request_id};
+use crate::call::{Endpoint, destination, guard, query, reply, request_id};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::telemetry::Requests;
 
@@ -34,6 +36,7 @@ use crate::telemetry::Requests;
 pub struct Service {
     live: Arc<Live>,
     pages: Router,
+    sockets: Sockets,
 }
 
 /// All answers under way, whatever is reloaded.
@@ -46,12 +49,15 @@ impl Streams {
     }
 }
 
+/// What a connection serves once it is no HTTP any more, if that comes.
+pub(super) type After = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;
+
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<TrackedBody>, Infallible>> + Send>>;
 
 impl Service {
     /// The service of this gateway.
     pub fn new(live: Arc<Live>) -> Self {
-        Service { pages: endpoints::pages(Arc::clone(&live)), live }
+        Service { pages: endpoints::pages(Arc::clone(&live)), live, sockets: Sockets::new() }
     }
 
     /// What is under way.
@@ -59,13 +65,18 @@ impl Service {
         Streams(Arc::clone(&self.live.now().requests))
     }
 
+    /// The WebSockets that are open.
+    pub(super) fn sockets(&self) -> Sockets {
+        self.sockets.clone()
+    }
+
     /// How many connections the config allows.
     pub(super) fn connections(&self) -> u64 {
         self.live.now().config.server.connections
     }
 
-    /// Answers a request that came on this connection.
-    pub(super) fn answer(&self, mut request: Request<Incoming>, seat: &Arc<Seat>) -> Answering {
+    /// Answers a request that came on this connection. What follows on it where it is no HTTP any more is put into `after`.
+    pub(super) fn answer(&self, mut request: Request<Incoming>, seat: &Arc<Seat>, after: &After) -> Answering {
         // The connection is being closed for its silence: whoever asks now will ask on another.
         let Some(under_way) = seat.begin() else { return Box::pin(pending()) };
         let app = self.live.now();
@@ -76,7 +87,7 @@ impl Service {
         let origin = request.headers().get(ORIGIN).cloned();
         let answer: Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>> = match destination::of(&request)
         {
-            Destination::Call(endpoint) if under_way.is_beyond() => {
+            Destination::Call(endpoint) | Destination::Socket(endpoint) if under_way.is_beyond() => {
                 let mut refused = reply::error(&Error::Crowded, endpoint.shape, &request_id());
                 refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 Box::pin(ready(Ok(refused)))
@@ -87,6 +98,10 @@ impl Service {
                     Ok(sent(readable(answer, origin), under_way))
                 });
             }
+            Destination::Socket(endpoint) => {
+                let answer = self.open(endpoint, caller, &mut request, seat, after);
+                Box::pin(ready(Ok(answer)))
+            }
             Destination::Page => {
                 request.extensions_mut().insert(caller);
                 Box::pin(self.pages.clone().oneshot(request.map(Body::new)))
@@ -94,6 +109,29 @@ impl Service {
             Destination::Elsewhere(refused) => Box::pin(ready(Ok(*refused))),
         };
         Box::pin(async move { Ok(sent(readable(answer.await?, origin), under_way)) })
+    }
+}
+
+impl Service {
+    /// Answers the handshake of a WebSocket.
+    fn open(
+        &self,
+        endpoint: &'static Endpoint,
+        caller: Caller,
+        request: &mut Request<Incoming>,
+        seat: &Arc<Seat>,
+        after: &After,
+    ) -> Response {
+        let (response, upgraded) = match websocket::upgrade(request) {
+            Ok(opened) => opened,
+            Err(error) => return reply::error(&error, endpoint.shape, &request_id()),
+        };
+        let query = request.uri().query().and_then(|query| query::without_ours(query, false));
+        let (live, headers) = (Arc::clone(&self.live), std::mem::take(request.headers_mut()));
+        let opened = Opened { live, endpoint, caller, headers, query };
+        let serving = websocket::serve(upgraded, opened, Arc::clone(seat), self.sockets.open());
+        *after.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(serving));
+        response
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use call_states::CallStates;
 pub use call_store::{CallStore, KeptCall};
 pub use file::FileCalls;
-pub use responses::{OfCaller, Responses, is_own};
+pub use responses::{OfOwner, ResponseOwner, Responses, is_own};
 
 /// For how long what nobody asks for is kept.
 pub const LASTS: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,5 +1,6 @@
 //! The responses of clients whose requests were translated: what `previous_response_id` and `item_reference` name, and what is
-//! answered at `/v1/responses/{id}`. Each belongs to its caller, for others it is not there.
+//! answered at `/v1/responses/{id}`. Each belongs to its caller, for others it is not there; those of a WebSocket to their
+//! connection, and they go with it.
 //!
 //! A response has the items of its own request and answer, and the name of the one before: a conversation of many turns holds
 //! each of its items once. All of it is in memory, bounded, and the oldest is forgotten.
@@ -40,7 +41,22 @@ struct Table {
     bytes: usize,
 }
 
-type Key = (Caller, Box<str>);
+/// Whose a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResponseOwner {
+    /// Whoever has this key.
+    Caller(Caller),
+    /// A client's WebSocket, by its number.
+    Connection(u64),
+}
+
+impl From<Caller> for ResponseOwner {
+    fn from(caller: Caller) -> Self {
+        ResponseOwner::Caller(caller)
+    }
+}
+
+type Key = (ResponseOwner, Box<str>);
 
 #[derive(Debug)]
 struct Stored {
@@ -57,10 +73,10 @@ struct Stored {
     recent: bool,
 }
 
-/// What one caller has.
-pub struct OfCaller<'r> {
+/// What one owner has.
+pub struct OfOwner<'r> {
     responses: &'r Responses,
-    caller: Caller,
+    owner: ResponseOwner,
 }
 
 impl Default for Responses {
@@ -75,9 +91,17 @@ impl Responses {
         Responses { table: Mutex::default(), limit }
     }
 
-    /// What this caller has.
-    pub fn of(&self, caller: Caller) -> OfCaller<'_> {
-        OfCaller { responses: self, caller }
+    /// What this owner has.
+    pub fn of(&self, owner: impl Into<ResponseOwner>) -> OfOwner<'_> {
+        OfOwner { responses: self, owner: owner.into() }
+    }
+
+    /// Forgets all that this owner has.
+    pub fn forget(&self, owner: ResponseOwner) {
+        let mut table = self.lock();
+        let its: Vec<Key> = table.responses.keys().filter(|(whose, _)| *whose == owner).cloned().collect();
+        its.iter().for_each(|key| table.remove(key));
+        table.order.retain(|(whose, _)| *whose != owner);
     }
 
     /// Forgets what nobody has asked for.
@@ -105,7 +129,7 @@ impl Responses {
     }
 }
 
-impl OfCaller<'_> {
+impl OfOwner<'_> {
     /// Keeps a response that is whole: what its request said (a list of items), and which one it continued.
     pub fn keep(&self, previous: Option<&str>, input: &[u8], response: &[u8]) {
         let Some(parts) = Response::read(response).filter(|_| input.len() + response.len() <= self.responses.limit / 4)
@@ -117,10 +141,10 @@ impl OfCaller<'_> {
         let input: Vec<Item> = items_of(input).map(|item| texts.take_in(item)).collect();
         let id = |item: &[u8]| -> Box<str> { item_id(item).unwrap_or_default().into() };
         let output: Vec<_> = parts.output.iter().map(|&item| (id(item), texts.take_in(&without_id(item)))).collect();
-        let key: Key = (self.caller, Box::from(&*parts.id));
+        let key: Key = (self.owner, Box::from(&*parts.id));
         table.remove(&key);
         for (place, (item, _)) in output.iter().enumerate().filter(|(_, (id, _))| !id.is_empty()) {
-            table.items.insert((self.caller, item.clone()), (key.1.clone(), place));
+            table.items.insert((self.owner, item.clone()), (key.1.clone(), place));
         }
         let stored = Stored {
             previous: previous.map(Box::from),
@@ -141,7 +165,7 @@ impl OfCaller<'_> {
         }
     }
 
-    /// Whether anything is kept for this caller's conversations at all.
+    /// Whether anything is kept for anybody's conversations at all.
     pub fn is_empty(&self) -> bool {
         self.responses.lock().responses.is_empty()
     }
@@ -149,7 +173,7 @@ impl OfCaller<'_> {
     /// The response, as it was answered.
     pub fn response(&self, id: &str) -> Option<Vec<u8>> {
         let mut table = self.responses.lock();
-        let stored = table.get(&(self.caller, id.into()))?;
+        let stored = table.get(&(self.owner, id.into()))?;
         let mut out = stored.before.to_vec();
         for (place, (id, item)) in stored.output.iter().enumerate() {
             if place > 0 {
@@ -164,7 +188,7 @@ impl OfCaller<'_> {
     /// What the response's own request said, each item with an id: those that came without get one.
     pub fn input(&self, id: &str) -> Option<Vec<Vec<u8>>> {
         let mut table = self.responses.lock();
-        let stored = table.get(&(self.caller, id.into()))?;
+        let stored = table.get(&(self.owner, id.into()))?;
         let own = id.rsplit('_').next().unwrap_or_default();
         let named = |(place, item): (usize, &Item)| match item_id(item) {
             Some(_) => item.to_vec(),
@@ -175,7 +199,7 @@ impl OfCaller<'_> {
 
     /// Forgets a response; false if it was not there. Those that continued it cannot be continued any more.
     pub fn remove(&self, id: &str) -> bool {
-        let key = (self.caller, Box::from(id));
+        let key = (self.owner, Box::from(id));
         let mut table = self.responses.lock();
         let there = table.get(&key).is_some();
         table.remove(&key);
@@ -184,9 +208,9 @@ impl OfCaller<'_> {
     }
 }
 
-impl bitrouter_dialect::history::Kept for OfCaller<'_> {
+impl bitrouter_dialect::history::Kept for OfOwner<'_> {
     fn conversation(&self, response: &str, each: &mut dyn FnMut(&[u8])) -> bool {
-        let Some(items) = self.responses.lock().conversation(self.caller, response) else { return false };
+        let Some(items) = self.responses.lock().conversation(self.owner, response) else { return false };
         items.iter().for_each(|item| each(item));
         true
     }
@@ -194,14 +218,14 @@ impl bitrouter_dialect::history::Kept for OfCaller<'_> {
     fn item(&self, id: &str, each: &mut dyn FnMut(&[u8])) -> bool {
         let mut table = self.responses.lock();
         if let Some((answer, place)) = in_input(id) {
-            let stored = table.get(&(self.caller, format!("resp_{answer}").into()));
+            let stored = table.get(&(self.owner, format!("resp_{answer}").into()));
             let item = stored.and_then(|stored| stored.input.get(place));
             item.into_iter().for_each(|item| each(item));
             return item.is_some();
         }
-        let key: Key = (self.caller, id.into());
+        let key: Key = (self.owner, id.into());
         let Some((response, place)) = table.items.get(&key).cloned() else { return false };
-        let Some(stored) = table.get(&(self.caller, response)) else { return false };
+        let Some(stored) = table.get(&(self.owner, response)) else { return false };
         let Some((_, item)) = stored.output.get(place) else { return false };
         each(item);
         true
@@ -222,11 +246,11 @@ impl Table {
     }
 
     /// All items from the conversation's first request on; none where one of its responses is forgotten.
-    fn conversation(&mut self, caller: Caller, response: &str) -> Option<Vec<Item>> {
+    fn conversation(&mut self, owner: ResponseOwner, response: &str) -> Option<Vec<Item>> {
         let mut turns = Vec::new();
         let mut next = Some(Box::from(response));
         while let Some(id) = next {
-            let stored = self.get(&(caller, id))?;
+            let stored = self.get(&(owner, id))?;
             let output = stored.output.iter().map(|(_, item)| item);
             turns.push(stored.input.iter().chain(output).cloned().collect::<Vec<_>>());
             next = stored.previous.clone();

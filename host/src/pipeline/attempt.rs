@@ -110,10 +110,9 @@ impl Attempt<'_> {
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
         let (mut request, mut body) = self.shape(&described, body).await?;
-        let keeping = wished.filter(|_| keeping::is_refused(&mut body)).map(|sent| {
-            let previous = call.continued.previous.clone();
-            Keeping::of(translations.history.clone(), translations.caller, previous, &sent)
-        });
+        let keeping = wished
+            .filter(|_| keeping::is_refused(&mut body))
+            .map(|sent| Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent));
         if let Some(translating) = &mut translating {
             translating.left_out(&request.dropped);
             if let Some((name, value)) = translating.header.take() {

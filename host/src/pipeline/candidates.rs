@@ -65,7 +65,9 @@ pub(super) fn knowing(
     best: Option<&Failed>,
     targets: &[Target],
 ) -> Result<Vec<Candidate>, Error> {
-    let Some(name) = &call.continued.elsewhere else { return Ok(candidates) };
+    let Some(name) = call.continued.as_ref().and_then(|continued| continued.elsewhere.as_ref()) else {
+        return Ok(candidates);
+    };
     let wanted = call.endpoint.wanted();
     let native = |target: &Target| target.provider.dialect_for(wanted, &target.model).is_none_or(|it| it == wanted.dialect);
     candidates.retain(|candidate| native(&targets[candidate.target]));

@@ -1,6 +1,6 @@
 //! What of a conversation is kept once its answer is whole, for a client of Responses that may name it later.
 //!
-//! The translation keeps what it makes. An answer that comes as its provider made it is kept where that provider keeps
+//! The translation keeps what it makes, and a WebSocket what goes over it. An answer that comes as its provider made it is kept where that provider keeps
 //! nothing, though the client did not say `store: false`: a ChatGPT plan takes no request that would be stored.
 
 use bitrouter_dialect::Dialect;
@@ -9,36 +9,36 @@ use bitrouter_document::Document;
 use bitrouter_plugin::HookBody;
 use bytes::Bytes;
 
-use crate::call::{Call, CallBody};
-use crate::caller::Caller;
-use crate::history::History;
+use crate::call::{Call, CallBody, Previous};
+use crate::history::{History, ResponseOwner};
 
 /// The longest value of `store` that says something.
 const FLAG: u32 = 8;
 
 /// An answer that is kept once it is whole.
-pub(super) struct Keeping {
+pub(crate) struct Keeping {
     history: History,
-    caller: Caller,
+    owner: ResponseOwner,
     previous: Option<String>,
     /// What the request itself said: a list of items.
     input: Vec<u8>,
 }
 
 impl Keeping {
-    /// Of a request with this body, which continues that response: its id, and how many of its items stand before the
-    /// request's own.
-    pub(super) fn of(history: History, caller: Caller, previous: Option<(String, usize)>, body: &[u8]) -> Self {
-        let before = previous.as_ref().map_or(0, |(_, items)| *items);
+    /// Of a request with this body, whole, which may continue a response that is kept for the same owner: then what stands
+    /// before the request's own items is not kept again.
+    pub(crate) fn of(history: History, owner: ResponseOwner, previous: Option<&Previous>, body: &[u8]) -> Self {
+        let previous = previous.filter(|previous| previous.owner == owner);
+        let before = previous.map_or(0, |previous| previous.items);
         let input = history::own_items(body).skip(before).collect::<Vec<_>>().join(&b","[..]);
         let input = [&b"["[..], &input, b"]"].concat();
-        Keeping { history, caller, previous: previous.map(|(id, _)| id), input }
+        Keeping { history, owner, previous: previous.map(|previous| previous.id.clone()), input }
     }
 
     /// Keeps the answer.
-    pub(super) fn keep(self, response: &[u8]) {
-        let Keeping { history, caller, previous, input } = self;
-        history.responses.of(caller).keep(previous.as_deref(), &input, response);
+    pub(crate) fn keep(self, response: &[u8]) {
+        let Keeping { history, owner, previous, input } = self;
+        history.responses.of(owner).keep(previous.as_deref(), &input, response);
     }
 }
 

@@ -37,6 +37,8 @@ use crate::telemetry::RequestRecord;
 use answer::{array, heartbeat};
 use failed::Failed;
 
+pub(crate) use continued::resolve;
+pub(crate) use keeping::Keeping;
 pub(crate) use query::query;
 
 /// A call's way to its answer, or to the failure that its client reads.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::keeping::Keeping;
-use crate::call::Call;
+use crate::call::{Call, Previous};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::history::{CallStates, History};
@@ -76,9 +76,8 @@ struct Work {
     document: Document,
     owner: StateOwner,
     translations: Translations,
-    /// The response that the request continues, and how many of its items stand before the request's own; none where its
-    /// answer is not kept.
-    continues: Option<Option<(String, usize)>>,
+    /// The response that the request continues; none where its answer is not kept.
+    continues: Option<Option<Previous>>,
 }
 
 impl Translations {
@@ -105,7 +104,7 @@ impl Translations {
             },
             document,
             translations: self.clone(),
-            continues: keeps.then(|| call.continued.previous.clone()),
+            continues: keeps.then(|| call.previous().cloned()),
         };
         if work.document.body_len() < LONG {
             return work.run();
@@ -125,7 +124,7 @@ impl Work {
         let usage = !self.streaming || asks(&mut self.document);
         let sent = self.document.output().into_bytes();
         let continues = self.continues.filter(|_| history::wants_kept(&sent));
-        let keeping = continues.map(|previous| Keeping::of(history, caller, previous, &sent));
+        let keeping = continues.map(|previous| Keeping::of(history, caller.into(), previous.as_ref(), &sent));
         let target = translate::Target {
             dialect: self.dialect,
             model: &self.owner.model,

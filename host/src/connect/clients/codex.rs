@@ -16,6 +16,7 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
         .says(&ours("base_url"), gateway.v1())
         .says(&ours("name"), "BitRouter")
         .says(&ours("wire_api"), "responses")
+        .says(&ours("supports_websockets"), true)
         .says(&["model_provider"], "bitrouter");
     let mut notes = Vec::new();
     if gateway.key.is_some() {
