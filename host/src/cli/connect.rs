@@ -427,7 +427,8 @@ fn models(providers: &Providers) -> Vec<Model> {
         let id = entry.name();
         let speaks = entry.operations.is_empty() || entry.operations.iter().any(|operation| operation == "generate");
         if speaks && !models.iter().any(|model| model.id == id) {
-            models.push(Model { id, context: entry.context_window });
+            let known = providers.by_id.get(&entry.provider).map(|provider| provider.known(&entry.id).facts());
+            models.push(Model { id, context: known.and_then(|facts| facts.context_window) });
         }
     }
     models
