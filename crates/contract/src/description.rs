@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use auth::{
-    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret, Verb,
-};
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use auth::{
+    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret,
+    Verb,
+};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
