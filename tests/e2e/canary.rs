@@ -59,7 +59,10 @@ fn no_secret_that_signs_or_mints_is_ever_in_the_memory_of_a_guest() {
         let gateway = planted(probed("minting", &upstream), &upstream).run();
         search(&gateway, secrets);
         let calls = upstream.requests().into_iter().filter(|request| request.path.contains("completions"));
-        assert!(calls.into_iter().all(|request| request.header(header) == Some(sent)), "the credential was not attached");
+        assert!(
+            calls.into_iter().all(|request| request.header(header) == Some(sent)),
+            "the credential was not attached"
+        );
     }
 }
 
@@ -87,7 +90,7 @@ fn search(gateway: &Gateway, secrets: &[&'static str]) {
             threads.spawn(move || {
                 while !stop.load(Ordering::SeqCst) {
                     let answer = gateway.chat(&body);
-                    secrets.iter().for_each(|secret| drop(answer.never_says(secret)));
+                    secrets.iter().fold(answer, |answer, secret| answer.never_says(secret));
                 }
             });
         }
@@ -142,7 +145,11 @@ fn guests_hold_no_secret(process: u32, secrets: &[&'static str]) -> Result<(), S
     let slots = slots(process);
     let mut texts: Vec<String> = Vec::new();
     for secret in secrets {
-        texts.extend([(*secret).to_owned(), json!(secret).to_string().trim_matches('"').to_owned(), STANDARD.encode(secret)]);
+        texts.extend([
+            (*secret).to_owned(),
+            json!(secret).to_string().trim_matches('"').to_owned(),
+            STANDARD.encode(secret),
+        ]);
         texts.extend(secret.find("canary").map(|at| secret[at..].to_owned()));
     }
     let texts: Vec<&str> = texts.iter().map(String::as_str).chain([MARKER]).collect();

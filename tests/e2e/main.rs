@@ -60,9 +60,9 @@ mod reload;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod session;
+mod shared_session;
 mod signed_by_others;
 mod signing;
-mod shared_session;
 mod slow;
 mod slow_answers;
 mod status;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bitrouter_tests::{
-    Gateway, Ran, Reply, SERVICE_ACCOUNT, Seen, Setup, Upstream, check_assertion, check_signature, eventually, key_file,
-    signed_headers,
+    Gateway, Ran, Reply, SERVICE_ACCOUNT, Seen, Setup, Upstream, check_assertion, check_signature, eventually,
+    key_file, signed_headers,
 };
 use serde_json::{Value, json};
 
@@ -50,7 +50,8 @@ fn exchange() -> Value {
 pub(super) fn setup(auth: Value, upstream: &Upstream, issuer: &Upstream) -> Setup {
     let file = paid_by(auth).to_string();
     let origins = json!({ "api": upstream.origin(), "auth": issuer.origin() });
-    let setup = Gateway::start().with_plugin_file("acme.json", file.as_bytes()).with("/providers/acme/origins", origins);
+    let setup =
+        Gateway::start().with_plugin_file("acme.json", file.as_bytes()).with("/providers/acme/origins", origins);
     let setup = setup.with_key("RUST_LOG", "bitrouter=debug");
     setup.command(&["plugin", "trust", "acme", "--yes"]).ok();
     setup
@@ -288,7 +289,10 @@ fn a_key_file_is_stored_at_a_login_and_its_tokens_are_made_where_that_was_accept
     let setup = setup(google(), &upstream, &issuer);
     let file = setup.home().join("key.json");
     fs::write(&file, key_file(&format!("{}/token", issuer.origin())).to_string()).unwrap();
-    setup.command(&["login", "acme", "--file", file.to_str().unwrap()]).ok().says("acme@default is logged in: key file");
+    setup
+        .command(&["login", "acme", "--file", file.to_str().unwrap()])
+        .ok()
+        .says("acme@default is logged in: key file");
     fs::remove_file(&file).unwrap();
     let gateway = setup.with("/providers/acme/origins/auth", json!(elsewhere.origin())).run();
     gateway.chat(&chat("acme-1")).status(200);

@@ -19,10 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::pattern;
 
-pub use auth::{
-    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret, Verb,
-};
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use auth::{
+    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret,
+    Verb,
+};
 pub use facts::Facts;
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,

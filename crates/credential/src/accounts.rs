@@ -193,7 +193,8 @@ impl Accounts {
     }
 
     fn stored(&self, file: &TokenFile, before: &Listing) -> Vec<Result<Arc<Credential>, AccountError>> {
-        let mut entries: Vec<&Entry> = file.entries.iter().filter(|entry| entry.provider == self.means.provider).collect();
+        let mut entries: Vec<&Entry> =
+            file.entries.iter().filter(|entry| entry.provider == self.means.provider).collect();
         entries.sort_by_key(|entry| order(entry));
         entries.into_iter().map(|entry| self.credential(entry, before)).collect()
     }
@@ -270,7 +271,8 @@ impl Accounts {
     }
 
     fn no_credential(&self) -> AccountError {
-        let (provider, env) = (self.means.provider.clone(), self.means.auth.iter().flat_map(Auth::env).map(str::to_owned).collect());
+        let (provider, env) =
+            (self.means.provider.clone(), self.means.auth.iter().flat_map(Auth::env).map(str::to_owned).collect());
         match self.login() {
             Some(_) => AccountError::NotLoggedIn { provider, env },
             None => AccountError::NoCredential { provider, env },

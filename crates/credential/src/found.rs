@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::attach::{AttachError, check_copied, check_secret};
 use super::source::CredentialSource;
-pub(crate) use google::{Holder, KeyFile, assertion};
 pub use google::check_key_file;
+pub(crate) use google::{Holder, KeyFile, assertion};
 
 /// Secrets by name, the one that is attached first.
 pub type Secrets = Vec<(String, SecretString)>;
@@ -53,7 +53,8 @@ pub(super) fn in_environment(auth: &Auth, env: Env<'_>) -> Found {
             })
         }
         Auth::GoogleServiceAccount(google) => {
-            let named = google.env.iter().find_map(|variable| Some((variable, env(variable).filter(|path| !path.is_empty())?)));
+            let named =
+                google.env.iter().find_map(|variable| Some((variable, env(variable).filter(|path| !path.is_empty())?)));
             named.map_or(Found::Nothing, |(variable, path)| of_file(Path::new(&path), Some(variable)))
         }
         Auth::Oauth(_) => Found::Nothing,
@@ -187,6 +188,9 @@ mod tests {
         let way: Auth = serde_json::from_value(json!({ "method": "google-service-account" })).unwrap();
         let env = |name: &str| (name == "GOOGLE_APPLICATION_CREDENTIALS").then(|| "/no/such/key.json".to_owned());
         let Found::Part(why) = in_environment(&way, &env) else { panic!("it was passed over") };
-        assert!(why.starts_with("/no/such/key.json, which GOOGLE_APPLICATION_CREDENTIALS names, cannot be read"), "{why}");
+        assert!(
+            why.starts_with("/no/such/key.json, which GOOGLE_APPLICATION_CREDENTIALS names, cannot be read"),
+            "{why}"
+        );
     }
 }

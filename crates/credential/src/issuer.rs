@@ -65,7 +65,9 @@ pub enum IssuerError {
     #[error(transparent)]
     Path(#[from] JoinError),
     /// The description's header has a value that no header takes.
-    #[error("the header `{0}` cannot hold what stands in its place: store the credential anew, as one line of plain text")]
+    #[error(
+        "the header `{0}` cannot hold what stands in its place: store the credential anew, as one line of plain text"
+    )]
     Header(String),
     /// No TLS connection can be made from here.
     #[error(transparent)]
@@ -158,7 +160,8 @@ impl Issuer {
         let fixed = fixed.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?))));
         request.headers_mut().extend(fixed);
         for (name, value) in ask.headers {
-            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| IssuerError::Header((*name).to_owned()))?;
+            let header =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| IssuerError::Header((*name).to_owned()))?;
             let value = HeaderValue::from_maybe_shared(wiping(value.as_bytes().to_vec()));
             let mut value = value.map_err(|_| IssuerError::Header((*name).to_owned()))?;
             value.set_sensitive(true);

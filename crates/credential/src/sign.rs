@@ -130,10 +130,7 @@ fn is_signed(name: &HeaderName) -> bool {
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("service", &self.service)
-            .field("region", &self.region)
-            .finish_non_exhaustive()
+        f.debug_struct("Signer").field("service", &self.service).field("region", &self.region).finish_non_exhaustive()
     }
 }
 

@@ -217,7 +217,11 @@ impl Entry {
         let created_at = fields.maybe("created_at", Fields::text)?;
         let kind = fields.text("kind")?;
         let is_several = METHODS.contains(&kind.as_str());
-        let slot = if is_several || matches!(kind.as_str(), "api-key" | "oauth") { KeyringSlot::of(&mut fields)? } else { None };
+        let slot = if is_several || matches!(kind.as_str(), "api-key" | "oauth") {
+            KeyringSlot::of(&mut fields)?
+        } else {
+            None
+        };
         let location = slot.map_or(SecretLocation::File, |slot| {
             let (secret, out_of_reach) = match fetch(&slot) {
                 Ok(secret) => (secret, None),

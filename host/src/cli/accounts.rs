@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bitrouter_contract::description::SideKind;
-use bitrouter_credential::{Credential, CredentialSource};
 use bitrouter_credential::token_file::{Entry, Kind, StoredLogin};
+use bitrouter_credential::{Credential, CredentialSource};
 use bitrouter_files::Timestamp;
 use clap::Args;
 use serde::Serialize;

@@ -65,7 +65,8 @@ impl Kind for Argv {
         if !matches!(entry.node.value, Value::List(_)) {
             return Err(entry.wrong(TAKES));
         }
-        let argv = entry.items().map(|item| Ok(reader.text(&item, TAKES)?.text)).collect::<ReadResult<Vec<String>>>()?;
+        let argv =
+            entry.items().map(|item| Ok(reader.text(&item, TAKES)?.text)).collect::<ReadResult<Vec<String>>>()?;
         if argv.first().is_none_or(String::is_empty) { Err(entry.wrong(TAKES)) } else { Ok(argv) }
     }
 

@@ -119,9 +119,8 @@ impl Attempt<'_> {
         let mut headers = self.headers(described, content.content_type).map_err(refuse)?;
         let mut query: Vec<(String, String)> =
             described.query.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-        let goes_along = |_: &&Arc<Credential>| {
-            provider.plugin.description.auth.iter().any(|auth| goes_to(auth, &described.origin))
-        };
+        let goes_along =
+            |_: &&Arc<Credential>| provider.plugin.description.auth.iter().any(|auth| goes_to(auth, &described.origin));
         let credential = self.credential.as_ref().filter(goes_along);
         if let Some(credential) = credential {
             binding::check(credential, origin)?;

@@ -11,8 +11,7 @@ use super::{ErrorRule, Limits, Path};
 use crate::validate::{Invalid, OPERATIONS};
 use crate::{FailureKind, Scope, cut};
 
-const METHODS: [&str; 7] =
-    ["api-key", "keys", "basic", "aws-sigv4", "google-service-account", "exchange", "oauth"];
+const METHODS: [&str; 7] = ["api-key", "keys", "basic", "aws-sigv4", "google-service-account", "exchange", "oauth"];
 const VERBS: [&str; 2] = ["POST", "GET"];
 const FLOWS: [&str; 3] = ["browser", "device", "import"];
 const PROTOCOLS: [&str; 2] = ["rfc8628", "code-poll"];

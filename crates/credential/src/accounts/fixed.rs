@@ -69,7 +69,12 @@ pub(super) struct Means {
 
 impl Means {
     /// Finds what is there.
-    pub(super) fn new(provider: &str, auth: &[Auth], accepted: &BTreeMap<String, Origin>, given: &Given<'_>) -> (Self, Fixed) {
+    pub(super) fn new(
+        provider: &str,
+        auth: &[Auth],
+        accepted: &BTreeMap<String, Origin>,
+        given: &Given<'_>,
+    ) -> (Self, Fixed) {
         let region = auth.iter().find_map(|auth| match auth {
             Auth::AwsSigv4(aws) => match &aws.region {
                 Region::Named(region) => Some(region.clone()),

@@ -26,8 +26,12 @@ impl TestAccounts {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("oauth-tokens.json");
-        let bearer =
-            Attach { place: AttachTo::Header("authorization".into()), format: "Bearer {}".into(), claim: None, secret: None };
+        let bearer = Attach {
+            place: AttachTo::Header("authorization".into()),
+            format: "Bearer {}".into(),
+            claim: None,
+            secret: None,
+        };
         let key = ApiKey {
             env: vec!["OPENAI_API_KEY".into(), "OPENAI_KEY".into()],
             create_url: None,

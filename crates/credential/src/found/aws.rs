@@ -27,7 +27,8 @@ pub(super) fn files(env: Env<'_>) -> Vec<PathBuf> {
 
 /// The keys of the profile that `AWS_PROFILE` names, or of `default`.
 pub(super) fn profile(env: Env<'_>) -> Found {
-    let named = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| env(name).filter(|name| !name.is_empty()));
+    let named =
+        ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| env(name).filter(|name| !name.is_empty()));
     let name = named.as_deref().unwrap_or("default");
     let mut elsewhere = None;
     for file in files(env) {

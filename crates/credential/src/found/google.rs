@@ -63,7 +63,8 @@ impl KeyFile {
     /// Reads a key file, if its tokens are minted there.
     pub(crate) fn read(text: &SecretString, token_url: &str) -> Result<Self, String> {
         let value = serde_json::from_str(text.expose_secret()).map(Wiped);
-        let value = value.map_err(|error| format!("is not JSON (line {}): give the file as Google made it", error.line()))?;
+        let value =
+            value.map_err(|error| format!("is not JSON (line {}): give the file as Google made it", error.line()))?;
         let value = &value.0;
         let maybe = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let text = |name: &str| maybe(name).map(str::to_owned).ok_or_else(|| format!("has no `{name}`"));
@@ -92,11 +93,15 @@ impl KeyFile {
                     .into());
             }
             Some("impersonated_service_account") => {
-                return Err("impersonates a service account, which BitRouter does not do. Let gcloud mint the token, as a \
+                return Err(
+                    "impersonates a service account, which BitRouter does not do. Let gcloud mint the token, as a \
                             `key_command`: [gcloud, auth, application-default, print-access-token]"
-                    .into());
+                        .into(),
+                );
             }
-            Some(_) | None => return Err("is no key file of a service account and no application default credentials".into()),
+            Some(_) | None => {
+                return Err("is no key file of a service account and no application default credentials".into());
+            }
         };
         let names = [("project_id", "project_id"), ("quota_project_id", "quota_project_id"), ("email", "client_email")];
         let claims = names.iter().filter_map(|(claim, name)| Some(((*claim).to_owned(), maybe(name)?.to_owned())));
@@ -138,7 +143,8 @@ pub(crate) fn assertion(
 fn key_pair(pem: &SecretString) -> Result<RsaKeyPair, String> {
     const WRONG: &str = "has a `private_key` that is no RSA key in PEM (PKCS #8): make a new key file";
     let pem = pem.expose_secret().trim();
-    let inner = pem.strip_prefix("-----BEGIN PRIVATE KEY-----").and_then(|pem| pem.strip_suffix("-----END PRIVATE KEY-----"));
+    let inner =
+        pem.strip_prefix("-----BEGIN PRIVATE KEY-----").and_then(|pem| pem.strip_suffix("-----END PRIVATE KEY-----"));
     let base64: Zeroizing<String> = Zeroizing::new(inner.ok_or(WRONG)?.split_ascii_whitespace().collect());
     let der = Zeroizing::new(STANDARD.decode(base64.as_bytes()).map_err(|_| WRONG)?);
     RsaKeyPair::from_pkcs8(&der).map_err(|_| WRONG.to_owned())

@@ -43,7 +43,9 @@ impl Store {
                 }
                 Some(_) if replace => Saved::Replaced,
                 Some(Kind::Oauth(known)) => return Saved::Taken { claims: known.claims.clone() },
-                Some(Kind::ApiKey(_) | Kind::Secrets(_) | Kind::Other(_)) => return Saved::Taken { claims: Vec::new() },
+                Some(Kind::ApiKey(_) | Kind::Secrets(_) | Kind::Other(_)) => {
+                    return Saved::Taken { claims: Vec::new() };
+                }
             };
             let mut entry = Entry::new(provider, label, Kind::Oauth(Box::new(login)));
             // An account that is logged in again keeps its place among the others.

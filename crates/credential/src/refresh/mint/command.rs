@@ -33,9 +33,11 @@ pub struct KeyCommand {
 pub(super) async fn mint(command: &KeyCommand, now: Timestamp) -> Result<Minted, String> {
     let name = command.argv.first().map(String::as_str).unwrap_or_default();
     let run = tokio::time::timeout(WITHIN, run(name, &command.argv));
-    let printed = run.await.unwrap_or_else(|_| Err(format!("it was not done within {} s, and was ended", WITHIN.as_secs())));
+    let printed =
+        run.await.unwrap_or_else(|_| Err(format!("it was not done within {} s, and was ended", WITHIN.as_secs())));
     let printed = printed.map_err(|why| format!("`key_command` ({}): {why}", name.escape_debug()))?;
-    let text = std::str::from_utf8(&printed).map_err(|_| "`key_command` printed something else than text".to_owned())?;
+    let text =
+        std::str::from_utf8(&printed).map_err(|_| "`key_command` printed something else than text".to_owned())?;
     let key = text.trim_end_matches(['\r', '\n']);
     if key.is_empty() {
         return Err(format!("`key_command` ({}) printed nothing", name.escape_debug()));

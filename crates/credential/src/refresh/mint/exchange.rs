@@ -45,10 +45,10 @@ pub(super) async fn mint(
     let answer = reply.body.as_ref();
     let at = |pointer: &str| answer.and_then(|answer| answer.pointer(pointer));
     let token = at(&exchange.token).and_then(Value::as_str).filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| {
-        format!("{} answered {} without a text at `{}`", origin.host(), reply.status, exchange.token)
-    })?;
-    let number = |pointer: &str| at(pointer).and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
+    let token = token
+        .ok_or_else(|| format!("{} answered {} without a text at `{}`", origin.host(), reply.status, exchange.token))?;
+    let number =
+        |pointer: &str| at(pointer).and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
     let until = number(&exchange.expires_at).and_then(|seconds| Timestamp::from_unix(seconds as i64));
     let lasts = number(&exchange.expires_in).and_then(|seconds| Duration::try_from_secs_f64(seconds.floor()).ok());
     let lasts = lasts.unwrap_or(Duration::from_secs(exchange.lasts));

@@ -24,10 +24,7 @@ pub(super) async fn mint(
             let audience = google.token_url(origin)?;
             let assertion = assertion(key, &audience, &google.scopes, clock.now());
             signed = assertion.map_err(|why| format!("the key file {why}"))?;
-            vec![
-                ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-                ("assertion", signed.expose_secret()),
-            ]
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", signed.expose_secret())]
         }
         Holder::User { client_id, client_secret, refresh_token } => vec![
             ("grant_type", "refresh_token"),

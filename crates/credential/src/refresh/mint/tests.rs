@@ -76,7 +76,8 @@ async fn many_who_need_a_token_wait_for_the_one_that_is_minted() {
 async fn a_token_that_was_used_is_minted_anew_before_its_end_and_one_that_was_not_is_not() {
     // Half of its life is over at once where it lasts for no longer than what is over anyway.
     let (server, count) = server(11);
-    let (_folder, accounts) = accounts(exchange(11), &[("api", "https://api.example".into()), ("auth", server.origin())]);
+    let (_folder, accounts) =
+        accounts(exchange(11), &[("api", "https://api.example".into()), ("auth", server.origin())]);
     accounts.refresh_due().await;
     assert_eq!(count.load(Ordering::SeqCst), 0, "nobody wanted one");
     accounts.ready(None).await.unwrap();
