@@ -268,7 +268,9 @@ fn a_model_has_a_page_of_its_own() {
         ("mine%2Fa%3Ab", "mine/a:b", "bitrouter"),
     ] {
         let model = gateway.get(&format!("/v1/models/{path}")).send().status(200).json();
-        assert_eq!(model, json!({"id": id, "object": "model", "created": 0, "owned_by": owner}), "{path}");
+        for (member, value) in [("id", id), ("object", "model"), ("owned_by", owner)] {
+            assert_eq!(model[member], value, "{path}: {model}");
+        }
         gateway.request("HEAD", &format!("/v1/models/{path}")).send().status(200);
     }
     let answer = gateway.get("/v1/models/gpt-4oo").send().status(404).says("gpt-4o");

@@ -40,7 +40,8 @@ const ANTHROPIC: (&str, &str) = ("anthropic-version", "2023-06-01");
 
 #[test]
 fn each_client_is_told_what_its_list_has_a_place_for() {
-    let gateway = acme_at(&Upstream::start()).run();
+    let names = json!({ "mine": ["acme:acme-large", "acme:acme-new"] });
+    let gateway = acme_at(&Upstream::start()).with("/models", names).run();
     let openai = listed(&gateway, "/v1/models", NOBODY, "acme-large");
     assert_eq!((&openai["context_length"], &openai["max_model_len"]), (&json!(1000), &json!(1000)));
     assert_eq!(openai["pricing"], json!({ "prompt": "0.00000125", "completion": "0.00001" }));
@@ -53,6 +54,9 @@ fn each_client_is_told_what_its_list_has_a_place_for() {
     assert_eq!((&google["inputTokenLimit"], &google["outputTokenLimit"]), (&json!(1000), &json!(100)));
     // One model is told of as in the list.
     assert_eq!(gateway.get("/v1/models/acme-large").send().status(200).json(), openai);
+    // One of the user's own names is what it stands for first.
+    let own = listed(&gateway, "/v1/models", NOBODY, "mine");
+    assert_eq!((&own["owned_by"], &own["context_length"]), (&json!("bitrouter"), &json!(1000)));
     // Of what nobody knows, nothing is said.
     let unknown = listed(&gateway, "/v1/models", NOBODY, "acme-new");
     assert_eq!(unknown, json!({ "id": "acme-new", "object": "model", "created": 0, "owned_by": "acme" }));

@@ -25,9 +25,8 @@ const REGIONS: [&str; 9] = ["apac", "au", "ca", "eu", "global", "jp", "sa", "us"
 pub(crate) fn priced<'a>(provider: &'a str, model: &'a str) -> Vec<Name<'a>> {
     let provider = stored(provider);
     let plain = model.strip_prefix("models/").unwrap_or(model);
-    let mut names = vec![(provider, model), (provider, plain)];
-    names.extend(undated(plain).map(|undated| (provider, undated)));
-    names
+    let names = [Some(model), Some(plain).filter(|plain| *plain != model), undated(plain)];
+    names.into_iter().flatten().map(|name| (provider, name)).collect()
 }
 
 /// Where its limits and abilities are.
@@ -40,8 +39,8 @@ pub(crate) fn limits<'a>(provider: &'a str, vendor: Option<&'a str>, model: &'a 
     if let Some((vendor, model)) = model.split_once('/') {
         names.extend(priced(provider_of(vendor), model));
     }
-    if let Some(vendor) = vendor {
-        names.extend(priced(provider_of(vendor), model));
+    if let Some(vendor) = vendor.map(provider_of).filter(|vendor| *vendor != stored(provider)) {
+        names.extend(priced(vendor, model));
     }
     names
 }
@@ -79,8 +78,7 @@ mod tests {
     use super::*;
 
     fn text(names: &[Name<'_>]) -> String {
-        let mut names: Vec<String> = names.iter().map(|(provider, model)| format!("{provider}:{model}")).collect();
-        names.dedup();
+        let names: Vec<String> = names.iter().map(|(provider, model)| format!("{provider}:{model}")).collect();
         names.join(" ")
     }
 

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bitrouter_contract::description::Facts;
 use bitrouter_dialect::Dialect;
 use bitrouter_route::Addresses;
 use bitrouter_route::Wanted;
@@ -195,7 +196,12 @@ fn entry(providers: &Providers, id: String, owner: String) -> Entry {
         methods.push("embedContent");
     }
     let own = provider.and_then(|provider| provider.listed(&model));
-    let facts = provider.zip(own).map(|(provider, model)| provider.known(model).facts()).unwrap_or_default();
+    let facts = match provider.zip(own) {
+        Some((provider, model)) => provider.known(model).facts(),
+        // One of the user's own names is as large as the first that it stands for.
+        None if owner == OURS => providers.facts(&id),
+        None => Facts::default(),
+    };
     Entry { facts, id, owner, methods }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use bitrouter_contract::description::Auth;
+use bitrouter_contract::description::{Auth, Facts};
 use bitrouter_credential::Store;
 use bitrouter_plugin::{Plugin, Refused, Registry, Snapshot, trust};
 use bitrouter_route::nearest::nearest;
@@ -15,7 +15,7 @@ use bitrouter_route::{Cooldowns, RouteState, Wanted, Windows, billing};
 use bitrouter_upstream::Upstream;
 use serde::Serialize;
 
-use super::{Names, Provider};
+use super::{Names, Provider, Target};
 use crate::config::{self, Config, Paths};
 use crate::route::query_cache::QueryCache;
 
@@ -387,10 +387,19 @@ impl Providers {
     /// The operations that the model of an address is listed with, by the first provider that would be asked for it; none
     /// where nothing is said.
     pub fn operations(&self, address: &str) -> Vec<String> {
-        let decided = self.decide(&[address.to_owned()], None, &mut Vec::new());
-        let target = decided.ok().and_then(|(targets, _)| targets.into_iter().next());
-        let listed = target.and_then(|target| target.provider.entry(&target.model));
+        let listed = self.first_target(address).and_then(|target| target.provider.entry(&target.model));
         listed.map(|listed| listed.operations).unwrap_or_default()
+    }
+
+    /// What is known of the model of an address, of the first target that would be asked for it.
+    pub fn facts(&self, address: &str) -> Facts {
+        let target = self.first_target(address);
+        target.map(|target| target.provider.known(&target.model).facts()).unwrap_or_default()
+    }
+
+    fn first_target(&self, address: &str) -> Option<Target> {
+        let decided = self.decide(&[address.to_owned()], None, &mut Vec::new());
+        decided.ok().and_then(|(targets, _)| targets.into_iter().next())
     }
 
     /// The active providers that do what an endpoint wants.

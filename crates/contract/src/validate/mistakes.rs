@@ -108,7 +108,10 @@ mod tests {
         }"#;
         let wrong = mistakes(text);
         assert_eq!(wrong.len(), 2, "{wrong:#?}");
-        assert!(wrong[0].contains("`models.0.max_outputs` is no member") && wrong[0].contains("max_output,"), "{wrong:#?}");
+        assert!(
+            wrong[0].contains("`models.0.max_outputs` is no member") && wrong[0].contains("max_output,"),
+            "{wrong:#?}"
+        );
         assert!(wrong[1].contains("`models.0.price.cached` is no member"), "{wrong:#?}");
     }
 }
