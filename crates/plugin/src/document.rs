@@ -1,4 +1,4 @@
-//! The `host` interface as a guest sees it: the call's body and the log.
+//! The package `bitrouter:host` as a guest sees it: the call's body and the log.
 //!
 //! Called by guests through the linker. Everything here is pure memory work, which never sees a secret; it waits for nothing
 //! but its turn, where it is long.
@@ -6,7 +6,8 @@
 use bitrouter_document::{Cell, Document, Edit, Error as DocumentError, Kind};
 use wasmtime::component::Resource;
 
-use super::contract::imports::{self, Cell as GuestCell, Edit as GuestEdit, Kind as GuestKind, Level, ReadError};
+use super::contract::document::{self as guest, ReadError};
+use super::contract::log::{self, Level};
 use super::hook::HookState;
 
 /// The type behind the resource `document`. A hook has one body at most, which its state owns; the handle says nothing.
@@ -59,7 +60,7 @@ fn one(_: &mut Document) -> Result<usize, DocumentError> {
     Ok(1)
 }
 
-impl imports::Host for HookState {
+impl log::Host for HookState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         self.untouched = false;
         self.log_lines += 1;
@@ -71,20 +72,20 @@ impl imports::Host for HookState {
     }
 }
 
-impl imports::HostDocument for HookState {
+impl guest::HostDocument for HookState {
     async fn kind(
         &mut self,
         _: Resource<Body>,
         pointer: String,
-    ) -> wasmtime::Result<Result<Option<GuestKind>, ReadError>> {
+    ) -> wasmtime::Result<Result<Option<guest::Kind>, ReadError>> {
         self.read(one, |document| {
             Ok(document.kind(&pointer)?.map(|kind| match kind {
-                Kind::Object => GuestKind::Object,
-                Kind::Array => GuestKind::Array,
-                Kind::String => GuestKind::String,
-                Kind::Number => GuestKind::Number,
-                Kind::Boolean => GuestKind::Boolean,
-                Kind::Null => GuestKind::Null,
+                Kind::Object => guest::Kind::Object,
+                Kind::Array => guest::Kind::Array,
+                Kind::String => guest::Kind::String,
+                Kind::Number => guest::Kind::Number,
+                Kind::Boolean => guest::Kind::Boolean,
+                Kind::Null => guest::Kind::Null,
             }))
         })
         .await
@@ -114,30 +115,30 @@ impl imports::HostDocument for HookState {
         array: String,
         fields: Vec<String>,
         max: u32,
-    ) -> wasmtime::Result<Result<Vec<Vec<GuestCell>>, ReadError>> {
+    ) -> wasmtime::Result<Result<Vec<Vec<guest::Cell>>, ReadError>> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let size = |document: &mut Document| Ok(document.count(&array)? * fields.len());
         self.read(size, |document| {
             let table = document.select(&array, &fields, max)?;
             let cell = |cell: &Cell<'_>| match cell {
-                Cell::Absent => GuestCell::Absent,
-                Cell::Value(text) => GuestCell::Value(text.to_string()),
-                Cell::Big(size) => GuestCell::Big(*size),
+                Cell::Absent => guest::Cell::Absent,
+                Cell::Value(text) => guest::Cell::Value(text.to_string()),
+                Cell::Big(size) => guest::Cell::Big(*size),
             };
             Ok(table.rows().map(|row| row.iter().map(cell).collect()).collect())
         })
         .await
     }
 
-    async fn patch(&mut self, _: Resource<Body>, edits: Vec<GuestEdit>) -> wasmtime::Result<Result<(), String>> {
+    async fn patch(&mut self, _: Resource<Body>, edits: Vec<guest::Edit>) -> wasmtime::Result<Result<(), String>> {
         let edits: Vec<Edit<'_>> = edits
             .iter()
             .map(|edit| match edit {
-                GuestEdit::Add(set) => Edit::Add { path: &set.path, value: &set.value },
-                GuestEdit::Remove(path) => Edit::Remove { path },
-                GuestEdit::Replace(set) => Edit::Replace { path: &set.path, value: &set.value },
-                GuestEdit::Move(pair) => Edit::Move { source: &pair.source, target: &pair.target },
-                GuestEdit::Copy(pair) => Edit::Copy { source: &pair.source, target: &pair.target },
+                guest::Edit::Add(set) => Edit::Add { path: &set.path, value: &set.value },
+                guest::Edit::Remove(path) => Edit::Remove { path },
+                guest::Edit::Replace(set) => Edit::Replace { path: &set.path, value: &set.value },
+                guest::Edit::Move(pair) => Edit::Move { source: &pair.source, target: &pair.target },
+                guest::Edit::Copy(pair) => Edit::Copy { source: &pair.source, target: &pair.target },
             })
             .collect();
         self.untouched = false;
@@ -164,5 +165,9 @@ fn text_of(edit: &Edit<'_>, body: usize) -> usize {
         Edit::Copy { source, target } => source.len() + target.len() + body,
     }
 }
+
+impl guest::Host for HookState {}
+
+impl super::contract::field::Host for HookState {}
 
 impl super::contract::types::Host for HookState {}

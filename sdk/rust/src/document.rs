@@ -42,7 +42,7 @@ impl<'a> Payload<'a> {
 
 // Without a host there is nothing to lend, so natively the handle is there for its type alone.
 #[cfg(any(target_arch = "wasm32", not(feature = "test-kit")))]
-type Inner = crate::bindings::bitrouter::provider::host::Document;
+type Inner = crate::bindings::bitrouter::host::document::Document;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test-kit"))]
 type Inner = crate::golden::Lent;
 

@@ -34,9 +34,11 @@ mod panic;
 mod provider;
 mod request;
 
-pub use bindings::bitrouter::provider::host::{Cell, Edit, Kind, Level, ReadError};
+pub use bindings::bitrouter::host::document::{Cell, Edit, Kind, ReadError};
+pub use bindings::bitrouter::host::field::Field;
+pub use bindings::bitrouter::host::log::Level;
 pub use bindings::bitrouter::provider::types::{
-    Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
+    Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Request, Step, Trouble, Window,
 };
 pub use call::matches;
 #[cfg(target_arch = "wasm32")]
