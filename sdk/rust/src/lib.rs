@@ -34,7 +34,7 @@ mod panic;
 mod provider;
 mod request;
 
-pub use bindings::bitrouter::host::document::{Cell, Edit, Kind, ReadError};
+pub use bindings::bitrouter::host::document::{Cell, Condition, Edit, Kind, Matches, Patched, ReadError, Row, Test};
 pub use bindings::bitrouter::host::field::Field;
 pub use bindings::bitrouter::host::log::Level;
 pub use bindings::bitrouter::provider::types::{
@@ -44,7 +44,7 @@ pub use call::matches;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use component::Component;
-pub use document::{Document, Payload};
+pub use document::{At, Document, Each, Find, Payload, at};
 pub use failure::{kind, scope};
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
