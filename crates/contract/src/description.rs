@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::quirk::{BodyEdits, Quirk};
+
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
@@ -49,6 +51,12 @@ pub struct Description {
     /// of the dialect, such as `/chat/completions`.
     #[serde(default)]
     pub paths: Paths,
+    /// What it takes differently from everybody else who speaks these dialects, as words: the host edits bodies accordingly.
+    #[serde(default)]
+    pub quirks: Vec<Quirk>,
+    /// What is done to bodies where no word says it, by dialect.
+    #[serde(default)]
+    pub body: BTreeMap<String, BodyEdits>,
     /// Headers that every request has which the component does not make itself, names in lower case. The client's own
     /// of the same name, where `forward` lets it go up, goes in its place.
     #[serde(default)]
@@ -107,6 +115,8 @@ impl Description {
             auth: Vec::new(),
             serves,
             paths: self.paths.clone(),
+            quirks: self.quirks.clone(),
+            body: self.body.clone(),
             headers: self.headers.clone(),
             errors: self.errors.clone(),
             limits: self.limits.clone(),

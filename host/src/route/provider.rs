@@ -10,6 +10,7 @@ use bitrouter_contract::description::{Auth, Billing, Setting, SettingType};
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Store};
 use bitrouter_dialect::Dialect;
+use bitrouter_dialect::quirks::Quirks;
 use bitrouter_plugin::Plugin;
 use bitrouter_route::choice::Terms;
 use bitrouter_route::nearest::nearest;
@@ -41,6 +42,8 @@ pub struct Provider {
     pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
+    /// What it takes differently: the description's words and those of the config, and the description's edits of bodies.
+    pub quirks: Quirks,
     /// Which client headers go up.
     pub forward: Forward,
     /// Which headers only the host sets.
@@ -117,6 +120,8 @@ impl Provider {
         } else {
             serde_json::Value::Object(configured.settings.clone()).to_string()
         };
+        let words = description.quirks.iter().chain(&configured.quirks).copied();
+        let quirks = Quirks::new(words, description.body.clone());
         let provider = Provider {
             origins,
             accounts,
@@ -124,6 +129,7 @@ impl Provider {
             priority: configured.priority,
             strategy: configured.strategy,
             settings,
+            quirks,
             forward,
             reserved,
             deadlines: Deadlines {
