@@ -13,7 +13,7 @@ use bitrouter_plugin::compile::Compiler;
 use bitrouter_plugin::contract::{Call, Field};
 use bitrouter_plugin::{Budget, Cache, Digest, HookBody, Loader, Origin, Plugin, Runtime};
 
-use bitrouter_document::Document;
+use bitrouter_document::{Document, Find};
 
 const RUNS: usize = 400;
 
@@ -89,7 +89,8 @@ fn body(items: usize) -> String {
 async fn measure(plugin: &Plugin, client: &str, headers: &[Field], items: usize) {
     let text = body(items);
     let mut indexed = Document::parse(text.clone()).expect("the body is JSON");
-    indexed.select("/input", &["type", "role", "id", "encrypted_content"], 128).expect("it has items");
+    let fields = ["/type", "/role", "/id", "/encrypted_content"];
+    indexed.find(&Find { fields: &fields, ..Find::all("/input/*") }).expect("it has items");
     let mut times = Vec::with_capacity(RUNS);
     let mut edits = 0;
     for run in 0..RUNS {

@@ -124,7 +124,7 @@ async fn a_hook_over_its_budget_ends_with_its_reason_and_the_next_one_runs() {
             matches!(error, HookError::Stack) || matches!(error, HookError::Trap(why) if out_of_bounds(why))
         }),
         (&unhurried, "trap-prepare", &|error| matches!(error, HookError::Trap(why) if why.contains("unreachable"))),
-        (&hostile, "select-bomb", &|error| {
+        (&hostile, "find-bomb", &|error| {
             matches!(error, HookError::Cpu(_) | HookError::Memory(_) | HookError::Contract(_))
         }),
     ];
@@ -407,9 +407,11 @@ async fn work_on_a_document_is_bounded_before_it_is_done() {
     let rows = |count: usize| with(&format!("\"rows\":[{}{{}}]", "{},".repeat(count - 1)));
     let padded = || with(&format!("\"pad\":\"{}\"", "x".repeat(1 << 20)));
     for (model, body, why) in [
-        ("select-wide/1000", rows(100_000), "at most 64 at once"),
-        ("select-wide/64", rows(100_000), "6400000 values; at most 524288"),
+        ("find-wide/1000", rows(100_000), "at most 64 at once"),
+        ("find-wide/64", rows(100_000), "6500000 values; at most 524288"),
         ("many-members/70000", padded(), "at most 65536 are applied at once"),
+        ("each-wide/20", rows(20_000), "at most 262144 are applied at once"),
+        ("each-loop", rows(20_000), "ms of CPU time"),
         ("doubling-array/20", rows(1), "the edits add more than"),
         ("read-loop", rows(20_000), "ms of CPU time"),
         ("read-loop", rows(700_000), "too many members to index"),
@@ -430,9 +432,9 @@ async fn work_on_a_document_is_bounded_before_it_is_done() {
 async fn an_array_of_too_many_items_is_the_bodys_fault_and_a_table_too_wide_the_components() {
     let floods = plugin("tests/floods.wasm").await;
     let rows = || with(&format!("\"rows\":[{}0]", "0,".repeat(100_000)));
-    let answer = prepare_body(&floods, &call("select-wide/9"), rows()).await;
-    assert!(matches!(&answer, Err(HookError::Body(error)) if error.to_string().contains("900009 values")));
-    assert!(matches!(prepare_body(&floods, &call("select-wide/65"), rows()).await, Ok(Err(_))));
+    let answer = prepare_body(&floods, &call("find-wide/9"), rows()).await;
+    assert!(matches!(&answer, Err(HookError::Body(error)) if error.to_string().contains("1000010 values")));
+    assert!(matches!(prepare_body(&floods, &call("find-wide/65"), rows()).await, Ok(Err(_))));
     assert!(matches!(prepare_body(&floods, &call("long-pointer"), rows()).await, Ok(Err(_))));
 }
 

@@ -37,7 +37,7 @@ fn a_crash_a_loop_or_a_bomb_ends_one_request() {
         ("huge-list", ""),
         ("huge-string", ""),
         ("huge-memo", ""),
-        ("select-bomb", ""),
+        ("find-bomb", ""),
     ] {
         fails_alone(&gateway, behaviour, 502, words);
     }

@@ -55,6 +55,7 @@ mod proxies;
 mod python_sdk;
 mod python_translated;
 mod queries;
+mod quirks;
 mod refresh_crash;
 mod reload;
 mod secrets;

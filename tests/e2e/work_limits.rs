@@ -38,12 +38,14 @@ fn components_that_flood_every_host_call_cost_neither_memory_nor_others_their_an
     let upstream = Upstream::start();
     let gateway = with_floods(&upstream);
     let floods = [
-        ("select-wide/1000", rows(100_000), "at most 64"),
-        ("select-wide/64", rows(100_000), "at most 524288"),
-        ("select-wide/3", rows(400_000), "at most 524288"),
+        ("find-wide/1000", rows(100_000), "at most 64"),
+        ("find-wide/64", rows(100_000), "at most 524288"),
+        ("find-wide/3", rows(400_000), "at most 524288"),
         ("many-members/70000", format!("\"pad\":\"{}\"", "x".repeat(1 << 20)), "at most 65536"),
         ("many-members-loop/50000", rows(1), "CPU time"),
         ("doubling-array/30", rows(1), "the edits add more than"),
+        ("each-wide/64", rows(100_000), "at most 262144"),
+        ("each-loop", rows(200_000), "CPU time"),
         ("read-loop", rows(200_000), "CPU time"),
         ("fail-loop", rows(200_000), "CPU time"),
         ("long-failure", rows(1), "why why"),

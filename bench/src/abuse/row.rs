@@ -191,7 +191,7 @@ impl Abuse {
             Self::MembersCodex => bodies::millions("openai-codex:", Behaviour::Responses).to_vec(),
             Self::FewerMembersCodex => bodies::many_members("openai-codex:", Behaviour::Responses).to_vec(),
             Self::MembersRewriting => bodies::millions("rewriting:", Behaviour::Short).to_vec(),
-            Self::FloodSelect => hostile("flood-select"),
+            Self::FloodSelect => hostile("flood-find"),
             Self::FloodPatch => hostile("flood-patch"),
             Self::FloodMoves => hostile("flood-moves"),
             Self::FloodDoubles => hostile("flood-doubles"),

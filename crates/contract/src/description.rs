@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern;
+use crate::quirk::{BodyEdits, Quirk};
 
 pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
 pub use auth::{
@@ -80,6 +81,12 @@ pub struct Description {
     /// that it has.
     #[serde(default)]
     pub by_model: Vec<ByModel>,
+    /// What it takes differently from everybody else who speaks these dialects, as words: the host edits bodies accordingly.
+    #[serde(default)]
+    pub quirks: Vec<Quirk>,
+    /// What is done to bodies where no word says it, by dialect.
+    #[serde(default)]
+    pub body: BTreeMap<String, BodyEdits>,
     /// Headers that every request has which the component does not make itself, names in lower case. The client's own
     /// of the same name, where `forward` lets it go up, goes in its place.
     #[serde(default)]
@@ -154,6 +161,8 @@ impl Description {
             serves,
             paths: self.paths.clone(),
             by_model: self.by_model.clone(),
+            quirks: self.quirks.clone(),
+            body: self.body.clone(),
             headers: self.headers.clone(),
             errors: self.errors.clone(),
             limits: self.limits.clone(),

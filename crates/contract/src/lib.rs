@@ -14,6 +14,7 @@ pub mod header;
 pub mod origin;
 mod path;
 pub mod pattern;
+pub mod quirk;
 pub mod template;
 pub mod validate;
 
@@ -22,4 +23,5 @@ pub use failure::{FailureKind, Scope};
 pub use header::{Forward, HeaderError, Reserved, answer_headers};
 pub use origin::{JoinError, Origin, OriginError, is_loopback};
 pub use path::PathError;
+pub use quirk::{BodyEdits, Quirk};
 pub use validate::{Invalid, OPERATIONS};

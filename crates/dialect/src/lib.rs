@@ -15,6 +15,7 @@ pub mod history;
 mod json;
 mod observe;
 mod position;
+pub mod quirks;
 mod sse;
 mod tap;
 pub mod translate;

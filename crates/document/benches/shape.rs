@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, hint::black_box, time::Instant};
 
-use bitrouter_document::{Document, Edit};
+use bitrouter_document::{Condition, Document, Edit, Find, Kind, PatchEach, Test};
 use bytes::Bytes;
 
 const ITEMS: usize = 600;
@@ -16,6 +16,7 @@ fn main() {
     let code = r#"    let x = \"a\\n\";\n\tif (a[0] == '{') { return \"}\\\\\"; } // C:\\\\dir\n"#;
     for (name, phrase) in [("prose", prose), ("ascii", ascii), ("code", code)] {
         measure(name, &body(phrase));
+        searches(name, &body(phrase));
     }
 }
 
@@ -59,7 +60,7 @@ fn body(phrase: &str) -> Bytes {
     .into()
 }
 
-/// The edits that a provider makes after it has selected type, role and id.
+/// The edits that a provider makes after it has found type, role and id.
 fn paths() -> Vec<(String, bool)> {
     let mut paths = Vec::new();
     for index in 0..ITEMS {
@@ -85,6 +86,38 @@ fn edits(paths: &[(String, bool)]) -> Vec<Edit<'_>> {
     edits
 }
 
+/// What `openai-codex` asks for on the items of a client's conversation: what refers to nothing, what is not sealed, roles,
+/// ids. Once the items are indexed, and from the start.
+fn searches(name: &str, body: &Bytes) {
+    let is = |at, value| Condition { at, test: Test::OneOf(vec![value]), negated: false };
+    let reference = [is("/type", r#""item_reference""#)];
+    let sealed = Condition { at: "/encrypted_content", test: Test::OfKind(vec![Kind::String]), negated: true };
+    let unsealed = [is("/type", r#""reasoning""#), sealed];
+    let system = [is("/role", r#""system-of-nobody""#)];
+    let ids = [Condition { at: "/id", test: Test::BeginsWith(vec!["rs_", "msg_"]), negated: false }];
+    let remove = [Edit::Remove { path: "/id" }];
+    let items = |only| Find { only, ..Find::all("/input/*") };
+    let mut samples: [Vec<f64>; 3] = Default::default();
+    for _ in 0..RUNS {
+        let mut document = Document::parse(body.clone()).expect("the body is an object");
+        for step in 0..2 {
+            let clock = Instant::now();
+            for only in [&reference[..], &unsealed[..], &system[..]] {
+                black_box(document.find(&items(only)).expect("the input is valid"));
+            }
+            samples[step].push(clock.elapsed().as_secs_f64() * 1e6);
+        }
+        let clock = Instant::now();
+        let each = PatchEach { only: &ids, ..PatchEach::all("/input/*", &remove) };
+        black_box(document.patch_each(&each).expect("the edits apply"));
+        samples[2].push(clock.elapsed().as_secs_f64() * 1e6);
+    }
+    for (step, samples) in ["3 finds", "3 again", "ids out"].iter().zip(&mut samples) {
+        samples.sort_by(f64::total_cmp);
+        println!("{name:<6} {:>9} {step:<8} {:>9.1} {:>9.1}", body.len(), samples[0], samples[RUNS / 2]);
+    }
+}
+
 fn measure(name: &str, body: &Bytes) {
     let mut samples: [Vec<f64>; 6] = Default::default();
     let paths = paths();
@@ -99,7 +132,8 @@ fn measure(name: &str, body: &Bytes) {
         let mut document = Document::parse(body.clone()).expect("the body is an object");
         lap(0);
         black_box(document.keys("").expect("the keys are valid"));
-        black_box(document.select("/input", &["type", "role", "id"], 64).expect("the input is valid"));
+        let find = Find { fields: &["/type", "/role", "/id"], max_bytes: 64, ..Find::all("/input/*") };
+        black_box(document.find(&find).expect("the input is valid"));
         lap(1);
         document.patch(&edits).expect("the edits apply");
         lap(2);
@@ -109,7 +143,7 @@ fn measure(name: &str, body: &Bytes) {
         lap(4);
         samples[5].push(whole.elapsed().as_secs_f64() * 1e6);
     }
-    for (step, samples) in ["index", "select", "patch", "output", "drop", "whole"].iter().zip(&mut samples) {
+    for (step, samples) in ["index", "find", "patch", "output", "drop", "whole"].iter().zip(&mut samples) {
         samples.sort_by(f64::total_cmp);
         println!("{name:<6} {:>9} {step:<8} {:>9.1} {:>9.1}", body.len(), samples[0], samples[RUNS / 2]);
     }

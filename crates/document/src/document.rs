@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::{
-    Edit, Error, Kind, Output, Table,
+    Edit, Error, Find, Kind, Matches, Output, PatchEach, Patched,
     pointer::Pointer,
     text::Text,
     tree::{Node, Tree},
@@ -44,7 +44,7 @@ impl Document {
     /// As for all reading methods: the pointer is malformed, an object on the way has duplicate keys, or what is read
     /// is not valid JSON or UTF-8.
     pub fn kind(&mut self, pointer: &str) -> Result<Option<Kind>, Error> {
-        match self.find(pointer)? {
+        match self.node_at(pointer)? {
             Some(node) => self.tree.kind(node).map(Some),
             None => Ok(None),
         }
@@ -56,7 +56,7 @@ impl Document {
     ///
     /// See [`Document::kind`].
     pub fn size(&mut self, pointer: &str) -> Result<Option<u32>, Error> {
-        Ok(self.find(pointer)?.map(|node| self.tree.size(node)))
+        Ok(self.node_at(pointer)?.map(|node| self.tree.size(node)))
     }
 
     /// The value's JSON text. Scalars are checked to be valid JSON, containers only to be UTF-8.
@@ -65,7 +65,7 @@ impl Document {
     ///
     /// See [`Document::kind`]; [`Error::TooBig`] if the text has more than `max_bytes` bytes.
     pub fn get(&mut self, pointer: &str, max_bytes: u32) -> Result<Option<Cow<'_, str>>, Error> {
-        let Some(node) = self.find(pointer)? else {
+        let Some(node) = self.node_at(pointer)? else {
             return Ok(None);
         };
         match self.tree.size(node) {
@@ -83,19 +83,32 @@ impl Document {
         self.tree.keys(Pointer::parse(pointer)?)
     }
 
-    /// The named members of every item of an array: a row for each item, a cell for each field. The empty name is the
-    /// item itself; names are not pointers. Empty where the pointer names no array.
+    /// The string at a pointer, decoded; none where there is none, or a value of another kind.
     ///
     /// # Errors
     ///
-    /// See [`Document::kind`]; [`Error::TooManyFields`], [`Error::TooManyCells`] and [`Error::TooMuchSelected`] before
-    /// anything is built.
-    pub fn select(&mut self, array: &str, fields: &[&str], max_bytes: u32) -> Result<Table<'_>, Error> {
-        self.tree.select(Pointer::parse(array)?, fields, max_bytes)
+    /// See [`Document::kind`]; [`Error::TooBig`] if its JSON text has more than `max_bytes` bytes.
+    pub fn text(&mut self, pointer: &str, max_bytes: u32) -> Result<Option<Cow<'_, str>>, Error> {
+        let Some(node) = self.node_at(pointer)? else {
+            return Ok(None);
+        };
+        match self.tree.size(node) {
+            size if size > max_bytes && self.tree.kind(node)? == Kind::String => Err(Error::TooBig { size }),
+            _ => self.tree.string(node),
+        }
     }
 
-    /// How many members or items the value has: for an array, how many rows `select` answers; for an object, how many
-    /// names `keys` does. 0 for anything else.
+    /// What a pattern names, where it passes its conditions, with some of its values.
+    ///
+    /// # Errors
+    ///
+    /// See [`Document::kind`]; [`Error::TooManyFields`], [`Error::TooManyConditions`], [`Error::Condition`],
+    /// [`Error::TooManyCells`] and [`Error::TooManySteps`] before anything is built.
+    pub fn find(&mut self, find: &Find<'_>) -> Result<Matches<'_>, Error> {
+        self.tree.find_all(find)
+    }
+
+    /// How many members or items the value has; 0 for what is neither object nor array.
     ///
     /// # Errors
     ///
@@ -112,6 +125,16 @@ impl Document {
     /// [`Error::Edit`], which says which edit failed and why; [`Error::TooManyEdits`].
     pub fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
         self.tree.patch(edits)
+    }
+
+    /// Makes the same edits on all that a pattern names, where it passes its conditions, or none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`], which says which edit failed on a match and why; [`Error::TooManyEdits`], which counts them on every
+    /// match; and those of finding, see [`Document::find`].
+    pub fn patch_each(&mut self, each: &PatchEach<'_>) -> Result<Patched, Error> {
+        self.tree.patch_each(each)
     }
 
     /// The string that a top-level member holds, decoded; none if there is no such member.
@@ -160,7 +183,7 @@ impl Document {
         self.tree.output()
     }
 
-    fn find(&mut self, pointer: &str) -> Result<Option<Node>, Error> {
+    fn node_at(&mut self, pointer: &str) -> Result<Option<Node>, Error> {
         Ok(self.tree.find(Pointer::parse(pointer)?)?.map(|at| self.tree.node(at)))
     }
 

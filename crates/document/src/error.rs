@@ -40,26 +40,41 @@ pub enum Error {
     TooMany,
     /// The edits add up to more bytes than [`limits::added`] allows.
     TooMuchAdded,
-    /// A patch has more than [`limits::EDITS`] edits.
+    /// A patch has more than [`limits::EDITS`] edits, or those of all matches are more than [`limits::EDITS_OF_EACH`].
     TooManyEdits {
         /// How many.
         edits: usize,
+        /// How many there may be.
+        most: usize,
     },
-    /// A `select` names more than [`limits::FIELDS`] fields.
+    /// A call has more than [`limits::CONDITIONS`] conditions.
+    TooManyConditions {
+        /// How many.
+        conditions: usize,
+    },
+    /// What a condition compares with is no scalar in JSON.
+    Condition {
+        /// The condition's pointer.
+        at: String,
+        /// What it compares with.
+        value: String,
+    },
+    /// A `find` names more than [`limits::FIELDS`] fields.
     TooManyFields {
         /// How many.
         fields: usize,
     },
-    /// A `select` would answer more than [`limits::CELLS`] cells.
+    /// A `find` would answer more than [`limits::CELLS`] cells.
     TooManyCells {
-        /// Items of the array.
+        /// Matches.
         rows: usize,
         /// Fields of each.
         fields: usize,
     },
-    /// The values that were asked for in one call have more than [`limits::SELECTED`] bytes, or finding them takes more
-    /// than [`limits::STEPS`] steps.
+    /// The names that were asked for in one call have more than [`limits::SELECTED`] bytes.
     TooMuchSelected,
+    /// Finding what was asked for takes more than [`limits::STEPS`] steps, or than the caller gave.
+    TooManySteps,
     /// An object has the same key twice, however it is spelled. Two parsers would disagree on what it says.
     DuplicateKey {
         /// The key, decoded.
@@ -126,8 +141,11 @@ impl Error {
             | Self::NotUtf8 { .. } => true,
             Self::TooMuchAdded
             | Self::TooManyEdits { .. }
+            | Self::TooManyConditions { .. }
+            | Self::Condition { .. }
             | Self::TooManyFields { .. }
             | Self::TooMuchSelected
+            | Self::TooManySteps
             | Self::Pointer { .. }
             | Self::TooBig { .. }
             | Self::WrongKind { .. }
@@ -173,21 +191,35 @@ impl fmt::Display for Error {
             Self::TooMuchAdded => f.write_str(
                 "the edits add more than 1 MiB and twice the body's size; replace less, or move instead of copying",
             ),
-            Self::TooManyEdits { edits } => {
-                write!(f, "the patch has {edits} edits; at most {} are applied at once", limits::EDITS)
+            Self::TooManyEdits { edits, most } => {
+                write!(f, "the patch has {edits} edits; at most {most} are applied at once")
             }
             Self::TooManyFields { fields } => {
-                write!(f, "{fields} fields were asked for; select reads at most {} at once", limits::FIELDS)
+                write!(f, "{fields} fields were asked for; find reads at most {} at once", limits::FIELDS)
+            }
+            Self::TooManyConditions { conditions } => {
+                write!(f, "there are {conditions} conditions; at most {} are looked at", limits::CONDITIONS)
+            }
+            Self::Condition { at, value } => {
+                write!(
+                    f,
+                    "the condition on {:?} compares with {:?}, which is no scalar in JSON",
+                    short(at),
+                    short(value)
+                )
             }
             Self::TooManyCells { rows, fields } => write!(
                 f,
-                "{fields} fields of {rows} items are {} values; at most {} are read at once",
-                rows.saturating_mul(*fields),
+                "{fields} fields of {rows} matches, each with its pointer, are {} values; at most {} are read at once",
+                rows.saturating_mul(*fields + 1),
                 limits::CELLS
             ),
             Self::TooMuchSelected => {
-                write!(f, "more than {} MiB of values were asked for at once", limits::SELECTED >> 20)
+                write!(f, "more than {} MiB of names were asked for at once", limits::SELECTED >> 20)
             }
+            Self::TooManySteps => f.write_str(
+                "finding this takes too long: more members would be compared than one call may; ask for less at once",
+            ),
             Self::DuplicateKey { key, object } => {
                 write!(f, "duplicate key {:?} in the object at {:?}; keep one of them", short(key), short(object))
             }

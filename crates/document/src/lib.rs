@@ -10,19 +10,20 @@
 //! [`Document`] to provider components as the resource of the same name.
 //!
 //! ```
-//! use bitrouter_document::{Cell, Document, Edit};
+//! use bitrouter_document::{Cell, Condition, Document, Edit, Find, PatchEach, Test};
 //!
 //! let body = r#"{"model": "gpt-5", "input": [{"role": "system", "content": "Be brief."}]}"#;
 //! let mut document = Document::parse(body)?;
 //! assert_eq!(document.string("model")?.as_deref(), Some("gpt-5"));
 //!
-//! let table = document.select("/input", &["role", "id"], 64)?;
-//! assert_eq!(table.rows().next(), Some([Cell::Value(r#""system""#.into()), Cell::Absent].as_slice()));
+//! let system = [Condition { at: "/role", test: Test::OneOf(vec![r#""system""#]), negated: false }];
+//! let found = document.find(&Find { only: &system, fields: &["/role", "/id"], ..Find::all("/input/*") })?;
+//! let cells = [Cell::Value(r#""system""#.into()), Cell::Absent];
+//! assert_eq!(found.rows().next(), Some(("/input/0", cells.as_slice())));
 //!
-//! document.patch(&[
-//!     Edit::Replace { path: "/input/0/role", value: r#""developer""# },
-//!     Edit::Add { path: "/store", value: "false" },
-//! ])?;
+//! let edits = [Edit::Replace { path: "/role", value: r#""developer""# }];
+//! document.patch_each(&PatchEach { only: &system, ..PatchEach::all("/input/*", &edits) })?;
+//! document.patch(&[Edit::Add { path: "/store", value: "false" }])?;
 //! let shaped = r#"{"model": "gpt-5", "input": [{"role": "developer", "content": "Be brief."}],"store":false}"#;
 //! assert_eq!(document.output().into_bytes(), shaped);
 //! # Ok::<(), bitrouter_document::Error>(())
@@ -30,26 +31,31 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod condition;
 mod document;
+mod each;
 mod error;
+mod find;
 mod index;
 mod kind;
 pub mod limits;
 mod output;
 mod patch;
+mod pattern;
 mod pointer;
 mod read;
 mod scan;
-mod select;
 mod text;
 mod tree;
 mod wide;
 
 pub use self::{
+    condition::{Condition, Test},
     document::Document,
+    each::{PatchEach, Patched},
     error::{Error, Location},
+    find::{Cell, Find, Matches},
     kind::Kind,
     output::Output,
     patch::Edit,
-    select::{Cell, Table},
 };

@@ -56,7 +56,7 @@ pub enum Edit<'a> {
 
 impl Edit<'_> {
     /// The name that RFC 6902 has for it.
-    fn operation(&self) -> &'static str {
+    pub(crate) fn operation(&self) -> &'static str {
         match self {
             Self::Add { .. } => "add",
             Self::Remove { .. } => "remove",
@@ -67,60 +67,95 @@ impl Edit<'_> {
     }
 }
 
+/// An edit whose paths and value are known to be sound, ready to be made in one place or in many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation<'a> {
+    Add(Pointer<'a>, New<'a>),
+    Remove(Pointer<'a>),
+    Replace(Pointer<'a>, New<'a>),
+    Move(Pointer<'a>, Pointer<'a>),
+    Copy(Pointer<'a>, Pointer<'a>),
+}
+
+impl<'a> Operation<'a> {
+    pub(crate) fn of(edit: &Edit<'a>) -> Result<Self, Error> {
+        Ok(match *edit {
+            Edit::Add { path, value } => {
+                let path = Pointer::parse(path)?;
+                Self::Add(path, checked(path, value)?)
+            }
+            Edit::Remove { path } => Self::Remove(Pointer::parse(path)?),
+            Edit::Replace { path, value } => {
+                let path = Pointer::parse(path)?;
+                Self::Replace(path, checked(path, value)?)
+            }
+            Edit::Move { source, target } => Self::Move(Pointer::parse(source)?, Pointer::parse(target)?),
+            Edit::Copy { source, target } => Self::Copy(Pointer::parse(source)?, Pointer::parse(target)?),
+        })
+    }
+}
+
 impl Tree {
     /// Applies all edits or none.
     pub(crate) fn patch(&mut self, edits: &[Edit<'_>]) -> Result<(), Error> {
         if edits.len() > limits::EDITS {
-            return Err(Error::TooManyEdits { edits: edits.len() });
+            return Err(Error::TooManyEdits { edits: edits.len(), most: limits::EDITS });
         }
+        self.in_batch(|tree| {
+            for (index, edit) in edits.iter().enumerate() {
+                tree.apply(edit).map_err(|cause| {
+                    let operation = edit.operation();
+                    Error::Edit { index, operation, cause: Box::new(cause) }
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes changes that are all kept, or all taken back if one of them fails.
+    pub(crate) fn in_batch(&mut self, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let before = self.text.state();
         self.begin_batch();
-        for (index, edit) in edits.iter().enumerate() {
-            if let Err(cause) = self.apply(edit) {
-                self.take_back();
-                self.text.roll_back(before);
-                return Err(Error::Edit { index, operation: edit.operation(), cause: Box::new(cause) });
-            }
+        let changed = change(self);
+        if changed.is_ok() {
+            self.keep();
+        } else {
+            self.take_back();
+            self.text.roll_back(before);
         }
-        self.keep();
-        Ok(())
+        changed
     }
 
     pub(crate) fn apply(&mut self, edit: &Edit<'_>) -> Result<(), Error> {
-        match *edit {
-            Edit::Add { path, value } => {
-                let path = Pointer::parse(path)?;
-                let value = checked(path, value)?;
-                self.add(path, value)
-            }
-            Edit::Remove { path } => self.take(Pointer::parse(path)?).map(|_| ()),
-            Edit::Replace { path, value } => {
-                let path = Pointer::parse(path)?;
-                let value = checked(path, value)?;
-                self.replace(path, value)
-            }
-            Edit::Move { source, target } => {
-                let (source, target) = (Pointer::parse(source)?, Pointer::parse(target)?);
+        self.perform(At::Root, &Operation::of(edit)?)
+    }
+
+    /// Makes an edit whose paths begin at this value.
+    pub(crate) fn perform(&mut self, base: At, operation: &Operation<'_>) -> Result<(), Error> {
+        match *operation {
+            Operation::Add(path, value) => self.add(base, path, value),
+            Operation::Remove(path) => self.take(base, path).map(|_| ()),
+            Operation::Replace(path, value) => self.replace(base, path, value),
+            Operation::Move(source, target) => {
                 if source.as_str() == target.as_str() {
-                    return self.existing(source).map(|_| ());
+                    return self.existing(base, source).map(|_| ());
                 }
                 if source.holds(target) {
                     return Err(fault(target, "a value cannot be moved into itself"));
                 }
-                let value = self.take(source)?;
-                self.add(target, New::Node(value))
+                let value = self.take(base, source)?;
+                self.add(base, target, New::Node(value))
             }
-            Edit::Copy { source, target } => {
-                let (source, target) = (Pointer::parse(source)?, Pointer::parse(target)?);
-                let value = self.existing(source)?;
+            Operation::Copy(source, target) => {
+                let value = self.existing(base, source)?;
                 let value = self.duplicate(value)?;
-                self.add(target, New::Node(value))
+                self.add(base, target, New::Node(value))
             }
         }
     }
 
-    fn existing(&mut self, path: Pointer<'_>) -> Result<Node, Error> {
-        let at = self.find(path)?.ok_or_else(|| fault(path, ABSENT))?;
+    fn existing(&mut self, base: At, path: Pointer<'_>) -> Result<Node, Error> {
+        let at = self.walk(base, path, |_, _| ())?.ok_or_else(|| fault(path, ABSENT))?;
         Ok(self.node(at))
     }
 
@@ -140,9 +175,9 @@ impl Tree {
     }
 
     /// Sets a member or inserts an item.
-    fn add(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
-        let Some((id, token)) = self.holder(path)? else {
-            return self.set_root(path, value);
+    fn add(&mut self, base: At, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        let Some((id, token)) = self.holder(base, path)? else {
+            return self.set_base(base, path, value);
         };
         self.looks_up(id);
         if self.container(id).kind == Kind::Object {
@@ -162,9 +197,9 @@ impl Tree {
         self.insert(id, index, Slot { prefix: Span::default(), value })
     }
 
-    fn replace(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
-        let Some((id, token)) = self.holder(path)? else {
-            return self.set_root(path, value);
+    fn replace(&mut self, base: At, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        let Some((id, token)) = self.holder(base, path)? else {
+            return self.set_base(base, path, value);
         };
         self.looks_up(id);
         let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
@@ -172,11 +207,15 @@ impl Tree {
     }
 
     /// Takes a value out of the container that holds it.
-    fn take(&mut self, path: Pointer<'_>) -> Result<Node, Error> {
-        let holder = self.holder(path)?;
-        let (id, token) = holder.ok_or_else(|| fault(path, "the whole body cannot be taken away"))?;
-        self.looks_up(id);
-        let index = self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?;
+    fn take(&mut self, base: At, path: Pointer<'_>) -> Result<Node, Error> {
+        let (id, index) = match (self.holder(base, path)?, base) {
+            (Some((id, token)), _) => {
+                self.looks_up(id);
+                (id, self.child(id, &token).ok_or_else(|| fault(path, ABSENT))?)
+            }
+            (None, At::Slot(id, index)) => (id, index),
+            (None, At::Root) => return Err(fault(path, "the whole body cannot be taken away")),
+        };
         Ok(match self.remove(id, index).value {
             // The white space around it was laid out for the place that it leaves.
             Node::Text(span) => Node::Text(self.text.trimmed(span)),
@@ -184,13 +223,13 @@ impl Tree {
         })
     }
 
-    /// The container of the value that a path names, and the path's last token; none for the whole body. The container
-    /// and all that hold it are marked as edited.
-    fn holder<'p>(&mut self, path: Pointer<'p>) -> Result<Option<(u32, Cow<'p, str>)>, Error> {
+    /// The container of the value that a path names, and the path's last token; none for the base itself. The container
+    /// and all that hold it, up to the base, are marked as edited.
+    fn holder<'p>(&mut self, base: At, path: Pointer<'p>) -> Result<Option<(u32, Cow<'p, str>)>, Error> {
         let Some((parent, token)) = path.parent() else {
             return Ok(None);
         };
-        let at = self.walk(parent, Self::mark_edited)?;
+        let at = self.walk(base, parent, Self::mark_edited)?;
         let at = at.ok_or_else(|| fault(path, "there is no object or array that could hold it"))?;
         let id = self.open(at, || kept(parent.as_str()))?;
         let id = id.ok_or_else(|| fault(path, "what should hold it is neither an object nor an array"))?;
@@ -218,6 +257,14 @@ impl Tree {
         Ok(())
     }
 
+    /// Puts a value in the place of the one at which paths begin.
+    fn set_base(&mut self, base: At, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
+        match base {
+            At::Root => self.set_root(path, value),
+            At::Slot(..) => self.set_value(base, value),
+        }
+    }
+
     /// Replaces the whole body, which stays an object.
     fn set_root(&mut self, path: Pointer<'_>, value: New<'_>) -> Result<(), Error> {
         let node = self.written(value)?;
@@ -243,8 +290,8 @@ impl Tree {
 }
 
 /// A value on its way into the document.
-#[derive(Clone, Copy)]
-enum New<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum New<'a> {
     /// Valid JSON without white space around it.
     Text(&'a str),
     /// A value of the document.

@@ -68,7 +68,16 @@ impl Tree {
         }
     }
 
-    fn name(&self, slot: &Slot) -> Result<Cow<'_, str>, Error> {
+    /// How many members or items a container has; 0 if there is none.
+    pub(crate) fn count(&mut self, pointer: Pointer<'_>) -> Result<usize, Error> {
+        let Some(at) = self.find(pointer)? else {
+            return Ok(0);
+        };
+        let id = self.open(at, || kept(pointer.as_str()))?;
+        Ok(id.map_or(0, |id| self.members(id).len()))
+    }
+
+    pub(crate) fn name(&self, slot: &Slot) -> Result<Cow<'_, str>, Error> {
         let Span { start, end } = self.text.trimmed(slot.prefix);
         let key = self.text.trimmed(Span { start, end: end - 1 });
         self.text.string(key)

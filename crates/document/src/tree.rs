@@ -157,12 +157,17 @@ impl Tree {
 
     /// The value that a pointer names, if there is one.
     pub(crate) fn find(&mut self, pointer: Pointer<'_>) -> Result<Option<At>, Error> {
-        self.walk(pointer, |_, _| ())
+        self.walk(At::Root, pointer, |_, _| ())
     }
 
-    /// Follows a pointer and tells `passed` of each container on the way, but not of the value at the end.
-    pub(crate) fn walk(&mut self, pointer: Pointer<'_>, passed: impl Fn(&mut Self, u32)) -> Result<Option<At>, Error> {
-        let mut at = At::Root;
+    /// Follows a pointer from a value and tells `passed` of each container on the way, but not of the value at the end.
+    pub(crate) fn walk(
+        &mut self,
+        base: At,
+        pointer: Pointer<'_>,
+        passed: impl Fn(&mut Self, u32),
+    ) -> Result<Option<At>, Error> {
+        let mut at = base;
         for (parent, token) in pointer.steps() {
             let Some(id) = self.open(at, || kept(parent))? else {
                 return Ok(None);

@@ -1,6 +1,6 @@
 //! Mutated bodies: a body that is not edited leaves as it came, and an edit of valid JSON is valid JSON.
 
-use bitrouter_document::{Document, Edit};
+use bitrouter_document::{Condition, Document, Edit, Find, Kind, PatchEach, Test};
 use bitrouter_fuzz::Fuzz;
 use bytes::Bytes;
 
@@ -43,6 +43,19 @@ const EDITS: [&[Edit<'_>]; 5] = [
     &[Edit::Add { path: "/messages/-", value: r#"{"role":"user","content":"\n"}"# }],
 ];
 
+const PATTERNS: [&str; 7] = ["", "/*", "/input/*", "/messages/*/content/*", "/*/*", "/input/*/content/0", "/tools/*/~"];
+
+fn conditions() -> [Condition<'static>; 5] {
+    [
+        Test::Present,
+        Test::OneOf(vec![r#""user""#, "null", "1"]),
+        Test::BeginsWith(vec!["a", "\n", "\u{1f600}"]),
+        Test::OfKind(vec![Kind::Object, Kind::String]),
+        Test::LongerThan(9),
+    ]
+    .map(|test| Condition { at: "/role", negated: matches!(test, Test::OfKind(_)), test })
+}
+
 fn fuzz() -> Fuzz {
     Fuzz::new(env!("CARGO_MANIFEST_DIR"), &["fuzz/bodies"], WORDS)
 }
@@ -60,7 +73,14 @@ fn a_fuzzed_body_that_is_only_read_leaves_as_it_came() {
             let _ = (document.kind(pointer), document.size(pointer), document.count(pointer));
             let _ = document.get(pointer, 1 << 20);
             let _ = document.keys(pointer);
-            let _ = document.select(pointer, &["role", "content", "/content/0/text"], 1 << 20);
+            let _ = document.text(pointer, 1 << 20);
+        }
+        for pattern in PATTERNS {
+            for only in conditions() {
+                let fields = ["/role", "/content", "/content/0/text", ""];
+                let find = Find { only: &[only], fields: &fields, max_bytes: 1 << 20, ..Find::all(pattern) };
+                let _ = document.find(&find);
+            }
         }
         assert_eq!(document.output().into_bytes(), bytes);
     });
@@ -76,6 +96,11 @@ fn a_fuzzed_body_of_json_is_json_after_an_edit() {
             if document.patch(edits).is_err() {
                 assert_eq!(document.output().into_bytes(), bytes, "an edit that fails changes nothing");
                 continue;
+            }
+            for pattern in PATTERNS {
+                let edits = [Edit::Add { path: "/x", value: "1" }, Edit::Move { source: "/x", target: "/y" }];
+                let _ = document.patch_each(&PatchEach::all(pattern, &edits));
+                let _ = document.patch_each(&PatchEach::all(&format!("{pattern}/y"), &[Edit::Remove { path: "" }]));
             }
             let output = document.output();
             let (len, chunks) = (output.len(), document.output().into_chunks());

@@ -4,7 +4,7 @@ mod support;
 
 use std::borrow::Cow;
 
-use bitrouter_document::{Cell, Document, Edit, Error, Kind};
+use bitrouter_document::{Document, Edit, Error, Find, Kind};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{noise, object, pointers, spelled};
@@ -41,25 +41,14 @@ proptest! {
     }
 
     #[test]
-    fn select_reads_what_single_reads_do(items in prop::collection::vec(support::value(), 0..20), noise in noise()) {
-        let text = spelled(&serde_json::json!({ "list": items }), &noise);
-        let mut document = Document::parse(text.clone()).unwrap();
-        let fields = ["a", "", "b", "0"];
-        let mut single = Document::parse(text).unwrap();
-        let table = document.select("/list", &fields, 20).unwrap();
-        prop_assert_eq!(table.len(), items.len());
-        for (index, (row, item)) in table.rows().zip(&items).enumerate() {
-            for (cell, field) in row.iter().zip(fields) {
-                let pointer = if field.is_empty() { format!("/list/{index}") } else { format!("/list/{index}/{field}") };
-                let expected = match single.get(&pointer, 20) {
-                    _ if !field.is_empty() && !item.is_object() => Cell::Absent,
-                    Ok(None) => Cell::Absent,
-                    Ok(Some(text)) => Cell::Value(text),
-                    Err(Error::TooBig { size }) => Cell::Big(size),
-                    Err(error) => panic!("{error}"),
-                };
-                prop_assert_eq!(cell, &expected);
-            }
+    fn a_text_is_what_serde_json_reads(value in object(), noise in noise()) {
+        let mut document = Document::parse(spelled(&value, &noise)).unwrap();
+        for (pointer, value) in pointers(&value) {
+            let size = document.size(&pointer).unwrap().unwrap();
+            let text = document.text(&pointer, size).unwrap().map(Cow::into_owned);
+            prop_assert_eq!(text.as_deref(), value.as_str());
+            let shorter = document.text(&pointer, size - 1).map(|text| text.map(Cow::into_owned));
+            prop_assert_eq!(shorter, if value.is_string() { Err(Error::TooBig { size }) } else { Ok(None) });
         }
     }
 
@@ -84,7 +73,7 @@ proptest! {
                     let moved = Edit::Move { source: "/a/0", target: "/b" };
                     let reads = (
                         document.get("/a/0/a", 99).is_ok(),
-                        document.select("/a", &["a", ""], 9).is_ok(),
+                        document.find(&Find { fields: &["/a", ""], max_bytes: 9, ..Find::all("/a/*") }).is_ok(),
                         document.keys("/a/a").is_ok(),
                         document.patch(&[single, moved]).is_ok(),
                         document.string("a").is_ok(),

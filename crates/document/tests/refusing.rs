@@ -1,6 +1,6 @@
 //! What is refused, when, and in which words.
 
-use bitrouter_document::{Document, Edit, Error, limits};
+use bitrouter_document::{Document, Edit, Error, Find, limits};
 
 fn message(text: impl Into<Vec<u8>>) -> String {
     Document::parse(text.into()).expect_err("the body is broken").to_string()
@@ -53,7 +53,8 @@ fn duplicate_keys_inside_matter_only_to_those_who_read_or_edit_there() {
     assert_eq!(document.get("/input/1", 99).unwrap().as_deref(), Some(r#"{"id":1,"i\u0064":2}"#));
     let duplicate = Error::DuplicateKey { key: "id".into(), object: "/input/1".into() };
     assert_eq!(document.kind("/input/1/x"), Err(duplicate.clone()));
-    assert_eq!(document.select("/input", &["x"], 9), Err(duplicate.clone()));
+    assert_eq!(document.find(&Find { fields: &["/x"], ..Find::all("/input/*") }), Err(duplicate.clone()));
+    assert_eq!(document.find(&Find::all("/input/*/x")), Err(duplicate.clone()));
     assert_eq!(document.keys("/input/1"), Err(duplicate.clone()));
     let edit = Edit::Remove { path: "/input/1/id" };
     let cause = Box::new(duplicate);

@@ -14,25 +14,29 @@ mod bindings {
         world: "full",
         imports: {
             // What may be long waits for its turn.
-            "bitrouter:provider/host.[method]document.kind": async | trappable,
-            "bitrouter:provider/host.[method]document.size": async | trappable,
-            "bitrouter:provider/host.[method]document.get": async | trappable,
-            "bitrouter:provider/host.[method]document.keys": async | trappable,
-            "bitrouter:provider/host.[method]document.select": async | trappable,
-            "bitrouter:provider/host.[method]document.patch": async | trappable,
+            "bitrouter:host/document.[method]document.kind": async | trappable,
+            "bitrouter:host/document.[method]document.size": async | trappable,
+            "bitrouter:host/document.[method]document.get": async | trappable,
+            "bitrouter:host/document.[method]document.keys": async | trappable,
+            "bitrouter:host/document.[method]document.text": async | trappable,
+            "bitrouter:host/document.[method]document.find": async | trappable,
+            "bitrouter:host/document.[method]document.patch": async | trappable,
+            "bitrouter:host/document.[method]document.patch-each": async | trappable,
             default: trappable,
         },
         exports: { default: async },
-        with: { "bitrouter:provider/host.document": crate::document::Body },
+        with: { "bitrouter:host/document.document": crate::document::Body },
     });
 }
 
 /// All that a component may export; it need not export all of it.
 pub use bindings::Full;
+pub use bindings::bitrouter::host::field::Field;
+pub use bindings::bitrouter::host::{document, field, log};
+pub use bindings::bitrouter::provider::types;
 pub use bindings::bitrouter::provider::types::{
-    Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
+    Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Request, Step, Trouble, Window,
 };
-pub use bindings::bitrouter::provider::{host as imports, types};
 pub use bindings::exports::bitrouter::provider::requests::Payload as BodyArgument;
 pub(super) use bindings::exports::bitrouter::provider::{failures, limits, provider, queries, requests, streams};
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bitrouter_credential::Scrubber;
 
-use super::contract::imports::Level;
+use super::contract::log::Level;
 
 /// Bytes of one line; the rest is cut off.
 const LINE: usize = 1024;

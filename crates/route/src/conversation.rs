@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bitrouter_document::{Cell, Document, Kind};
+use bitrouter_document::{Cell, Document, Find, Kind};
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 
@@ -125,8 +125,9 @@ impl Beginning {
                 }
             }
             Ok(Some(Kind::Array)) => {
-                if let Ok(table) = body.select(pointer, &["text"], u32::MAX) {
-                    table.rows().flatten().for_each(|cell| match cell {
+                let texts = format!("{pointer}/*/text");
+                if let Ok(found) = body.find(&Find { fields: &[""], ..Find::all(&texts) }) {
+                    found.rows().flat_map(|(_, cells)| cells).for_each(|cell| match cell {
                         Cell::Value(text) => self.add(text),
                         Cell::Absent | Cell::Big(_) => {}
                     });

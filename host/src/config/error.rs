@@ -124,6 +124,8 @@ pub enum Fault {
     TooComplex,
     #[error("unknown key `{key}`: {}", unknown(near, takes))]
     UnknownKey { key: String, near: Option<String>, takes: Vec<&'static str> },
+    #[error("`{key}`: unknown word `{}`: {}", word.escape_debug(), unknown(near, takes))]
+    UnknownWord { key: String, word: String, near: Option<String>, takes: &'static [&'static str] },
     #[error("`{key}` takes {takes}")]
     WrongType { key: String, takes: String },
     #[error("`{key}` has no value: give it one, or take the line out")]

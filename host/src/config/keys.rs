@@ -9,13 +9,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bitrouter_contract::Origin;
+use bitrouter_contract::{Origin, Quirk};
 use bitrouter_credential::SecretsIn;
 use bitrouter_route::Strategy;
 use serde_json::{Map, Value as Json};
 
 use super::addresses::{self, Folder, HOST_NAME, Listen, URL, Urls, WEB_ORIGIN};
-use super::kinds::{Choice, Flag, List, Maybe, Open, Whole, mebibytes, millis, size, whole};
+use super::kinds::{Choice, Flag, List, Maybe, Open, Whole, Word, mebibytes, millis, size, whole};
 use super::models::{Named, Names};
 use super::providers::{DIALECT, PROVIDER, Providers};
 use super::read::{Entry, Reader};
@@ -155,6 +155,9 @@ section! {
         timeouts: Timeouts = Timeouts::default(), Keys;
         /// The component's own settings. The component reads them, so no secret belongs here.
         settings: Map<String, Json> = Map::new(), Open("keys of the component's own"), decides Account;
+        /// What the provider takes differently from everybody else, beside what its description says, as words of
+        /// [Quirks](provider-without-code.md#quirks). The gateway edits bodies accordingly.
+        quirks: Vec<Quirk> = Vec::new(), List(QUIRK), decides Limits;
         /// How several accounts of a provider share the work: `failover` uses the first for as long as it can, `balance` the
         /// one that has used the least of its window that ends first, `sticky` keeps each conversation on one account, since
         /// prompt caches belong to accounts.
@@ -226,6 +229,8 @@ impl CallsIn {
         }
     }
 }
+
+const QUIRK: Word<Quirk> = Word { what: "a word of Quirks", words: Quirk::WORDS, of: Quirk::of_word, to: Quirk::word };
 
 fn timeout() -> Whole<Duration> {
     millis(1, 86_400_000, "a request that takes longer than a day is a lost one")

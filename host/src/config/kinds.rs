@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bitrouter_route::nearest::nearest;
 use serde_json::{Map, Value as Json, json};
 
 use super::Fault;
@@ -235,6 +236,35 @@ impl<T: PartialEq> Kind for Choice<T> {
 
     fn takes(&self) -> Takes {
         Takes::new(format!("`{}`", self.words.join("`, `")), json!({ "enum": self.words }))
+    }
+}
+
+/// One of more words than a sentence can hold.
+pub(super) struct Word<T: 'static> {
+    /// What it is, for the reference.
+    pub what: &'static str,
+    pub words: &'static [&'static str],
+    pub of: fn(&str) -> Option<T>,
+    pub to: fn(T) -> &'static str,
+}
+
+impl<T: Copy> Kind for Word<T> {
+    type Value = T;
+
+    fn read(&self, entry: &Entry<'_>, reader: &mut Reader<'_>) -> ReadResult<T> {
+        let word = reader.text(entry, self.what)?.text;
+        (self.of)(&word).ok_or_else(|| {
+            let near = nearest(&word, self.words.iter().copied(), 1).first().map(|near| (*near).to_owned());
+            entry.problem(|key| Fault::UnknownWord { key, word, near, takes: self.words })
+        })
+    }
+
+    fn shown(&self, value: &T) -> String {
+        (self.to)(*value).to_owned()
+    }
+
+    fn takes(&self) -> Takes {
+        Takes::new(self.what, json!({ "enum": self.words }))
     }
 }
 

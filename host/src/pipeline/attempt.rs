@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, Scrubber};
 use bitrouter_dialect::Dialect;
+use bitrouter_dialect::quirks::Edited;
 use bitrouter_dialect::translate::strip_foreign;
 use bitrouter_document::{Document, Edit, Kind};
 use bitrouter_files::Timestamp;
@@ -28,6 +29,8 @@ use crate::call::{Call, CallBody};
 use crate::error::Error;
 use crate::route::{Provider, Target};
 
+/// From this size on a body is edited on a thread that serves nobody: each word may look at every message.
+const LONG: usize = 256 << 10;
 /// Exchanges that a component may make before it sends.
 const ASKS: u32 = 3;
 
@@ -109,7 +112,12 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (mut request, mut body) = self.shape(&described, body).await?;
+        let (mut request, body) = self.shape(&described, body).await?;
+        let mut body = if self.provider.quirks.is_empty() {
+            body
+        } else {
+            Box::pin(self.suit(&described, &mut request, body)).await?
+        };
         let keeping = wished
             .filter(|_| keeping::is_refused(&mut body))
             .map(|sent| Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent));
@@ -220,6 +228,36 @@ impl Attempt<'_> {
                 Err(self.bad_request(format!("it asked for more than {ASKS} exchanges before sending")))
             }
         }
+    }
+
+    /// Makes a body that goes up one that this provider takes, and names what had to be left out of it.
+    async fn suit(
+        &self,
+        call: &contract::Call,
+        request: &mut Arc<contract::Request>,
+        body: HookBody,
+    ) -> Result<HookBody, Error> {
+        let mut document = match (body, &request.body) {
+            (HookBody::Json(document), contract::types::Body::Forward) => document,
+            (body, _) => return Ok(body),
+        };
+        let (provider, dialect) = (Arc::clone(&self.provider), call.dialect.clone());
+        let (generates, streaming) = (call.operation == "generate", call.streaming);
+        let long = document.body_len() > LONG;
+        let work = move || {
+            let edited = Edited { dialect: &dialect, generates, streaming };
+            let left_out = provider.quirks.apply(edited, &mut document)?;
+            Ok::<_, Error>((document, left_out))
+        };
+        let (document, left_out) = if long {
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))?
+        } else {
+            work()?
+        };
+        if !left_out.is_empty() {
+            Arc::make_mut(request).dropped.extend(left_out);
+        }
+        Ok(HookBody::Json(document))
     }
 
     fn step(&self, step: Result<Result<Prepared, contract::Failure>, HookError>) -> Result<Prepared, Error> {

@@ -14,6 +14,7 @@ use bitrouter_contract::origin::template::FillError;
 use bitrouter_contract::{Forward, Origin, Reserved};
 use bitrouter_credential::{Accounts, Given, KeyCommand, Store};
 use bitrouter_dialect::Dialect;
+use bitrouter_dialect::quirks::Quirks;
 use bitrouter_plugin::Plugin;
 use bitrouter_route::choice::Terms;
 use bitrouter_route::nearest::nearest;
@@ -47,6 +48,8 @@ pub struct Provider {
     pub strategy: Strategy,
     /// `settings` of the config as JSON text.
     pub settings: String,
+    /// What it takes differently: the description's words and those of the config, and the description's edits of bodies.
+    pub quirks: Quirks,
     /// Which client headers go up.
     pub forward: Forward,
     /// Which headers only the host sets.
@@ -151,6 +154,8 @@ impl Provider {
         let given = Given { key, command: command.as_ref(), env: &env_of_keys, setting: &setting };
         let accounts = Accounts::for_provider(&description.id, &auth, &origins, &given, store);
         let settings = serde_json::Value::Object(settings).to_string();
+        let words = description.quirks.iter().chain(&configured.quirks).copied();
+        let quirks = Quirks::new(words, description.body.clone());
         let provider = Provider {
             origins,
             accounts,
@@ -159,6 +164,7 @@ impl Provider {
             priority: configured.priority,
             strategy: configured.strategy,
             settings,
+            quirks,
             forward,
             reserved,
             deadlines: Deadlines {

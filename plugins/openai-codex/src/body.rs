@@ -1,7 +1,7 @@
 //! Makes a Responses body one that the backend takes. `prepare` calls it; it reads a few members, edits them, and never
 //! takes the body out. In a body of the Codex CLI the edits write what is there already, so its bytes stay as they are.
 
-use bitrouter_provider::{Call, Cell, Document, Edit, Failure, Json, Kind, matches, quote};
+use bitrouter_provider::{Call, Document, Edit, Failure, Json, Kind, at, matches, quote};
 
 /// Which top-level members go up. The backend answers 400 to each parameter that it does not know, and SDKs gain new ones
 /// all the time, so of what they send only `taken` passes: what the CLI itself sends. For the CLI it is the other way
@@ -25,12 +25,8 @@ pub(crate) fn shape(call: &Call, body: &Document<'_>) -> Result<Vec<String>, Fai
     let session = call.header("session-id").or_else(|| call.header("session_id"));
     let codex = call.header("originator").and(session).is_some() || names.iter().any(|name| name == "client_metadata");
     let (mut edits, mut dropped) = members(call, body, &names, codex)?;
-    let before = edits.len();
-    input(call, body, codex, &mut edits)?;
-    // An item's id is only another name of it: nothing that was asked for.
-    let asked_for = |pointer: &&str| !pointer.ends_with("/id");
-    let items = edits[before..].iter().filter_map(Edit::removes).filter(asked_for).map(Into::into);
-    dropped.extend(items.take(SHOWN));
+    dropped.extend(input(body, codex)?);
+    edits.extend(instructions(call, body, codex)?);
     edits.extend([Edit::add("/store", "false"), Edit::add("/stream", "true")]);
     let include = short(body, "/include")?;
     if !include.starts_with('[') {
@@ -98,33 +94,30 @@ fn moved(names: &[String], kept: &[String]) -> Vec<Edit> {
     edits
 }
 
-/// Edits the items of `input`, the last one first, so that a removal moves none that is still to come; and sees to it
-/// that the call has instructions, which the backend may insist on.
-fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -> Result<(), Failure> {
-    let fields = ["type", "role", "id", "encrypted_content"];
-    // The CLI's items keep their ids and their reasoning, so of thousands of items these are not even read.
-    let rows = body.select("/input", &fields[..if codex { 2 } else { 4 }], 128)?;
-    let mut instructed = codex;
-    for (at, row) in rows.iter().enumerate().rev() {
-        let cell = |at: usize| row.get(at).unwrap_or(&Cell::Absent);
-        let (class, role, id, sealed) = (cell(0), cell(1), cell(2), cell(3));
-        let place = |member: &str| ["/input/", &at.to_string(), member].concat();
-        let open = matches!(sealed, Cell::Absent) || starts(sealed, "null");
-        if starts(class, "\"item_reference\"") || (!codex && open && starts(class, "\"reasoning\"")) {
-            // Nothing but a pointer to what this server never stored.
-            edits.push(Edit::remove(place("")));
-            continue;
-        }
-        if starts(role, "\"system\"") {
-            edits.push(Edit::replace(place("/role"), "\"developer\""));
-        }
-        // The ids that the CLI sends look alike and are taken; another client's may come from a server that stores.
-        if !codex && (starts(id, "\"rs_") || starts(id, "\"msg_")) {
-            edits.push(Edit::remove(place("/id")));
-        }
-        instructed |= starts(role, "\"system\"") || starts(role, "\"developer\"");
+/// Edits the items of `input`, and returns which were left out. Of thousands of items none comes in here.
+fn input(body: &Document<'_>, codex: bool) -> Result<Vec<String>, Failure> {
+    let items = || body.each("/input/*");
+    // Nothing but a pointer to what this server never stored. The CLI's items keep their reasoning.
+    let kinds = ["\"item_reference\"", "\"reasoning\""];
+    let of_no_use = at("/type").one_of(&kinds[..if codex { 1 } else { 2 }]);
+    let unsealed = at("/encrypted_content").is_a(Kind::String).not();
+    let gone = items().only(of_no_use).only(unsealed).named(SHOWN as u32);
+    let gone = gone.patch(&[Edit::remove("")]).map_err(Failure::invalid)?;
+    // The ids that the CLI sends look alike and are taken; another client's may come from a server that stores. An id is
+    // only another name of an item: nothing that was asked for.
+    if !codex {
+        let ids = items().only(at("/id").begins_with(&["rs_", "msg_"]));
+        ids.patch(&[Edit::remove("/id")]).map_err(Failure::invalid)?;
     }
-    if rows.is_empty() && body.kind("/input")? == Some(Kind::String) {
+    let system = items().only(at("/role").is("system"));
+    system.patch(&[Edit::replace("/role", "\"developer\"")]).map_err(Failure::invalid)?;
+    Ok(gone.pointers)
+}
+
+/// Sees to it that a call has a list of items and instructions, which the backend may insist on.
+fn instructions(call: &Call, body: &Document<'_>, codex: bool) -> Result<Vec<Edit>, Failure> {
+    let mut edits = Vec::new();
+    if body.kind("/input")? == Some(Kind::String) {
         let message = r#"[{"type":"message","role":"user","content":[{"type":"input_text","text":""}]}]"#;
         edits.push(Edit::move_to("/input", "/input text"));
         edits.push(Edit::add("/input", message));
@@ -132,11 +125,11 @@ fn input(call: &Call, body: &Document<'_>, codex: bool, edits: &mut Vec<Edit>) -
     }
     // A value that is too long to be read is there.
     let empty = |text: Option<String>| text.is_none_or(|text| text == "null" || text == "\"\"");
-    if !instructed && body.get("/instructions", 8).is_ok_and(empty) {
+    if !codex && body.get("/instructions", 8).is_ok_and(empty) && !body.find("/input/*").only(at("/role").is("developer")).any()? {
         let text = call.setting("instructions").unwrap_or_else(|| "You are a helpful assistant.".into());
         edits.push(Edit::add("/instructions", quote(&text)));
     }
-    Ok(())
+    Ok(edits)
 }
 
 /// A list's patterns, read once however many names there are.
@@ -147,10 +140,6 @@ fn patterns(list: Option<Json<'_>>) -> Vec<String> {
 /// Whether one of these patterns names it.
 fn listed(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, name))
-}
-
-fn starts(cell: &Cell, text: &str) -> bool {
-    matches!(cell, Cell::Value(value) if value.starts_with(text))
 }
 
 /// The JSON text of a value that is never long; empty where there is none.

@@ -10,7 +10,8 @@ wit_bindgen::generate!({
         package bitrouter:sdk-provider;
         world described {
             import bitrouter:provider/types@0.1.0;
-            import bitrouter:provider/host@0.1.0;
+            import bitrouter:host/document@0.1.0;
+            import bitrouter:host/log@0.1.0;
             export bitrouter:provider/provider@0.1.0;
         }
     ",
@@ -31,6 +32,7 @@ macro_rules! optional {
                 export_macro_name: $export,
                 default_bindings_module: "bitrouter_provider::bindings",
                 with: {
+                    "bitrouter:host/field@0.1.0": crate::bindings::bitrouter::host::field,
                     "bitrouter:provider/types@0.1.0": crate::bindings::bitrouter::provider::types,
                     $($with)*
                 },
@@ -44,7 +46,7 @@ optional!(
     requests,
     "package bitrouter:sdk-requests; world requests { export bitrouter:provider/requests@0.1.0; }",
     "__export_requests",
-    {"bitrouter:provider/host@0.1.0": crate::bindings::bitrouter::provider::host}
+    {"bitrouter:host/document@0.1.0": crate::bindings::bitrouter::host::document}
 );
 optional!(
     failures,

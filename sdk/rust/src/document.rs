@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Blob, Cell, Edit, Json, Kind, ReadError};
+use crate::{Blob, Cell, Condition, Edit, Json, Kind, Matches, Patched, ReadError, Test, quote};
 
 impl Cell {
     /// The cell as the text that it holds, if that is a string: without its quotes, and with its escapes decoded.
@@ -42,7 +42,7 @@ impl<'a> Payload<'a> {
 
 // Without a host there is nothing to lend, so natively the handle is there for its type alone.
 #[cfg(any(target_arch = "wasm32", not(feature = "test-kit")))]
-type Inner = crate::bindings::bitrouter::provider::host::Document;
+type Inner = crate::bindings::bitrouter::host::document::Document;
 #[cfg(all(not(target_arch = "wasm32"), feature = "test-kit"))]
 type Inner = crate::golden::Lent;
 
@@ -89,14 +89,24 @@ impl<'a> Document<'a> {
         self.0.keys(pointer)
     }
 
-    /// The named members of every item of an array: one row an item, one cell a field, both in order. The empty field
-    /// name is the item itself. Empty where the pointer names no array.
+    /// The string at a pointer, decoded; none where there is none, or another value. `max_bytes` is of its JSON text.
     ///
     /// # Errors
-    /// As [`kind`](Self::kind). A value over `max_bytes` is no error, it is [`Cell::Big`].
-    pub fn select(&self, array: &str, fields: &[&str], max_bytes: u32) -> Result<Vec<Vec<Cell>>, ReadError> {
-        let fields: Vec<String> = fields.iter().map(|field| (*field).into()).collect();
-        self.0.select(array, &fields, max_bytes)
+    /// As [`get`](Self::get).
+    pub fn text(&self, pointer: &str, max_bytes: u32) -> Result<Option<String>, ReadError> {
+        self.0.text(pointer, max_bytes)
+    }
+
+    /// Looks for what a pattern names: a pointer in which `*` stands for every item of an array and every member of an
+    /// object. `document.find("/messages/*").only(at("/role").is("user")).rows(&["/content"], 4096)?`
+    pub fn find<'d>(&'d self, pattern: &'d str) -> Find<'d> {
+        Find { document: self.0, pattern, only: Vec::new(), limit: u32::MAX }
+    }
+
+    /// Makes the same edits on all that a pattern names.
+    /// `document.each("/messages/*/name").patch(&[Edit::remove("")]).map_err(Failure::invalid)?`
+    pub fn each<'d>(&'d self, pattern: &'d str) -> Each<'d> {
+        Each { document: self.0, pattern, only: Vec::new(), named: 0 }
     }
 
     /// Applies all edits in their order, or none of them.
@@ -105,6 +115,135 @@ impl<'a> Document<'a> {
     /// Which edit failed, and why.
     pub fn patch(&self, edits: &[Edit]) -> Result<(), String> {
         self.0.patch(edits)
+    }
+}
+
+/// What is looked for in a document; see [`Document::find`].
+pub struct Find<'d> {
+    document: &'d Inner,
+    pattern: &'d str,
+    only: Vec<Condition>,
+    limit: u32,
+}
+
+impl Find<'_> {
+    /// Only those that pass this condition, beside those said before. It costs nothing of the guest's: the host looks.
+    pub fn only(mut self, condition: Condition) -> Self {
+        self.only.push(condition);
+        self
+    }
+
+    /// At most so many.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The matches, each with its pointer and the values at these pointers below it; the empty one is the match itself.
+    ///
+    /// # Errors
+    /// As [`Document::kind`]. A value over `max_bytes` is no error, it is [`Cell::Big`].
+    pub fn rows(self, fields: &[&str], max_bytes: u32) -> Result<Matches, ReadError> {
+        let fields: Vec<String> = fields.iter().map(|field| (*field).into()).collect();
+        self.document.find(self.pattern, &self.only, &fields, max_bytes, self.limit)
+    }
+
+    /// The pointers of the matches.
+    ///
+    /// # Errors
+    /// As [`Document::kind`].
+    pub fn pointers(self) -> Result<Vec<String>, ReadError> {
+        Ok(self.rows(&[], 0)?.rows.into_iter().map(|row| row.pointer).collect())
+    }
+
+    /// Whether there is any; the search ends at the first.
+    ///
+    /// # Errors
+    /// As [`Document::kind`].
+    pub fn any(self) -> Result<bool, ReadError> {
+        Ok(!self.limit(1).rows(&[], 0)?.rows.is_empty())
+    }
+}
+
+/// What is edited in a document, wherever it is; see [`Document::each`].
+pub struct Each<'d> {
+    document: &'d Inner,
+    pattern: &'d str,
+    only: Vec<Condition>,
+    named: u32,
+}
+
+impl Each<'_> {
+    /// Only those that pass this condition, beside those said before.
+    pub fn only(mut self, condition: Condition) -> Self {
+        self.only.push(condition);
+        self
+    }
+
+    /// Names the first so many of what is edited, as a request's `dropped` wants it.
+    pub fn named(mut self, named: u32) -> Self {
+        self.named = named;
+        self
+    }
+
+    /// Makes these edits on every match, or none. Their paths are below the match, and the empty one is the match itself.
+    ///
+    /// # Errors
+    /// Which edit failed, and why. An edit of what is not there fails, as in [`Document::patch`].
+    pub fn patch(self, edits: &[Edit]) -> Result<Patched, String> {
+        self.document.patch_each(self.pattern, &self.only, edits, self.named)
+    }
+}
+
+/// The value at a pointer below a match, to say what it must be: `at("/role").is("user")`, `at("/id").is_there().not()`.
+pub fn at(pointer: &str) -> At<'_> {
+    At(pointer)
+}
+
+/// A value that a condition looks at.
+pub struct At<'a>(&'a str);
+
+impl At<'_> {
+    /// It is a string that reads so.
+    pub fn is(self, text: &str) -> Condition {
+        self.one_of(&[&quote(text)])
+    }
+
+    /// It is one of these scalars, in JSON.
+    pub fn one_of(self, values: &[&str]) -> Condition {
+        self.test(Test::OneOf(values.iter().map(|value| (*value).into()).collect()))
+    }
+
+    /// It is a string that begins with one of these texts.
+    pub fn begins_with(self, texts: &[&str]) -> Condition {
+        self.test(Test::BeginsWith(texts.iter().map(|text| (*text).into()).collect()))
+    }
+
+    /// It is of this kind.
+    pub fn is_a(self, kind: Kind) -> Condition {
+        self.test(Test::OfKind(vec![kind]))
+    }
+
+    /// It is there.
+    pub fn is_there(self) -> Condition {
+        self.test(Test::Present)
+    }
+
+    /// Its JSON text has more bytes.
+    pub fn is_longer_than(self, bytes: u32) -> Condition {
+        self.test(Test::LongerThan(bytes))
+    }
+
+    fn test(self, test: Test) -> Condition {
+        Condition { at: self.0.into(), test, negated: false }
+    }
+}
+
+impl Condition {
+    /// The opposite. What is not there passes it, whatever the condition.
+    #[allow(clippy::should_implement_trait, reason = "`at(…).is(…).not()` reads as it is said")]
+    pub fn not(self) -> Self {
+        Self { negated: !self.negated, ..self }
     }
 }
 

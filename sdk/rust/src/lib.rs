@@ -34,15 +34,17 @@ mod panic;
 mod provider;
 mod request;
 
-pub use bindings::bitrouter::provider::host::{Cell, Edit, Kind, Level, ReadError};
+pub use bindings::bitrouter::host::document::{Cell, Condition, Edit, Kind, Matches, Patched, ReadError, Row, Test};
+pub use bindings::bitrouter::host::field::Field;
+pub use bindings::bitrouter::host::log::Level;
 pub use bindings::bitrouter::provider::types::{
-    Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Field, Request, Step, Trouble, Window,
+    Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Request, Step, Trouble, Window,
 };
 pub use call::matches;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use component::Component;
-pub use document::{Document, Payload};
+pub use document::{At, Document, Each, Find, Payload, at};
 pub use failure::{kind, scope};
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]

@@ -5,7 +5,7 @@ use crate::Level;
 /// Writes a line to the host's log, of at most 1 KiB, at most 32 in one hook. Secrets are scrubbed by the host.
 pub fn log(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
-    crate::bindings::bitrouter::provider::host::log(level, message);
+    crate::bindings::bitrouter::host::log::log(level, message);
     #[cfg(not(target_arch = "wasm32"))]
     eprintln!("{level:?}: {message}");
 }

@@ -1,7 +1,7 @@
 //! Builds a request and the step that it is part of. Providers call it in `prepare` and `resume`; what may be in a
 //! request is checked by the host.
 
-use crate::bindings::bitrouter::provider::host::{Assignment, Relocation};
+use crate::bindings::bitrouter::host::document::{Assignment, Relocation};
 use crate::{Body, Delivery, Edit, Exchange, Failure, Field, Request, Step};
 
 /// A text as one segment of a path, such as the model in `/models/MODEL/converse`. Whatever a client calls its model, it

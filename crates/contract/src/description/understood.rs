@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::IMPORT_SOURCES;
 use super::{ErrorRule, Limits, Path};
 use crate::validate::{Invalid, OPERATIONS};
-use crate::{FailureKind, Scope, cut};
+use crate::{FailureKind, Quirk, Scope, cut};
 
 const METHODS: [&str; 7] = ["api-key", "keys", "basic", "aws-sigv4", "google-service-account", "exchange", "oauth"];
 const VERBS: [&str; 2] = ["POST", "GET"];
@@ -44,6 +44,7 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
     members(description, "settings", &mut omitted, |setting| unknown(setting, "type", &SETTING_TYPES));
     paths(description, "paths", &mut omitted)?;
     by_model(description, &mut omitted)?;
+    quirks(description, &mut omitted);
     errors(description, &mut omitted)?;
     limits(description, &mut omitted)?;
     let billing = description.get("billing").and_then(Value::as_str);
@@ -53,6 +54,28 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
         description.remove("billing");
     }
     Ok(omitted.0)
+}
+
+/// Words that are not known, and edits of bodies in dialects that are not.
+fn quirks(description: &mut Map<String, Value>, omitted: &mut Omissions) {
+    if let Some(words) = description.get_mut("quirks").and_then(Value::as_array_mut) {
+        words.retain(|word| match word.as_str().filter(|word| Quirk::of_word(word).is_none()) {
+            Some(word) => {
+                omitted.note(format!("`quirks`: `{word}`"));
+                false
+            }
+            None => true,
+        });
+    }
+    if let Some(body) = description.get_mut("body").and_then(Value::as_object_mut) {
+        body.retain(|dialect, _| {
+            let known = DIALECTS.contains(&dialect.as_str());
+            if !known {
+                omitted.note(format!("`body`: the dialect `{dialect}`"));
+            }
+            known
+        });
+    }
 }
 
 struct Omissions(Vec<String>);

@@ -25,6 +25,10 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
             wrong.push((format!("by_model.{at}.models"), "it names no model".into()));
         }
     }
+    for (dialect, edits) in &description.body {
+        let problems = edits.problems().into_iter();
+        wrong.extend(problems.map(|(member, problem)| (format!("body.{dialect}.{member}"), problem)));
+    }
     let reserved = Reserved::new(&description.auth);
     let sent = |name: &str, value: &str| match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => Some(format!("`{name}` is not in lower case")),
@@ -186,6 +190,8 @@ mod tests {
                 "neither a path nor",
             ),
             (json!({ "paths": { "generate": "/messages" } }), "paths.generate", "a path for each dialect"),
+            (json!({ "body": { "messages": { "remove": ["name"] } } }), "body.messages.remove", "write /name"),
+            (json!({ "quirks": "system-role" }), "quirks", "invalid type"),
             (json!({ "headers": { "x-key": "k" } }), "headers.x-key", "x-key"),
             (json!({ "headers": { "Version": "1" } }), "headers.Version", "lower case"),
             (

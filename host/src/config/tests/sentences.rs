@@ -116,6 +116,10 @@ fn each_problem_has_its_sentence_and_place() {
         ("state: {calls: nowhere}\n", "1:16: `state.calls` takes `file` or `memory`"),
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         (
+            "providers: {openai: {quirks: [max-tokens, no-stream-option]}}\n",
+            "1:43: `providers.openai.quirks[1]`: unknown word `no-stream-option`: did you mean `no-stream-options`?",
+        ),
+        (
             "providers: {openai: {accounts: round-robin}}\n",
             "1:32: `providers.openai.accounts` takes `failover` or `balance` or `sticky`",
         ),

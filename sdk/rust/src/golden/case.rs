@@ -181,7 +181,7 @@ fn prepare(provider: &Provider, folder: &Path, file: &CallFile) -> Result<String
         }
     }
     if let (Some(before), Some(document)) = (&body, &document) {
-        transcript.body(before, &document.text())?;
+        transcript.body(before, &document.whole())?;
     }
     Ok(transcript.text())
 }

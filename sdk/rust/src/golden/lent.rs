@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use bitrouter_document as host;
 
-use crate::{Cell, Edit, Kind, ReadError};
+use crate::{Cell, Condition, Edit, Kind, Matches, Patched, ReadError, Row, Test};
 
 /// A document as the host lends it.
 pub(crate) struct Lent(RefCell<host::Document>);
@@ -17,7 +17,7 @@ impl Lent {
     }
 
     /// The body as it would leave.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn whole(&self) -> String {
         String::from_utf8_lossy(&self.0.borrow().output().into_bytes()).into_owned()
     }
 
@@ -47,31 +47,84 @@ impl Lent {
         Ok(document.keys(pointer).map_err(refused)?.into_iter().map(Into::into).collect())
     }
 
-    pub(crate) fn select(&self, array: &str, fields: &[String], max_bytes: u32) -> Result<Vec<Vec<Cell>>, ReadError> {
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    pub(crate) fn text(&self, pointer: &str, max_bytes: u32) -> Result<Option<String>, ReadError> {
         let mut document = self.0.borrow_mut();
-        let table = document.select(array, &fields, max_bytes).map_err(refused)?;
+        Ok(document.text(pointer, max_bytes).map_err(refused)?.map(Into::into))
+    }
+
+    pub(crate) fn find(
+        &self,
+        pattern: &str,
+        only: &[Condition],
+        fields: &[String],
+        max_bytes: u32,
+        limit: u32,
+    ) -> Result<Matches, ReadError> {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let only: Vec<_> = only.iter().map(condition).collect();
+        let mut document = self.0.borrow_mut();
+        let limit = limit as usize;
+        let find = host::Find { only: &only, fields: &fields, max_bytes, limit, ..host::Find::all(pattern) };
+        let found = document.find(&find).map_err(refused)?;
         let cell = |cell: &host::Cell<'_>| match cell {
             host::Cell::Absent => Cell::Absent,
             host::Cell::Value(text) => Cell::Value(text.to_string()),
             host::Cell::Big(size) => Cell::Big(*size),
         };
-        Ok(table.rows().map(|row| row.iter().map(cell).collect()).collect())
+        let row = |(pointer, cells): (&str, &[host::Cell<'_>])| Row {
+            pointer: pointer.into(),
+            cells: cells.iter().map(cell).collect(),
+        };
+        Ok(Matches { rows: found.rows().map(row).collect(), more: found.more() })
     }
 
     pub(crate) fn patch(&self, edits: &[Edit]) -> Result<(), String> {
-        let edits: Vec<host::Edit<'_>> = edits
-            .iter()
-            .map(|edit| match edit {
-                Edit::Add(set) => host::Edit::Add { path: &set.path, value: &set.value },
-                Edit::Remove(path) => host::Edit::Remove { path },
-                Edit::Replace(set) => host::Edit::Replace { path: &set.path, value: &set.value },
-                Edit::Move(pair) => host::Edit::Move { source: &pair.source, target: &pair.target },
-                Edit::Copy(pair) => host::Edit::Copy { source: &pair.source, target: &pair.target },
-            })
-            .collect();
+        let edits: Vec<host::Edit<'_>> = edits.iter().map(edit).collect();
         self.0.borrow_mut().patch(&edits).map_err(|error| error.to_string())
     }
+
+    pub(crate) fn patch_each(
+        &self,
+        pattern: &str,
+        only: &[Condition],
+        edits: &[Edit],
+        named: u32,
+    ) -> Result<Patched, String> {
+        let edits: Vec<host::Edit<'_>> = edits.iter().map(edit).collect();
+        let only: Vec<_> = only.iter().map(condition).collect();
+        let each = host::PatchEach { only: &only, named: named as usize, ..host::PatchEach::all(pattern, &edits) };
+        let patched = self.0.borrow_mut().patch_each(&each).map_err(|error| error.to_string())?;
+        Ok(Patched { matches: patched.matches as u32, pointers: patched.pointers })
+    }
+}
+
+fn edit(edit: &Edit) -> host::Edit<'_> {
+    match edit {
+        Edit::Add(set) => host::Edit::Add { path: &set.path, value: &set.value },
+        Edit::Remove(path) => host::Edit::Remove { path },
+        Edit::Replace(set) => host::Edit::Replace { path: &set.path, value: &set.value },
+        Edit::Move(pair) => host::Edit::Move { source: &pair.source, target: &pair.target },
+        Edit::Copy(pair) => host::Edit::Copy { source: &pair.source, target: &pair.target },
+    }
+}
+
+fn condition(condition: &Condition) -> host::Condition<'_> {
+    let kind = |kind: &Kind| match kind {
+        Kind::Object => host::Kind::Object,
+        Kind::Array => host::Kind::Array,
+        Kind::String => host::Kind::String,
+        Kind::Number => host::Kind::Number,
+        Kind::Boolean => host::Kind::Boolean,
+        Kind::Null => host::Kind::Null,
+    };
+    let test = match &condition.test {
+        Test::Present => host::Test::Present,
+        Test::OfKind(kinds) => host::Test::OfKind(kinds.iter().map(kind).collect()),
+        Test::OneOf(values) => host::Test::OneOf(values.iter().map(String::as_str).collect()),
+        Test::BeginsWith(texts) => host::Test::BeginsWith(texts.iter().map(String::as_str).collect()),
+        Test::LongerThan(bytes) => host::Test::LongerThan(*bytes),
+    };
+    host::Condition { at: &condition.at, test, negated: condition.negated }
 }
 
 fn refused(error: host::Error) -> ReadError {

@@ -1,4 +1,4 @@
-//! Asks the host for as much work as it can, in the way that the call's model names: `select-wide/1000`,
+//! Asks the host for as much work as it can, in the way that the call's model names: `find-wide/1000`,
 //! `many-members/50000`. `ok` asks for nothing. What `read-each`, `remove-each` and `wrap-each` do is innocent, and only
 //! as much as the body has.
 
@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use bitrouter_provider::{
     Answer, Call, Document, Edit, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request,
-    Requests, Step, Trouble, Window, export, log,
+    Requests, Step, Trouble, Window, at, export, log,
 };
 
 /// The provider.
@@ -37,8 +37,15 @@ impl Requests for Floods {
         let document = body.document().ok_or_else(|| Failure::invalid("there is no body"))?;
         let mut request = Request::post("api", "/chat/completions").framing(call.framing());
         match what {
-            "select-wide" => select_wide(document, count)?,
+            "find-wide" => find_wide(document, count)?,
             "many-members" => patch(document, &members(count))?,
+            "each-wide" => {
+                let edits = vec![Edit::add("/a", "1"); count];
+                document.each("/rows/*").patch(&edits).map_err(Failure::invalid)?;
+            }
+            "each-loop" => loop {
+                let _ = black_box(document.each("/rows/*").only(at("/a").is("b").not()).patch(&[Edit::add("/a", "1")]));
+            },
             "many-members-loop" => loop {
                 let _ = black_box(document.patch(&members(count)));
             },
@@ -49,7 +56,7 @@ impl Requests for Floods {
             "doubling-array" => doubling(document, count)?,
             "read-loop" => loop {
                 let _ =
-                    black_box((document.keys(""), document.select("/rows", &["", "a"], 64), document.get("", 1 << 24)));
+                    black_box((document.keys(""), document.find("/rows/*").rows(&["", "/a"], 64), document.get("", 1 << 24)));
             },
             "fail-loop" => loop {
                 let _ = black_box(document.patch(&[Edit::copy_to("/rows", "/more"), Edit::remove("/not/there")]));
@@ -98,10 +105,10 @@ fn members(count: usize) -> Vec<Edit> {
     (0..count).map(|number| Edit::add(["/k", &number.to_string()].concat(), "1")).collect()
 }
 
-fn select_wide(document: &Document<'_>, count: usize) -> Result<(), Failure> {
-    let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+fn find_wide(document: &Document<'_>, count: usize) -> Result<(), Failure> {
+    let names: Vec<String> = (0..count).map(|number| ["/", &number.to_string()].concat()).collect();
     let fields: Vec<&str> = names.iter().map(String::as_str).collect();
-    black_box(document.select("/rows", &fields, 0)?);
+    black_box(document.find("/rows/*").rows(&fields, 0)?);
     Ok(())
 }
 
@@ -115,9 +122,8 @@ fn doubling(document: &Document<'_>, count: usize) -> Result<(), Failure> {
 
 /// What a guide would recommend: a look into each message.
 fn read_each(document: &Document<'_>) -> Result<(), Failure> {
-    let rows = document.select("/messages", &["role"], 64)?;
-    for at in 0..rows.len() {
-        black_box(document.get(&["/messages/", &at.to_string(), "/content"].concat(), 4096)?);
+    for message in document.find("/messages/*").pointers()? {
+        black_box(document.get(&[message.as_str(), "/content"].concat(), 4096)?);
     }
     Ok(())
 }
@@ -131,8 +137,8 @@ fn remove_each(document: &Document<'_>) -> Result<(), Failure> {
 
 /// Moves every message into another list.
 fn wrap_each(document: &Document<'_>) -> Result<(), Failure> {
-    let rows = document.select("/messages", &[], 0)?;
+    let messages = document.find("/messages/*").pointers()?;
     let mut edits = vec![Edit::add("/contents", "[]")];
-    edits.extend(rows.iter().map(|_| Edit::move_to("/messages/0", "/contents/-")));
+    edits.extend(messages.iter().map(|_| Edit::move_to("/messages/0", "/contents/-")));
     patch(document, &edits)
 }

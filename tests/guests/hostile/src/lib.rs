@@ -72,7 +72,7 @@ impl Requests for Hostile {
                 log(Level::Error, "two\nlines\u{1b}[31m");
                 plain().pass()
             }
-            "select-bomb" => select_bomb(body),
+            "find-bomb" => find_bomb(body),
             "patch-bad" => {
                 patch(body, &[Edit::add("/user", "\"kept?\""), Edit::remove("/not/there")])?;
                 plain().pass()
@@ -81,8 +81,8 @@ impl Requests for Hostile {
                 patch(body, &[Edit::add("/user", "\"a\",\"model\":\"b\"")])?;
                 plain().pass()
             }
-            "flood-select" => {
-                let _ = black_box(document(body)?.select("/rows", &["a"; 1000], 0));
+            "flood-find" => {
+                let _ = black_box(document(body)?.find("/rows/*").rows(&["/a"; 1000], 0));
                 plain().pass()
             }
             "flood-patch" => {
@@ -222,11 +222,11 @@ fn huge_list(mut request: Request) -> Request {
 }
 
 /// Asks for all there is, again and again.
-fn select_bomb(body: &Payload<'_>) -> ! {
-    let fields = ["", "role", "content", "no-such-field"].repeat(64);
+fn find_bomb(body: &Payload<'_>) -> ! {
+    let fields = ["", "/role", "/content", "/no-such-field"].repeat(64);
     loop {
         if let Some(document) = body.document() {
-            let _ = black_box(document.select("/messages", &fields, u32::MAX));
+            let _ = black_box(document.find("/messages/*").rows(&fields, u32::MAX));
             let _ = black_box(document.get("", u32::MAX));
         }
     }

@@ -78,7 +78,8 @@ impl Requests for Probe {
         if let Some(document) = body.document() {
             let text = document.get("", MOST).ok().flatten().unwrap_or_default();
             seen.push_str(&text);
-            let _ = document.select("/messages", &["role", "content"], MOST);
+            let _ = document.find("/messages/*").rows(&["/role", "/content"], MOST);
+            let _ = document.text("/messages/0/content", MOST);
             let _ = document.keys("");
         }
         log(Level::Info, &seen);
