@@ -13,7 +13,9 @@ use bitrouter_contract::described::{RequestedCall, request, settings};
 use bitrouter_contract::description::{Auth, Description, family};
 use bitrouter_contract::origin::template;
 use bitrouter_contract::validate;
+use bitrouter_dialect::quirks::{Edited, Quirks};
 use bitrouter_dialect::{Failure, Trouble};
+use bitrouter_document::Document;
 use serde_json::{Map, Value, json};
 
 /// Folders of descriptions that have no component: a component's own golden files say what it makes of calls.
@@ -182,16 +184,52 @@ fn failures(description: &Description, known: &Value) -> Vec<Value> {
     known.iter().map(read).collect()
 }
 
+/// What becomes of a request that says what quirks are about, and what the client is told is left out.
+fn body(description: &Description, dialect: &str) -> Value {
+    let sample = match dialect {
+        "messages" => json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] }),
+        _ => json!({
+            "model": "m", "max_completion_tokens": 9, "seed": 1, "stop": null, "store": false, "parallel_tool_calls": true,
+            "tool_choice": "required",
+            "tools": [{ "type": "function", "function": {
+                "name": "f", "strict": true, "parameters": { "$schema": "s", "type": "object" },
+            } }],
+            "messages": [
+                { "role": "developer", "content": [{ "type": "text", "text": "be" }, { "type": "text", "text": "brief" }] },
+                { "role": "user", "name": "ann", "content": "hi" },
+                { "role": "assistant", "reasoning_content": "hm", "content": null, "tool_calls": [
+                    { "id": "call_0123456789", "type": "function", "function": { "name": "f", "arguments": "{}" } },
+                ] },
+                { "role": "tool", "tool_call_id": "call_0123456789", "content": "ok" },
+            ],
+        }),
+    };
+    let quirks = Quirks::new(description.quirks.iter().copied(), description.body.clone());
+    let mut document = Document::parse(sample.to_string()).unwrap();
+    let request = Edited { dialect, generates: true, streaming: false };
+    let dropped = quirks.apply(request, &mut document).unwrap();
+    let made: Value = serde_json::from_slice(&document.output().into_bytes()).unwrap();
+    if made == sample { json!("as it came") } else { json!({ "goes up": made, "dropped": dropped }) }
+}
+
 fn golden(description: &Description, known: &Value) -> Value {
     let settings = filled(description);
     let lists = description.side_requests.iter().map(|(name, side)| {
         let origin = description.origin_under(&side.origin, &settings).map_or("BASE".into(), |origin| origin.to_string());
         (name.clone(), json!(format!("GET {origin}{}", side.path)))
     });
+    let rules = description.by_model.iter().map(|rule| &rule.serves);
+    let mut dialects: Vec<&String> =
+        std::iter::once(&description.serves).chain(rules).filter_map(|serves| serves.get("generate")).flatten().collect();
+    dialects.sort();
+    dialects.dedup();
+    dialects.retain(|dialect| matches!(dialect.as_str(), "chat-completions" | "messages"));
+    let bodies = dialects.into_iter().map(|dialect| (dialect.clone(), body(description, dialect)));
     json!({
         "auth": serde_json::to_value(&description.auth).unwrap(),
         "calls": calls(description),
         "headers": description.headers,
+        "bodies": bodies.collect::<Map<_, _>>(),
         "lists": lists.collect::<Map<_, _>>(),
         "failures": failures(description, known),
     })
