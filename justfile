@@ -43,3 +43,7 @@ e2e:
 # Check format, lints, docs and dependencies
 lint:
     cargo xtask lint
+
+# Renew the vendored facts and prices of models
+update-models *ARGS:
+    cargo xtask update-models {{ARGS}}

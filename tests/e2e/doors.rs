@@ -171,8 +171,10 @@ fn models_are_listed_in_the_shape_of_who_asks() {
     assert_eq!((&by_address["name"], &by_address["inputTokenLimit"]), (&json!("models/gem:gem-1"), &json!(1000)));
     let anthropic = |path: &str| gateway.get(path).header("anthropic-version", "2023-06-01").send();
     let list = anthropic("/v1/models").status(200).json();
-    let model =
-        json!({ "type": "model", "id": "gem-1", "display_name": "gem-1", "created_at": "1970-01-01T00:00:00Z" });
+    let model = json!({
+        "type": "model", "id": "gem-1", "display_name": "gem-1", "created_at": "1970-01-01T00:00:00Z",
+        "max_input_tokens": 1000,
+    });
     assert!(list["data"].as_array().unwrap().contains(&model), "{list}");
     assert_eq!(
         (&list["has_more"], &list["last_id"]),

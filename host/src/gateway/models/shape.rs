@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use super::page::Page;
 
+/// Picodollars in a dollar.
+const PICODOLLARS: u64 = 1_000_000_000_000;
+
 /// A model as any of the shapes is written from.
 pub(super) struct Entry {
     /// The name that a request would use.
@@ -150,9 +153,6 @@ fn a_token(price: TokenPrice) -> String {
     let text = format!("{dollars}.{picodollars:012}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
-
-/// In a dollar.
-const PICODOLLARS: u64 = 1_000_000_000_000;
 
 fn set(model: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
