@@ -168,7 +168,7 @@ impl<'a> Connection<'a> {
             let now = read(&file.path)?;
             // A file that is gone has nothing of ours.
             let Some(text) = &now else { continue };
-            let back = edit::taken_back(file.format, file.before.as_deref(), &file.after, text, &file.places);
+            let back = edit::taken_back(file, text);
             backs.push((file, back.map_err(unfit(&file.path))?));
         }
         for (file, back) in backs {
@@ -194,10 +194,7 @@ impl<'a> Connection<'a> {
 fn edit(file: &FilePlan, known: Option<&Written>) -> Result<Edit, ConnectError> {
     let now = read(&file.path)?;
     let before = match (&now, known) {
-        (Some(now), Some(known)) => {
-            edit::taken_back(known.format, known.before.as_deref(), &known.after, now, &known.places)
-                .map_err(unfit(&file.path))?
-        }
+        (Some(now), Some(known)) => edit::taken_back(known, now).map_err(unfit(&file.path))?,
         _ => now.clone(),
     };
     let settings = &file.settings;
@@ -213,7 +210,8 @@ fn edit(file: &FilePlan, known: Option<&Written>) -> Result<Edit, ConnectError> 
         after = file.format.set(&after, &setting.place, setting.value.as_ref()).map_err(unfit(&file.path))?;
     }
     let places: Vec<Place> = settings.iter().map(|setting| setting.place.clone()).collect();
-    let written = Written { path: file.path.clone(), format: file.format, before, after, places };
+    let restless = settings.iter().filter(|setting| setting.restless).map(|setting| setting.place.clone()).collect();
+    let written = Written { path: file.path.clone(), format: file.format, before, after, places, restless };
     Ok(Edit { written, now, key_by })
 }
 
