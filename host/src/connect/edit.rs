@@ -7,8 +7,6 @@ mod lines;
 mod toml;
 mod yaml;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -77,12 +75,6 @@ pub(super) fn dotted(place: &[Step]) -> String {
         }
     }
     text
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&dotted(std::slice::from_ref(self)))
-    }
 }
 
 impl Format {

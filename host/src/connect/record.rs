@@ -56,6 +56,11 @@ struct StoredFile {
 }
 
 impl Record {
+    /// What was written into this file.
+    pub(super) fn of(&self, path: &Path) -> Option<&Written> {
+        self.files.iter().find(|written| written.path == path)
+    }
+
     /// What was written, if anything was.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, ConnectError> {
         let file = folder.join(NAME);

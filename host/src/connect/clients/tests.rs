@@ -289,7 +289,7 @@ fn a_broken_file_is_named_with_its_line_and_left_alone() {
         ("codex", ".codex/config.toml", "a = 1\nmodel = \n", "line 2"),
         ("codex", ".codex/config.toml", "model_providers = 3\n", "`model_providers`"),
         ("codex", ".codex/config.toml", "[model_providers]\nbitrouter = true\n", "`model_providers.bitrouter`"),
-        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`[BitRouter]`"),
+        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`the top of the file`"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [\n", "line"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [{ name: b }]\n", "--print"),
         ("aider", ".aider.conf.yml", "- a\n- b\n", "openai-api-base"),
