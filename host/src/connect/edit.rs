@@ -7,10 +7,10 @@ mod lines;
 mod toml;
 mod yaml;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::record::Written;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,12 +77,6 @@ pub(super) fn dotted(place: &[Step]) -> String {
     text
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&dotted(std::slice::from_ref(self)))
-    }
-}
-
 impl Format {
     /// What stands at a place.
     pub fn get(self, text: &str, place: &[Step]) -> Result<Option<Value>, Fault> {
@@ -128,23 +122,20 @@ pub(super) fn is_empty(text: &str) -> bool {
     matches!(rest.as_str(), "" | "{}" | "[]")
 }
 
-/// The text as it is to be without what was written: what is still as written is again what it was before. All else stays.
-/// `None` where nothing is left of a text that was not there before.
-pub(super) fn taken_back(
-    format: Format,
-    before: Option<&str>,
-    written: &str,
-    now: &str,
-    places: &[Place],
-) -> Result<Option<String>, Fault> {
-    if now == written {
-        return Ok(before.map(str::to_owned));
+/// The text as it is to be without what was written: what is still as written is again what it was before, and so is what
+/// its client says anew by itself. All else stays. `None` where nothing is left of a text that was not there before.
+pub(super) fn taken_back(written: &Written, now: &str) -> Result<Option<String>, Fault> {
+    let Written { format, after, places, restless, .. } = written;
+    let before = written.before.as_deref();
+    if now == after {
+        return Ok(written.before.clone());
     }
     let was = |place: &[Step]| before.map_or(Ok(None), |before| format.get(before, place));
     let mut text = now.to_owned();
     for place in places.iter().rev() {
-        let (wrote, was_here) = (format.get(written, place)?, was(place)?);
-        if wrote == was_here || format.get(&text, place)? != wrote {
+        let (wrote, was_here, is_here) = (format.get(after, place)?, was(place)?, format.get(&text, place)?);
+        let is_as_written = is_here == wrote || is_here.is_some() && restless.contains(place);
+        if wrote == was_here || !is_as_written {
             continue;
         }
         text = format.set(&text, place, was_here.as_ref())?;

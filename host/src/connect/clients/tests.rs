@@ -215,6 +215,29 @@ fn a_value_that_was_changed_since_is_its_users() {
 }
 
 #[test]
+fn what_a_client_says_anew_by_itself_goes_with_the_rest() {
+    let home = Home::of(&super::cline::CLIENT, &Files::new());
+    home.connect(&gateway()).unwrap();
+    let (path, text) = home.files().pop_first().unwrap();
+    home.write(&path, &text.replace("2026-01-01T00", "2026-12-31T09"));
+    home.connection().undo().unwrap();
+    assert_eq!(home.files(), Files::new());
+}
+
+#[test]
+fn remarks_alone_stay_where_they_are_and_are_not_taken_out() {
+    let path = PathBuf::from(".codex/config.toml");
+    let home = Home::of(&super::codex::CLIENT, &Files::from([(path.clone(), "# mine".to_owned())]));
+    home.connect(&gateway()).unwrap();
+    let text = home.files()[&path].clone();
+    assert!(text.starts_with("# mine\nmodel_provider = \"bitrouter\"\n"), "{text}");
+    home.write(&path, &format!("{text}\n[tui]\nnotifications = true\n"));
+    home.connection().undo().unwrap();
+    let text = &home.files()[&path];
+    assert!(text.contains("# mine") && text.contains("[tui]") && !text.contains("itrouter"), "{text}");
+}
+
+#[test]
 fn a_client_keeps_its_vendors_models_where_the_gateway_has_them() {
     let own = ["claude-sonnet-5", "gpt-6.1-sol", "gemini-3-pro"];
     let models = own.map(|id| Model { id: id.to_owned(), context: None }).to_vec();
@@ -266,7 +289,7 @@ fn a_broken_file_is_named_with_its_line_and_left_alone() {
         ("codex", ".codex/config.toml", "a = 1\nmodel = \n", "line 2"),
         ("codex", ".codex/config.toml", "model_providers = 3\n", "`model_providers`"),
         ("codex", ".codex/config.toml", "[model_providers]\nbitrouter = true\n", "`model_providers.bitrouter`"),
-        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`[BitRouter]`"),
+        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`the top of the file`"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [\n", "line"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [{ name: b }]\n", "--print"),
         ("aider", ".aider.conf.yml", "- a\n- b\n", "openai-api-base"),
