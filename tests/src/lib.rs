@@ -28,6 +28,7 @@ mod running;
 mod setup;
 mod spoken;
 mod upstream;
+mod upstream_websocket;
 mod vendor;
 mod wait;
 mod websocket;

@@ -1,5 +1,6 @@
 //! A client that speaks Responses over a WebSocket, or whatever a test has it send. Dropping it is a client that goes away.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -47,10 +48,11 @@ impl WebSocket {
         self
     }
 
-    /// Sends bytes as they are.
-    pub fn writes(&mut self, bytes: &[u8]) -> &mut Self {
-        use std::io::Write as _;
-        let _ = self.socket.get_mut().write_all(bytes);
+    /// Sends bytes as they are, or what of them is taken within two seconds.
+    pub fn writes_what_is_taken(&mut self, bytes: &[u8]) -> &mut Self {
+        let socket = self.socket.get_mut();
+        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        let _ = socket.write_all(bytes);
         self
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths, WebSocket};
 pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
@@ -53,6 +53,9 @@ pub struct Description {
     /// of the same name, where `forward` lets it go up, goes in its place.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Where requests may go over a WebSocket, too.
+    #[serde(default)]
+    pub websocket: WebSocket,
     /// What failures mean, where that is not what everybody means by them.
     #[serde(default)]
     pub errors: Errors,
@@ -108,6 +111,7 @@ impl Description {
             serves,
             paths: self.paths.clone(),
             headers: self.headers.clone(),
+            websocket: self.websocket.clone(),
             errors: self.errors.clone(),
             limits: self.limits.clone(),
             forward: Vec::new(),
