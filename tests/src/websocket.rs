@@ -58,7 +58,7 @@ impl WebSocket {
 
     /// The next message.
     #[track_caller]
-    pub fn next(&mut self) -> Value {
+    pub fn message(&mut self) -> Value {
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => return serde_json::from_str(&text).unwrap(),
@@ -73,7 +73,7 @@ impl WebSocket {
     pub fn until(&mut self, types: &[&str]) -> Vec<Value> {
         let mut read = Vec::new();
         loop {
-            let message = self.next();
+            let message = self.message();
             let last = types.iter().any(|kind| message["type"] == *kind);
             read.push(message);
             if last {
