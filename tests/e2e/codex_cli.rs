@@ -33,6 +33,12 @@ impl Desk {
         Desk { codex, chatgpt, gateway: Some(gateway) }
     }
 
+    /// The same, which speaks to the gateway over a WebSocket.
+    fn over_a_websocket(chatgpt: ChatGpt) -> Self {
+        let desk = Desk::through_the_gateway(chatgpt);
+        Desk { codex: desk.codex.with_provider_line("supports_websockets = true"), ..desk }
+    }
+
     /// The inputs of all turns that the backend was asked for.
     fn inputs(&self) -> Vec<Vec<Value>> {
         self.chatgpt.turns().iter().map(|seen| seen.json()["input"].as_array().unwrap().clone()).collect()
@@ -195,4 +201,92 @@ fn a_bare_model_is_answered_by_the_subscription() {
     let codex = CodexCli::at(&format!("http://{}/v1", gateway.address()), "gpt-5.5");
     assert_eq!(codex.exec("make a file").ok().message(), "Done.");
     assert!(codex.working_directory().join("new.txt").is_file());
+}
+
+/// A shell, a patch, and the end.
+fn two_tools() -> ChatGpt {
+    ChatGpt::start()
+        .turn(Turn::reasons("blob/1+==").then(Turn::calls_shell("echo one-$((1+1)) > made; cat made")))
+        .turn(Turn::applies_patch(PATCH))
+        .turn(Turn::says("Both are done."))
+}
+
+/// Checks that the CLI did what [`two_tools`] says, and that its user heard of no trouble.
+fn did_both(desk: &Desk) {
+    let ran = desk.codex.exec("make two files").ok();
+    desk.chatgpt.refused_nothing();
+    assert_eq!(ran.message(), "Both are done.");
+    assert_eq!(ran.items("command_execution")[0]["aggregated_output"], "one-2\n");
+    assert_eq!(ran.items("file_change")[0]["status"], "completed");
+    assert!(!ran.events.iter().any(|event| event["type"] == "error"), "{ran:?}");
+    let inputs = desk.inputs();
+    let kinds: Vec<_> = inputs[2].iter().filter_map(|item| item["type"].as_str()).collect();
+    let wanted = ["reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"];
+    assert_eq!(kinds[kinds.len() - wanted.len()..], wanted, "the whole conversation is there");
+}
+
+#[test]
+#[ignore = "needs the Codex CLI: cargo xtask e2e"]
+fn over_a_websocket_its_turns_go_to_a_backend_without_one_by_post() {
+    let desk = Desk::over_a_websocket(two_tools());
+    did_both(&desk);
+    let (handshakes, messages) = desk.chatgpt.websockets();
+    assert!(
+        handshakes == 1 && messages.is_empty(),
+        "the CLI spoke over a WebSocket, and the backend was asked for one once"
+    );
+}
+
+#[test]
+#[ignore = "needs the Codex CLI: cargo xtask e2e"]
+fn over_a_websocket_a_backend_with_one_is_sent_what_is_new() {
+    let desk = Desk::over_a_websocket(two_tools().speaks_websockets(None));
+    did_both(&desk);
+    let (handshakes, messages) = desk.chatgpt.websockets();
+    let lengths: Vec<_> = messages.iter().map(|message| message["input"].as_array().unwrap().len()).collect();
+    assert!(handshakes == 1 && lengths[1..] == [1, 1], "{handshakes}: {lengths:?}");
+}
+
+#[test]
+#[ignore = "needs the Codex CLI: cargo xtask e2e"]
+fn over_a_websocket_a_backend_whose_connections_are_limited_or_cut_is_not_noticed() {
+    let limited = Desk::over_a_websocket(two_tools().speaks_websockets(Some(1)));
+    did_both(&limited);
+    assert_eq!(limited.chatgpt.websockets().0, 3);
+
+    for websocket in [false, true] {
+        let chatgpt = ChatGpt::start().turn(Turn::says("half of it").cut()).turn(Turn::says("the whole of it"));
+        let chatgpt = if websocket { chatgpt.speaks_websockets(None) } else { chatgpt };
+        let desk = Desk::over_a_websocket(chatgpt);
+        assert_eq!(desk.codex.exec("hello").ok().message(), "the whole of it");
+        assert_eq!(desk.chatgpt.turns().len(), 2);
+    }
+}
+
+#[test]
+#[ignore = "needs the Codex CLI: cargo xtask e2e"]
+fn over_a_websocket_a_usage_limit_ends_the_turn_and_says_until_when() {
+    for websocket in [false, true] {
+        let chatgpt = ChatGpt::start().then_always(Turn::hits_the_usage_limit(4_070_908_800));
+        let chatgpt = if websocket { chatgpt.speaks_websockets(None) } else { chatgpt };
+        let desk = Desk::over_a_websocket(chatgpt);
+        desk.codex.exec("hello").fails().says("hit your usage limit").says("Jan 1st, 2099 12:00 AM");
+        assert_eq!(desk.chatgpt.turns().len(), 1);
+    }
+}
+
+#[test]
+#[ignore = "needs the Codex CLI: cargo xtask e2e"]
+fn over_a_websocket_a_gateway_that_is_configured_anew_between_two_turns_is_not_noticed() {
+    let wait = "sleep 4; echo waited";
+    let chatgpt = ChatGpt::start().turn(Turn::calls_shell(wait)).turn(Turn::says("Still here."));
+    let mut desk = Desk::over_a_websocket(chatgpt);
+    let mut gateway = desk.gateway.take().unwrap();
+    std::thread::scope(|scope| {
+        let ran = scope.spawn(|| desk.codex.exec("wait").ok());
+        assert!(bitrouter_tests::eventually(|| desk.chatgpt.turns().len() == 1));
+        gateway.configure("/models", json!({"x": ["openai-codex:gpt-5.5"]}));
+        let ran = ran.join().unwrap();
+        assert_eq!(ran.message(), "Still here.");
+    });
 }

@@ -160,14 +160,14 @@ fn a_turn_that_fails_has_a_status_and_takes_what_it_went_on_from_with_it() {
     let first = id(&first).to_owned();
     let error = json!({"type": "invalid_request_error", "code": "bad", "param": "input", "message": "No."});
     upstream.replies(Reply::json(&json!({ "error": error })).status(400).header("x-request-id", "up-1"));
-    let failed = socket.sends(&create("openai:gpt-5", Some(&first), json!([said("Go on.")]))).next();
+    let failed = socket.sends(&create("openai:gpt-5", Some(&first), json!([said("Go on.")]))).message();
     assert_eq!((&failed["type"], &failed["status"], &failed["error"]), (&json!("error"), &json!(400), &error));
     assert_eq!(
         (&failed["headers"]["x-request-id"], &failed["headers"]["x-bitrouter-provider"]),
         (&json!("up-1"), &json!("openai"))
     );
     upstream.replies(answer("resp_new", "fine"));
-    let gone = socket.sends(&create("openai:gpt-5", Some(&first), json!([said("Go on.")]))).next();
+    let gone = socket.sends(&create("openai:gpt-5", Some(&first), json!([said("Go on.")]))).message();
     assert_eq!((&gone["status"], &gone["error"]["code"]), (&json!(400), &json!("previous_response_not_found")));
     let whole = json!([said("Hello."), item("answer 0"), said("Go on.")]);
     let again = socket.sends(&create("openai:gpt-5", None, whole)).until(&ENDS);
@@ -183,7 +183,7 @@ fn what_is_said_on_one_connection_is_known_on_no_other() {
     let mut socket = gateway.websocket();
     let warmed = socket.sends(&warm).until(&ENDS);
     let mut other = gateway.websocket();
-    let unknown = other.sends(&create("openai:gpt-5", Some(id(&warmed)), json!([]))).next();
+    let unknown = other.sends(&create("openai:gpt-5", Some(id(&warmed)), json!([]))).message();
     assert_eq!(unknown["error"]["code"], "previous_response_not_found");
     let by_post = create("openai:gpt-5", Some(id(&warmed)), json!([]));
     gateway.post("/v1/responses").json(&by_post).send().status(400).says("previous_response_not_found");
@@ -231,14 +231,14 @@ fn what_is_not_understood_is_answered_with_a_status_and_the_connection_goes_on()
         (json!({"type": "response.create"}), "model"),
         (json!({"type": "response.create", "model": "no-such:model"}), "model"),
     ] {
-        let error = socket.sends(&message).next();
+        let error = socket.sends(&message).message();
         let is_client_error = matches!(error["status"].as_u64(), Some(400 | 404));
         assert!(error["type"] == "error" && is_client_error && error["error"]["param"] == param, "{message}: {error}");
     }
     socket.sends(&json!({"type": "response.processed", "response_id": "resp_1"}));
     let turn = socket.sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).until(&ENDS);
     assert_eq!(id(&turn), "resp_up0");
-    let error = socket.sends_raw(Message::binary(vec![1, 2])).next();
+    let error = socket.sends_raw(Message::binary(vec![1, 2])).message();
     assert_eq!(error["status"], 400);
     assert_eq!(socket.is_closed_with(), 1003);
 }
@@ -253,11 +253,11 @@ fn a_ping_is_answered_while_an_answer_is_waited_for_and_two_requests_are_answere
     upstream.replies(Reply::sse().send(first).pause(500).send(last));
     let mut socket = gateway.websocket();
     let turn = create("openai:gpt-5", None, json!([said("Hello.")]));
-    assert_eq!(socket.sends(&turn).next()["delta"], "one");
+    assert_eq!(socket.sends(&turn).message()["delta"], "one");
     assert_eq!(socket.sends_raw(Message::Ping("are you there".into())).frame(), Message::Pong("are you there".into()));
     socket.sends(&json!({"type": "response.cancel"}));
-    assert_eq!(socket.sends(&turn).next()["status"], 400, "it is told at once");
-    let kinds: Vec<_> = (0..3).map(|_| socket.next()["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(socket.sends(&turn).message()["status"], 400, "it is told at once");
+    let kinds: Vec<_> = (0..3).map(|_| socket.message()["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds, ["response.completed", "response.output_text.delta", "response.completed"]);
 }
 
@@ -272,7 +272,7 @@ fn a_client_that_leaves_has_its_answer_cancelled_at_once() {
         let mut socket = gateway.websocket();
         socket.sends(&create("openai:gpt-5", None, json!([said("Hello.")])));
         if content {
-            socket.next();
+            socket.message();
         }
         assert!(eventually(|| upstream.requests().len() > asked));
         drop(socket);
@@ -304,11 +304,37 @@ fn a_message_beyond_the_limit_of_a_body_is_refused_with_its_size() {
     let turn = socket.sends(&create("openai:gpt-5", None, json!([said(&most)]))).until(&ENDS);
     assert_eq!(id(&turn), "resp_up0");
     // With the conversation before it the request is too long, though the message is not.
-    let error = socket.sends(&create("openai:gpt-5", Some("resp_up0"), json!([said(&"y".repeat(4096))]))).next();
+    let error = socket.sends(&create("openai:gpt-5", Some("resp_up0"), json!([said(&"y".repeat(4096))]))).message();
     assert_eq!(error["status"], 413);
-    let error = socket.sends(&create("openai:gpt-5", None, json!([said(&"x".repeat(2 << 20))]))).next();
+    let error = socket.sends(&create("openai:gpt-5", None, json!([said(&"x".repeat(2 << 20))]))).message();
     assert_eq!(error["status"], 413, "{error}");
     assert_eq!(socket.is_closed_with(), 1009);
+}
+
+#[test]
+fn messages_that_are_not_whole_hold_no_more_than_all_bodies_may() {
+    let upstream = counting();
+    let gateway = Gateway::start()
+        .with_openai_at(&upstream)
+        .with("/server/body_limit", json!(4 << 20))
+        .with("/server/bodies_limit", json!(12 << 20))
+        .run();
+    // The head of a masked text frame of 4 MB less a byte, and all of it but the end.
+    let length = ((4_u64 << 20) - 1).to_be_bytes();
+    let head = [&[0x81, 0x80 | 127][..], &length, &[0, 0, 0, 0]].concat();
+    let body = vec![b' '; (4 << 20) - 1000];
+    let sockets: Vec<_> = (0..8)
+        .map(|_| {
+            let mut socket = gateway.websocket();
+            socket.writes_what_is_taken(&head).writes_what_is_taken(&body);
+            socket
+        })
+        .collect();
+    let held = gateway.status()["bodies"].clone();
+    assert!(held["used"].as_u64().unwrap() <= 12 << 20, "{held}");
+    let turn = gateway.websocket().sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).until(&ENDS);
+    assert_eq!(turn.last().unwrap()["type"], "response.completed", "small ones still get in");
+    drop(sockets);
 }
 
 #[test]
@@ -323,7 +349,7 @@ fn a_client_that_reads_late_reads_all_of_a_long_answer() {
     let before = resident(&gateway);
     let mut socket = gateway.websocket();
     socket.sends(&create("openai:gpt-5", None, json!([said("Hello.")])));
-    assert_eq!(socket.next()["type"], "response.output_text.delta");
+    assert_eq!(socket.message()["type"], "response.output_text.delta");
     std::thread::sleep(std::time::Duration::from_secs(1));
     let grown = resident(&gateway).saturating_sub(before);
     assert!(grown < 40 << 10, "the gateway holds {grown} kB of an answer of 64 MB that nobody reads");
@@ -362,10 +388,10 @@ fn a_connection_ends_between_two_answers_where_the_gateway_is_configured_anew() 
     let last = event(&json!({"type": "response.completed", "response": {"id": "r", "output": []}}));
     upstream.replies(Reply::sse().send(delta).pause(1500).send(last));
     let (mut idle, mut busy) = (gateway.websocket(), gateway.websocket());
-    assert_eq!(busy.sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).next()["delta"], "x");
+    assert_eq!(busy.sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).message()["delta"], "x");
     gateway.configure("/models", json!({"x": ["openai:gpt-5"]}));
     assert_eq!(idle.is_closed_with(), 1012);
-    assert_eq!(busy.next()["type"], "response.completed");
+    assert_eq!(busy.message()["type"], "response.completed");
     assert_eq!(busy.is_closed_with(), 1012);
 }
 
@@ -379,10 +405,10 @@ fn a_gateway_that_stops_lets_an_answer_finish_and_tells_its_clients() {
     upstream.replies(Reply::sse().send(delta.clone()).pause(500).send(last));
     let (mut idle, mut busy) = (gateway.websocket(), gateway.websocket());
     let turn = create("openai:gpt-5", None, json!([said("Hello.")]));
-    assert_eq!(busy.sends(&turn).next()["delta"], "x");
+    assert_eq!(busy.sends(&turn).message()["delta"], "x");
     gateway.stop();
     assert_eq!(idle.is_closed_with(), 1001);
-    assert_eq!(busy.next()["type"], "response.completed");
+    assert_eq!(busy.message()["type"], "response.completed");
     assert_eq!(busy.is_closed_with(), 1001);
     assert!(gateway.ends_well(), "{}", gateway.log());
 
@@ -390,8 +416,133 @@ fn a_gateway_that_stops_lets_an_answer_finish_and_tells_its_clients() {
     let mut gateway = Gateway::start().with_openai_at(&upstream).with("/server/drain_ms", json!(200)).run();
     upstream.replies(Reply::sse().send(delta).wait_until_gone());
     let mut busy = gateway.websocket();
-    assert_eq!(busy.sends(&turn).next()["delta"], "x");
+    assert_eq!(busy.sends(&turn).message()["delta"], "x");
     gateway.stop();
     assert_eq!(busy.until(&["error"]).last().unwrap()["status"], 502);
     assert!(gateway.ends_well(), "{}", gateway.log());
+}
+
+#[test]
+fn an_upstream_that_speaks_over_a_websocket_is_sent_only_what_is_new() {
+    let upstream = counting();
+    upstream.speaks_websockets();
+    let gateway = over_openai(&upstream);
+    let mut socket = gateway.websocket();
+    let mut warm = create("openai:gpt-5", None, json!([said("the developer's word")]));
+    warm["generate"] = json!(false);
+    let mut previous = id(&socket.sends(&warm).until(&ENDS)).to_owned();
+    let mut told = vec!["the developer's word".to_owned()];
+    for number in 0..3 {
+        let new = format!("question {number}");
+        let turn = socket.sends(&create("openai:gpt-5", Some(&previous), json!([said(&new)]))).until(&ENDS);
+        assert_eq!(turn[1]["delta"], format!("answer {number}"), "{turn:?}");
+        told.extend([new, format!("answer {number}")]);
+        assert_eq!(inputs(&upstream.last()), told[..told.len() - 1]);
+        previous = id(&turn).to_owned();
+    }
+    let messages = upstream.messages();
+    let lengths: Vec<_> = messages.iter().map(|message| message["input"].as_array().unwrap().len()).collect();
+    // What was only said beforehand goes up with the first question.
+    assert_eq!((upstream.handshakes(), lengths), (1, vec![2, 1, 1]));
+    assert!(messages[0].get("previous_response_id").is_none());
+    assert_eq!(messages[2]["previous_response_id"], "resp_up1");
+    let seen = upstream.last();
+    assert_eq!(seen.header("openai-beta"), Some("responses_websockets=2026-02-06"));
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {}", bitrouter_tests::KEY).as_str()));
+    assert!(seen.path == "/v1/responses" && seen.json()["model"] == "gpt-5");
+    // Another connection has a WebSocket of its own, and a POST has none.
+    gateway.websocket().sends(&create("openai:gpt-5", None, json!([said("x")]))).until(&ENDS);
+    let by_post = json!({"model": "openai:gpt-5", "input": [said("x")], "stream": true});
+    gateway.post("/v1/responses").json(&by_post).send().status(200);
+    assert_eq!((upstream.handshakes(), upstream.messages().len(), upstream.requests().len()), (2, 4, 5));
+    // Its client gone, it goes too.
+    drop(socket);
+    assert!(eventually(|| upstream.closed_websockets() == 2), "a WebSocket to the upstream is left open");
+}
+
+#[test]
+fn an_upstream_without_websockets_is_asked_by_post_and_not_for_one_again() {
+    let upstream = counting();
+    let gateway = over_openai(&upstream);
+    for _ in 0..2 {
+        let mut socket = gateway.websocket();
+        for _ in 0..2 {
+            let turn = socket.sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).until(&ENDS);
+            assert_eq!(turn.last().unwrap()["type"], "response.completed");
+        }
+    }
+    assert_eq!((upstream.handshakes(), upstream.requests().len()), (1, 4));
+}
+
+#[test]
+fn a_websocket_to_an_upstream_that_is_lost_or_too_old_costs_a_longer_message_and_no_turn() {
+    let upstream = counting();
+    upstream.speaks_websockets_for(1);
+    let gateway = over_openai(&upstream);
+    let mut socket = gateway.websocket();
+    let first = socket.sends(&create("openai:gpt-5", None, json!([said("one")]))).until(&ENDS);
+    let second = socket.sends(&create("openai:gpt-5", Some(id(&first)), json!([said("two")]))).until(&ENDS);
+    assert_eq!(second.last().unwrap()["type"], "response.completed", "{second:?}");
+    assert_eq!(inputs(&upstream.last()), ["one", "answer 0", "two"]);
+    assert_eq!(upstream.handshakes(), 2);
+
+    // Cut between two turns, and within one before its content.
+    let upstream = Upstream::start();
+    upstream.speaks_websockets();
+    let count = AtomicUsize::new(0);
+    upstream.follows(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => answer("resp_0", "zero").cut(),
+        1 => answer("resp_1", "one"),
+        2 => Reply::sse().cut(),
+        number => answer(&format!("resp_{number}"), "more"),
+    });
+    let gateway = over_openai(&upstream);
+    let mut socket = gateway.websocket();
+    let mut previous = None;
+    for turns in 1..=3 {
+        let turn = create("openai:gpt-5", previous.as_deref(), json!([said(&format!("question {turns}"))]));
+        let turn = socket.sends(&turn).until(&ENDS);
+        assert_eq!(turn.last().unwrap()["type"], "response.completed", "{turn:?}");
+        assert_eq!(inputs(&upstream.last()).len(), 2 * turns - 1);
+        previous = Some(id(&turn).to_owned());
+    }
+}
+
+#[test]
+fn an_error_over_the_upstreams_websocket_moves_on_as_an_answer_with_its_status_does() {
+    let (first, second) = (Upstream::start(), counting());
+    first.speaks_websockets();
+    let limit = json!({"error": {"type": "usage_limit_reached", "code": "usage_limit_reached", "message": "Later."}});
+    first.replies(Reply::json(&limit).status(429).header("retry-after", "60"));
+    let gateway = Gateway::start()
+        .with_openai_at(&first)
+        .with_plugin("echo")
+        .with_origin("echo", &second)
+        .with("/models", json!({"any": ["openai:gpt-5", "echo:a"]}))
+        .run();
+    let mut socket = gateway.websocket();
+    let turn = socket.sends(&create("any", None, json!([said("Hello.")]))).until(&ENDS);
+    assert_eq!(turn.last().unwrap()["type"], "response.completed", "{turn:?}");
+    assert_eq!((first.messages().len(), second.requests().len()), (1, 1));
+    let told = socket.sends(&create("openai:gpt-5", None, json!([said("Hello.")]))).message();
+    assert_eq!((&told["status"], &told["error"]["code"]), (&json!(429), &json!("usage_limit_reached")), "{told}");
+    assert_eq!(told["headers"]["retry-after"], "60");
+}
+
+#[test]
+fn an_upstreams_websocket_that_breaks_off_after_content_is_told_and_a_client_that_leaves_closes_it() {
+    let upstream = Upstream::start();
+    upstream.speaks_websockets();
+    let gateway = over_openai(&upstream);
+    let delta = event(&json!({"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "delta": "x"}));
+    upstream.replies(Reply::sse().send(delta.clone()).cut());
+    let mut socket = gateway.websocket();
+    let turn = create("openai:gpt-5", None, json!([said("Hello.")]));
+    let broken = socket.sends(&turn).until(&["error"]);
+    assert_eq!((&broken[0]["delta"], &broken[1]["status"]), (&json!("x"), &json!(502)), "{broken:?}");
+    upstream.replies(Reply::sse().send(delta).wait_until_gone());
+    let mut socket = gateway.websocket();
+    assert_eq!(socket.sends(&turn).message()["delta"], "x");
+    drop(socket);
+    assert!(eventually(|| upstream.hung_up() == 1), "the upstream still answers");
 }

@@ -83,6 +83,20 @@ impl ChatGpt {
         ChatGpt { upstream, state, login }
     }
 
+    /// Speaks over WebSockets, too, each for so many turns where that is said.
+    pub fn speaks_websockets(self, turns: Option<usize>) -> Self {
+        match turns {
+            Some(turns) => self.upstream.speaks_websockets_for(turns),
+            None => self.upstream.speaks_websockets(),
+        };
+        self
+    }
+
+    /// How often a WebSocket was asked for, and what came over them, as it came.
+    pub fn websockets(&self) -> (usize, Vec<Value>) {
+        (self.upstream.handshakes(), self.upstream.messages())
+    }
+
     /// Scripts the next turn. A request beyond the script is refused.
     pub fn turn(self, turn: Turn) -> Self {
         self.with(|state| state.turns.push_back(turn))

@@ -31,6 +31,7 @@ mod setup;
 mod sigv4;
 mod spoken;
 mod upstream;
+mod upstream_websocket;
 mod vendor;
 mod wait;
 mod websocket;

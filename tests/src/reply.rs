@@ -4,7 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::WebSocket;
+
+use crate::upstream_websocket::{events, text};
 
 /// An answer of the upstream's.
 #[derive(Clone, Debug)]
@@ -145,6 +148,46 @@ impl Reply {
             to.write_all(b"0\r\n\r\n")?;
         }
         Ok(Sent::Complete)
+    }
+
+    /// Sends it as messages of a WebSocket: the events, or an error with its status.
+    pub(crate) fn write_messages(&self, to: &mut WebSocket<TcpStream>) -> Sent {
+        if self.whole {
+            let mut body: Value = serde_json::from_slice(&self.bytes()).unwrap_or_default();
+            let error = match body["error"].take() {
+                Value::Null => json!({"message": body["detail"]}),
+                error => error,
+            };
+            let headers: serde_json::Map<String, Value> =
+                self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            let error = json!({"type": "error", "status": self.status, "error": error, "headers": headers});
+            return if to.send(text(&error)).is_ok() { Sent::Complete } else { Sent::Gone };
+        }
+        let mut pending = String::new();
+        for step in &self.steps {
+            match step {
+                Step::Send(bytes) => {
+                    pending += &String::from_utf8_lossy(bytes);
+                    let Some(end) = pending.rfind("\n\n") else { continue };
+                    let rest = pending.split_off(end + 2);
+                    for event in events(&std::mem::replace(&mut pending, rest)) {
+                        if to.send(text(&event)).is_err() {
+                            return Sent::Gone;
+                        }
+                    }
+                }
+                Step::Pause(pause) => std::thread::sleep(*pause),
+                Step::Cut => {
+                    let _ = to.get_mut().shutdown(Shutdown::Both);
+                    return Sent::Cut;
+                }
+                Step::WaitUntilGone => {
+                    while to.read().is_ok() {}
+                    return Sent::Gone;
+                }
+            }
+        }
+        Sent::Complete
     }
 
     fn head(&self) -> String {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::Request;
 use crate::reply::{Reply, Sent};
+use crate::upstream_websocket::{self, Speaks};
 use crate::wait::eventually;
 use crate::wire::{self, Seen};
 
@@ -30,6 +31,14 @@ struct Shared {
     accepted: AtomicUsize,
     gone: AtomicUsize,
     stopped: AtomicBool,
+    /// Whether and how it speaks over WebSockets; who asks for one where it does not is sent to POST.
+    speaks: Mutex<Option<Speaks>>,
+    /// How often one was asked for.
+    handshakes: AtomicUsize,
+    /// How many of those that were opened are closed.
+    closed: AtomicUsize,
+    /// What came over them, as it came.
+    messages: Mutex<Vec<Value>>,
 }
 
 impl Upstream {
@@ -49,6 +58,10 @@ impl Upstream {
             accepted: AtomicUsize::new(0),
             gone: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
+            speaks: Mutex::default(),
+            handshakes: AtomicUsize::new(0),
+            closed: AtomicUsize::new(0),
+            messages: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || serving.accept(&listener));
@@ -79,6 +92,33 @@ impl Upstream {
     pub fn follows(&self, script: impl Fn(&Seen) -> Reply + Send + 'static) -> &Self {
         *self.shared.script.lock().unwrap() = Box::new(script);
         self
+    }
+
+    /// Speaks over WebSockets from now on, too.
+    pub fn speaks_websockets(&self) -> &Self {
+        *self.shared.speaks.lock().unwrap() = Some(Speaks::default());
+        self
+    }
+
+    /// The same, each connection for so many messages.
+    pub fn speaks_websockets_for(&self, messages: usize) -> &Self {
+        *self.shared.speaks.lock().unwrap() = Some(Speaks { lasts: Some(messages) });
+        self
+    }
+
+    /// How often a WebSocket was asked for.
+    pub fn handshakes(&self) -> usize {
+        self.shared.handshakes.load(Ordering::SeqCst)
+    }
+
+    /// How many WebSockets were open and are closed by now.
+    pub fn closed_websockets(&self) -> usize {
+        self.shared.closed.load(Ordering::SeqCst)
+    }
+
+    /// What came over WebSockets, as it came. Each is among the requests as well, with the conversation that it goes on from.
+    pub fn messages(&self) -> Vec<Value> {
+        self.shared.messages.lock().unwrap().clone()
     }
 
     /// Every request so far.
@@ -149,6 +189,26 @@ impl Shared {
             }
             let mut words = first.split(' ').map(str::to_owned);
             let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            if headers.get("upgrade") == Some("websocket") {
+                self.handshakes.fetch_add(1, Ordering::SeqCst);
+                let speaks = *self.speaks.lock().unwrap();
+                let Some(speaks) = speaks else {
+                    let _ = Reply::json(&json!({"error": {"message": "Use POST."}})).status(426).write(&mut socket);
+                    continue;
+                };
+                let Some(websocket) = upstream_websocket::open(socket, &headers) else { return };
+                let ask = |message: &Value, seen: Seen| {
+                    let reply = (self.script.lock().unwrap())(&seen);
+                    self.messages.lock().unwrap().push(message.clone());
+                    self.seen.lock().unwrap().push(seen);
+                    reply
+                };
+                if upstream_websocket::serve(websocket, speaks, &path, &headers, ask) == Sent::Gone {
+                    self.gone.fetch_add(1, Ordering::SeqCst);
+                }
+                self.closed.fetch_add(1, Ordering::SeqCst);
+                return;
+            }
             let seen = Seen { method, path, headers, body, before };
             before += 1;
             let reply = (self.script.lock().unwrap())(&seen);

@@ -1,5 +1,6 @@
 //! A client that speaks Responses over a WebSocket, or whatever a test has it send. Dropping it is a client that goes away.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -47,16 +48,17 @@ impl WebSocket {
         self
     }
 
-    /// Sends bytes as they are.
-    pub fn writes(&mut self, bytes: &[u8]) -> &mut Self {
-        use std::io::Write as _;
-        let _ = self.socket.get_mut().write_all(bytes);
+    /// Sends bytes as they are, or what of them is taken within two seconds.
+    pub fn writes_what_is_taken(&mut self, bytes: &[u8]) -> &mut Self {
+        let socket = self.socket.get_mut();
+        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        let _ = socket.write_all(bytes);
         self
     }
 
     /// The next message.
     #[track_caller]
-    pub fn next(&mut self) -> Value {
+    pub fn message(&mut self) -> Value {
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => return serde_json::from_str(&text).unwrap(),
@@ -71,7 +73,7 @@ impl WebSocket {
     pub fn until(&mut self, types: &[&str]) -> Vec<Value> {
         let mut read = Vec::new();
         loop {
-            let message = self.next();
+            let message = self.message();
             let last = types.iter().any(|kind| message["type"] == *kind);
             read.push(message);
             if last {

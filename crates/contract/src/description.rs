@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::pattern;
 use crate::quirk::{BodyEdits, Quirk};
 
-pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths};
+pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths, WebSocket};
 pub use auth::{
     AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret,
     Verb,
@@ -91,6 +91,9 @@ pub struct Description {
     /// of the same name, where `forward` lets it go up, goes in its place.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Where requests may go over a WebSocket, too.
+    #[serde(default)]
+    pub websocket: WebSocket,
     /// What failures mean, where that is not what everybody means by them.
     #[serde(default)]
     pub errors: Errors,
@@ -164,6 +167,7 @@ impl Description {
             quirks: self.quirks.clone(),
             body: self.body.clone(),
             headers: self.headers.clone(),
+            websocket: self.websocket.clone(),
             errors: self.errors.clone(),
             limits: self.limits.clone(),
             forward: Vec::new(),

@@ -112,6 +112,30 @@ pub fn own_items(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     message.into_iter().chain(json::items(input).map(Cow::Borrowed))
 }
 
+/// The message of a WebSocket that asks with this body: all of it, or, where the other side has a response that is gone on from
+/// and its first so many items, what is new.
+pub fn create(body: &[u8], continues: Option<(&str, usize)>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 64);
+    out.extend_from_slice(br#"{"type":"response.create""#);
+    let mut write = |key: &[u8], value: &[&[u8]]| {
+        [&b",\""[..], key, b"\":"].into_iter().for_each(|part| out.extend_from_slice(part));
+        value.iter().for_each(|part| out.extend_from_slice(part));
+    };
+    for (key, value) in json::members(body).filter(|(key, _)| *key != b"type") {
+        match (key, continues) {
+            (b"previous_response_id", Some(_)) => {}
+            (b"input", Some((id, items))) => {
+                let new = own_items(body).skip(items).collect::<Vec<_>>().join(&b","[..]);
+                write(b"previous_response_id", &[serde_json::Value::from(id).to_string().as_bytes()]);
+                write(b"input", &[b"[", &new, b"]"]);
+            }
+            _ => write(key, &[value]),
+        }
+    }
+    out.push(b'}');
+    out
+}
+
 /// Whether the answer may be kept: what the request says of `store`, or what holds where it says nothing.
 pub fn wants_kept(body: &[u8]) -> bool {
     json::get(body, "store") != Some(b"false")

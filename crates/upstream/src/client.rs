@@ -22,6 +22,7 @@ use super::reason::{is_timeout, of_opening, reason};
 use super::received::{Home, Received};
 use super::shared::{Next, Shared};
 use super::tls::{self, TlsError};
+use super::websocket::Refusals;
 
 /// The system takes this much for a server that does not read.
 const LEAST_WINDOW: u64 = 32 << 10;
@@ -114,6 +115,8 @@ pub struct Upstream {
     pool: Arc<Pool>,
     plain: Connect,
     secure: OnceLock<Result<Secure, TlsError>>,
+    /// Origins that have no WebSockets.
+    pub(super) refusals: Refusals,
 }
 
 /// What opens TLS connections.
@@ -133,7 +136,8 @@ impl fmt::Debug for Upstream {
 impl Upstream {
     /// Connections that may take this long to be made, TLS included. Must be called inside a tokio runtime.
     pub fn new(connect: Duration) -> Self {
-        Upstream { connect, pool: Pool::start(), plain: Connect::new(connect), secure: OnceLock::new() }
+        let (plain, refusals) = (Connect::new(connect), Refusals::default());
+        Upstream { connect, pool: Pool::start(), plain, secure: OnceLock::new(), refusals }
     }
 
     /// Sends a request and waits for the head of the answer. A reused idle connection that died before any byte of the
@@ -225,7 +229,7 @@ impl Upstream {
         key: &Key,
         connect_within: Option<Duration>,
     ) -> Result<Response<Received>, SendError> {
-        let mut opening = self.open(request.uri(), key)?;
+        let mut opening = self.open(request.uri(), key, self.pool.uses_only_http1(key))?;
         let stream = match connect_within.filter(|connect_within| *connect_within < self.connect) {
             None => opening.await?,
             Some(after) => match tokio::time::timeout(after, &mut opening).await {
@@ -312,10 +316,10 @@ impl Upstream {
 
     /// Opens a stream to an origin: TCP or a proxy's tunnel, and TLS. It borrows nothing, so that it can go on when the
     /// request that wanted it has gone elsewhere.
-    fn open(&self, uri: &Uri, key: &Key) -> Result<Opening, TlsError> {
+    fn open(&self, uri: &Uri, key: &Key, only_http1: bool) -> Result<Opening, TlsError> {
         let tls = if key.0 == Scheme::HTTPS {
             let secure = self.secure.get_or_init(|| self.make_secure()).as_ref().map_err(Clone::clone)?;
-            Some(if self.pool.uses_only_http1(key) { secure.http1.clone() } else { secure.newest.clone() })
+            Some(if only_http1 { secure.http1.clone() } else { secure.newest.clone() })
         } else {
             None
         };
@@ -337,6 +341,28 @@ impl Upstream {
             };
             Err(SendError::Connect { origin, reason })
         }))
+    }
+
+    /// Opens a stream of HTTP/1.1 for somebody alone.
+    pub(super) async fn open_http1(
+        &self,
+        uri: &Uri,
+        key: &Key,
+        connect_within: Option<Duration>,
+    ) -> Result<Stream, SendError> {
+        let opening = self.open(uri, key, true)?;
+        match connect_within.filter(|connect_within| *connect_within < self.connect) {
+            None => opening.await,
+            Some(after) => match tokio::time::timeout(after, opening).await {
+                Ok(stream) => stream,
+                Err(_) => Err(SendError::Slow { origin: origin(key), after }),
+            },
+        }
+    }
+
+    /// How long a connection may take to be made.
+    pub(super) fn connect_within(&self) -> Duration {
+        self.connect
     }
 
     /// Keeps a connection for later requests once it is open. One for each origin is enough to find out that it can be
@@ -367,13 +393,13 @@ impl Upstream {
     }
 }
 
-fn key_of(uri: &Uri) -> Result<Key, SendError> {
+pub(super) fn key_of(uri: &Uri) -> Result<Key, SendError> {
     pool::key(uri)
         .ok_or_else(|| SendError::Connect { origin: uri.to_string(), reason: "the URL is not absolute".into() })
 }
 
 /// Host and port, for errors.
-fn origin((scheme, authority): &Key) -> String {
+pub(super) fn origin((scheme, authority): &Key) -> String {
     let port = authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 });
     format!("{}:{port}", authority.host())
 }
@@ -384,6 +410,6 @@ fn may_be_unread(request: &Request<Outgoing>) -> bool {
     is_loopback(request.uri()) && request.body().len() > LEAST_WINDOW
 }
 
-fn lost(key: &Key, error: &(dyn StdError + 'static)) -> SendError {
+pub(super) fn lost(key: &Key, error: &(dyn StdError + 'static)) -> SendError {
     SendError::Lost { origin: origin(key), reason: reason(error) }
 }

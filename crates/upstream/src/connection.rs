@@ -118,6 +118,12 @@ impl<S: hyper::rt::Read + hyper::rt::Write + Unpin> Connection<S> {
         Ok(head.response)
     }
 
+    /// The stream, with what of it was read behind the head of an answer that ends HTTP on it.
+    pub(super) fn into_parts(self) -> (TokioIo<S>, Bytes) {
+        let state = *self.0;
+        (state.stream, state.come)
+    }
+
     /// The next bytes of the answer's body: all that one read brought. None once it is complete.
     pub(super) fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         self.0.poll_data(context)

@@ -17,6 +17,7 @@ mod shared;
 mod socket;
 mod tls;
 mod unpack;
+mod websocket;
 mod wiping;
 
 pub use client::{Deadlines, SendError, Upstream};
@@ -26,6 +27,7 @@ pub use proxy::SettingError;
 pub use received::{ReceiveError, Received};
 pub use tls::TlsError;
 pub use unpack::unpack;
+pub use websocket::{WebSocket, WebSocketError};
 pub use wiping::wiping;
 
 /// Checks what the environment says of the way to providers: proxies, and whom TLS trusts. Commands that go it or show it

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connection::{Connection, Fault, Stream};
+use super::connection::{Connection, Fault, Stream as Connected};
 use super::pool::{Key, Pool};
 use super::reason::reason;
 use super::shared::StreamSlot;
 use super::unpack::Unpacked;
+use super::websocket::WebSocketError;
 
 /// What breaks a body off.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub enum ReceiveError {
     /// Over HTTP/2.
     #[error("{}", reason(.0))]
     Http2(#[from] hyper::Error),
+    /// Over a WebSocket.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketError),
     /// It is not what its content encoding says.
     #[error("it cannot be unpacked: {0}")]
     Packed(#[from] std::io::Error),
@@ -35,11 +40,13 @@ pub enum ReceiveError {
 pub struct Received(BodySource);
 
 enum BodySource {
-    Http1(Connection<Stream>, Home),
+    Http1(Connection<Connected>, Home),
     /// A stream of a connection that requests share, and which has a task of its own; and its place there.
     Http2(Incoming, #[expect(dead_code, reason = "it is held")] StreamSlot),
     /// Another body, unpacked.
     Unpacked(Unpacked),
+    /// What somebody makes of messages.
+    Made(Pin<Box<dyn Stream<Item = Result<Bytes, ReceiveError>> + Send + Sync>>),
     /// All of it came, and the connection went back or was closed.
     Ended,
 }
@@ -49,7 +56,7 @@ pub(super) type Home = (Arc<Pool>, Key);
 
 impl Received {
     /// A body that comes over this connection.
-    pub(super) fn over(connection: Connection<Stream>, home: Home) -> Self {
+    pub(super) fn over(connection: Connection<Connected>, home: Home) -> Self {
         Received(BodySource::Http1(connection, home))
     }
 
@@ -61,6 +68,11 @@ impl Received {
     /// A body that is unpacked on its way.
     pub(super) fn unpacked(unpacked: Unpacked) -> Self {
         Received(BodySource::Unpacked(unpacked))
+    }
+
+    /// A body that is made of something else, such as the messages of a WebSocket.
+    pub fn made(stream: impl Stream<Item = Result<Bytes, ReceiveError>> + Send + Sync + 'static) -> Self {
+        Received(BodySource::Made(Box::pin(stream)))
     }
 
     /// A body of which nothing comes.
@@ -98,6 +110,9 @@ impl Body for Received {
             BodySource::Unpacked(unpacked) => {
                 unpacked.as_mut().poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
+            BodySource::Made(made) => {
+                made.as_mut().poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+            }
             BodySource::Ended => Poll::Ready(None),
         };
         if matches!(next, Poll::Ready(None)) {
@@ -109,7 +124,7 @@ impl Body for Received {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             // Whoever stops reading here would keep the connection from going back.
-            BodySource::Http1(..) | BodySource::Unpacked(_) => false,
+            BodySource::Http1(..) | BodySource::Unpacked(_) | BodySource::Made(_) => false,
             BodySource::Http2(incoming, _) => incoming.is_end_stream(),
             BodySource::Ended => true,
         }
@@ -119,7 +134,7 @@ impl Body for Received {
         match &self.0 {
             BodySource::Http1(connection, _) => connection.left().map_or_else(SizeHint::default, SizeHint::with_exact),
             BodySource::Http2(incoming, _) => incoming.size_hint(),
-            BodySource::Unpacked(_) => SizeHint::default(),
+            BodySource::Unpacked(_) | BodySource::Made(_) => SizeHint::default(),
             BodySource::Ended => SizeHint::with_exact(0),
         }
     }

@@ -18,4 +18,5 @@ pub(crate) use bodies::Share;
 pub use endpoints::{CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, Previous, endpoint, paths, request_id};
 pub use guard::Guard;
 pub use reply::written as written_error;
+pub(crate) use socket::Link;
 pub use socket::Socket;

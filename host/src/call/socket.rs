@@ -1,10 +1,14 @@
-//! What the calls of one WebSocket share: whose its conversation is, and which answers it was given.
+//! What the calls of one WebSocket share: whose its conversation is, which answers it was given, and the WebSocket to a provider
+//! that goes on from them.
 //!
 //! The gateway makes one for each that a client opens; the pipeline looks at it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bitrouter_upstream::WebSocket;
+use http::HeaderMap;
 
 use crate::history::ResponseOwner;
 
@@ -16,13 +20,27 @@ const KNOWN: usize = 64;
 pub struct Socket {
     number: u64,
     given: Mutex<VecDeque<Box<str>>>,
+    link: Mutex<Option<Link>>,
+}
+
+/// A WebSocket to a provider, kept for this client's next turn.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Tells where, as whom and how it was opened from other ways.
+    pub opened_as: u64,
+    /// The WebSocket.
+    pub socket: WebSocket,
+    /// What its first answer has for headers.
+    pub headers: HeaderMap,
+    /// The response that the other side can go on from.
+    pub last: Option<String>,
 }
 
 impl Default for Socket {
     /// One that was just opened.
     fn default() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        Socket { number: COUNT.fetch_add(1, Ordering::Relaxed), given: Mutex::default() }
+        Socket { number: COUNT.fetch_add(1, Ordering::Relaxed), given: Mutex::default(), link: Mutex::default() }
     }
 }
 
@@ -44,6 +62,16 @@ impl Socket {
     /// Whether an answer of this id came from here: nobody else can be asked for it then.
     pub(crate) fn knows(&self, id: &str) -> bool {
         self.given().iter().any(|given| **given == *id)
+    }
+
+    /// The WebSocket to a provider, if one is open and not in use.
+    pub(crate) fn take_link(&self) -> Option<Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps it for the next turn.
+    pub(crate) fn put_link(&self, link: Link) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
     }
 
     fn given(&self) -> MutexGuard<'_, VecDeque<Box<str>>> {

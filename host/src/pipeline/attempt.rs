@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitrouter_credential::{AccountError, Credential, Scrubber};
-use bitrouter_dialect::Dialect;
 use bitrouter_dialect::quirks::Edited;
 use bitrouter_dialect::translate::strip_foreign;
+use bitrouter_dialect::{Dialect, history};
 use bitrouter_document::{Document, Edit, Kind};
 use bitrouter_files::Timestamp;
 use bitrouter_plugin::{HookBody, HookError, Prepared};
@@ -23,6 +23,7 @@ use http::{HeaderMap, StatusCode};
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
 use super::keeping::{self, Keeping};
+use super::over_websocket::Said;
 use super::translate::Translations;
 use super::{Received, describe, page, send};
 use crate::call::{Call, CallBody};
@@ -98,6 +99,10 @@ impl Attempt<'_> {
     ) -> Result<Received, Failed> {
         let wanted = call.endpoint.wanted();
         let dialect = self.provider.dialect_for(wanted, &target.model).unwrap_or(wanted.dialect);
+        let items = match (&call.socket, &body) {
+            (Some(_), CallBody::Json(document)) => history::own_items(&document.output().into_bytes()).count(),
+            _ => 0,
+        };
         let (mut body, mut translating) = match body {
             CallBody::Json(document) if dialect != wanted.dialect => {
                 let dialect = dialect.parse().map_err(|_| Error::Internal(format!("no translation into {dialect}")))?;
@@ -129,9 +134,22 @@ impl Attempt<'_> {
         }
         send::check_delivery(&request, &described).map_err(|reason| self.bad_request(reason))?;
         let sent = Instant::now();
+        let said = match &body {
+            HookBody::Json(document) if translating.is_none() && self.may_use_websocket(&described, &request) => {
+                Said::of(call, items, document.output().into_bytes())
+            }
+            _ => None,
+        };
         let content = send::body(&request, body);
         let again = self.may_ask_again().then(|| content.clone());
-        let mut response = self.send(&request, content).await?;
+        let over_websocket = match &said {
+            Some(said) => Box::pin(self.over_websocket(&request, said)).await?,
+            None => None,
+        };
+        let mut response = match over_websocket {
+            Some(response) => response,
+            None => self.send(&request, content).await?,
+        };
         if let Some(content) = again.filter(|_| !response.status().is_success()) {
             response = Box::pin(self.once_more(&request, content, response)).await?;
         }

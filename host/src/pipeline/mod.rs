@@ -16,6 +16,7 @@ mod failed;
 mod failover;
 mod keeping;
 mod limits;
+mod over_websocket;
 mod page;
 mod query;
 mod send;

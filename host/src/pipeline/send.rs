@@ -106,6 +106,11 @@ impl Attempt<'_> {
         })
     }
 
+    /// The request as it would be sent, without its body.
+    pub(super) fn without_body(&self, described: &contract::Request) -> Result<Request<Outgoing>, Error> {
+        self.build(described, Content { content_type: None, bytes: Outgoing::default() })
+    }
+
     fn build(&self, described: &contract::Request, content: Content) -> Result<Request<Outgoing>, Error> {
         let provider = &self.provider;
         let refuse = |reason: String| self.bad_request(reason);

@@ -75,6 +75,18 @@ pub struct ErrorRule {
     pub scope: Option<Scope>,
 }
 
+/// Where requests may go over a WebSocket, at the paths of their operations: each message is `response.create` with the body of
+/// a POST, and the events of the answer come back as messages.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct WebSocket {
+    /// The dialects in which answers are generated so. Known is `responses`.
+    #[serde(default)]
+    pub dialects: Vec<String>,
+    /// Headers of the handshake beside those of a request, names in lower case.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
 /// What an answer's headers say of limits.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Limits {

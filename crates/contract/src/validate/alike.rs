@@ -37,6 +37,9 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     for (name, value) in &description.headers {
         wrong.extend(sent(name, value).map(|problem| (format!("headers.{name}"), problem)));
     }
+    for (name, value) in &description.websocket.headers {
+        wrong.extend(sent(name, value).map(|problem| (format!("websocket.headers.{name}"), problem)));
+    }
     for (name, setting) in &description.settings {
         let problem = setting.header.as_ref().and_then(|header| sent(header, ""));
         wrong.extend(problem.map(|problem| (format!("settings.{name}.header"), problem)));

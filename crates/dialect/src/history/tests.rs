@@ -134,3 +134,17 @@ proptest! {
         prop_assert_eq!(resolved, whole.as_bytes());
     }
 }
+
+#[test]
+fn a_message_asks_with_all_of_a_body_or_with_what_is_new() {
+    let text = |message: Vec<u8>| String::from_utf8(message).unwrap();
+    let body = br#"{"model":"m","input":[{"a":1},{"b":2},{"c":3}],"store":false}"#;
+    assert_eq!(
+        text(create(body, None)),
+        r#"{"type":"response.create","model":"m","input":[{"a":1},{"b":2},{"c":3}],"store":false}"#
+    );
+    assert_eq!(
+        text(create(body, Some(("resp_1", 2)))),
+        r#"{"type":"response.create","model":"m","previous_response_id":"resp_1","input":[{"c":3}],"store":false}"#
+    );
+}

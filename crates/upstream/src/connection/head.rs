@@ -4,7 +4,7 @@
 //! would take one answer for another.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Version};
 use memchr::memchr_iter;
@@ -26,6 +26,9 @@ pub(super) fn request(request: &Request<Outgoing>, host: &Authority) -> Bytes {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     put(&[request.method().as_str().as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1\r\nhost: "]);
     put(&[host.as_str().as_bytes(), b"\r\n"]);
+    if request.headers().contains_key(UPGRADE) {
+        put(&[b"connection: upgrade\r\n"]);
+    }
     let ours = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION];
     for (name, value) in request.headers().iter().filter(|(name, _)| !ours.contains(name)) {
         put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);

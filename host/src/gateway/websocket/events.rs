@@ -85,6 +85,7 @@ fn text(data: &[u8]) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -110,6 +111,36 @@ mod tests {
         assert!(events.is_over());
         let whole: Value = serde_json::from_slice(&events.whole().unwrap()).unwrap();
         assert_eq!((&whole["id"], &whole["output"][0]["id"]), (&"r".into(), &"m".into()));
+    }
+
+    proptest! {
+        /// Whatever an upstream sends, in whatever pieces: each frame is JSON or a ping, and an error has a status.
+        #[test]
+        fn whatever_comes_is_frames_that_a_client_can_read(
+            lines in prop::collection::vec(prop_oneof![
+                "data: \\{\"type\":\"(error|response.failed|response.completed|x)\"(,\"error\":(1|null|\"a\"|\\{\\}))?\\}",
+                "data: \\{.{0,8}", "error: .{0,12}", "(event|data|id): .{0,8}", "", ":", ".{0,8}",
+            ], 0..24),
+            pieces in 1..9_usize,
+        ) {
+            let text = lines.join("\n");
+            let mut events = Events::new();
+            for piece in text.as_bytes().chunks(text.len().div_ceil(pieces).max(1)) {
+                for frame in events.feed(piece) {
+                    let Message::Text(text) = frame else {
+                        prop_assert!(frame.is_ping());
+                        continue;
+                    };
+                    if let Ok(frame) = serde_json::from_str::<Value>(&text)
+                        && frame["type"] == "error"
+                    {
+                        prop_assert!(frame["status"].is_u64() && frame["error"].is_object(), "{}", frame);
+                    }
+                }
+            }
+            let over = events.is_over();
+            prop_assert!(over || events.whole().is_none());
+        }
     }
 
     #[test]

@@ -60,8 +60,9 @@ pub(super) fn read(message: Bytes) -> Result<Option<Create>, Error> {
 
 /// An error of the gateway's own.
 pub(super) fn of_error(error: &Error) -> String {
-    let answer = reply::error(error, Dialect::Responses, &request_id());
-    let api = error.to_api("");
+    let id = request_id();
+    let api = error.to_api(&id);
+    let answer = reply::written(&api, Dialect::Responses, &id);
     failed(answer.status(), answer.headers(), &api.body(Dialect::Responses))
 }
 

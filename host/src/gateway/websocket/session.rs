@@ -27,7 +27,7 @@ use super::sockets::Stopping;
 use super::turns::{Answered, Opened, Turns};
 use crate::error::Error;
 use crate::gateway::body::Rules;
-use crate::gateway::connections::{Seat, UnderWay};
+use crate::gateway::connections::Seat;
 
 /// How long a connection may last: OpenAI's own end after 60 minutes.
 pub(super) const LASTS: Duration = Duration::from_secs(60 * 60);
@@ -86,11 +86,11 @@ impl Ends {
     }
 }
 
-impl<S, A, B> Session<S, A, B>
+impl<S, A, B, U> Session<S, A, B>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Answers,
-    B: Fn() -> Option<UnderWay>,
+    B: Fn() -> Option<U>,
 {
     async fn run(mut self) {
         let Err(end) = self.turns().await;
@@ -206,4 +206,115 @@ async fn refusal(response: Response) -> String {
 fn is_stream(response: &Response) -> bool {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     response.status().is_success() && content_type.is_none_or(|value| !value.starts_with("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncWriteExt as _, DuplexStream};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::call::Bodies;
+    use crate::config::{Config, Paths};
+    use crate::gateway::websocket::Sockets;
+
+    /// Answers after a while, with nothing but the end.
+    struct After(Duration);
+
+    impl Answers for After {
+        async fn answer(&self, _: Create) -> Answered {
+            tokio::time::sleep(self.0).await;
+            let end = json!({"type": "response.completed", "response": {"id": "resp_1", "output": []}});
+            Answered { response: Response::new(Body::from(format!("data: {end}\n\n"))), turn: None }
+        }
+    }
+
+    /// A client of a session whose answers take so long.
+    async fn client(answers: Duration) -> (WebSocketStream<DuplexStream>, Sockets) {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let server = Config::defaults(&Paths::for_tests()).server;
+        let sockets = Sockets::new();
+        let ends =
+            Ends { stopping: sockets.open(), reloads: watch::Sender::new(()).subscribe(), at: Instant::now() + LASTS };
+        let bodies = Bodies::new(&server);
+        let client = Client::over(far, Rules::of(&server), &bodies).await;
+        let session = Session { client, answers: After(answers), begin: || Some(()), ends, waiting: None };
+        tokio::spawn(session.run());
+        (WebSocketStream::from_raw_socket(near, Role::Client, None).await, sockets)
+    }
+
+    async fn next(client: &mut WebSocketStream<DuplexStream>) -> Value {
+        serde_json::from_str(client.next().await.unwrap().unwrap().to_text().unwrap()).unwrap()
+    }
+
+    async fn is_closed_with(client: &mut WebSocketStream<DuplexStream>, code: CloseCode) {
+        let Some(Ok(Message::Close(Some(frame)))) = client.next().await else { panic!("no close frame came") };
+        assert_eq!(frame.code, code);
+    }
+
+    fn create() -> Message {
+        Message::text(r#"{"type":"response.create"}"#)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_after_an_hour_and_says_so() {
+        let began = Instant::now();
+        let (mut client, _sockets) = client(Duration::ZERO).await;
+        let told = next(&mut client).await;
+        assert_eq!(
+            (&told["status"], &told["error"]["code"]),
+            (&json!(400), &json!("websocket_connection_limit_reached"))
+        );
+        assert_eq!(began.elapsed().as_secs(), LASTS.as_secs());
+        is_closed_with(&mut client, CloseCode::Normal).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_after_an_hour_is_finished_and_what_waits_is_not_begun() {
+        let (mut client, _sockets) = client(LASTS + Duration::from_secs(1)).await;
+        client.send(create()).await.unwrap();
+        client.send(create()).await.unwrap();
+        assert_eq!(next(&mut client).await["type"], "response.completed");
+        assert_eq!(next(&mut client).await["error"]["code"], "websocket_connection_limit_reached");
+        is_closed_with(&mut client, CloseCode::Normal).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_stops_waits_for_the_answer_under_way() {
+        let (mut idle, all) = client(Duration::ZERO).await;
+        all.stop();
+        is_closed_with(&mut idle, CloseCode::Away).await;
+        let (mut busy, all) = client(Duration::from_secs(5)).await;
+        busy.send(create()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        all.stop();
+        assert_eq!(next(&mut busy).await["type"], "response.completed");
+        is_closed_with(&mut busy, CloseCode::Away).await;
+        drop(busy);
+        all.closed().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_does_not_go_on_is_not_waited_for() {
+        let began = Instant::now();
+        let (mut client, _sockets) = client(Duration::ZERO).await;
+        // A masked text frame of 100 bytes, of which ten come.
+        client.get_mut().write_all(&[0x81, 0x80 | 100, 1, 2, 3, 4, 0, 0, 0, 0]).await.unwrap();
+        let told = next(&mut client).await;
+        assert_eq!((&told["status"], &told["error"]["code"]), (&json!(408), &json!("body_timeout")));
+        assert_eq!(began.elapsed().as_secs(), 30);
+        is_closed_with(&mut client, CloseCode::Policy).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_goodbye_is_answered() {
+        let (mut client, _sockets) = client(Duration::ZERO).await;
+        client.close(None).await.unwrap();
+        assert!(matches!(client.next().await, Some(Ok(Message::Close(_)))));
+        assert!(client.next().await.is_none());
+    }
 }
