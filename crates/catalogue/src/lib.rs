@@ -14,7 +14,7 @@ use bitrouter_contract::description::Facts;
 pub use time::Date;
 
 pub use providers::{PROVIDERS, Vendored};
-pub use table::{Change, Malformed, Record, Source, Table, read, write};
+pub use table::{Change, Line, Malformed, Record, Source, Table, read, write};
 
 /// Limits, abilities and prices of [models.dev](https://models.dev).
 pub static MODELS_DEV: Table = Table::new(include_str!("../data/models.dev.tsv"));
