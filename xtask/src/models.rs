@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use bitrouter_catalogue::{PROVIDERS, Record};
+use bitrouter_catalogue::{Line, PROVIDERS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -32,9 +32,6 @@ const GENAI_PRICES: Pinned = Pinned { package: "genai-prices", version: "0.2.3",
 const EXPORT: &str = include_str!("models/export.py");
 /// Where the data is kept.
 const DATA: &str = "crates/catalogue/data";
-
-/// A line of a vendored file: the provider's id, the model's name, what is known.
-type Line = (String, String, Record);
 
 #[derive(Deserialize)]
 struct Exported {

@@ -14,7 +14,7 @@ use bitrouter_contract::description::Facts;
 pub use time::Date;
 
 pub use providers::{PROVIDERS, Vendored};
-pub use table::{Change, Malformed, Record, Source, Table, read, write};
+pub use table::{Change, Line, Malformed, Record, Source, Table, read, write};
 
 /// Limits, abilities and prices of [models.dev](https://models.dev).
 pub static MODELS_DEV: Table = Table::new(include_str!("../data/models.dev.tsv"));
@@ -24,7 +24,7 @@ pub static GENAI_PRICES: Table = Table::new(include_str!("../data/genai-prices.t
 /// What is known of a provider's model on a day, with where it is from: the first that says something is right. Empty
 /// where nothing is known.
 ///
-/// `vendor` is whose models the provider serves, where they are one vendor's. [`same`](mod@same) has the rules by which a
+/// `vendor` is whose models the provider serves, where they are one vendor's. The file `same.rs` has the rules by which a
 /// name is found.
 pub fn find(provider: &str, vendor: Option<&str>, model: &str, day: Date) -> Vec<(Source, Facts)> {
     let mut found: Vec<(Source, Facts)> = Vec::new();

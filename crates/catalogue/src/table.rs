@@ -27,6 +27,9 @@ pub struct Source {
     pub date: &'static str,
 }
 
+/// A line: the provider's id, the model's name, what is said of it.
+pub type Line = (String, String, Record);
+
 /// What a line says of a model.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Record {
@@ -123,8 +126,8 @@ fn fields(line: &str) -> Option<(&str, &str, &str)> {
 /// # Errors
 ///
 /// A line is not in the form, or not behind the one before it.
-pub fn read(text: &str) -> Result<Vec<(String, String, Record)>, Malformed> {
-    let mut records: Vec<(String, String, Record)> = Vec::new();
+pub fn read(text: &str) -> Result<Vec<Line>, Malformed> {
+    let mut records: Vec<Line> = Vec::new();
     for (at, line) in text.lines().enumerate() {
         if line.starts_with('#') {
             continue;
@@ -147,7 +150,7 @@ pub fn read(text: &str) -> Result<Vec<(String, String, Record)>, Malformed> {
 
 /// A text of these, the same for the same whatever their order, under a head of names and values. Of two with one name
 /// the first stays.
-pub fn write(head: &[(&str, &str)], mut records: Vec<(String, String, Record)>) -> serde_json::Result<String> {
+pub fn write(head: &[(&str, &str)], mut records: Vec<Line>) -> serde_json::Result<String> {
     records.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
     records.dedup_by(|later, first| (&later.0, &later.1) == (&first.0, &first.1));
     let mut text = String::new();

@@ -20,7 +20,7 @@ fn facts(provider: &str, vendor: Option<&str>, model: &str) -> Facts {
     find(provider, vendor, model, today()).iter().fold(Facts::default(), |known, (_, facts)| known.or(facts))
 }
 
-fn tables() -> [(&'static Table, Vec<(String, String, Record)>); 2] {
+fn tables() -> [(&'static Table, Vec<Line>); 2] {
     [&MODELS_DEV, &GENAI_PRICES].map(|table| (table, read(table.text()).unwrap_or_else(|bad| panic!("{bad:?}"))))
 }
 

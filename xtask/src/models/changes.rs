@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bitrouter_catalogue::Record;
-
-use super::Line;
+use bitrouter_catalogue::{Line, Record};
 
 /// How many models of a provider are named in a line; of the others the number is.
 const NAMED: usize = 12;

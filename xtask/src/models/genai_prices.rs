@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use bitrouter_catalogue::{Change, PROVIDERS, Record};
+use bitrouter_catalogue::{Change, Line, PROVIDERS, Record};
 use bitrouter_contract::description::{Facts, Price, Rates, Tier, TokenPrice};
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::Line;
 
 /// The module, as `export.py` prints it.
 #[derive(Deserialize)]

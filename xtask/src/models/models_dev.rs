@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use bitrouter_catalogue::{PROVIDERS, Record};
+use bitrouter_catalogue::{Line, PROVIDERS, Record};
 use bitrouter_contract::description::{Facts, Price, Rates, Tier, TokenPrice};
 use serde::Deserialize;
-
-use super::Line;
 
 /// The database, as `export.py` prints it.
 #[derive(Deserialize)]

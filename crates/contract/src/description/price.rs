@@ -65,7 +65,7 @@ impl fmt::Display for TokenPrice {
 
 impl Serialize for TokenPrice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % PICODOLLARS == 0 {
+        if self.0.is_multiple_of(PICODOLLARS) {
             return serializer.serialize_u64(self.0 / PICODOLLARS);
         }
         // JSON has no other numbers. The float nearest to so few digits is written with these digits again.
