@@ -53,12 +53,16 @@ fn bodies_are_edited_by_words_of_the_description_and_of_the_config_and_clients_h
 fn they_hold_for_a_body_that_was_translated_and_name_what_the_client_said() {
     let upstream = Upstream::start();
     let gateway = with(&upstream, json!({ "quirks": ["no-parallel-tool-calls", "max-tokens"] })).run();
+    upstream.answers(json!({
+        "id": "c", "object": "chat.completion", "model": "m",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": "ok" }, "finish_reason": "stop" }],
+    }));
     let body = json!({
         "model": "acme-1", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }],
         "tools": [{ "name": "look", "input_schema": { "type": "object" } }],
         "tool_choice": { "type": "auto", "disable_parallel_tool_use": true },
     });
-    let answer = gateway.post("/v1/messages").json(&body).send();
+    let answer = gateway.post("/v1/messages").json(&body).send().status(200);
     let sent = upstream.last().json();
     assert_eq!((&sent["max_tokens"], &sent["parallel_tool_calls"]), (&json!(9), &Value::Null), "{sent}");
     let dropped = answer.header("x-bitrouter-dropped").unwrap_or_default();

@@ -46,7 +46,7 @@ fn components_that_flood_every_host_call_cost_neither_memory_nor_others_their_an
         ("doubling-array/30", rows(1), "the edits add more than"),
         ("each-wide/64", rows(100_000), "at most 262144"),
         ("each-loop", rows(200_000), "CPU time"),
-        ("read-loop", rows(200_000), "CPU time"),
+        ("read-loop", rows(150_000), "CPU time"),
         ("fail-loop", rows(200_000), "CPU time"),
         ("long-failure", rows(1), "why why"),
     ];
