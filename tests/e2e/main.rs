@@ -18,6 +18,8 @@ mod clock;
 mod codex;
 mod codex_cli;
 mod codex_translated;
+mod connect;
+mod connected_clients;
 #[cfg(target_os = "linux")]
 mod connection_limits;
 mod described;
@@ -29,6 +31,7 @@ mod endpoints;
 mod every_position;
 mod exposure;
 mod failover;
+mod first_run;
 mod folding;
 mod gemini_cli;
 mod hostile;

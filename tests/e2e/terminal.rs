@@ -207,7 +207,9 @@ fn manual_pages_are_written_for_every_command() {
 #[test]
 fn the_doctor_says_what_keeps_requests_from_being_served() {
     let chatgpt = ChatGpt::start();
-    let setup = Gateway::start().with_chatgpt(&chatgpt).with_side_requests();
+    // Who else has the usual port on this machine is not this test's affair.
+    let listen = serde_json::json!(bitrouter_tests::free_port().to_string());
+    let setup = Gateway::start().with_chatgpt(&chatgpt).with_side_requests().with("/server/listen", listen);
     setup.command(&["doctor"]).ok().says("answers with its list of models").says("nothing is wrong");
     drop(chatgpt);
     setup.command(&["doctor"]).fails().says("WRONG").says("no connection");

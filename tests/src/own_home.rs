@@ -1,6 +1,7 @@
 //! A client's program, run without a terminal, with a home of its own that is gone after the test. It cannot get out of this
 //! machine: every proxy variable names a listener that only counts who comes. The wrappers of the real clients run in it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,7 +44,11 @@ impl OwnHome {
     /// The program that the end-to-end verb names in this variable, in this home and with nothing else of the machine's.
     pub(crate) fn program(&self, variable: &str) -> Command {
         let program = std::env::var_os(variable);
-        let program = program.unwrap_or_else(|| panic!("{variable} names no program. Run: cargo xtask e2e"));
+        self.command(program.unwrap_or_else(|| panic!("{variable} names no program. Run: cargo xtask e2e")))
+    }
+
+    /// Any program in this home, with nothing else of the machine's.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.work()).env_clear();
         command.envs(["PATH", "SYSTEMROOT"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));

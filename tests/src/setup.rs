@@ -320,6 +320,11 @@ impl Setup {
         file.map_or_else(Vec::new, |mut file| file["credentials"].as_array_mut().unwrap().drain(..).collect())
     }
 
+    /// The variables that were set for its processes.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The home folder of commands, which is also that of the gateway's own files.
     pub fn home(&self) -> &Path {
         self.home.path()

@@ -1,24 +1,28 @@
-//! `bitrouter connect`: points clients at the gateway by their own settings, shows which do, and takes that back.
+//! `bitrouter connect`: points clients at the gateway by their own settings, shows which do, and takes that back. Here are the
+//! flags, which clients are meant, and the gateway as they find it.
+
+mod desk;
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 
 use super::print::{self, Table};
 use super::serve::reachable;
-use super::setup::Setup;
+use super::setup::{self, Setup};
 use super::terminal::Terminal;
-use super::{Global, Outcome, WRONG_LINE};
-use crate::connect::{
-    CLIENTS, Change, Client, ConnectError, Connection, Gateway, KEY_VARIABLE, Machine, Model, Plan, Pointing, Preview,
-    Way,
-};
+use super::{Global, Outcome, WRONG_LINE, as_client};
+use crate::connect::{CLIENTS, Client, Gateway, KEY_VARIABLE, Machine, Model, Way};
 use crate::route::Providers;
+
+pub(super) use desk::Desk;
+
+/// How long a gateway elsewhere may take to list its models.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,8 +30,8 @@ Each client's own settings are changed, and of them only what says where request
 file was before is kept, and --undo gives it back. A client that only its own windows can change is told by steps. \
 docs/clients.md has each client: what is changed, and what to know.
 
-The gateway's address is that of server.listen, its key the first of server.keys. With --url the key is taken from \
-BITROUTER_API_KEY. A client that asks for its vendor's own models goes on doing so where the gateway has them.
+The gateway's address is that of server.listen, its key the first of server.keys. With --url the gateway there is asked \
+for its models, and its key is taken from BITROUTER_API_KEY. A client that asks for its vendor's own models goes on doing so where the gateway has them.
 
 Examples:
   bitrouter connect                          asks which, on a terminal
@@ -63,25 +67,6 @@ pub(super) struct Connect {
     model: Option<String>,
 }
 
-/// A client as it is listed.
-#[derive(Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) id: &'static str,
-    pub(super) name: &'static str,
-    /// Whether it is installed, as far as can be seen.
-    pub(super) installed: bool,
-    /// `here`, `elsewhere`, `own` (wherever its makers have it go), `unknown`, or `by-hand` for one that cannot be asked.
-    pub(super) points: &'static str,
-    /// The other address, or why it is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) detail: Option<String>,
-    /// The file that says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<PathBuf>,
-    /// Whether `connect` wrote it.
-    pub(super) connected: bool,
-}
-
 impl Connect {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, None)?;
@@ -95,7 +80,7 @@ impl Connect {
             let rows = desk.rows(&gateway);
             match self.json {
                 true => print::json(&rows)?,
-                false => print::answer(&table(&rows))?,
+                false => print::answer(&desk::table(&rows))?,
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -177,216 +162,42 @@ impl Connect {
     }
 }
 
-/// The machine, and where it is kept what was written.
-pub(super) struct Desk<'a> {
-    pub(super) machine: Machine<'a>,
-    pub(super) records: PathBuf,
-}
-
-impl Desk<'_> {
-    fn connection<'c>(&self, client: &'c Client) -> Connection<'c> {
-        Connection::of(client, &self.records)
-    }
-
-    /// Whether one of its programs can be started, or a file of its settings is there.
-    fn is_installed(&self, client: &Client) -> bool {
-        self.machine.has(client)
-            || self.plan(client, &known()).is_some_and(|plan| {
-                plan.is_ok_and(|plan| {
-                    plan.files.iter().any(|file| file.path.exists() && !is_a_shells(file.path.as_path()))
-                })
-            })
-    }
-
-    fn plan(&self, client: &Client, gateway: &Gateway) -> Option<Result<Plan, ConnectError>> {
-        match client.way {
-            Way::Files(plan) => Some(plan(&self.machine, gateway)),
-            Way::Steps(_) => None,
-        }
-    }
-
-    /// All clients as they are listed.
-    pub(super) fn rows(&self, gateway: &Gateway) -> Vec<Row> {
-        CLIENTS.iter().map(|client| self.row(client, gateway)).collect()
-    }
-
-    fn row(&self, client: &Client, gateway: &Gateway) -> Row {
-        let gateway = match gateway.models.is_empty() {
-            true => &Gateway { origin: gateway.origin.clone(), ..known() },
-            false => gateway,
-        };
-        let connection = self.connection(client);
-        let (id, name) = (client.id, client.name.trim_start_matches("the "));
-        let installed = self.is_installed(client);
-        let mut row = Row {
-            id,
-            name,
-            installed,
-            points: "by-hand",
-            detail: None,
-            file: None,
-            connected: connection.is_recorded(),
-        };
-        let Some(plan) = self.plan(client, gateway) else { return row };
-        let pointing = plan.and_then(|plan| {
-            row.file = plan.files.first().map(|file| file.path.clone());
-            connection.pointing(&plan, &gateway.origin)
-        });
-        (row.points, row.detail) = match pointing {
-            Ok(Pointing::Here) => ("here", None),
-            Ok(Pointing::Elsewhere(address)) => ("elsewhere", Some(address)),
-            Ok(Pointing::Unset) => ("own", None),
-            Err(error) => ("unknown", Some(error.to_string())),
-        };
-        row
-    }
-
-    fn connect(&self, client: &Client, gateway: &Gateway) -> Result<String, ConnectError> {
-        let plan = match (&client.way, self.plan(client, gateway)) {
-            (_, Some(plan)) => plan?,
-            (Way::Steps(steps), _) => return Ok(shown_steps(client, &steps(gateway))),
-            (Way::Files(_), None) => return Ok(String::new()),
-        };
-        let change = self.connection(client).connect(&plan)?;
-        let mut text = String::new();
-        match change {
-            Change::Written(files) => {
-                for (at, file) in files.iter().enumerate() {
-                    let path = file.path.display();
-                    text += &match at {
-                        0 => format!("{path} points at {} now", gateway.origin),
-                        _ => format!("{path} is changed too"),
-                    };
-                    text += &match &file.copy {
-                        Some(copy) => format!("; what it was is in {}.\n", copy.display()),
-                        None => ".\n".to_owned(),
-                    };
-                    if let Some(variable) = file.key_by {
-                        text += &format!(
-                            "It is in a folder that Git keeps, so the gateway's key is not in it: set {variable} where you run {}.\n",
-                            program(client)
-                        );
-                    }
-                }
-            }
-            _ => text += &format!("{} points at {} already.\n", client.name, gateway.origin),
-        }
-        for variable in client.overruled_by.iter().filter(|name| self.machine.named(name).is_some()) {
-            text += &format!("CAUTION: {variable} is set in this shell, and has its way before that: unset it.\n");
-        }
-        plan.notes.iter().for_each(|note| text += &format!("{note}\n"));
-        text += &format!(
-            "Next: bitrouter serve, then {}. To take it back: bitrouter connect {} --undo\n",
-            program(client),
-            client.id
-        );
-        Ok(text)
-    }
-
-    fn preview(&self, client: &Client, gateway: &Gateway) -> Result<String, ConnectError> {
-        let plan = match (&client.way, self.plan(client, gateway)) {
-            (_, Some(plan)) => plan?,
-            (Way::Steps(steps), _) => return Ok(shown_steps(client, &steps(gateway))),
-            (Way::Files(_), None) => return Ok(String::new()),
-        };
-        let mut text = String::new();
-        for Preview { path, is_there, lines } in self.connection(client).preview(&plan)? {
-            text += &format!("{}{}\n", path.display(), if is_there { "" } else { " (a new file)" });
-            for (place, value, replaces) in lines {
-                text += &match (value, replaces) {
-                    (Some(value), false) => format!("  + {place} = {value}\n"),
-                    (Some(value), true) => format!("  ~ {place} = {value}\n"),
-                    (None, _) => format!("  - {place}\n"),
-                };
-            }
-        }
-        text += "Nothing was written.\n";
-        Ok(text)
-    }
-
-    fn undo(&self, client: &Client) -> Result<String, ConnectError> {
-        if let Way::Steps(_) = client.way {
-            return Ok(format!(
-                "{} is changed by hand alone: undo the steps of `bitrouter connect {}`.\n",
-                client.name, client.id
-            ));
-        }
-        let connection = self.connection(client);
-        if !connection.is_recorded()
-            && let Some(Ok(plan)) = self.plan(client, &known())
-            && let Ok(Pointing::Elsewhere(_)) = connection.pointing(&plan, "\0")
-            && let Some(file) = plan.files.first()
-        {
-            return Err(ConnectError::NotOurs { client: client.name, path: file.path.display().to_string() });
-        }
-        let (files, how) = match connection.undo()? {
-            Change::Restored(files) => (files, "is again what it was before"),
-            Change::TakenOut(files) => (files, "no longer points at BitRouter; your other changes are kept"),
-            Change::Written(_) | Change::AlreadySo => (Vec::new(), ""),
-        };
-        let lines: String = files.iter().map(|file| format!("{} {how}.\n", file.display())).collect();
-        Ok(if lines.is_empty() {
-            format!("The files of {} are gone: there is nothing to undo.\n", client.name)
-        } else {
-            lines
-        })
-    }
-}
-
-/// A shell's own file says nothing of whether a client is installed.
-fn is_a_shells(path: &std::path::Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    [".bashrc", ".zshrc", ".profile"].contains(&&*name)
-}
-
-/// What a client is started with, or called where that is in its own windows.
-fn program(client: &Client) -> &'static str {
-    client.programs.first().copied().unwrap_or(client.name)
-}
-
-fn shown_steps(client: &Client, steps: &[String]) -> String {
-    let mut text = format!("{} is pointed at the gateway by hand:\n", client.name);
-    for (at, step) in steps.iter().enumerate() {
-        text += &format!("  {}. {step}\n", at + 1);
-    }
-    text
-}
-
-/// A gateway of which nothing but that it has a model matters, for finding files.
-fn known() -> Gateway {
-    Gateway { models: vec![Model { id: "model".to_owned(), context: None }], ..Gateway::default() }
-}
-
-fn table(rows: &[Row]) -> String {
-    let mut table = Table::new(&["client", "name", "installed", "points", "file"]);
-    for row in rows {
-        let points = match (row.points, &row.detail) {
-            ("own", _) => "-".to_owned(),
-            ("elsewhere", Some(address)) => format!("at {address}"),
-            ("unknown", Some(why)) => why.clone(),
-            (points, _) => points.to_owned(),
-        };
-        let file = row.file.as_ref().map_or_else(|| "-".to_owned(), |file| file.display().to_string());
-        table.row([row.id, row.name, if row.installed { "yes" } else { "no" }, &points, &file]);
-    }
-    table.text()
-}
-
 /// The gateway as clients find it: as this machine's config has it, or as the flag says.
 pub(super) fn gateway(setup: &Setup, url: Option<&str>, model: Option<String>) -> Result<Gateway, Box<dyn Error>> {
     let server = &setup.loaded.config.server;
-    let (origin, key) = match url.map(base_of).transpose()? {
-        Some(url) => (url, std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from)),
+    let (origin, key, models) = match url.map(base_of).transpose()? {
+        Some(url) => {
+            let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from);
+            let models = models_of_another(&url, key.as_ref())?;
+            (url, key, models)
+        }
         None => {
             let first = server.listen.first().ok_or("server.listen names no address")?;
-            (
-                format!("http://{}", reachable(*first)),
-                server.keys.first().map(|key| SecretString::from(key.expose_secret().to_owned())),
-            )
+            let key = server.keys.first().map(|key| SecretString::from(key.expose_secret().to_owned()));
+            (format!("http://{}", reachable(*first)), key, models(&*setup.providers()?))
         }
     };
-    let models = models(&*setup.providers()?);
     Ok(Gateway { origin, key, models, model })
+}
+
+/// What a gateway elsewhere lists; nothing, with a warning, where it does not answer.
+fn models_of_another(url: &str, key: Option<&SecretString>) -> Result<Vec<Model>, Box<dyn Error>> {
+    let asked = setup::runtime()?.block_on(as_client::ask(&format!("{url}/v1/models"), key, None, LIST_WITHIN));
+    let listed = match asked {
+        Ok(listed) => listed,
+        Err(why) => {
+            let why = print::printable(&why);
+            print::note(&format!(
+                "warning: its models are not known: {why}. A client that has to be told one: --model MODEL"
+            ));
+            return Ok(Vec::new());
+        }
+    };
+    let entries = listed["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let model = |entry: &serde_json::Value| {
+        Some(Model { id: entry["id"].as_str()?.to_owned(), context: entry["context_window"].as_u64() })
+    };
+    Ok(entries.iter().filter_map(model).collect())
 }
 
 /// What can be asked for: the names of the config, then what providers list, each once.

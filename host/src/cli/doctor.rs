@@ -1,13 +1,17 @@
-//! `bitrouter doctor`: tries what a request needs, step by step, and says what is wrong at the first that fails.
+//! `bitrouter doctor`: tries what a request needs, step by step, and says what is wrong, with the command that mends it.
 //!
-//! What is sent is what a gateway asks by itself, too: for the list of models, which costs nothing.
+//! What is sent is what a gateway asks by itself, too: for the list of models, which costs nothing. A request that costs
+//! something is sent only where the command line says so.
+
+mod files;
+mod network;
+mod request;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use bitrouter_contract::Origin;
 use bitrouter_contract::description::SideKind;
 use clap::Args;
+use serde::Serialize;
 
 use super::print::{self, Table};
 use super::providers::{ProviderState, Row};
@@ -17,27 +21,33 @@ use crate::control::{AskError, Client};
 use crate::queries::{self, Fallback, QueryError};
 use crate::route::{Provider, Providers};
 
-/// How long the system may take to find a name's addresses.
-const LOOK_UP: Duration = Duration::from_secs(10);
-
 /// What the system's settings for proxies and certificates are called.
 const NETWORK: [&str; 6] = ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY"];
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It reads the config, loads the components, looks at the accounts, finds each provider's address, and asks each for its \
-list of models with your credential, as a gateway does every hour: that costs nothing. The exit code is 1 where \
-something would keep a request from being served.
+It reads the config, looks at who may read its files and whether its port is free, loads the components, looks at the \
+accounts, finds each provider's address, tries TLS and compares clocks, and asks each for its list of models with your \
+credential, as a gateway does every hour: that costs nothing. With --request a running gateway is asked for an answer of \
+a model, which may cost. The exit code is 1 where something would keep a request from being served.
 
 Examples:
   bitrouter doctor
-  bitrouter doctor -c try.yaml")]
+  bitrouter doctor --request gpt-6.1-sol
+  bitrouter doctor --json")]
 pub(super) struct Doctor {
+    /// Ask a running gateway for a short answer of this model, too
+    #[arg(long, value_name = "MODEL")]
+    request: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     components: Components,
 }
 
 /// How one step went.
+#[derive(Debug)]
 enum CheckResult {
     Well(String),
     /// Nothing to act on.
@@ -51,7 +61,27 @@ struct Report {
     steps: Vec<(String, CheckResult)>,
 }
 
+/// A step as JSON has it.
+#[derive(Serialize)]
+struct Step<'a> {
+    step: &'a str,
+    /// `ok`, `aside` (nothing to act on) or `wrong`.
+    result: &'static str,
+    what: &'a str,
+}
+
 impl Report {
+    fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        self.steps.iter().map(|(step, found)| {
+            let (result, what) = match found {
+                CheckResult::Well(what) => ("ok", what),
+                CheckResult::Aside(what) => ("aside", what),
+                CheckResult::Wrong(what) => ("wrong", what),
+            };
+            Step { step, result, what }
+        })
+    }
+
     fn add(&mut self, step: impl Into<String>, found: CheckResult) {
         self.steps.push((step.into(), found));
     }
@@ -62,11 +92,11 @@ impl Report {
 
     fn text(&self) -> String {
         let mut table = Table::indented();
-        for (step, found) in &self.steps {
-            let (mark, what) = match found {
-                CheckResult::Well(what) => ("ok", what),
-                CheckResult::Aside(what) => ("-", what),
-                CheckResult::Wrong(what) => ("WRONG", what),
+        for Step { step, result, what } in self.steps() {
+            let mark = match result {
+                "ok" => "ok",
+                "aside" => "-",
+                _ => "WRONG",
             };
             table.row([mark, step, what]);
         }
@@ -87,6 +117,7 @@ impl Doctor {
                 report.add("network", CheckResult::Aside(format!("{name} is set")));
             }
         }
+        files::look(&setup.paths, &mut report);
         let providers = setup.providers()?;
         for problem in setup::provider_problems(&setup.loaded, &providers) {
             report.add("config", CheckResult::Wrong(problem));
@@ -96,19 +127,32 @@ impl Doctor {
         }
         setup::runtime()?.block_on(async {
             report.add("gateway", gateway(&setup).await);
+            if !runs(&setup).await {
+                network::ports(&setup.loaded.config.server.listen, &mut report);
+            }
             let asked = setup.loaded.config.side_requests;
             for provider in providers.on() {
                 look_at(provider, &providers, asked, &mut report).await;
             }
             providers.finish_refreshes().await;
+            if let Some(model) = &self.request {
+                report.add("request", request::ask(&setup, model).await);
+            }
         });
         if providers.active().is_empty() {
             report
                 .add("providers", CheckResult::Wrong("none is active. To get an account: bitrouter login".to_owned()));
         }
-        print::answer(&report.text())?;
+        match self.json {
+            true => print::json(&report.steps().collect::<Vec<_>>())?,
+            false => print::answer(&report.text())?,
+        }
         Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+async fn runs(setup: &Setup) -> bool {
+    Client::new(&setup.paths).status().await.is_ok()
 }
 
 async fn gateway(setup: &Setup) -> CheckResult {
@@ -147,7 +191,7 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
         report.add(&row.id, CheckResult::Wrong(why.clone()));
     }
     let Some(origin) = provider.origins.get("api") else { return };
-    let address = address(origin).await;
+    let address = network::address(origin).await;
     let found = matches!(address, CheckResult::Well(_) | CheckResult::Aside(_));
     report.add(&row.id, address);
     if !found {
@@ -157,6 +201,7 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
         report.add(&row.id, CheckResult::Aside("not asked for anything: `side_requests` is false".to_owned()));
         return;
     }
+    network::tls_and_clock(provider, origin, report).await;
     let side = &provider.plugin.description.side_requests;
     if !side.values().any(|side| side.kind == SideKind::Models) {
         report.add(&row.id, CheckResult::Aside("has no list of models to be asked for".to_owned()));
@@ -178,25 +223,6 @@ async fn look_at(provider: &Provider, providers: &Providers, asked: bool, report
     }
 }
 
-/// Whether the way to an origin begins: its name has addresses, or a proxy is asked.
-async fn address(origin: &Origin) -> CheckResult {
-    let (host, port) = (origin.host(), origin.port());
-    let uri = http::Uri::try_from(origin.to_string()).unwrap_or_default();
-    match bitrouter_upstream::proxy_to(&uri, &|name| std::env::var_os(name)) {
-        Ok(None) => {}
-        Ok(Some(proxy)) => return CheckResult::Aside(format!("{host} is asked through {proxy}")),
-        Err(error) => return CheckResult::Wrong(error.to_string()),
-    }
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((bare, port))).await {
-        Ok(Ok(addresses)) => CheckResult::Well(format!("{host} has {} addresses", addresses.count())),
-        Ok(Err(error)) => CheckResult::Wrong(format!(
-            "{host} has no address here ({error}). Is the network up? Is a proxy needed (HTTPS_PROXY)?"
-        )),
-        Err(_) => CheckResult::Wrong(format!("{host}: no answer of the name server within {} s", LOOK_UP.as_secs())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,12 +236,5 @@ mod tests {
         assert_eq!(report.text(), "  ok  config   none\n  -   gateway  none is running\nnothing is wrong\n");
         report.add("openai", CheckResult::Wrong("no address".into()));
         assert!(!report.is_well() && report.text().contains("  WRONG  openai   no address\nwhat is WRONG"));
-    }
-
-    #[tokio::test]
-    async fn a_loopback_address_is_found_and_a_name_that_cannot_be_is_told() {
-        let origin = |url: &str| url.parse::<Origin>().unwrap();
-        assert!(matches!(address(&origin("http://127.0.0.1:9/v1")).await, CheckResult::Well(_)));
-        assert!(matches!(address(&origin("http://[::1]:9/v1")).await, CheckResult::Well(_)));
     }
 }

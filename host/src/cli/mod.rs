@@ -3,11 +3,13 @@
 //! `main` calls it. Answers go to standard output and everything else to standard error; only `serve` writes log lines.
 
 mod accounts;
+mod as_client;
 mod completions;
 mod config;
 mod connect;
 mod core_dumps;
 mod doctor;
+mod first_run;
 mod init;
 mod login;
 mod logout;
@@ -68,7 +70,7 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// What holds for every command.
@@ -149,6 +151,7 @@ pub fn main() -> ExitCode {
     core_dumps::turn_off();
     print::begin();
     let Cli { global, command } = Cli::parse();
+    let Some(command) = command else { return first_run::show_or_help(&global) };
     if global.config.is_some() && !command.reads_config() {
         Cli::command().error(ErrorKind::ArgumentConflict, "-c is not for this command: it reads no config").exit();
     }
@@ -230,7 +233,7 @@ mod tests {
                 assert!(error.contains("this command reads no config"), "{line}: {error}");
             }
             let before = Cli::try_parse_from(format!("bitrouter -c a.yaml {command}").split(' ')).unwrap();
-            assert!(before.global.config.is_some() && !before.command.reads_config(), "{command}");
+            assert!(before.global.config.is_some() && !before.command.unwrap().reads_config(), "{command}");
             let help = Cli::try_parse_from(format!("bitrouter {command} --help").split(' ')).unwrap_err().to_string();
             assert!(!help.contains("--config"), "{help}");
         }

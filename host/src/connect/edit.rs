@@ -7,17 +7,19 @@ mod lines;
 mod toml;
 mod yaml;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::record::Written;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// JSON, with comments and trailing commas where its owner has them.
+    /// JSON, for a client that reads nothing else.
     Json,
+    /// JSON with comments and trailing commas.
+    Jsonc,
     /// TOML.
     Toml,
     /// YAML: keys at the top, and the items of lists below one.
@@ -75,17 +77,11 @@ pub(super) fn dotted(place: &[Step]) -> String {
     text
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&dotted(std::slice::from_ref(self)))
-    }
-}
-
 impl Format {
     /// What stands at a place.
     pub fn get(self, text: &str, place: &[Step]) -> Result<Option<Value>, Fault> {
         let value = match self {
-            Format::Json => json::value(text)?,
+            Format::Json | Format::Jsonc => json::value(self, text)?,
             Format::Toml => toml::value(text)?,
             Format::Yaml => yaml::value(text)?,
             Format::Dotenv | Format::Sh | Format::Fish => lines::value(self, text),
@@ -103,7 +99,7 @@ impl Format {
         let windows = text.contains("\r\n") && text.matches('\n').count() == text.matches("\r\n").count();
         let unix = if windows { text.replace("\r\n", "\n") } else { text.to_owned() };
         let set = match self {
-            Format::Json => json::set(&unix, place, value)?,
+            Format::Json | Format::Jsonc => json::set(self, &unix, place, value)?,
             Format::Toml => toml::set(&unix, place, value)?,
             Format::Yaml => yaml::set(&unix, place, value)?,
             Format::Dotenv | Format::Sh | Format::Fish => lines::set(self, &unix, place, value)?,
@@ -126,23 +122,20 @@ pub(super) fn is_empty(text: &str) -> bool {
     matches!(rest.as_str(), "" | "{}" | "[]")
 }
 
-/// The text as it is to be without what was written: what is still as written is again what it was before. All else stays.
-/// `None` where nothing is left of a text that was not there before.
-pub(super) fn taken_back(
-    format: Format,
-    before: Option<&str>,
-    written: &str,
-    now: &str,
-    places: &[Place],
-) -> Result<Option<String>, Fault> {
-    if now == written {
-        return Ok(before.map(str::to_owned));
+/// The text as it is to be without what was written: what is still as written is again what it was before, and so is what
+/// its client says anew by itself. All else stays. `None` where nothing is left of a text that was not there before.
+pub(super) fn taken_back(written: &Written, now: &str) -> Result<Option<String>, Fault> {
+    let Written { format, after, places, restless, .. } = written;
+    let before = written.before.as_deref();
+    if now == after {
+        return Ok(written.before.clone());
     }
     let was = |place: &[Step]| before.map_or(Ok(None), |before| format.get(before, place));
     let mut text = now.to_owned();
     for place in places.iter().rev() {
-        let (wrote, was_here) = (format.get(written, place)?, was(place)?);
-        if wrote == was_here || format.get(&text, place)? != wrote {
+        let (wrote, was_here, is_here) = (format.get(after, place)?, was(place)?, format.get(&text, place)?);
+        let is_as_written = is_here == wrote || is_here.is_some() && restless.contains(place);
+        if wrote == was_here || !is_as_written {
             continue;
         }
         text = format.set(&text, place, was_here.as_ref())?;

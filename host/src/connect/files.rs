@@ -87,7 +87,7 @@ impl<'a> Connection<'a> {
     pub fn pointing(&self, plan: &Plan, origin: &str) -> Result<Pointing, ConnectError> {
         let Some(file) = plan.files.first() else { return Ok(Pointing::Unset) };
         let Some(text) = read(&file.path)? else { return Ok(Pointing::Unset) };
-        for setting in &file.settings {
+        for setting in file.settings.iter().filter(|setting| !setting.unless_there) {
             let there = file.format.get(&text, &setting.place).map_err(unfit(&file.path))?;
             match there.as_ref().and_then(address) {
                 Some(address) if address.strip_prefix(origin).is_some_and(ends) => return Ok(Pointing::Here),
@@ -101,8 +101,10 @@ impl<'a> Connection<'a> {
     /// Shows what would be written, and writes nothing.
     pub fn preview(&self, plan: &Plan) -> Result<Vec<Preview>, ConnectError> {
         let mut previews = Vec::new();
-        for (edit, file) in self.edits(plan)?.iter().zip(&plan.files) {
-            let text = edit.written.before.as_deref().unwrap_or_default();
+        let record = Record::read(&self.folder)?.unwrap_or_default();
+        for file in &plan.files {
+            let (now, before) = states(file, record.of(&file.path))?;
+            let text = before.as_deref().unwrap_or_default();
             let mut lines = Vec::new();
             for setting in &file.settings {
                 let there = file.format.get(text, &setting.place).map_err(unfit(&file.path))?;
@@ -115,7 +117,7 @@ impl<'a> Connection<'a> {
                     lines.push((edit::dotted(&setting.place), value, there.is_some()));
                 }
             }
-            previews.push(Preview { path: file.path.clone(), is_there: edit.now.is_some(), lines });
+            previews.push(Preview { path: file.path.clone(), is_there: now.is_some(), lines });
         }
         Ok(previews)
     }
@@ -168,7 +170,7 @@ impl<'a> Connection<'a> {
             let now = read(&file.path)?;
             // A file that is gone has nothing of ours.
             let Some(text) = &now else { continue };
-            let back = edit::taken_back(file.format, file.before.as_deref(), &file.after, text, &file.places);
+            let back = edit::taken_back(file, text);
             backs.push((file, back.map_err(unfit(&file.path))?));
         }
         for (file, back) in backs {
@@ -183,7 +185,7 @@ impl<'a> Connection<'a> {
     /// What a plan makes of the files, as they would be without what was written before.
     fn edits(&self, plan: &Plan) -> Result<Vec<Edit>, ConnectError> {
         let record = Record::read(&self.folder)?.unwrap_or_default();
-        plan.files.iter().map(|file| edit(file, record.files.iter().find(|known| known.path == file.path))).collect()
+        plan.files.iter().map(|file| edit(file, record.of(&file.path))).collect()
     }
 
     fn lock(&self) -> Result<bitrouter_files::FileLock, ConnectError> {
@@ -191,15 +193,18 @@ impl<'a> Connection<'a> {
     }
 }
 
-fn edit(file: &FilePlan, known: Option<&Written>) -> Result<Edit, ConnectError> {
+/// A file as it is, and as it is without what was written before.
+fn states(file: &FilePlan, known: Option<&Written>) -> Result<(Option<String>, Option<String>), ConnectError> {
     let now = read(&file.path)?;
     let before = match (&now, known) {
-        (Some(now), Some(known)) => {
-            edit::taken_back(known.format, known.before.as_deref(), &known.after, now, &known.places)
-                .map_err(unfit(&file.path))?
-        }
+        (Some(now), Some(known)) => edit::taken_back(known, now).map_err(unfit(&file.path))?,
         _ => now.clone(),
     };
+    Ok((now, before))
+}
+
+fn edit(file: &FilePlan, known: Option<&Written>) -> Result<Edit, ConnectError> {
+    let (now, before) = states(file, known)?;
     let settings = &file.settings;
     let key_by = settings.iter().find_map(|setting| setting.secret).filter(|_| is_in_a_repository(&file.path));
     let settings: Vec<&Setting> =
@@ -213,7 +218,8 @@ fn edit(file: &FilePlan, known: Option<&Written>) -> Result<Edit, ConnectError> 
         after = file.format.set(&after, &setting.place, setting.value.as_ref()).map_err(unfit(&file.path))?;
     }
     let places: Vec<Place> = settings.iter().map(|setting| setting.place.clone()).collect();
-    let written = Written { path: file.path.clone(), format: file.format, before, after, places };
+    let restless = settings.iter().filter(|setting| setting.restless).map(|setting| setting.place.clone()).collect();
+    let written = Written { path: file.path.clone(), format: file.format, before, after, places, restless };
     Ok(Edit { written, now, key_by })
 }
 

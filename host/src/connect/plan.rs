@@ -65,6 +65,14 @@ pub struct Setting {
     pub secret: Option<&'static str>,
     /// Whether it is only for a file that does not say it at all.
     pub unless_there: bool,
+    /// Whether the client says it anew by itself, so that it is taken out whatever it says by then.
+    pub restless: bool,
+}
+
+impl Setting {
+    fn new(place: Place, value: Option<Value>) -> Self {
+        Setting { place, value, secret: None, unless_there: false, restless: false }
+    }
 }
 
 impl FilePlan {
@@ -80,23 +88,28 @@ impl FilePlan {
 
     /// Says something at any place.
     pub fn at(self, place: Place, value: impl Into<Value>) -> Self {
-        self.with(Setting { place, value: Some(value.into()), secret: None, unless_there: false })
+        self.with(Setting::new(place, Some(value.into())))
     }
 
     /// Says something in a file that does not say it at all.
     pub fn says_unless_there(self, keys: &[&str], value: impl Into<Value>) -> Self {
-        self.with(Setting { place: place(keys), value: Some(value.into()), secret: None, unless_there: true })
+        self.with(Setting { unless_there: true, ..Setting::new(place(keys), Some(value.into())) })
+    }
+
+    /// The same of what the client says anew by itself.
+    pub fn says_for_now(self, keys: &[&str], value: impl Into<Value>) -> Self {
+        self.with(Setting { unless_there: true, restless: true, ..Setting::new(place(keys), Some(value.into())) })
     }
 
     /// Takes something out.
     pub fn says_no(self, keys: &[&str]) -> Self {
-        self.with(Setting { place: place(keys), value: None, secret: None, unless_there: false })
+        self.with(Setting::new(place(keys), None))
     }
 
     /// Says the gateway's key, or a placeholder where it asks for none. `variable` can say it in the file's stead.
     pub fn says_key(self, keys: &[&str], gateway: &Gateway, variable: &'static str) -> Self {
         let secret = gateway.key.is_some().then_some(variable);
-        self.with(Setting { place: place(keys), value: Some(gateway.key().into()), secret, unless_there: false })
+        self.with(Setting { secret, ..Setting::new(place(keys), Some(gateway.key().into())) })
     }
 
     /// The same where there is something to say.

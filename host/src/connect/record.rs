@@ -32,6 +32,8 @@ pub(super) struct Written {
     pub(super) after: String,
     /// The settings that are ours.
     pub(super) places: Vec<Place>,
+    /// Those of them that the client says anew by itself.
+    pub(super) restless: Vec<Place>,
 }
 
 /// The record on the disk; the files as they were are beside it.
@@ -49,9 +51,16 @@ struct StoredFile {
     before: Option<String>,
     after: String,
     places: Vec<Place>,
+    #[serde(default)]
+    restless: Vec<Place>,
 }
 
 impl Record {
+    /// What was written into this file.
+    pub(super) fn of(&self, path: &Path) -> Option<&Written> {
+        self.files.iter().find(|written| written.path == path)
+    }
+
     /// What was written, if anything was.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, ConnectError> {
         let file = folder.join(NAME);
@@ -63,11 +72,11 @@ impl Record {
         let stored: Stored = serde_json::from_slice(&bytes)
             .map_err(|error| super::files::file_error(&file)(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         let mut files = Vec::new();
-        for StoredFile { path, format, before, after, places } in stored.files {
+        for StoredFile { path, format, before, after, places, restless } in stored.files {
             let copy = before.map(|name| folder.join(name));
             let before =
                 copy.map(|copy| fs::read_to_string(&copy).map_err(super::files::file_error(&copy))).transpose()?;
-            files.push(Written { path, format, before, after, places });
+            files.push(Written { path, format, before, after, places, restless });
         }
         Ok(Some(Record { files }))
     }
@@ -75,7 +84,7 @@ impl Record {
     /// Keeps it in the place of what was kept.
     pub(super) fn keep(&self, folder: &Path) -> Result<(), ConnectError> {
         let mut files = Vec::new();
-        for Written { path, format, before, after, places } in &self.files {
+        for Written { path, format, before, after, places, restless } in &self.files {
             let copy = copy_of(path);
             if let Some(before) = before {
                 let copy = folder.join(&copy);
@@ -87,6 +96,7 @@ impl Record {
                 before: before.is_some().then_some(copy),
                 after: after.clone(),
                 places: places.clone(),
+                restless: restless.clone(),
             });
         }
         let stored = serde_json::to_vec_pretty(&Stored { version: 1, files }).unwrap_or_default();

@@ -4,6 +4,9 @@
 /// What comes from PyPI, into one virtual environment.
 pub(super) const PYTHON: [&str; 3] = ["openai==3.57.0", "anthropic==2.14.0", "google-genai==3.6.1"];
 
+/// aider, from PyPI as well: it demands other versions of the clients above, so it has an environment of its own.
+pub(super) const AIDER: &str = "aider-chat==0.86.2";
+
 /// What some packages of npm are for.
 pub(super) struct Npm {
     /// The folder below `target/e2e` that they have to themselves.
@@ -18,34 +21,71 @@ pub(super) struct Npm {
 }
 
 /// What comes from npm: about 400 MB for each program.
-pub(super) const NPM: [Npm; 5] = [
+pub(super) const NPM: &[Npm] = &[
     Npm {
         folder: "codex",
         packages: &["@openai/codex@0.171.0"],
         program: Some("codex"),
         variable: "BITROUTER_E2E_CODEX",
-        tests: &["codex_cli::", "codex_translated::", "shared_session::"],
+        tests: &["codex_cli::", "codex_translated::", "shared_session::", "connected_clients::the_codex_cli"],
     },
     Npm {
         folder: "claude-code",
         packages: &["@anthropic-ai/claude-code@2.1.332"],
         program: Some("claude"),
         variable: "BITROUTER_E2E_CLAUDE_CODE",
-        tests: &["claude_code::"],
+        tests: &["claude_code::", "connected_clients::claude_code"],
     },
     Npm {
         folder: "opencode",
         packages: &["opencode-ai@1.18.33"],
         program: Some("opencode"),
         variable: "BITROUTER_E2E_OPENCODE",
-        tests: &["opencode::"],
+        tests: &["opencode::", "connected_clients::opencode"],
     },
     Npm {
         folder: "gemini-cli",
         packages: &["@google/gemini-cli@0.61.0"],
         program: Some("gemini"),
         variable: "BITROUTER_E2E_GEMINI_CLI",
-        tests: &["gemini_cli::"],
+        tests: &["gemini_cli::", "connected_clients::the_gemini_cli"],
+    },
+    Npm {
+        folder: "copilot",
+        packages: &["@github/copilot@1.0.102"],
+        program: Some("copilot"),
+        variable: "BITROUTER_E2E_COPILOT",
+        tests: &["connected_clients::the_copilot_cli"],
+    },
+    Npm {
+        folder: "cline",
+        packages: &["cline@3.0.65"],
+        program: Some("cline"),
+        variable: "BITROUTER_E2E_CLINE",
+        tests: &["connected_clients::the_cline_cli"],
+    },
+    Npm {
+        folder: "continue",
+        packages: &["@continuedev/cli@1.5.47"],
+        program: Some("cn"),
+        variable: "BITROUTER_E2E_CONTINUE",
+        tests: &["connected_clients::the_continue_cli"],
+    },
+    Npm {
+        folder: "qwen",
+        packages: &["@qwen-code/qwen-code@0.24.4"],
+        program: Some("qwen"),
+        variable: "BITROUTER_E2E_QWEN",
+        tests: &["connected_clients::qwen_code"],
+    },
+    // A package for each system; it brings no name of its own.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Npm {
+        folder: "goose",
+        packages: &["@aaif/goose-binary-linux-x64@0.20.1"],
+        program: Some("../@aaif/goose-binary-linux-x64/bin/goose"),
+        variable: "BITROUTER_E2E_GOOSE",
+        tests: &["connected_clients::goose"],
     },
     Npm {
         folder: "vercel-ai",

@@ -1,38 +1,53 @@
 //! The official Python clients of OpenAI, Anthropic and Google, in a virtual environment of their own. Only the end-to-end verb asks for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use super::Client;
-use super::pinned::PYTHON;
+use super::pinned::{AIDER, PYTHON};
 use crate::command::succeeds;
 use crate::root::Root;
 
 /// A Python that has the clients.
 pub(super) fn client(root: &Root) -> Result<Client> {
-    let folder = root.join("target/e2e");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = PYTHON.join(" and ");
-    if !has_packages(&python) {
-        if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder)) {
-            bail!("`python3 -m venv {}` failed. Install Python 3 with its venv module.", folder.display());
-        }
-        eprintln!("xtask: e2e: installing {wanted} from PyPI");
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        succeeds(Command::new(&python).args(install).args(PYTHON));
-    }
-    let program = has_packages(&python).then_some(python);
     let tests = &["python_sdk::", "python_translated::", "endings::", "typed::"];
-    Ok(Client { tests, wanted, variable: "BITROUTER_E2E_PYTHON", program })
+    let python = environment(&root.join("target/e2e"), &PYTHON)?;
+    Ok(Client { tests, wanted: PYTHON.join(" and "), variable: "BITROUTER_E2E_PYTHON", program: python })
 }
 
-fn has_packages(python: &Path) -> bool {
-    let wrong = PYTHON.map(|package| {
-        let (name, version) = package.split_once("==").unwrap_or((package, ""));
-        format!("version('{name}') != '{version}'")
-    });
+/// aider, which demands other versions than the clients have, in an environment of its own.
+pub(super) fn aider(root: &Root) -> Result<Client> {
+    let python = environment(&root.join("target/e2e/aider"), &[AIDER])?;
+    let name = if cfg!(windows) { "aider.exe" } else { "aider" };
+    let program = python.map(|python| python.with_file_name(name));
+    let tests = &["connected_clients::aider"];
+    Ok(Client { tests, wanted: AIDER.to_owned(), variable: "BITROUTER_E2E_AIDER", program })
+}
+
+/// The Python of a virtual environment that has these packages; none where they cannot be had.
+fn environment(folder: &Path, packages: &[&str]) -> Result<Option<PathBuf>> {
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    if !has_packages(&python, packages) {
+        if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(folder)) {
+            bail!("`python3 -m venv {}` failed. Install Python 3 with its venv module.", folder.display());
+        }
+        eprintln!("xtask: e2e: installing {} from PyPI", packages.join(" and "));
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        succeeds(Command::new(&python).args(install).args(packages));
+    }
+    Ok(has_packages(&python, packages).then_some(python))
+}
+
+fn has_packages(python: &Path, packages: &[&str]) -> bool {
+    let wrong: Vec<String> = packages
+        .iter()
+        .map(|package| {
+            let (name, version) = package.split_once("==").unwrap_or((package, ""));
+            format!("version('{name}') != '{version}'")
+        })
+        .collect();
     let test = format!("from importlib.metadata import version; exit({})", wrong.join(" or "));
     succeeds(Command::new(python).args(["-c", &test]))
 }

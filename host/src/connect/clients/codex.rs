@@ -12,21 +12,23 @@ pub(super) const CLIENT: Client =
 fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> {
     let folder = machine.named("CODEX_HOME").map_or_else(|| machine.home(".codex", &CLIENT), Ok)?;
     let ours = |key: &'static str| ["model_providers", "bitrouter", key];
+    let model = gateway.model_instead_of(&["gpt"]).map(|model| model.id);
+    let is_another = model.is_some();
+    // Keys at the top come before tables.
     let mut file = FilePlan::new(folder.join("config.toml"), Format::Toml)
+        .says(&["model_provider"], "bitrouter")
+        .maybe(&["model"], model)
         .says(&ours("base_url"), gateway.v1())
         .says(&ours("name"), "BitRouter")
-        .says(&ours("wire_api"), "responses")
-        .says(&["model_provider"], "bitrouter");
+        .says(&ours("wire_api"), "responses");
     let mut notes = Vec::new();
     if gateway.key.is_some() {
         // Its secrets stand in the environment.
         file = file.says(&ours("env_key"), KEY_VARIABLE);
         notes.push(format!("The gateway asks for a key: set {KEY_VARIABLE} where you run codex."));
     }
-    let model = gateway.model_instead_of(&["gpt"]);
-    if model.is_some() {
+    if is_another {
         notes.push("It knows less of models that are not OpenAI's, and says so (\"metadata not found\").".to_owned());
     }
-    let file = file.maybe(&["model"], model.map(|model| model.id));
     Ok(Plan { files: vec![file], notes })
 }

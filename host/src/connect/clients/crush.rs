@@ -24,7 +24,7 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
     };
     let models: Vec<Value> = models.into_iter().map(model).collect();
     let ours = |key: &'static str| ["providers", "bitrouter", key];
-    let file = FilePlan::new(folder.join("crush.json"), Format::Json)
+    let file = FilePlan::new(folder.join("crush.json"), Format::Jsonc)
         .says(&ours("base_url"), gateway.v1())
         .says(&ours("name"), "BitRouter")
         .says(&ours("type"), "openai-compat")

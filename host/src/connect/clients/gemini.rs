@@ -19,7 +19,7 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
         .says(&["GOOGLE_GEMINI_BASE_URL"], gateway.origin.as_str())
         .says_key(&["GEMINI_API_KEY"], gateway, "GEMINI_API_KEY");
     let model = gateway.model_instead_of(&["gemini"]).map(|model| model.id);
-    let settings = FilePlan::new(folder.join("settings.json"), Format::Json)
+    let settings = FilePlan::new(folder.join("settings.json"), Format::Jsonc)
         .says(&["security", "auth", "selectedType"], "gemini-api-key")
         .maybe(&["model", "name"], model);
     let notes = vec!["A .env of a project is read in the place of this one.".to_owned()];

@@ -41,7 +41,12 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
         options["apiKey"] = gateway.key().into();
     }
     let provider = json!({ "npm": "@ai-sdk/openai", "name": "BitRouter", "options": options, "models": models });
-    files.push(FilePlan::new(file, Format::Json).says(&["provider", "bitrouter"], provider).says(&["model"], first));
+    let file = FilePlan::new(file, Format::Jsonc)
+        // It writes this into a file that lacks it.
+        .says_unless_there(&["$schema"], "https://opencode.ai/config.json")
+        .says(&["provider", "bitrouter"], provider)
+        .says(&["model"], first);
+    files.push(file);
     let mut notes = vec!["It reads this when it starts: end one that runs.".to_owned()];
     if gateway.key.is_some() {
         let keys = machine.data("opencode/auth.json", &CLIENT)?;

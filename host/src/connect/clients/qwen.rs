@@ -16,7 +16,7 @@ pub(super) const CLIENT: Client = Client {
 
 fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> {
     let folder = machine.named("QWEN_HOME").map_or_else(|| machine.home(".qwen", &CLIENT), Ok)?;
-    let mut file = FilePlan::new(folder.join("settings.json"), Format::Json);
+    let mut file = FilePlan::new(folder.join("settings.json"), Format::Jsonc);
     let models = gateway.listed(&CLIENT)?;
     for model in &models {
         let name = format!("BitRouter {}", model.id);

@@ -179,12 +179,16 @@ fn what_was_changed_since_is_kept_and_the_rest_taken_out() {
         let before = files_below(&cases(client, "before"));
         let home = Home::of(client, &before);
         home.connect(&gateway()).unwrap();
-        let remark = |path: &Path| match path.extension().and_then(|end| end.to_str()) {
-            Some("json" | "jsonc") => "// added since\n",
-            _ => "# added since\n",
-        };
-        for (path, text) in home.files() {
-            home.write(&path, &format!("{}{text}", remark(&path)));
+        let plan = home.plan(&gateway()).unwrap();
+        for file in &plan.files {
+            let path = file.path.strip_prefix(home.folder.path().join("home")).unwrap();
+            let text = fs::read_to_string(&file.path).unwrap();
+            let added = match file.format {
+                Format::Json => format!("\n{text}\n\n"),
+                Format::Jsonc => format!("// added since\n{text}"),
+                _ => format!("# added since\n{text}"),
+            };
+            home.write(path, &added);
         }
         assert!(matches!(home.connection().undo().unwrap(), Change::TakenOut(_)), "{}", client.id);
         let now = home.files();
@@ -192,7 +196,6 @@ fn what_was_changed_since_is_kept_and_the_rest_taken_out() {
             let without: String = now[path].lines().filter(|line| !line.contains("added since")).collect();
             let spaces = |text: &str| text.replace("},}", "}}").replace('"', "").split_whitespace().collect::<String>();
             let (without, text) = (spaces(&without), spaces(&text.lines().collect::<String>()));
-            assert!(now[path].contains("added since"), "{}", client.id);
             assert!(!without.contains("4356") && !without.contains("itrouter"), "{}: {}", client.id, now[path]);
             assert_eq!(without.len(), text.len(), "{}:\n{without}\n{text}", client.id);
         }
@@ -209,6 +212,29 @@ fn a_value_that_was_changed_since_is_its_users() {
     assert!(matches!(home.connection().undo().unwrap(), Change::TakenOut(_)));
     let left: serde_json::Value = serde_json::from_str(&home.files()[&path]).unwrap();
     assert_eq!(left, serde_json::json!({ "env": { "ANTHROPIC_BASE_URL": "https://other.example" } }));
+}
+
+#[test]
+fn what_a_client_says_anew_by_itself_goes_with_the_rest() {
+    let home = Home::of(&super::cline::CLIENT, &Files::new());
+    home.connect(&gateway()).unwrap();
+    let (path, text) = home.files().pop_first().unwrap();
+    home.write(&path, &text.replace("2026-01-01T00", "2026-12-31T09"));
+    home.connection().undo().unwrap();
+    assert_eq!(home.files(), Files::new());
+}
+
+#[test]
+fn remarks_alone_stay_where_they_are_and_are_not_taken_out() {
+    let path = PathBuf::from(".codex/config.toml");
+    let home = Home::of(&super::codex::CLIENT, &Files::from([(path.clone(), "# mine".to_owned())]));
+    home.connect(&gateway()).unwrap();
+    let text = home.files()[&path].clone();
+    assert!(text.starts_with("# mine\nmodel_provider = \"bitrouter\"\n"), "{text}");
+    home.write(&path, &format!("{text}\n[tui]\nnotifications = true\n"));
+    home.connection().undo().unwrap();
+    let text = &home.files()[&path];
+    assert!(text.contains("# mine") && text.contains("[tui]") && !text.contains("itrouter"), "{text}");
 }
 
 #[test]
@@ -259,10 +285,11 @@ fn a_broken_file_is_named_with_its_line_and_left_alone() {
     let broken = [
         ("claude-code", ".claude/settings.json", "{\n  \"a\": 1\n  \"b\": 2\n}\n", "line 2"),
         ("claude-code", ".claude/settings.json", "{ \"env\": 3 }\n", "`env`"),
+        ("claude-code", ".claude/settings.json", "{\n  // not for this one\n}\n", "omments are not allowed on line 2"),
         ("codex", ".codex/config.toml", "a = 1\nmodel = \n", "line 2"),
         ("codex", ".codex/config.toml", "model_providers = 3\n", "`model_providers`"),
         ("codex", ".codex/config.toml", "[model_providers]\nbitrouter = true\n", "`model_providers.bitrouter`"),
-        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`[BitRouter]`"),
+        ("vscode", ".config/Code/User/chatLanguageModels.json", "{}\n", "`the top of the file`"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [\n", "line"),
         ("continue", ".continue/config.yaml", "name: a\nmodels: [{ name: b }]\n", "--print"),
         ("aider", ".aider.conf.yml", "- a\n- b\n", "openai-api-base"),

@@ -32,7 +32,7 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
     let models: Vec<Value> = gateway.listed(&CLIENT)?.into_iter().map(model).collect();
     let group = json!({ "name": "BitRouter", "vendor": "customendpoint", "apiType": "responses", "models": models });
     let place = vec![Step::Item("name".to_owned(), "BitRouter".to_owned())];
-    let file = FilePlan::new(folder.join("chatLanguageModels.json"), Format::Json).at(place, group);
+    let file = FilePlan::new(folder.join("chatLanguageModels.json"), Format::Jsonc).at(place, group);
     let key = match gateway.key {
         Some(_) => "Its gear in the list takes the gateway's key.",
         None => "If it asks for a key, any word will do.",

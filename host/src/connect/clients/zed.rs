@@ -24,7 +24,7 @@ fn plan(machine: &Machine<'_>, gateway: &Gateway) -> Result<Plan, ConnectError> 
     let provider = json!({
         "api_url": gateway.v1(), "available_models": models.into_iter().map(model).collect::<Vec<Value>>(),
     });
-    let file = FilePlan::new(folder.join("settings.json"), Format::Json)
+    let file = FilePlan::new(folder.join("settings.json"), Format::Jsonc)
         .says(&["language_models", "openai_compatible", "bitrouter"], provider)
         .says(&["agent", "default_model"], first);
     let key = match gateway.key {

@@ -1,15 +1,15 @@
-//! JSON with comments: `jsonc-parser` keeps the tree with all that stands between its nodes.
+//! JSON, with comments for clients that read them: `jsonc-parser` keeps the tree with all that stands between its nodes.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::{Fault, Step};
+use super::{Fault, Format, Step};
 
-/// JSON as programs that allow comments read it; what JSON5 allows beside that is broken to them.
+/// JSON as most programs read it; what JSON5 allows beside that is broken to them.
 const READ: ParseOptions = ParseOptions {
-    allow_comments: true,
-    allow_trailing_commas: true,
+    allow_comments: false,
+    allow_trailing_commas: false,
     allow_loose_object_property_names: false,
     allow_missing_commas: false,
     allow_single_quoted_strings: false,
@@ -20,34 +20,52 @@ const READ: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-fn parse(text: &str) -> Result<CstRootNode, Fault> {
-    CstRootNode::parse(text.trim_start_matches('\u{feff}'), &READ).map_err(|error| Fault::Broken(error.to_string()))
+fn parse(format: Format, text: &str) -> Result<CstRootNode, Fault> {
+    let more = format == Format::Jsonc;
+    let read = ParseOptions { allow_comments: more, allow_trailing_commas: more, ..READ };
+    let text = text.trim_start_matches('\u{feff}');
+    let broken = |error: jsonc_parser::errors::ParseError| Fault::Broken(error.to_string());
+    if !more {
+        // The tree takes comments whatever it is told.
+        parse_to_ast(text, &CollectOptions::default(), &read).map_err(broken)?;
+    }
+    CstRootNode::parse(text, &read).map_err(broken)
 }
 
-pub(super) fn value(text: &str) -> Result<Value, Fault> {
-    Ok(parse(text)?.to_serde_value().unwrap_or_default())
+pub(super) fn value(format: Format, text: &str) -> Result<Value, Fault> {
+    Ok(parse(format, text)?.to_serde_value().unwrap_or_default())
 }
 
-pub(super) fn set(text: &str, place: &[Step], value: Option<&Value>) -> Result<String, Fault> {
-    let root = parse(text)?;
+pub(super) fn set(format: Format, text: &str, place: &[Step], value: Option<&Value>) -> Result<String, Fault> {
+    let root = parse(format, text)?;
     let Some((last, parents)) = place.split_last() else { return Ok(text.to_owned()) };
+    let in_the_way = |depth: usize| {
+        move |NoHolder| match &place[..depth] {
+            [] => Fault::InTheWay("the top of the file".to_owned()),
+            parents => Fault::InTheWay(super::dotted(parents)),
+        }
+    };
     let mut holder = Holder::Root(root.clone());
-    for step in parents {
-        holder = match holder.below(step, value.is_some())? {
+    for (depth, step) in parents.iter().enumerate() {
+        holder = match holder.below(step, value.is_some()).map_err(in_the_way(depth))? {
             Some(below) => below,
             // What is not there need not be taken out.
             None => return Ok(text.to_owned()),
         };
     }
-    match (holder.find(last)?, value) {
+    let in_the_way = in_the_way(parents.len());
+    match (holder.find(last).map_err(in_the_way)?, value) {
         (Some(found), Some(value)) => found.replace(input(value)),
         (Some(found), None) => found.remove(),
-        (None, Some(value)) => holder.append(last, input(value))?,
+        (None, Some(value)) => holder.append(last, input(value)).map_err(in_the_way)?,
         (None, None) => {}
     }
     let text = root.to_string();
     Ok(if text.ends_with('\n') { text } else { text + "\n" })
 }
+
+/// Something else than an object or a list stands where a setting has to be in one.
+struct NoHolder;
 
 /// What a value stands in.
 enum Holder {
@@ -66,7 +84,7 @@ impl Holder {
     }
 
     /// The holder at the next step; one that is missing is made where it may be.
-    fn below(&self, step: &Step, make: bool) -> Result<Option<Holder>, Fault> {
+    fn below(&self, step: &Step, make: bool) -> Result<Option<Holder>, NoHolder> {
         match self.find(step)? {
             Some(found) => Ok(Some(found)),
             None if make => {
@@ -78,29 +96,28 @@ impl Holder {
         }
     }
 
-    fn find(&self, step: &Step) -> Result<Option<Holder>, Fault> {
-        let in_the_way = || Fault::InTheWay(step.to_string());
+    fn find(&self, step: &Step) -> Result<Option<Holder>, NoHolder> {
         match (step, self.value()) {
             (_, None) => Ok(None),
             (_, Some(value)) if value.as_null_keyword().is_some() => Ok(None),
-            (Step::Key(key), Some(value)) => Ok(value.as_object().ok_or_else(in_the_way)?.get(key).map(Holder::Member)),
+            (Step::Key(key), Some(value)) => Ok(value.as_object().ok_or(NoHolder)?.get(key).map(Holder::Member)),
             (Step::Item(key, is), Some(value)) => {
-                let elements = value.as_array().ok_or_else(in_the_way)?.elements();
+                let elements = value.as_array().ok_or(NoHolder)?.elements();
                 let is_it = |item: &CstNode| item.to_serde_value().is_some_and(|item| item[key] == is.as_str());
                 Ok(elements.into_iter().find(is_it).map(Holder::Item))
             }
         }
     }
 
-    fn append(&self, step: &Step, value: CstInputValue) -> Result<(), Fault> {
+    fn append(&self, step: &Step, value: CstInputValue) -> Result<(), NoHolder> {
         match step {
             Step::Key(key) => {
-                let object = self.object().ok_or_else(|| Fault::InTheWay(step.to_string()))?;
+                let object = self.object().ok_or(NoHolder)?;
                 object.ensure_multiline();
                 object.append(key, value);
             }
             Step::Item(..) => {
-                let array = self.array().ok_or_else(|| Fault::InTheWay(step.to_string()))?;
+                let array = self.array().ok_or(NoHolder)?;
                 array.ensure_multiline();
                 array.append(value);
             }

@@ -20,6 +20,11 @@ pub(super) fn value(text: &str) -> Result<Value, Fault> {
 
 pub(super) fn set(text: &str, place: &[Step], value: Option<&Value>) -> Result<String, Fault> {
     let mut document = parse(text)?;
+    if document.is_empty() && value.is_some() && !text.trim().is_empty() {
+        // Remarks alone are the end of a document: what is added would stand before them.
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        return Ok(format!("{text}{end}{}", set("", place, value)?));
+    }
     let Some((Step::Key(last), parents)) = place.split_last() else { return Ok(text.to_owned()) };
     let mut item = document.as_item_mut();
     for (depth, step) in parents.iter().enumerate() {
@@ -50,7 +55,16 @@ pub(super) fn set(text: &str, place: &[Step], value: Option<&Value>) -> Result<S
             }
             _ => drop(table.insert(last, Item::Value(of_json(value)))),
         },
-        None => drop(table.remove(last)),
+        None => {
+            let remarks = |key: toml_edit::KeyMut<'_>| key.leaf_decor().prefix()?.as_str().map(str::to_owned);
+            let above = table.key_mut(last).and_then(remarks).filter(|above| above.contains('#'));
+            table.remove(last);
+            if let Some(above) = above {
+                // They are not ours to take out.
+                let end = document.trailing().as_str().unwrap_or_default().to_owned();
+                document.set_trailing(format!("{end}{above}"));
+            }
+        }
     }
     Ok(document.to_string())
 }
