@@ -1,7 +1,7 @@
 //! JSON, with comments for clients that read them: `jsonc-parser` keeps the tree with all that stands between its nodes.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::{Fault, Format, Step};
@@ -23,7 +23,13 @@ const READ: ParseOptions = ParseOptions {
 fn parse(format: Format, text: &str) -> Result<CstRootNode, Fault> {
     let more = format == Format::Jsonc;
     let read = ParseOptions { allow_comments: more, allow_trailing_commas: more, ..READ };
-    CstRootNode::parse(text.trim_start_matches('\u{feff}'), &read).map_err(|error| Fault::Broken(error.to_string()))
+    let text = text.trim_start_matches('\u{feff}');
+    let broken = |error: jsonc_parser::errors::ParseError| Fault::Broken(error.to_string());
+    if !more {
+        // The tree takes comments whatever it is told.
+        parse_to_ast(text, &CollectOptions::default(), &read).map_err(broken)?;
+    }
+    CstRootNode::parse(text, &read).map_err(broken)
 }
 
 pub(super) fn value(format: Format, text: &str) -> Result<Value, Fault> {
