@@ -12,6 +12,9 @@ use bitrouter_tests::{Gateway, KEY, Reply, SERVICE_ACCOUNT_KEY, Seen, Setup, Ups
 use memchr::memmem;
 use serde_json::json;
 
+/// Puts the secrets of one way of paying where they are found.
+type Plant<'p> = &'p dyn Fn(Setup, &Upstream) -> Setup;
+
 /// Text that a guest is meant to see, sent beside the secret: where it is not found, the search is broken.
 const MARKER: &str = "marker-that-a-guest-may-see";
 /// The pool gives each instance's memory a slot, and what a slot does not use is closed: far more than follows anything
@@ -50,7 +53,7 @@ fn no_secret_that_signs_or_mints_is_ever_in_the_memory_of_a_guest() {
     let private_key = SERVICE_ACCOUNT_KEY.lines().nth(7).unwrap();
     // The secret key of a signature is sent to nobody, and is echoed all the same. Of a private key a line is looked for, and
     // a line of it that somebody knew is no secret any more.
-    let kinds: [(&dyn Fn(Setup, &Upstream) -> Setup, &[&'static str], usize, &str, &str); 3] = [
+    let kinds: [(Plant<'_>, &[&'static str], usize, &str, &str); 3] = [
         (&exchange, &[MINTED, SECRET], 2, "x-probe-key", MINTED),
         (&aws, &[SECRET, SESSION], 2, "x-amz-security-token", SESSION),
         (&google, &[MINTED, private_key], 1, "x-probe-key", MINTED),
