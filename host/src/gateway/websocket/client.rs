@@ -82,6 +82,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                     self.meter.allow(more);
                     continue;
                 }
+                // From now on it has a deadline.
+                () = self.meter.begins(), if due.is_none() => continue,
                 full = &mut gives_way => return Err(End::Refused(full, CloseCode::Again)),
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     // It may have gone on meanwhile.

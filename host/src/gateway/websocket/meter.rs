@@ -24,6 +24,7 @@ pub(super) struct Metered<S> {
 pub(super) struct Meter {
     state: Mutex<State>,
     wants: Notify,
+    begins: Notify,
 }
 
 struct State {
@@ -45,6 +46,11 @@ impl Meter {
     /// Returns once more comes than was allowed.
     pub(super) async fn wants_more(&self) {
         self.wants.notified().await;
+    }
+
+    /// Returns once a message has begun to come.
+    pub(super) async fn begins(&self) {
+        self.begins.notified().await;
     }
 
     /// How many bytes of the message have come.
@@ -119,8 +125,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             let mut state = this.meter.state();
             state.came += came;
             let now = Instant::now();
-            state.began.get_or_insert(now);
             state.last = Some(now);
+            if state.began.is_none() {
+                state.began = Some(now);
+                this.meter.begins.notify_one();
+            }
         }
         read
     }
