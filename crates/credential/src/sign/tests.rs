@@ -32,6 +32,9 @@ fn request(text: &str) -> Option<Request<String>> {
     let mut lines = head.lines();
     let (method, rest) = lines.next()?.split_once(' ')?;
     let target = rest.strip_suffix(" HTTP/1.1").unwrap_or(rest);
+    if !target.is_ascii() {
+        return None;
+    }
     let headers: Option<Vec<(&str, &str)>> = lines.map(|line| line.split_once(':')).collect();
     let headers = headers?;
     let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"))?.1.trim();
