@@ -14,9 +14,6 @@ pub(super) const PYTHON: [&str; 6] = [
 /// aider, from PyPI as well: it demands other versions of the clients above, so it has an environment of its own.
 pub(super) const AIDER: &str = "aider-chat==0.86.2";
 
-/// aider, from PyPI as well: it demands other versions of the clients above, so it has an environment of its own.
-pub(super) const AIDER: &str = "aider-chat==0.86.2";
-
 /// What some packages of npm are for.
 pub(super) struct Npm {
     /// The folder below `target/e2e` that they have to themselves.
