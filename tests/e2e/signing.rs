@@ -24,7 +24,7 @@ fn paid_by(auth: Value) -> Value {
         "auth": [auth],
         "serves": { "generate": ["chat-completions"] },
         "paths": { "generate": { "chat-completions": "/model/{model}/chat" } },
-        "settings": { "region": { "type": "string", "description": "Where." } },
+        "settings": { "region": { "type": "string", "description": "Where.", "env": ["AWS_REGION", "AWS_DEFAULT_REGION"] } },
         "models": [{ "id": "acme-1" }],
     })
 }

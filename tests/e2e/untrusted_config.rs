@@ -50,6 +50,8 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "providers.<id>.priority" => json!(1),
         "providers.<id>.timeouts.connect_ms" | "providers.<id>.timeouts.first_byte_ms" => json!(1),
         "providers.<id>.timeouts.idle_ms" | "providers.<id>.timeouts.total_ms" => json!(1),
+        "providers.<id>.use" => json!("openai-compatible"),
+        "providers.<id>.dialects" => json!(["messages"]),
         "providers.<id>.quirks" => json!(["no-reasoning-content"]),
         "providers.<id>.settings" => json!({ "organization": "org-of-an-attacker", "project": "proj-of-an-attacker" }),
         "providers.<id>.accounts" => json!("balance"),

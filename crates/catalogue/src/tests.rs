@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bitrouter_contract::Description;
+use bitrouter_contract::description::family;
 use time::Month;
 
 use super::*;
@@ -104,14 +105,14 @@ fn what_is_said_is_plausible() {
     }
 }
 
-/// The descriptions in `plugins/`.
+/// The descriptions in `plugins/` that list models themselves.
 fn built_in() -> Vec<Description> {
     let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
     let folders = std::fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path().join("description.json"));
-    folders
-        .filter(|file| file.is_file())
-        .map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
-        .collect()
+    let texts = folders.filter(|file| file.is_file()).map(|file| std::fs::read_to_string(file).unwrap());
+    let entries = texts.flat_map(|text| family::entries(&text).unwrap());
+    let described = entries.map(|entry| serde_json::from_str::<Description>(&entry).unwrap());
+    described.filter(|description| !description.models.is_empty()).collect()
 }
 
 #[test]

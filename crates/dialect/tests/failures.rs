@@ -27,7 +27,7 @@ fn each_shape_of_each_dialect_is_read_by_its_code_and_then_by_its_status() {
         (
             429,
             r#"{"error":{"message":"You exceeded your quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
-            "usage-limit account",
+            "no-credit account",
             "You exceeded your quota",
             "insufficient_quota",
         ),
@@ -80,7 +80,7 @@ fn each_shape_of_each_dialect_is_read_by_its_code_and_then_by_its_status() {
         (
             402,
             r#"{"type":"error","error":{"type":"billing_error","message":"No credit"}}"#,
-            "usage-limit account",
+            "no-credit account",
             "No credit",
             "billing_error",
         ),
@@ -156,7 +156,7 @@ fn each_shape_of_each_dialect_is_read_by_its_code_and_then_by_its_status() {
         ),
         // A number as the code, as OpenRouter and Z.ai.
         (429, r#"{"error":{"code":429,"message":"Slow"}}"#, "rate-limited account", "Slow", "429"),
-        (402, r#"{"error":{"code":402,"message":"No credit"}}"#, "usage-limit account", "No credit", "402"),
+        (402, r#"{"error":{"code":402,"message":"No credit"}}"#, "no-credit account", "No credit", "402"),
         (
             400,
             r#"{"error":{"code":"1261","message":"Prompt too long"}}"#,
@@ -197,7 +197,7 @@ fn each_shape_of_an_error_event_is_read_by_its_code_and_then_by_the_status_that_
         ),
         (r#"{"error":{"code":429,"message":"Q","status":"RESOURCE_EXHAUSTED"}}"#, "rate-limited account", "Q"),
         (r#"[{"error":{"code":503,"message":"B","status":"UNAVAILABLE"}}]"#, "overloaded model", "B"),
-        (r#"{"error":{"code":402,"message":"No credit"},"choices":[]}"#, "usage-limit account", "No credit"),
+        (r#"{"error":{"code":402,"message":"No credit"},"choices":[]}"#, "no-credit account", "No credit"),
         (r#"{"error":{"message":"Hm","code":"of_tomorrow"}}"#, "other provider", "Hm"),
         (r#"{"detail":"Hm"}"#, "other provider", "Hm"),
         (r#"{"message":"Hm"}"#, "other provider", "Hm"),
@@ -220,7 +220,7 @@ fn statuses_without_a_body_have_a_meaning_and_a_sentence() {
     for (status, expected) in [
         (400, "invalid-request request"),
         (401, "unauthorized account"),
-        (402, "usage-limit account"),
+        (402, "no-credit account"),
         (403, "forbidden account"),
         (404, "other account"),
         (405, "other account"),
@@ -280,11 +280,11 @@ fn every_status_that_google_names_means_what_it_concerns() {
 #[test]
 fn a_code_that_names_a_limit_or_a_filter_says_more_than_the_status_around_it() {
     for (status, code, expected) in [
-        (403, "insufficient_quota", "usage-limit account"),
+        (403, "insufficient_quota", "no-credit account"),
         (403, "RATE_LIMIT_EXCEEDED", "rate-limited account"),
         (403, "content_filter", "content-filtered model"),
         (403, "model_not_found", "forbidden account"),
-        (500, "insufficient_quota", "usage-limit account"),
+        (500, "insufficient_quota", "no-credit account"),
         (502, "rate_limit_exceeded", "rate-limited account"),
         (500, "invalid_request_error", "unavailable provider"),
         (501, "invalid_request_error", "unsupported provider"),

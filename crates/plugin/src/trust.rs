@@ -312,7 +312,9 @@ mod tests {
         assert_eq!(
             left,
             json!({
-                "id": "p", "name": "P", "version": "1", "vendor": null, "origins": { "api": "https://api.example" },
+                "id": "p", "name": "P", "version": "1", "vendor": null, "explicit": false, "local": null, "use_only": false,
+                "origins": { "api": "https://api.example" }, "origin_parts": {}, "by_model": [], "quirks": [], "body": {},
+                "websocket": { "dialects": [], "headers": {} },
                 "auth": [], "serves": { "generate": ["responses"] }, "paths": {}, "headers": {},
                 "errors": { "rules": [], "unknown_event": null }, "limits": { "headers": [] }, "forward": [], "forward_query": [], "claims": [],
                 "models": [], "side_requests": {}, "observe": { "headers": [], "events": [] }, "settings": {},

@@ -194,7 +194,7 @@ mod tests {
             ),
             (json!({ "paths": { "generate": "/messages" } }), "paths.generate", "a path for each dialect"),
             (json!({ "body": { "messages": { "remove": ["name"] } } }), "body.messages.remove", "write /name"),
-            (json!({ "quirks": "system-role" }), "quirks", "invalid type"),
+            (json!({ "quirks": "system-role" }), "", "invalid type: string \"system-role\""),
             (json!({ "headers": { "x-key": "k" } }), "headers.x-key", "x-key"),
             (json!({ "headers": { "Version": "1" } }), "headers.Version", "lower case"),
             (

@@ -67,8 +67,10 @@ fn requests_are_signed_as_awss_own_cases_have_it() {
         let signed = read(&folder, "header-signed-request.txt").unwrap();
         let expected = header(&signed, "authorization:");
         let request = request(&read(&folder, "request.txt").unwrap());
-        // A token that is added behind the signature is what no service of ours wants.
-        let Some(mut request) = request.filter(|_| context["omit_session_token"] != true) else {
+        // A token that is added behind the signature is what no service of ours wants; one case is of keys that are not there.
+        let key = context["credentials"]["access_key_id"].as_str().unwrap();
+        let is_ours = context["omit_session_token"] != true && expected.contains(&format!("Credential={key}/"));
+        let Some(mut request) = request.filter(|_| is_ours) else {
             skipped.push(folder.file_name().unwrap().to_owned());
             continue;
         };

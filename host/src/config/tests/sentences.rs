@@ -117,7 +117,7 @@ fn each_problem_has_its_sentence_and_place() {
         ("credentials: {store: cloud}\n", "1:22: `credentials.store` takes `file` or `keyring`"),
         (
             "providers: {openai: {quirks: [max-tokens, no-stream-option]}}\n",
-            "1:43: `providers.openai.quirks[1]`: unknown word `no-stream-option`: did you mean `no-stream-options`?",
+            "1:43: `providers.openai.quirks`: unknown word `no-stream-option`: did you mean `no-stream-options`?",
         ),
         (
             "providers: {openai: {accounts: round-robin}}\n",

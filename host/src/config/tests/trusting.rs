@@ -30,6 +30,8 @@ fn value(path: &str) -> &'static str {
         "providers.<id>.priority" => "1",
         "providers.<id>.timeouts.connect_ms" | "providers.<id>.timeouts.first_byte_ms" => "1",
         "providers.<id>.timeouts.idle_ms" | "providers.<id>.timeouts.total_ms" => "1",
+        "providers.<id>.use" => "openai",
+        "providers.<id>.dialects" => "[messages]",
         "providers.<id>.quirks" => "[no-stream-options]",
         "providers.<id>.settings" => "{organization: org-of-somebody-else}",
         "providers.<id>.accounts" => "balance",
