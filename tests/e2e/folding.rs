@@ -190,5 +190,5 @@ fn what_an_error_event_of_a_passed_stream_means_is_in_the_record() {
     let mut body = hello();
     body["stream"] = json!(true);
     gateway.post("/v1/responses").json(&body).send().status(200).is(stream);
-    gateway.logs("usage-limit of account: You exceeded your current quota.");
+    gateway.logs("no-credit of account: You exceeded your current quota.");
 }

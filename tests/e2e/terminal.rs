@@ -168,10 +168,12 @@ fn a_login_without_a_provider_asks_for_one_on_a_terminal() {
 #[test]
 fn a_group_of_commands_alone_says_that_one_is_missing() {
     let setup = Gateway::start();
-    for command in ["plugin", "connect", "config"] {
+    for command in ["plugin", "config"] {
         let ran = setup.command(&[command]).fails().says("requires a subcommand");
         assert_eq!(ran.code, Some(2), "{ran:?}");
     }
+    let ran = setup.command(&["connect"]).fails().says("name a client");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 
 #[test]

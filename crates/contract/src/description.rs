@@ -6,8 +6,8 @@
 
 mod alike;
 mod auth;
-pub mod family;
 mod facts;
+pub mod family;
 mod oauth;
 mod price;
 pub(crate) mod understood;

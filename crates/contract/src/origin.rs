@@ -88,8 +88,10 @@ enum OriginFault {
     Host,
     #[error("has a port that is not a number from 1 to 65535")]
     Port,
-    #[error("uses `http` to a host other than this machine: use `https`, or `http` to localhost, 127.0.0.1 or [::1]; your own \
-        config may also name a machine of your network, such as 192.168.1.20 or `gpu-box.local`")]
+    #[error(
+        "uses `http` to a host other than this machine: use `https`, or `http` to localhost, 127.0.0.1 or [::1]; your own \
+        config may also name a machine of your network, such as 192.168.1.20 or `gpu-box.local`"
+    )]
     PlainHttp,
     #[error("has an empty, `.` or `..` segment in its path: write the path that is meant")]
     Segment,

@@ -32,7 +32,6 @@ use std::sync::Arc;
 
 use bitrouter_contract::Description;
 
-
 pub use cache::{Cache, CacheKey, Digest};
 pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, HookError, HookState, Prepared, Read};

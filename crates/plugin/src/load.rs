@@ -135,7 +135,11 @@ impl Loader {
             (self.ask(&code, digest).await?, code.requests.is_none())
         };
         // What is not JSON is looked at as one.
-        Ok((family::entries(&text).or_else(|error| if let Invalid::Json(_) = error { Ok(vec![text]) } else { Err(error) })?, described))
+        Ok((
+            family::entries(&text)
+                .or_else(|error| if let Invalid::Json(_) = error { Ok(vec![text]) } else { Err(error) })?,
+            described,
+        ))
     }
 
     async fn component(&self, bytes: &[u8], digest: &Digest) -> Result<(Vec<Description>, Linked), LoadError> {
@@ -228,10 +232,8 @@ fn descriptions(text: &str) -> Result<Vec<Description>, Invalid> {
         return Ok(vec![validate::description(one)?]);
     }
     let check = |(at, entry): (usize, &String)| {
-        validate::description(entry).map_err(|error| Invalid::Member {
-            place: format!("providers.{at}"),
-            problem: error.to_string(),
-        })
+        validate::description(entry)
+            .map_err(|error| Invalid::Member { place: format!("providers.{at}"), problem: error.to_string() })
     };
     entries.iter().enumerate().map(check).collect()
 }

@@ -145,9 +145,8 @@ impl Before {
     fn same(&self, candidate: &Candidate) -> Vec<Arc<Plugin>> {
         let same = |plugin: &&Arc<Plugin>| plugin.digest == candidate.digest && plugin.origin == candidate.origin;
         // Whoever serves is meant, as it is believed or not.
-        let serving = |plugin: &Arc<Plugin>| {
-            Arc::clone(self.snapshot.plugins.get(&*plugin.id).filter(same).unwrap_or(plugin))
-        };
+        let serving =
+            |plugin: &Arc<Plugin>| Arc::clone(self.snapshot.plugins.get(&*plugin.id).filter(same).unwrap_or(plugin));
         self.snapshot.loaded.iter().filter(|_| self.same_engine).filter(same).map(serving).collect()
     }
 

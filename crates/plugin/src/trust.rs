@@ -10,8 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bitrouter_contract::origin::template;
 use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
+use bitrouter_contract::origin::template;
 use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

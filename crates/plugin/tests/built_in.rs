@@ -22,9 +22,8 @@ use serde_json::{Map, Value, json};
 fn families() -> Vec<PathBuf> {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
     let folders = std::fs::read_dir(plugins).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<_> = folders
-        .filter(|path| path.join("description.json").is_file() && !path.join("Cargo.toml").is_file())
-        .collect();
+    let mut folders: Vec<_> =
+        folders.filter(|path| path.join("description.json").is_file() && !path.join("Cargo.toml").is_file()).collect();
     folders.sort();
     folders
 }
@@ -105,7 +104,8 @@ fn row(description: &Description) -> String {
 
 #[test]
 fn the_table_of_the_documentation_is_what_the_descriptions_say() {
-    const BEGIN: &str = "<!-- Made of the descriptions: BLESS=1 cargo test --release -p bitrouter-plugin --test built_in -->\n";
+    const BEGIN: &str =
+        "<!-- Made of the descriptions: BLESS=1 cargo test --release -p bitrouter-plugin --test built_in -->\n";
     const END: &str = "<!-- End of the table. -->";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     let page = std::fs::read_to_string(&file).unwrap();
@@ -215,12 +215,16 @@ fn body(description: &Description, dialect: &str) -> Value {
 fn golden(description: &Description, known: &Value) -> Value {
     let settings = filled(description);
     let lists = description.side_requests.iter().map(|(name, side)| {
-        let origin = description.origin_under(&side.origin, &settings).map_or("BASE".into(), |origin| origin.to_string());
+        let origin =
+            description.origin_under(&side.origin, &settings).map_or("BASE".into(), |origin| origin.to_string());
         (name.clone(), json!(format!("GET {origin}{}", side.path)))
     });
     let rules = description.by_model.iter().map(|rule| &rule.serves);
-    let mut dialects: Vec<&String> =
-        std::iter::once(&description.serves).chain(rules).filter_map(|serves| serves.get("generate")).flatten().collect();
+    let mut dialects: Vec<&String> = std::iter::once(&description.serves)
+        .chain(rules)
+        .filter_map(|serves| serves.get("generate"))
+        .flatten()
+        .collect();
     dialects.sort();
     dialects.dedup();
     dialects.retain(|dialect| matches!(dialect.as_str(), "chat-completions" | "messages"));
@@ -244,7 +248,10 @@ fn every_built_in_description_comes_out_as_its_golden_file_says() {
         let known: Value = serde_json::from_str(&known).unwrap();
         let descriptions = descriptions(&folder);
         for id in known.as_object().unwrap().keys() {
-            assert!(descriptions.iter().any(|description| description.id == *id), "failures of `{id}`, which is not there");
+            assert!(
+                descriptions.iter().any(|description| description.id == *id),
+                "failures of `{id}`, which is not there"
+            );
         }
         std::fs::create_dir_all(folder.join("golden")).unwrap();
         for description in descriptions {

@@ -76,7 +76,8 @@ impl Service<Uri> for Connect {
                     // A name that the network's own server is asked for may lead anywhere.
                     match stream.peer_addr()?.ip() {
                         ip if in_the_clear && !is_of_a_network(ip) => {
-                            let why = format!("its name leads to {ip}, and nothing goes there unencrypted: write https://");
+                            let why =
+                                format!("its name leads to {ip}, and nothing goes there unencrypted: write https://");
                             return Err(Sentence(why).into());
                         }
                         _ => stream,

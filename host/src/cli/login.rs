@@ -102,7 +102,9 @@ pub(super) fn label(text: &str) -> Result<String, String> {
 
 /// Asks which provider is meant; nothing where nobody is there to be asked, or there is nothing to choose from.
 fn choose_provider(providers: &Providers) -> Result<Option<String>, Box<dyn Error>> {
-    let with_accounts: Vec<&Provider> = with_accounts(providers).collect();
+    let mut with_accounts: Vec<&Provider> = with_accounts(providers).collect();
+    // Those that most people have stand on the first page.
+    with_accounts.sort_by_key(|provider| provider.plugin.is_described_alone());
     if !Terminal::is_there() || with_accounts.is_empty() {
         return Ok(None);
     }

@@ -168,7 +168,8 @@ impl Check {
         for json in &texts {
             let mut mistakes = validate::mistakes(json);
             if let Ok(description) = validate::description(json) {
-                mistakes.extend(validate::paths(&description).err().filter(|_| described).map(|error| error.to_string()));
+                mistakes
+                    .extend(validate::paths(&description).err().filter(|_| described).map(|error| error.to_string()));
                 sound.push(format!("{}, {} {}", description.id, description.name, description.version));
             }
             let of = if texts.len() == 1 { String::new() } else { format!("{}: ", id_of(json)) };
@@ -190,7 +191,8 @@ impl Check {
 
 /// What an unchecked description calls itself.
 fn id_of(json: &str) -> String {
-    let id = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|it| Some(it.get("id")?.as_str()?.to_owned()));
+    let id =
+        serde_json::from_str::<serde_json::Value>(json).ok().and_then(|it| Some(it.get("id")?.as_str()?.to_owned()));
     id.unwrap_or_else(|| "one without an id".into())
 }
 

@@ -199,8 +199,10 @@ impl ListProviders {
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,
             false => {
-                let shown: Vec<Row> = rows.into_iter().map(|row| Row { is_aside: row.is_aside && !self.all, ..row }).collect();
-                let text = table(&shown) + &missing(&shown) + &aside(&shown) + &untrusted(&shown) + &not_understood(&shown);
+                let shown: Vec<Row> =
+                    rows.into_iter().map(|row| Row { is_aside: row.is_aside && !self.all, ..row }).collect();
+                let text =
+                    table(&shown) + &missing(&shown) + &aside(&shown) + &untrusted(&shown) + &not_understood(&shown);
                 print::answer(&(text + &not_loaded(refused)))?;
             }
         }

@@ -69,7 +69,8 @@ pub(super) fn knowing(
         return Ok(candidates);
     };
     let wanted = call.endpoint.wanted();
-    let native = |target: &Target| target.provider.dialect_for(wanted, &target.model).is_none_or(|it| it == wanted.dialect);
+    let native =
+        |target: &Target| target.provider.dialect_for(wanted, &target.model).is_none_or(|it| it == wanted.dialect);
     candidates.retain(|candidate| native(&targets[candidate.target]));
     candidates.truncate(1);
     // One that would know it but has no credential says so itself.

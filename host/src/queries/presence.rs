@@ -18,7 +18,8 @@ const WITHIN: Duration = Duration::from_millis(200);
 
 /// Looks for all of them at once. Those that have come are asked for their models, where that is wanted.
 pub async fn look_for_local(providers: &Providers, with_models: bool) {
-    let local = providers.on().filter(|provider| provider.fault.is_none() && provider.plugin.description.local.is_some());
+    let local =
+        providers.on().filter(|provider| provider.fault.is_none() && provider.plugin.description.local.is_some());
     let came = join_all(local.map(async |provider| {
         let found = tokio::time::timeout(WITHIN, is_found(provider)).await.unwrap_or(false);
         if !provider.note_found(found) {

@@ -134,15 +134,14 @@ impl Directory {
             .filter_map(|(name, _)| name.into_string().ok())
             .filter_map(|name| env(&name).map(|value| (name, value)))
             .collect();
-        let lasting =
-            Lasting {
-                env,
-                store,
-                upstreams: Mutex::default(),
-                learned,
-                query_cache_dir: paths.query_cache_dir(),
-                derived: Mutex::default(),
-            };
+        let lasting = Lasting {
+            env,
+            store,
+            upstreams: Mutex::default(),
+            learned,
+            query_cache_dir: paths.query_cache_dir(),
+            derived: Mutex::default(),
+        };
         let lasting = Arc::new(lasting);
         Directory { registry, config, current: ArcSwap::default(), making: Mutex::default(), lasting }
     }

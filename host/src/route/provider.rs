@@ -119,7 +119,10 @@ impl Provider {
             }
         }
         if !origins.contains_key(API) && fault.is_none() {
-            fault = Some(format!("it is nowhere yet: say `providers.{}.api_base: https://…` in the config", description.id));
+            fault = Some(format!(
+                "it is nowhere yet: say `providers.{}.api_base: https://…` in the config",
+                description.id
+            ));
         }
         // What leaves unencrypted is read on its way, and another's server is not the vendor's: no key that was made for
         // the vendor goes there.

@@ -38,7 +38,8 @@ impl Local {
 impl Probe {
     /// Whether an answer is what it looks for.
     pub fn is_answered_by(&self, status: u16, body: &str) -> bool {
-        let has = |pointer: &String| serde_json::from_str::<Value>(body).is_ok_and(|body| body.pointer(pointer).is_some());
+        let has =
+            |pointer: &String| serde_json::from_str::<Value>(body).is_ok_and(|body| body.pointer(pointer).is_some());
         status == self.status && self.has.as_ref().is_none_or(has)
     }
 }
@@ -71,7 +72,9 @@ mod tests {
 
     #[test]
     fn another_machine_is_not_asked_because_a_variable_names_it() {
-        for text in ["192.168.1.7", "evil.example:80", "http://127.0.0.1@evil.example", "127.0.0.1:x", "http://a/b", "x y"] {
+        for text in
+            ["192.168.1.7", "evil.example:80", "http://127.0.0.1@evil.example", "127.0.0.1:x", "http://a/b", "x y"]
+        {
             let refused = ollama().origin(&|_| Some(text.to_owned())).unwrap_err();
             assert!(refused.starts_with("OLLAMA_HOST is no address of this machine"), "{text}: {refused}");
         }

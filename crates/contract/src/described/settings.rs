@@ -70,7 +70,11 @@ impl Description {
     pub fn how_to_set(&self, hole: &str) -> String {
         let name = self.origin_parts.get(hole).map_or(hole, |part| part.of.as_str());
         let variables = self.settings.get(name).map_or(&[][..], |setting| setting.env.as_slice());
-        let or = if variables.is_empty() { String::new() } else { format!(", or {} in the environment", variables.join(" or ")) };
+        let or = if variables.is_empty() {
+            String::new()
+        } else {
+            format!(", or {} in the environment", variables.join(" or "))
+        };
         format!("set `providers.{}.settings.{name}` in the config{or}", self.id)
     }
 }
@@ -142,7 +146,16 @@ mod tests {
 
     #[test]
     fn variables_are_read_as_what_the_setting_is() {
-        let env = |name: &str| Some(match name { "TRIES" => "3", "LOUD" => "TRUE", _ => return None }.to_owned());
+        let env = |name: &str| {
+            Some(
+                match name {
+                    "TRIES" => "3",
+                    "LOUD" => "TRUE",
+                    _ => return None,
+                }
+                .to_owned(),
+            )
+        };
         let settings = effective(&vertex().settings, &Map::new(), &env);
         assert_eq!((&settings["tries"], &settings["loud"]), (&json!(3), &json!(true)));
         let odd = |_: &str| Some("x y".to_owned());

@@ -80,7 +80,9 @@ pub fn problem(template: &str) -> Option<String> {
         return Some(format!("`{{{}}}` is no name of a hole: write it as [a-z][a-z0-9_]*", odd.escape_debug()));
     }
     if host.contains('{') && host.rsplit('.').take(2).any(|label| label.contains(['{', '}'])) {
-        return Some(format!("in `{host}` a value would choose the server: the last two labels of a host have no hole"));
+        return Some(format!(
+            "in `{host}` a value would choose the server: the last two labels of a host have no hole"
+        ));
     }
     let crowded = |segment: &str| segment.contains('{') && !(segment.starts_with('{') && segment.ends_with('}'));
     let crowded = path.split('/').find(|segment| crowded(segment) || segment.matches('{').count() > 1);
@@ -181,7 +183,8 @@ mod tests {
             filled(AZURE, &[("resource", "My-Team2")]).as_deref(),
             Ok("https://my-team2.openai.azure.com/openai/v1")
         );
-        let vertex = [("host", "europe-west1-aiplatform"), ("project", "acme.com:main-42"), ("location", "europe-west1")];
+        let vertex =
+            [("host", "europe-west1-aiplatform"), ("project", "acme.com:main-42"), ("location", "europe-west1")];
         assert_eq!(
             filled(VERTEX, &vertex).as_deref(),
             Ok("https://europe-west1-aiplatform.googleapis.com/v1/projects/acme.com:main-42/locations/europe-west1")
@@ -198,14 +201,39 @@ mod tests {
     #[test]
     fn no_value_leads_to_another_server_or_path() {
         for value in [
-            "", ".", "..", "a.b", "a.evil.com", "evil.com/", "evil.com#", "evil.com?", "evil.com:443", "user@evil", "a/b",
-            "a%2eb", "a\\b", "a b", "a\n", "-a", "a-", "{resource}", "xn--e1afmkfd.com", "münchen", "::1", "[::1]", "a_b",
-            "0x7f.1", "a\u{0}", "a\u{2024}b", &"a".repeat(64),
+            "",
+            ".",
+            "..",
+            "a.b",
+            "a.evil.com",
+            "evil.com/",
+            "evil.com#",
+            "evil.com?",
+            "evil.com:443",
+            "user@evil",
+            "a/b",
+            "a%2eb",
+            "a\\b",
+            "a b",
+            "a\n",
+            "-a",
+            "a-",
+            "{resource}",
+            "xn--e1afmkfd.com",
+            "münchen",
+            "::1",
+            "[::1]",
+            "a_b",
+            "0x7f.1",
+            "a\u{0}",
+            "a\u{2024}b",
+            &"a".repeat(64),
         ] {
             let refused = filled(AZURE, &[("resource", value)]).unwrap_err();
             assert!(refused.starts_with("`resource` is `"), "{value:?}: {refused}");
         }
-        for value in ["", ".", "..", "a/b", "a%2fb", "a\\b", "a?b", "a#b", "a;b", "a b", "é", "a\r\n", &"a".repeat(129)] {
+        for value in ["", ".", "..", "a/b", "a%2fb", "a\\b", "a?b", "a#b", "a;b", "a b", "é", "a\r\n", &"a".repeat(129)]
+        {
             let values = [("host", "h"), ("project", value), ("location", "l")];
             let refused = filled(VERTEX, &values).unwrap_err();
             assert!(refused.starts_with("`project` is `"), "{value:?}: {refused}");
@@ -215,7 +243,9 @@ mod tests {
 
     #[test]
     fn a_template_says_itself_which_server_it_is() {
-        for sound in [AZURE, VERTEX, "https://{a}-{b}.example.com", "https://a.example:8443/{b}", "https://plain.example/v1"] {
+        for sound in
+            [AZURE, VERTEX, "https://{a}-{b}.example.com", "https://a.example:8443/{b}", "https://plain.example/v1"]
+        {
             assert_eq!(problem(sound), None, "{sound}");
         }
         for (template, says) in [

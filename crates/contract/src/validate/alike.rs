@@ -9,7 +9,8 @@ use crate::{Reserved, path};
 /// Everything that is wrong with it: the member, and the problem.
 pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    let of_models = description.by_model.iter().enumerate().map(|(at, rule)| (format!("by_model.{at}.paths"), &rule.paths));
+    let of_models =
+        description.by_model.iter().enumerate().map(|(at, rule)| (format!("by_model.{at}.paths"), &rule.paths));
     for (place, paths) in std::iter::once(("paths".to_owned(), &description.paths)).chain(of_models) {
         for (operation, paths) in paths {
             for (dialect, path) in paths {
@@ -20,7 +21,9 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     }
     for (at, rule) in description.by_model.iter().enumerate() {
         let unknown = rule.origin.as_ref().filter(|origin| !description.origins.contains_key(*origin));
-        wrong.extend(unknown.map(|origin| (format!("by_model.{at}.origin"), format!("there is no origin named `{origin}`"))));
+        wrong.extend(
+            unknown.map(|origin| (format!("by_model.{at}.origin"), format!("there is no origin named `{origin}`"))),
+        );
         if rule.models.is_empty() {
             wrong.push((format!("by_model.{at}.models"), "it names no model".into()));
         }

@@ -11,7 +11,8 @@ const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL", "COO
 /// Everything that is wrong with it: the member, and the problem.
 pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    let is_text = |name: &str| description.settings.get(name).is_some_and(|setting| setting.kind == SettingType::String);
+    let is_text =
+        |name: &str| description.settings.get(name).is_some_and(|setting| setting.kind == SettingType::String);
     for (name, url) in &description.origins {
         let unknown = |hole: &&str| !is_text(hole) && !description.origin_parts.contains_key(*hole);
         let unfilled = || {
@@ -27,7 +28,9 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
         }
         let (before, after) = part.otherwise.split_once("{}").unwrap_or((&part.otherwise, ""));
         let texts = part.values.values().map(String::as_str).chain([before, after]);
-        let odd = |text: &&str| !text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+        let odd = |text: &&str| {
+            !text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+        };
         if let Some(text) = texts.into_iter().find(odd) {
             wrong.push((place, format!("`{}` is no part of a host's name", text.escape_debug())));
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bitrouter_contract::origin::template;
 use bitrouter_contract::description::{Attach, AttachTo, Auth, Description, Login, SideKind};
+use bitrouter_contract::origin::template;
 use bitrouter_contract::pattern::Pattern;
 use bitrouter_plugin::Digest;
 use bitrouter_plugin::{trust, trust::Lock};

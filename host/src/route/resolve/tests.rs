@@ -144,7 +144,11 @@ fn a_conversation_is_served_in_any_dialect_and_translated_only_where_it_must_be(
     ] {
         assert_eq!(targets(&all(), &[address], generate(dialect)), found, "{address} in {dialect}");
         let targets = all().providers().targets(&[address.to_owned()], generate(dialect)).ok().unwrap();
-        assert_eq!(targets[0].provider.dialect_for(generate(dialect), &targets[0].model), Some(goes_up_in), "{address} in {dialect}");
+        assert_eq!(
+            targets[0].provider.dialect_for(generate(dialect), &targets[0].model),
+            Some(goes_up_in),
+            "{address} in {dialect}"
+        );
     }
     // What is no dialect is not translated.
     assert!(targets(&all(), &["paid:big"], generate("openai")).starts_with("501: "));
