@@ -136,7 +136,7 @@ fn servers_of_this_machine_are_used_while_they_run() {
     gateway.chat(&chat("small")).status(200).says("\"ollama\"");
     drop(ollama);
     gateway.chat(&chat("small")).status(200).says("\"other\"");
-    gateway.chat(&chat("qwen3:8b")).status(503).says("ollama");
+    gateway.chat(&chat("qwen3:8b")).status(502).says("ollama: no connection");
 }
 
 #[test]

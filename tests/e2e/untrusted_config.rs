@@ -309,6 +309,9 @@ fn beside_the_users_own_config_it_is_not_read_at_a_start_nor_by_any_command() {
         run.serving.interrupt();
         let port_is_free = || std::net::TcpListener::bind(run.address).is_ok();
         assert!(bitrouter_tests::eventually(port_is_free), "{}", run.serving.text());
+        // Its control socket goes a moment later, and who starts before that has none.
+        let is_gone = || run.command(&["status"]).code == Some(3);
+        assert!(bitrouter_tests::eventually(is_gone), "{}", run.serving.text());
         run.serving = run.setup.begin(&["serve"]);
         run.serving.says("listening").says("is not read, as you have not accepted it");
         run.command(&["reload"]).ok();

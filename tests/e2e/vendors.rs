@@ -100,7 +100,7 @@ fn each_failure_means_what_the_vendor_means_by_it() {
         (Fault::UnknownModel, 404, "model-not-found of model"),
         (Fault::RateLimited(7), 429, "rate-limited of model"),
         (Fault::Overloaded, 529, "overloaded of model"),
-        (Fault::NoCredit, 400, "usage-limit of account"),
+        (Fault::NoCredit, 400, "no-credit of account"),
     ]
     .into_iter()
     .enumerate()

@@ -1,5 +1,7 @@
 //! Patterns, conditions and the edits made by them agree with a slow reading of the same document by serde_json.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code: a panic is how a test fails")]
+
 mod support;
 
 use bitrouter_document::{Cell, Condition, Document, Edit, Error, Find, Kind, PatchEach, Test};
