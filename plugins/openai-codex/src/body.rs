@@ -125,7 +125,10 @@ fn instructions(call: &Call, body: &Document<'_>, codex: bool) -> Result<Vec<Edi
     }
     // A value that is too long to be read is there.
     let empty = |text: Option<String>| text.is_none_or(|text| text == "null" || text == "\"\"");
-    if !codex && body.get("/instructions", 8).is_ok_and(empty) && !body.find("/input/*").only(at("/role").is("developer")).any()? {
+    if !codex
+        && body.get("/instructions", 8).is_ok_and(empty)
+        && !body.find("/input/*").only(at("/role").is("developer")).any()?
+    {
         let text = call.setting("instructions").unwrap_or_else(|| "You are a helpful assistant.".into());
         edits.push(Edit::add("/instructions", quote(&text)));
     }

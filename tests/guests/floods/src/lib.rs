@@ -55,8 +55,11 @@ impl Requests for Floods {
             }
             "doubling-array" => doubling(document, count)?,
             "read-loop" => loop {
-                let _ =
-                    black_box((document.keys(""), document.find("/rows/*").rows(&["", "/a"], 64), document.get("", 1 << 24)));
+                let _ = black_box((
+                    document.keys(""),
+                    document.find("/rows/*").rows(&["", "/a"], 64),
+                    document.get("", 1 << 24),
+                ));
             },
             "fail-loop" => loop {
                 let _ = black_box(document.patch(&[Edit::copy_to("/rows", "/more"), Edit::remove("/not/there")]));
