@@ -9,6 +9,7 @@ mod auth;
 mod facts;
 pub mod family;
 mod oauth;
+mod place;
 mod price;
 pub(crate) mod understood;
 
@@ -30,6 +31,7 @@ pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
 };
+pub use place::{ByModel, Local, OriginPart, Probe};
 pub use price::{NotAPrice, Price, Rates, Tier, TokenPrice};
 
 /// The Codex CLI, as an [`Import`] names it.
@@ -497,65 +499,6 @@ impl Setting {
     fn without_env(&self) -> Self {
         Setting { env: Vec::new(), ..self.clone() }
     }
-}
-
-/// A part of a host that depends on a setting.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub struct OriginPart {
-    /// The setting.
-    pub of: String,
-    /// What the part is for some of its values: letters, digits, `-` and `.`.
-    #[serde(default)]
-    pub values: BTreeMap<String, String>,
-    /// What it is for all others; `{}` is the value, as one label.
-    pub otherwise: String,
-}
-
-/// How a server on the user's own machine is found. It is asked without a credential, each second while the gateway runs.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub struct Local {
-    /// Its port, where an address has none.
-    pub port: u16,
-    /// Environment variables that say its address, as `host`, `host:port` or a URL. Only one on this machine is taken.
-    #[serde(default)]
-    pub address_env: Vec<String>,
-    /// What it answers to. It is there if one of these is so.
-    pub probes: Vec<Probe>,
-    /// What another server answers to that has the same port. It is not there if one of these is so.
-    #[serde(default)]
-    pub unless: Vec<Probe>,
-}
-
-/// A GET whose answer tells what a server is.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub struct Probe {
-    /// The path below the origin `api`.
-    pub path: String,
-    /// The answer's status: 200 where nothing is said.
-    #[serde(default = "ok")]
-    pub status: u16,
-    /// What its JSON body has, as a JSON pointer.
-    #[serde(default)]
-    pub has: Option<String>,
-}
-
-fn ok() -> u16 {
-    200
-}
-
-/// How some models of a provider are served.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub struct ByModel {
-    /// The provider's own names of the models; a `*` stands for any letters.
-    pub models: Vec<String>,
-    /// What is served of these models, in which dialects, the best first.
-    pub serves: BTreeMap<String, Vec<String>>,
-    /// Where, if not where it is for the provider's other models.
-    #[serde(default)]
-    pub paths: Paths,
-    /// The name of the origin, where it is another than `api`.
-    #[serde(default)]
-    pub origin: Option<String>,
 }
 
 /// What a setting's value must be.
