@@ -104,6 +104,10 @@ async fn measure(plugin: &Plugin, client: &str, headers: &[Field], items: usize)
             query: Vec::new(),
             settings: "{}".into(),
             account: None,
+            provider: "openai-codex".into(),
+            model_info: "{}".into(),
+            attempt: 1,
+            more: String::new(),
         };
         let document = HookBody::Json(indexed.clone());
         let started = Instant::now();

@@ -201,6 +201,22 @@ pub enum Error {
         scope: String,
         /// The component's own sentence.
         message: String,
+        /// The status that it would have the client told.
+        status: Option<u16>,
+    },
+    /// The provider's answer is a failure, though its status was none: the component that rewrites it says so.
+    #[error("{provider}: {message}")]
+    Reported {
+        /// The provider.
+        provider: String,
+        /// What it means.
+        meaning: bitrouter_route::Meaning,
+        /// What the answer said.
+        message: String,
+        /// The provider's own code.
+        code: Option<String>,
+        /// The status that the client is to be told.
+        status: Option<u16>,
     },
     /// The component described a request that may not be sent.
     #[error("the component `{provider}` described a request that is refused: {reason}")]
@@ -375,7 +391,8 @@ impl From<RequestedModelsError> for Error {
 impl Error {
     /// A component's refusal.
     pub(crate) fn refused(provider: String, failure: Failure) -> Self {
-        Error::Refused { provider, kind: failure.kind, scope: failure.scope, message: failure.message }
+        let Failure { kind, scope, message, status, .. } = failure;
+        Error::Refused { provider, kind, scope, message, status }
     }
 
     /// The address in `model` names nothing; the whole sentence.

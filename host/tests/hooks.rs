@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_plugin::compile::Compiler;
-use bitrouter_plugin::contract::{Account, Answer, Call, Event, Failure, Field, Request, Trouble};
+use bitrouter_plugin::contract::{Account, Answer, Call, Event, Failure, Field, Head, Request, Trouble};
 use bitrouter_plugin::{
     Budget, Cache, Digest, HookBody, HookError, LoadError, Loader, Origin, Plugin, Prepared, REWRITERS, Read, Rewriter,
     Runtime,
@@ -57,6 +57,10 @@ async fn plugin_within(budget: Budget, file: &str) -> Arc<Plugin> {
     Arc::new(load(&loader, &bytes).await.unwrap())
 }
 
+fn head() -> Head {
+    Head { status: 200, headers: Vec::new(), more: String::new() }
+}
+
 fn call(model: &str) -> Call {
     Call {
         operation: "generate".into(),
@@ -67,6 +71,10 @@ fn call(model: &str) -> Call {
         query: Vec::new(),
         settings: "{}".into(),
         account: None,
+        provider: "acme".into(),
+        model_info: "{}".into(),
+        attempt: 1,
+        more: String::new(),
     }
 }
 
@@ -90,7 +98,7 @@ async fn prepare_body(plugin: &Plugin, call: &Call, body: HookBody) -> Result<Re
 async fn sent(plugin: &Plugin, call: &Call) -> Arc<Request> {
     match prepare(plugin, call).await {
         Ok(Ok(Prepared::Send(request))) => request,
-        Ok(Ok(Prepared::Ask(_))) => panic!("it asks first"),
+        Ok(Ok(Prepared::Ask(_) | Prepared::Reply(_))) => panic!("it does not send"),
         Ok(Err(failure)) => panic!("refused: {}", failure.message),
         Err(error) => panic!("{error}"),
     }
@@ -104,7 +112,7 @@ fn fresh(model: &str, number: usize) -> Call {
 }
 
 async fn trouble(plugin: &Plugin, model: &str) -> Result<Failure, HookError> {
-    let trouble = Trouble::Event(r#"{"error":{"message":"why"}}"#.into());
+    let trouble = Trouble::Event(Event::text(None, r#"{"error":{"message":"why"}}"#.into()));
     plugin.explain(&trouble, model.as_bytes(), None).await
 }
 
@@ -187,31 +195,31 @@ async fn with_every_rewriter_in_use_another_is_refused_and_hooks_go_on() {
     let mut rewriters = Vec::new();
     // A component alone gets three quarters, so that there is one for any other.
     for _ in 0..REWRITERS / 4 * 3 {
-        rewriters.push(Rewriter::start(Arc::clone(&probe), &call("m"), b"", None).await.unwrap());
+        rewriters.push(Rewriter::start(Arc::clone(&probe), &call("m"), b"", &head(), None).await.unwrap());
     }
-    let another = Rewriter::start(Arc::clone(&probe), &call("m"), b"", None).await;
+    let another = Rewriter::start(Arc::clone(&probe), &call("m"), b"", &head(), None).await;
     assert!(matches!(another.err(), Some(HookError::Busy)));
     // Streams that last must not keep short hooks from running.
     assert!(prepare(&probe, &call("m")).await.is_ok());
-    let event = || Event { name: None, data: "{}".into() };
+    let event = || Event::text(None, "{}".into());
     let answer = rewriters[0].push(&[event(), event()]).await.unwrap().unwrap();
     assert_eq!(answer.len(), 2);
     rewriters.pop();
-    assert!(Rewriter::start(Arc::clone(&probe), &call("m"), b"", None).await.is_ok());
+    assert!(Rewriter::start(Arc::clone(&probe), &call("m"), b"", &head(), None).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_rewriter_returns_what_it_was_given_and_not_a_thousand_times_as_much() {
-    let event = |bytes: usize| Event { name: None, data: "x".repeat(bytes) };
+    let event = |bytes: usize| Event::text(None, "x".repeat(bytes));
     let probe = plugin("tests/probe.wasm").await;
-    let mut rewriter = Rewriter::start(probe, &call("m"), b"", None).await.unwrap();
+    let mut rewriter = Rewriter::start(probe, &call("m"), b"", &head(), None).await.unwrap();
     // An image in one event, and small ones without an end.
     assert_eq!(rewriter.push(&[event(2 << 20)]).await.unwrap().unwrap().len(), 1);
     for _ in 0..50 {
         assert_eq!(rewriter.push(&vec![event(100); 500]).await.unwrap().unwrap().len(), 500);
     }
     let hostile = plugin("tests/hostile.wasm").await;
-    let mut rewriter = Rewriter::start(hostile, &call("flood-pushes"), b"", None).await.unwrap();
+    let mut rewriter = Rewriter::start(hostile, &call("flood-pushes"), b"", &head(), None).await.unwrap();
     assert_eq!(rewriter.push(&[event(100)]).await.unwrap().unwrap().len(), 1000, "small enough, whatever it is");
     let refused = rewriter.push(&vec![event(100); 60]).await.err().unwrap().to_string();
     assert!(refused.contains("rewriter.push: it moves more across the boundary than one call may"), "{refused}");
@@ -248,7 +256,13 @@ async fn a_description_alone_does_what_it_says_without_any_instance() {
     let Ok(Err(refused)) = prepare(&acme, &elsewhere).await else { panic!("it is not served") };
     assert_eq!((refused.kind.as_str(), refused.scope.as_str()), ("unsupported", "provider"));
 
-    let page = |status, body: &str| Answer { status, headers: Vec::new(), body: body.into(), truncated: false };
+    let page = |status, body: &str| Answer {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+        truncated: false,
+        more: String::new(),
+    };
     let trouble = Trouble::Answer(page(400, r#"{"error":{"code":77,"message":"Full"}}"#));
     let failure = acme.explain(&trouble, b"", None).await.unwrap();
     assert_eq!((failure.kind.as_str(), failure.scope.as_str()), ("overloaded", "model"));
@@ -267,7 +281,7 @@ async fn a_description_alone_does_what_it_says_without_any_instance() {
         assert_eq!(failure.kind, kind, "{side}");
     }
     let (acme, call) = (Arc::new(acme), call("m"));
-    let refused = Rewriter::start(acme, &call, b"", None).await.err().unwrap().to_string();
+    let refused = Rewriter::start(acme, &call, b"", &head(), None).await.err().unwrap().to_string();
     assert!(refused.contains("exports no `streams`"), "{refused}");
 }
 
@@ -373,7 +387,13 @@ fn compiled(cache: &TempDir) -> Vec<std::path::PathBuf> {
 #[tokio::test]
 async fn a_page_that_a_component_cannot_read_does_not_quarantine_it_for_calls() {
     let hostile = plugin("tests/hostile.wasm").await;
-    let page = |body: &str| Answer { status: 200, headers: Vec::new(), body: body.into(), truncated: false };
+    let page = |body: &str| Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: body.into(),
+        truncated: false,
+        more: String::new(),
+    };
     for _ in 0..6 {
         let error = hostile.interpret("models", &page("loop"), None).await.unwrap_err();
         // No client waits for it, so it has ten times as long.

@@ -173,11 +173,16 @@ fn a_client_that_leaves_ends_the_upstreams_stream() {
 }
 
 #[test]
-fn one_document_cannot_be_folded() {
+fn only_conversations_can_be_folded() {
     let upstream = Upstream::start();
     let gateway = folding_at(&upstream);
     let body = json!({"model": "folding:folding-1", "input": "hi"});
-    gateway.post("/v1/embeddings").json(&body).send().status(502).says("folding `json` is not there yet");
+    gateway
+        .post("/v1/embeddings")
+        .json(&body)
+        .send()
+        .status(502)
+        .says("folding a stream of `embeddings` is not there yet");
     assert!(upstream.requests().is_empty());
 }
 

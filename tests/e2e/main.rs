@@ -61,6 +61,7 @@ mod reload;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod session;
+mod shaping;
 mod shared_session;
 mod signed_by_others;
 mod signing;

@@ -121,6 +121,9 @@ pub struct Description {
     /// What the host should hand to `quota` when it comes by.
     #[serde(default)]
     pub observe: Observe,
+    /// What the component may ask before it sends a call.
+    #[serde(default)]
+    pub exchanges: Exchanges,
     /// What `providers.<id>.settings` may hold.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
@@ -178,6 +181,7 @@ impl Description {
             models: Vec::new(),
             side_requests: BTreeMap::new(),
             observe: self.observe.clone(),
+            exchanges: self.exchanges,
             // It is shown nothing of the environment.
             settings: self.settings.iter().map(|(name, setting)| (name.clone(), setting.without_env())).collect(),
             // Whatever it says: nothing is moved to it as if it cost nothing.
@@ -473,6 +477,29 @@ pub struct Observe {
     /// Types of events inside a stream.
     #[serde(default)]
     pub events: Vec<String>,
+}
+
+/// How often, and how long in all, a component may ask before it sends a call: whoever polls an upstream needs more than three.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct Exchanges {
+    /// Exchanges of one call. At most 1,000.
+    #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub most: u32,
+    /// Milliseconds that all of them together may wait before they are sent. At most an hour.
+    #[serde(default)]
+    #[schemars(range(max = 3_600_000))]
+    pub wait_ms: u32,
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Exchanges { most: three(), wait_ms: 0 }
+    }
+}
+
+fn three() -> u32 {
+    3
 }
 
 /// One setting that a user may give in `providers.<id>.settings`.

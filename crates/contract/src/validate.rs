@@ -119,6 +119,12 @@ fn problems(description: &Description) -> Vec<(String, String)> {
             fault(&format!("side_requests.{name}.origin"), format!("there is no origin named `{}`", side.origin));
         }
     }
+    if !(1..=1000).contains(&description.exchanges.most) {
+        fault("exchanges.most", "it is not between 1 and 1000".into());
+    }
+    if description.exchanges.wait_ms > 3_600_000 {
+        fault("exchanges.wait_ms", "it is longer than an hour: at most 3600000".into());
+    }
     wrong.extend(alike::problems(description));
     wrong
 }

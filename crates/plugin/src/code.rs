@@ -4,7 +4,7 @@
 
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
-use super::contract::{failures, limits, provider, queries, requests, streams};
+use super::contract::{answers, failures, limits, provider, queries, requests, streams};
 use super::hook::HookState;
 
 /// The interface of each hook, as a component names it.
@@ -20,6 +20,7 @@ pub(super) struct Code {
     pub failures: Option<failures::GuestIndices>,
     pub queries: Option<queries::GuestIndices>,
     pub limits: Option<limits::GuestIndices>,
+    pub answers: Option<answers::GuestIndices>,
     pub streams: Option<streams::GuestIndices>,
     /// Whether it imports any WASI interface.
     pub wasi: bool,
@@ -35,6 +36,7 @@ impl Code {
             failures: there("failures").then(|| failures::GuestIndices::new(&pre)).transpose()?,
             queries: there("queries").then(|| queries::GuestIndices::new(&pre)).transpose()?,
             limits: there("limits").then(|| limits::GuestIndices::new(&pre)).transpose()?,
+            answers: there("answers").then(|| answers::GuestIndices::new(&pre)).transpose()?,
             streams: there("streams").then(|| streams::GuestIndices::new(&pre)).transpose()?,
             pre,
             wasi,

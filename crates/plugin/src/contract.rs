@@ -35,10 +35,19 @@ pub use bindings::bitrouter::host::field::Field;
 pub use bindings::bitrouter::host::{document, field, log};
 pub use bindings::bitrouter::provider::types;
 pub use bindings::bitrouter::provider::types::{
-    Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Request, Step, Trouble, Window,
+    Account, Answer, Blob, Call, Delivery, Event, Exchange, Failure, Head, Reply, Request, Step, Trouble, Window,
 };
 pub use bindings::exports::bitrouter::provider::requests::Payload as BodyArgument;
-pub(super) use bindings::exports::bitrouter::provider::{failures, limits, provider, queries, requests, streams};
+pub(super) use bindings::exports::bitrouter::provider::{
+    answers, failures, limits, provider, queries, requests, streams,
+};
+
+impl Event {
+    /// An event of a framing without headers.
+    pub fn text(name: Option<String>, data: String) -> Self {
+        Event { name, headers: Vec::new(), data, binary: Vec::new() }
+    }
+}
 
 /// The package whose `provider` interface a component exports.
 const PACKAGE: &str = "bitrouter:provider/provider@";

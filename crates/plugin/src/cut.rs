@@ -13,6 +13,7 @@ pub(super) fn failure(mut failure: Failure) -> Failure {
     failure.scope = word(failure.scope);
     failure.message = sentence(failure.message);
     failure.code = failure.code.map(word);
+    failure.status = failure.status.filter(|status| (400..600).contains(status));
     failure
 }
 
@@ -36,6 +37,8 @@ mod tests {
             code: Some(long),
             retry_after_ms: None,
             resets_at: None,
+            status: None,
+            more: String::new(),
         });
         let texts = [cut.kind, cut.scope, cut.message, cut.code.unwrap()];
         assert!(texts.iter().all(|text| text.len() < 1100 && text.ends_with('…')));

@@ -13,7 +13,7 @@ use super::hook::Read;
 
 /// The request of a call: its body goes up as it is, with what may of the client's query, and its answer is passed on.
 pub(super) fn request(description: &Description, call: &Call) -> Result<Request, Failure> {
-    let Call { operation, dialect, model, streaming, headers, query, settings, account: _ } = call;
+    let Call { operation, dialect, model, streaming, headers, query, settings, .. } = call;
     let requested = RequestedCall { operation, dialect, model, streaming: *streaming, settings };
     let shaped =
         described::request::request(description, requested, |name| headers.iter().any(|field| field.name == name));
@@ -21,7 +21,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         let kind = match error {
             Unserved::Operation(_) => FailureKind::Unsupported,
             // Another provider may know a model of this name.
-            Unserved::Model(_) => FailureKind::ModelNotFound,
+            Unserved::Path(_) => FailureKind::ModelNotFound,
         };
         failure(kind, kind.scope(), error.to_string())
     })?;
@@ -31,6 +31,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         method: shaped.method.into(),
         origin: shaped.origin,
         path: shaped.path,
+        values: Vec::new(),
         query: fields(shaped.query),
         headers: fields(shaped.headers),
         body: if shaped.method == "GET" { Body::Empty } else { Body::Forward },
@@ -38,6 +39,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
         delivery: Delivery::Pass,
         memo: Vec::new(),
         dropped: Vec::new(),
+        more: String::new(),
     })
 }
 
@@ -45,7 +47,7 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
 pub(super) fn explain(description: &Description, trouble: &Trouble) -> Failure {
     let said = match trouble {
         Trouble::Answer(answer) => of_answer(description, answer),
-        Trouble::Event(data) => dialect::Failure::of(&description.errors, dialect::Trouble::Event(data)),
+        Trouble::Event(event) => dialect::Failure::of(&description.errors, dialect::Trouble::Event(&event.data)),
     };
     let dialect::Failure { kind, scope, message, code, retry_after_ms, resets_at } = said;
     cut::failure(Failure { code, retry_after_ms, resets_at, ..failure(kind, scope, message) })
@@ -65,7 +67,7 @@ pub(super) fn quota(description: &Description, headers: &[Field]) -> Vec<describ
 
 /// A window as a component says it.
 pub(super) fn window(said: Window) -> described::Window {
-    let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } = said;
+    let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds, more: _ } = said;
     described::Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
 }
 
@@ -88,7 +90,7 @@ pub(super) fn interpret(description: &Description, side: &str, page: &Answer) ->
     }
 }
 
-fn failure(kind: FailureKind, scope: Scope, message: String) -> Failure {
+pub(super) fn failure(kind: FailureKind, scope: Scope, message: String) -> Failure {
     Failure {
         kind: kind.word().into(),
         scope: scope.word().into(),
@@ -96,5 +98,7 @@ fn failure(kind: FailureKind, scope: Scope, message: String) -> Failure {
         code: None,
         retry_after_ms: None,
         resets_at: None,
+        status: None,
+        more: String::new(),
     }
 }

@@ -3,10 +3,13 @@
 //! The pipeline calls the methods of `Plugin` in the order that `wit/0.1.0/provider.wit` documents. Nothing that a guest
 //! does here outlives the call; after a trap the store is dropped with everything in it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_contract::FailureKind;
 use bitrouter_contract::cut::sentence;
+use bitrouter_contract::described::request::{MODEL, UnfilledPath, filled};
 use bitrouter_contract::described::{Page, Window};
 use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
@@ -16,7 +19,9 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDe
 
 use super::Plugin;
 use super::code::Code;
-use super::contract::{Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, Request, Step, Trouble};
+use super::contract::{
+    Answer, Blob, BodyArgument, Call, Exchange, Failure, Field, Head, Reply, Request, Step, Trouble,
+};
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
@@ -74,6 +79,8 @@ pub enum Prepared {
     Send(Arc<Request>),
     /// Make this exchange, then resume.
     Ask(Box<Exchange>),
+    /// Answer with this; nobody is asked.
+    Reply(Box<Reply>),
 }
 
 /// What a side request brought.
@@ -140,21 +147,19 @@ impl Plugin {
             None => (Ok((Ok(Step::Described), true)), body),
             // Boxed, so that a call which is cached does not carry the size of one that is not.
             Some((code, requests)) => {
-                Box::pin(self.shape("prepare", body, scrubber, async |instance, store, body| {
+                Box::pin(self.with_body("prepare", body, scrubber, async |instance, store, body| {
                     let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
                     Ok((step, store.data().untouched && !code.wasi))
                 }))
                 .await
             }
         };
-        let answer = answer.map(|(step, pure)| {
-            step.map_err(cut::failure).and_then(|step| self.prepared(step, call)).inspect(|step| {
-                if let Prepared::Send(request) = step
-                    && pure
-                {
-                    self.prepare_cache.keep(call, &body, request);
-                }
-            })
+        let answer = answer.and_then(|(step, pure)| {
+            let prepared = self.prepared("prepare", step, call)?;
+            if let (Ok(Prepared::Send(request)), true) = (&prepared, pure) {
+                self.prepare_cache.keep(call, &body, request);
+            }
+            Ok(prepared)
         });
         (answer, body)
     }
@@ -169,27 +174,68 @@ impl Plugin {
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
         let Some((_, requests)) = self.exported(|code| code.requests.as_ref()) else {
-            return (Ok(self.prepared(Step::Described, call)), body);
+            return (self.prepared("resume", Ok(Step::Described), call), body);
         };
         let (answer, body) = self
-            .shape("resume", body, scrubber, async |instance, store, body| {
+            .with_body("resume", body, scrubber, async |instance, store, body| {
                 requests.load(&mut *store, instance)?.call_resume(store, call, &body, memo, answer).await
             })
             .await;
-        (answer.map(|step| step.map_err(cut::failure).and_then(|step| self.prepared(step, call))), body)
+        (answer.and_then(|step| self.prepared("resume", step, call)), body)
     }
 
-    /// A step as the pipeline takes it.
-    fn prepared(&self, step: Step, call: &Call) -> Result<Prepared, Failure> {
-        Ok(match step {
-            Step::Send(mut request) => {
+    /// A step as the pipeline takes it: texts cut, and the holes of its path filled.
+    fn prepared(
+        &self,
+        hook: &str,
+        step: Result<Step, Failure>,
+        call: &Call,
+    ) -> Result<Result<Prepared, Failure>, HookError> {
+        let prepared = match step {
+            Err(failure) => return Ok(Err(cut::failure(failure))),
+            Ok(Step::Send(mut request)) => fill(hook, &mut request, call)?.map(|()| {
                 cut::request(&mut request);
                 Prepared::Send(Arc::new(request))
+            }),
+            Ok(Step::Ask(mut exchange)) => {
+                fill(hook, &mut exchange.request, call)?.map(|()| Prepared::Ask(Box::new(exchange)))
             }
-            Step::Ask(exchange) => Prepared::Ask(Box::new(exchange)),
-            Step::Described => {
-                Prepared::Send(Arc::new(described::request(&self.description, call).map_err(cut::failure)?))
+            Ok(Step::Reply(reply)) => Ok(Prepared::Reply(Box::new(reply))),
+            Ok(Step::Described) => {
+                described::request(&self.description, call).map(|request| Prepared::Send(Arc::new(request)))
             }
+        };
+        Ok(prepared.map_err(cut::failure))
+    }
+
+    /// Whether whole answers can be edited: whoever asks for that must export it.
+    pub fn shapes_answers(&self) -> bool {
+        self.exported(|code| code.answers.as_ref()).is_some()
+    }
+
+    /// Edits a whole answer until it is in the call's dialect, or says that it is a failure.
+    pub async fn shape(
+        &self,
+        call: &Call,
+        memo: &[u8],
+        head: &Head,
+        document: Document,
+        scrubber: Option<Arc<Scrubber>>,
+    ) -> Result<Result<Document, Failure>, HookError> {
+        let Some((_, answers)) = self.exported(|code| code.answers.as_ref()) else {
+            return Err(HookError::Contract("prepare: it asks for `rewrite`, and exports no `answers`".into()));
+        };
+        let size = document.body_len();
+        let (answer, document) = self
+            .run("shape", size, Some(document), scrubber, async |instance, store| {
+                let body = Resource::new_borrow(0);
+                answers.load(&mut *store, instance)?.call_shape(store, call, memo, head, body).await
+            })
+            .await;
+        Ok(match (answer?, document) {
+            (Ok(()), Some(document)) => Ok(document),
+            (Ok(()), None) => return Err(HookError::Contract("shape: it has no document".into())),
+            (Err(failure), _) => Err(cut::failure(failure)),
         })
     }
 
@@ -203,7 +249,7 @@ impl Plugin {
         if let Some((_, failures)) = self.exported(|code| code.failures.as_ref()) {
             let size = match trouble {
                 Trouble::Answer(answer) => answer.body.len(),
-                Trouble::Event(event) => event.len(),
+                Trouble::Event(event) => event.data.len() + event.binary.len(),
             };
             let said = self.observe("explain", size, scrubber, async |instance, store| {
                 failures.load(&mut *store, instance)?.call_explain(store, trouble, memo).await
@@ -276,7 +322,7 @@ impl Plugin {
     }
 
     /// Runs a hook that gets the call's body.
-    async fn shape<T>(
+    async fn with_body<T>(
         &self,
         name: &'static str,
         body: HookBody,
@@ -385,6 +431,27 @@ impl HookState {
         self.meter = Meter::new(budget.cpu);
         self.budget = budget;
         self.log_lines = 0;
+    }
+}
+
+/// Fills the holes of a request's path.
+fn fill(hook: &str, request: &mut Request, call: &Call) -> Result<Result<(), Failure>, HookError> {
+    let value = |name: &str| match request.values.iter().find(|field| field.name == name) {
+        Some(field) => Some(field.value.as_str()),
+        None => (name == MODEL).then_some(call.model.as_str()),
+    };
+    match filled(&request.path, value) {
+        Ok(Cow::Borrowed(_)) => Ok(Ok(())),
+        Ok(Cow::Owned(path)) => {
+            request.path = path;
+            Ok(Ok(()))
+        }
+        // Another provider may know a model of this name.
+        Err(error @ UnfilledPath::Model(_)) => {
+            let kind = FailureKind::ModelNotFound;
+            Ok(Err(described::failure(kind, kind.scope(), error.to_string())))
+        }
+        Err(error) => Err(HookError::Contract(format!("{hook}: {error}"))),
     }
 }
 

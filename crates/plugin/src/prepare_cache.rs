@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::contract::types::Body;
+use super::contract::types::{Body, Content, Part};
 use super::contract::{Account, Call, Delivery, Field, Request};
 use super::hook::HookBody;
 
@@ -83,6 +83,7 @@ impl PrepareCache {
     fn key(&self, call: &Call, body: &HookBody) -> u64 {
         let mut state = self.hasher.build_hasher();
         (&call.operation, &call.dialect, &call.model, call.streaming, &call.settings).hash(&mut state);
+        (&call.provider, call.attempt).hash(&mut state);
         hash(&call.headers, &mut state);
         hash(&call.query, &mut state);
         if let Some(account) = &call.account {
@@ -96,9 +97,23 @@ impl PrepareCache {
 
 /// Bytes that are kept of a call.
 fn of_call(call: &Call) -> usize {
-    let Call { operation, dialect, model, streaming: _, headers, query, settings, account } = call;
+    let Call {
+        operation,
+        dialect,
+        model,
+        streaming: _,
+        headers,
+        query,
+        settings,
+        account,
+        provider,
+        model_info,
+        attempt: _,
+        more,
+    } = call;
     let account = account.as_ref().map_or(0, |Account { label, claims }| label.len() + of_fields(claims));
-    let texts = operation.len() + dialect.len() + model.len() + settings.len();
+    let texts =
+        [operation, dialect, model, settings, provider, model_info, more].map(String::len).iter().sum::<usize>();
     size_of::<Call>() + texts + of_fields(headers) + of_fields(query) + account
 }
 
@@ -110,19 +125,33 @@ fn of_body(body: &HookBody) -> usize {
 }
 
 fn of_request(request: &Request) -> usize {
-    let Request { method, origin, path, query, headers, body, framing, delivery, memo, dropped } = request;
+    let Request { method, origin, path, values, query, headers, body, framing, delivery, memo, dropped, more } =
+        request;
+    let of_content = |content: &Content| match content {
+        Content::Text(text) | Content::Value(text) | Content::Base64(text) => text.len(),
+    };
     let body = match body {
         Body::Forward | Body::Empty => 0,
         Body::Json(text) => text.len(),
         Body::Form(fields) => of_fields(fields),
+        Body::Content(content) => of_content(content),
+        Body::Multipart(parts) => {
+            let of_part = |part: &Part| {
+                let Part { name, filename, content_type, content } = part;
+                let texts = [filename, content_type].map(|text| text.as_ref().map_or(0, String::len));
+                size_of::<Part>() + name.len() + texts.iter().sum::<usize>() + of_content(content)
+            };
+            parts.iter().map(of_part).sum()
+        }
     };
     let delivery = match delivery {
-        Delivery::Pass | Delivery::Fold => 0,
+        Delivery::Pass => 0,
         Delivery::Rewrite(to) => to.len(),
     };
     let dropped: usize = dropped.iter().map(|pointer| size_of::<String>() + pointer.len()).sum();
-    let texts = method.len() + origin.len() + path.len() + framing.len() + memo.len();
-    size_of::<Request>() + texts + of_fields(query) + of_fields(headers) + body + delivery + dropped
+    let texts = method.len() + origin.len() + path.len() + framing.len() + memo.len() + more.len();
+    let fields = of_fields(values) + of_fields(query) + of_fields(headers);
+    size_of::<Request>() + texts + fields + body + delivery + dropped
 }
 
 fn of_fields(fields: &[Field]) -> usize {
@@ -136,11 +165,28 @@ fn hash(fields: &[Field], state: &mut impl Hasher) {
 
 fn same(one: &Call, other: &Call) -> bool {
     // Every field is named, so that a new one cannot be forgotten.
-    let Call { operation, dialect, model, streaming, headers, query, settings, account } = one;
+    let Call {
+        operation,
+        dialect,
+        model,
+        streaming,
+        headers,
+        query,
+        settings,
+        account,
+        provider,
+        model_info,
+        attempt,
+        more,
+    } = one;
     *operation == other.operation
         && *dialect == other.dialect
         && *model == other.model
         && *streaming == other.streaming
+        && *provider == other.provider
+        && *model_info == other.model_info
+        && *attempt == other.attempt
+        && *more == other.more
         && *settings == other.settings
         && same_fields(headers, &other.headers)
         && same_fields(query, &other.query)
@@ -172,6 +218,10 @@ mod tests {
             query: Vec::new(),
             settings: "{}".into(),
             account: Some(Account { label: "work".into(), claims: Vec::new() }),
+            provider: "acme".into(),
+            model_info: "{}".into(),
+            attempt: 1,
+            more: String::new(),
         }
     }
 
@@ -180,6 +230,7 @@ mod tests {
             method: "POST".into(),
             origin: "api".into(),
             path: "/responses".into(),
+            values: Vec::new(),
             query: Vec::new(),
             headers: Vec::new(),
             body: Body::Forward,
@@ -187,6 +238,7 @@ mod tests {
             delivery: Delivery::Pass,
             memo: Vec::new(),
             dropped: Vec::new(),
+            more: String::new(),
         })
     }
 
@@ -195,7 +247,7 @@ mod tests {
         let prepare_cache = PrepareCache::default();
         prepare_cache.keep(&call(), &HookBody::None, &request());
         assert!(prepare_cache.get(&call(), &HookBody::None).is_some());
-        let changes: [fn(&mut Call); 8] = [
+        let changes: [fn(&mut Call); 12] = [
             |call| call.operation.push('x'),
             |call| call.dialect.push('x'),
             |call| call.model.push('x'),
@@ -204,6 +256,10 @@ mod tests {
             |call| call.query.push(Field { name: "a".into(), value: "b".into() }),
             |call| call.settings = r#"{"a":1}"#.into(),
             |call| call.account = None,
+            |call| call.provider.push('x'),
+            |call| call.model_info = r#"{"max_output":1}"#.into(),
+            |call| call.attempt = 2,
+            |call| call.more = "{}".into(),
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut other = call();

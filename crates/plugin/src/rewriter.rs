@@ -10,7 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use super::Plugin;
-use super::contract::{Call, Event, Failure, streams::Guest};
+use super::contract::{Call, Event, Failure, Head, streams::Guest};
 use super::cut;
 use super::hook::{self, HookError, HookState};
 use super::slots::Slot;
@@ -40,6 +40,7 @@ impl Rewriter {
         plugin: Arc<Plugin>,
         call: &Call,
         memo: &[u8],
+        head: &Head,
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Self, HookError> {
         plugin.quarantine.check()?;
@@ -53,7 +54,7 @@ impl Rewriter {
             hook::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
                 let instance = code.pre.instantiate_async(&mut *store).await?;
                 let guest = streams.load(&mut *store, &instance)?;
-                let resource = guest.rewriter().call_constructor(&mut *store, call, memo).await?;
+                let resource = guest.rewriter().call_constructor(&mut *store, call, memo, head).await?;
                 Ok((guest, resource))
             })
             .await?;
@@ -62,7 +63,7 @@ impl Rewriter {
 
     /// Hands over what one read brought.
     pub async fn push(&mut self, events: &[Event]) -> Result<Result<Vec<Event>, Failure>, HookError> {
-        let size = events.iter().map(|event| event.data.len()).sum();
+        let size = events.iter().map(|event| event.data.len() + event.binary.len()).sum();
         self.renew(size);
         self.give(size_of_all(events));
         let (guest, resource) = (&self.guest, self.resource);
@@ -105,5 +106,9 @@ impl Rewriter {
 }
 
 fn size_of_all(events: &[Event]) -> usize {
-    events.iter().map(|event| event.data.len() + EVENT).sum()
+    events.iter().map(|event| event.data.len() + event.binary.len() + headers(event) + EVENT).sum()
+}
+
+fn headers(event: &Event) -> usize {
+    event.headers.iter().map(|header| header.name.len() + header.value.len() + EVENT).sum()
 }

@@ -119,7 +119,12 @@ impl Error {
             Error::NotKept(Name::Item(_)) => request(Kind::InvalidRequest).param("input").status(404),
             Error::Lost { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("member_unsupported"),
             Error::Hook { error, .. } => hook(error).code("component_failed"),
-            Error::Refused { kind, scope, .. } => ours(refusal(kind), Scope::of(scope)),
+            Error::Refused { kind, scope, status, .. } => {
+                Edge { status: *status, ..ours(refusal(kind), Scope::of(scope)) }
+            }
+            Error::Reported { meaning, status, .. } => {
+                Edge { meaning: *meaning, code: None, param: None, status: *status }
+            }
             Error::BadRequest { .. } => ours(Kind::Upstream, Scope::Provider).code("component_failed"),
 
             Error::Send { error, .. } => send(error),
@@ -153,6 +158,9 @@ impl Error {
         }
         if let Error::Untranslatable { param, .. } = self {
             error.param.clone_from(param);
+        }
+        if let Error::Reported { code, .. } = self {
+            error.code.clone_from(code);
         }
         error.request_id = Some(request_id.to_owned());
         error

@@ -14,6 +14,7 @@ pub(super) mod heartbeat;
 pub(super) mod keep;
 mod observed;
 pub(super) mod rewrite;
+pub(super) mod shape;
 mod source;
 pub(super) mod translate;
 mod watch;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bitrouter_contract::{FailureKind, Scope};
 use bitrouter_credential::{AccountError, Credential, Scrubber};
 use bitrouter_dialect::quirks::Edited;
 use bitrouter_dialect::translate::strip_foreign;
@@ -15,36 +16,49 @@ use bitrouter_files::Timestamp;
 use bitrouter_plugin::{HookBody, HookError, Prepared};
 use bitrouter_plugin::{
     contract,
-    contract::{Answer, Blob, Exchange, Field},
+    contract::{Answer, Blob, Exchange, Field, Reply},
 };
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 
+use super::body::{self, BodyError, Content};
 use super::deliver::{self, Delivered};
 use super::failed::Failed;
 use super::keeping::{self, Keeping};
 use super::over_websocket::Said;
-use super::translate::Translations;
-use super::{Received, describe, page, send};
+use super::translate::{Translating, Translations};
+use super::{Received, describe, page, reply, send};
 use crate::call::{Call, CallBody};
 use crate::error::Error;
 use crate::route::{Provider, Target};
 
 /// From this size on a body is edited on a thread that serves nobody: each word may look at every message.
 const LONG: usize = 256 << 10;
-/// Exchanges that a component may make before it sends.
-const ASKS: u32 = 3;
+/// What the hooks made of a call.
+enum Shaped {
+    Send(Arc<contract::Request>, HookBody),
+    Reply(Box<Reply>),
+}
 
-/// Makes an attempt. The body is its own: what one component edits, the next does not see. A connection that has to be
-/// opened may take as long as `connect_within`, where that is set.
+/// What is tried.
+pub(super) struct Try<'t> {
+    pub target: &'t Target,
+    /// Of the account that pays; none where nobody does.
+    pub label: Option<Arc<str>>,
+    /// Which attempt of the call it is, from 1.
+    pub number: u32,
+    /// How long a connection may take to open; none for as long as the connect deadline.
+    pub connect_within: Option<Duration>,
+}
+
+/// Makes an attempt. The body is its own: what one component edits, the next does not see.
 pub(super) async fn run(
-    target: &Target,
-    label: Option<Arc<str>>,
+    tried: Try<'_>,
     call: &Call,
     body: CallBody,
-    connect_within: Option<Duration>,
     translations: Translations,
 ) -> Result<Delivered, Failed> {
+    let Try { target, label, number, connect_within } = tried;
     let provider = Arc::clone(&target.provider);
     let credential = match &label {
         // Refreshed where that is due.
@@ -52,7 +66,7 @@ pub(super) async fn run(
         None => None,
     };
     let scrubber = credential.as_ref().map(|credential| Arc::clone(&credential.scrubber));
-    let attempt = Attempt { provider, credential, headers: &call.headers, connect_within };
+    let attempt = Attempt { provider, credential, headers: &call.headers, number, connect_within };
     let outcome = match attempt.send_call(target, call, body, translations).await {
         Ok(received) => deliver::deliver(received).await,
         Err(failed) => Err(failed),
@@ -84,6 +98,8 @@ pub(super) struct Attempt<'c> {
     pub credential: Option<Arc<Credential>>,
     /// The client's.
     pub headers: &'c HeaderMap,
+    /// Which attempt of the call it is, from 1; 0 where there is no call.
+    pub number: u32,
     /// How long a connection may take to open; none for as long as the connect deadline.
     pub connect_within: Option<Duration>,
 }
@@ -117,7 +133,13 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (mut request, body) = self.shape(&described, body).await?;
+        let (mut request, body) = match self.shape(&described, body).await? {
+            Shaped::Send(request, body) => (request, body),
+            Shaped::Reply(reply) => {
+                let (request, response) = reply::of(*reply).map_err(|reason| self.bad_request(reason))?;
+                return Ok(self.received(call, described, request, response, Instant::now(), translating, None));
+            }
+        };
         let mut body = if self.provider.quirks.is_empty() {
             body
         } else {
@@ -140,7 +162,7 @@ impl Attempt<'_> {
             }
             _ => None,
         };
-        let content = send::body(&request, body);
+        let content = body::of(&request, &mut body).map_err(|error| self.no_body(error))?;
         let again = self.may_ask_again().then(|| content.clone());
         let over_websocket = match &said {
             Some(said) => Box::pin(self.over_websocket(&request, said)).await?,
@@ -153,7 +175,22 @@ impl Attempt<'_> {
         if let Some(content) = again.filter(|_| !response.status().is_success()) {
             response = Box::pin(self.once_more(&request, content, response)).await?;
         }
-        Ok(Received {
+        Ok(self.received(call, described, request, response, sent, translating, keeping))
+    }
+
+    /// An answer that has begun.
+    #[expect(clippy::too_many_arguments, reason = "they are the members of what it makes")]
+    fn received(
+        self,
+        call: &Call,
+        described: Box<contract::Call>,
+        request: Arc<contract::Request>,
+        response: http::Response<bitrouter_upstream::Received>,
+        sent: Instant,
+        translating: Option<Box<Translating>>,
+        keeping: Option<Keeping>,
+    ) -> Received {
+        Received {
             scrubber: self.scrubber(),
             account: self.label(),
             provider: self.provider,
@@ -164,7 +201,7 @@ impl Attempt<'_> {
             sent,
             translating,
             keeping,
-        })
+        }
     }
 
     /// The account's label; empty where there is none.
@@ -187,7 +224,7 @@ impl Attempt<'_> {
     pub(super) async fn once_more(
         &mut self,
         request: &contract::Request,
-        content: send::Content,
+        content: Content,
         refused: http::Response<bitrouter_upstream::Received>,
     ) -> Result<http::Response<bitrouter_upstream::Received>, Error> {
         let Some(credential) = &self.credential else { return Ok(refused) };
@@ -226,25 +263,54 @@ impl Attempt<'_> {
     }
 
     /// Runs `prepare`, and `resume` for each exchange that it asks for.
-    async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<(Arc<contract::Request>, HookBody), Error> {
+    async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<Shaped, Error> {
         let plugin = &self.provider.plugin;
+        let exchanges = plugin.description.exchanges;
+        let mut waits = Duration::from_millis(exchanges.wait_ms.into());
         let (mut step, mut body) = plugin.prepare(call, body, self.scrubber()).await;
-        for _ in 0..ASKS {
+        for _ in 0..exchanges.most {
             match self.step(step)? {
-                Prepared::Send(request) => return Ok((request, body)),
+                Prepared::Send(request) => return Ok(Shaped::Send(request, body)),
+                Prepared::Reply(reply) => return Ok(Shaped::Reply(reply)),
                 Prepared::Ask(exchange) => {
-                    let Exchange { request, memo } = *exchange;
+                    let Exchange { request, memo, wait_ms } = *exchange;
                     send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
-                    let answer = Box::pin(self.ask(&request)).await?;
+                    let wait = Duration::from_millis(wait_ms.into());
+                    waits = waits.checked_sub(wait).ok_or_else(|| {
+                        let all = exchanges.wait_ms;
+                        self.bad_request(format!(
+                            "it wants to wait for more than {all} ms in all, as its description says"
+                        ))
+                    })?;
+                    if !wait.is_zero() {
+                        tokio::time::sleep(wait).await;
+                    }
+                    let answer = Box::pin(self.ask(&request, &mut body)).await?;
                     (step, body) = Box::pin(plugin.resume(call, body, &memo, &answer, self.scrubber())).await;
                 }
             }
         }
         match self.step(step)? {
-            Prepared::Send(request) => Ok((request, body)),
+            Prepared::Send(request) => Ok(Shaped::Send(request, body)),
+            Prepared::Reply(reply) => Ok(Shaped::Reply(reply)),
             Prepared::Ask(_) => {
-                Err(self.bad_request(format!("it asked for more than {ASKS} exchanges before sending")))
+                let most = exchanges.most;
+                Err(self.bad_request(format!("it asked for more than {most} exchanges before sending")))
             }
+        }
+    }
+
+    /// Why there is no body.
+    fn no_body(&self, error: BodyError) -> Error {
+        match error {
+            BodyError::Described(reason) => self.bad_request(reason),
+            BodyError::Value(_) => Error::Refused {
+                provider: self.id(),
+                kind: FailureKind::InvalidRequest.word().into(),
+                scope: Scope::Request.word().into(),
+                message: error.to_string(),
+                status: None,
+            },
         }
     }
 
@@ -287,8 +353,8 @@ impl Attempt<'_> {
     }
 
     /// Makes an exchange of the component's own.
-    async fn ask(&self, request: &contract::Request) -> Result<Answer, Error> {
-        let body = send::body(request, HookBody::None);
+    async fn ask(&self, request: &contract::Request, body: &mut HookBody) -> Result<Answer, Error> {
+        let body = body::of(request, body).map_err(|error| self.no_body(error))?;
         let sent = Instant::now();
         let response = self.send(request, body).await?;
         let until = deliver::complete_by(&self.provider.deadlines, sent);
@@ -373,6 +439,10 @@ mod tests {
             query: Vec::new(),
             settings: "{}".into(),
             account: None,
+            provider: "acme".into(),
+            model_info: "{}".into(),
+            attempt: 1,
+            more: String::new(),
         };
         let document = Document::parse(body).unwrap();
         let HookBody::Json(document) = hook_body(CallBody::Json(document), &call).unwrap() else {

@@ -14,7 +14,7 @@ use bitrouter_dialect as dialect;
 use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
 use bitrouter_plugin::{
     contract,
-    contract::{Delivery, Failure, Field, Trouble},
+    contract::{Delivery, Failure, Trouble},
 };
 use bitrouter_upstream::Deadlines;
 use bytes::{Bytes, BytesMut};
@@ -24,11 +24,11 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
-use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, rewrite, translate};
+use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, rewrite, shape, translate};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
-use super::{Received, explain};
+use super::{Received, explain, head};
 use crate::error::{Error, Page, Status};
 use crate::route::Provider;
 use crate::telemetry::RequestRecord;
@@ -113,16 +113,13 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
         _ => (None, None),
     };
     let events = framing == Some(Framing::Sse);
-    let rewrites = matches!(received.request.delivery, Delivery::Rewrite(_)) && events;
-    let folds = match received.request.delivery {
-        // An upstream that answers with the whole although a stream was asked for has nothing to be folded.
-        Delivery::Fold => events,
-        Delivery::Rewrite(_) => events && !received.call.streaming,
-        Delivery::Pass => false,
-    };
+    let through_component = matches!(received.request.delivery, Delivery::Rewrite(_));
+    let rewrites = through_component && events;
+    let shapes = through_component && framing == Some(Framing::Json) && received.provider.plugin.shapes_answers();
+    let folds = events && !received.call.streaming && received.call.operation == "generate";
     let headers = client_headers(&received, framing);
     let translates = received.translating.is_some();
-    let watcher = Watcher::new(&received, framing, rewrites || translates);
+    let watcher = Watcher::new(&received, framing, rewrites || shapes || translates);
     let scrub = received.scrubber.clone().map(ScrubStream::new);
     let (deadlines, sent) = (received.provider.deadlines, received.sent.into());
 
@@ -130,9 +127,10 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
+    let source = if shapes { shape::stage(source, &received) } else { source };
     let source = keep::stage(source, &mut received, framing);
     let source = translate::stage(source, &mut received, framing, !rewrites);
-    let explaining = Explaining::of(received, !rewrites && !translates);
+    let explaining = Explaining::of(received, !rewrites && !shapes && !translates);
     if folds {
         let folding = Folding::new(watcher, Fold::new(explaining.shape));
         let answer = Answer::new(source, scrub, folding, deadlines, sent, false);
@@ -149,7 +147,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let refusal = body.watch(|watcher| watcher.refusal());
     let delivered = Delivered { status, headers, body, began };
     match refusal {
-        None if framing == Some(Framing::Json) && matches!(explaining.request.delivery, Delivery::Rewrite(_)) => {
+        None if framing == Some(Framing::Json) && through_component && !shapes => {
             let reason = "the upstream answered with a document where a stream of events was asked for".to_owned();
             Err(explaining.broken(reason).into())
         }
@@ -416,18 +414,15 @@ async fn read(
         // A secret that lies across the cut is not found above: the answer ends before it could begin.
         bytes.truncate(bytes.len().saturating_sub(SCRUB_MARGIN));
     }
-    let headers = answer_headers(&head.headers).filter_map(|(name, value)| {
-        let value = value.to_str().ok()?;
-        let value = scrubber.map_or(value.into(), |scrubber| scrubber.scrub_text(value));
-        Some(Field { name: name.as_str().to_owned(), value: value.into_owned() })
-    });
+    let headers = head::fields(&head.headers, scrubber);
     let truncated = cut || bytes.len() > shown;
     let shown = &bytes[..bytes.len().min(shown)];
     let answer = contract::Answer {
         status: head.status.as_u16(),
-        headers: headers.collect(),
+        headers,
         body: String::from_utf8_lossy(shown).into_owned(),
         truncated,
+        more: String::new(),
     };
     Ok((answer, bytes))
 }

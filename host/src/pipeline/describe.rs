@@ -46,5 +46,14 @@ pub(super) fn call(
         query: query.collect(),
         settings: provider.settings.clone(),
         account,
+        provider: provider.id().to_owned(),
+        // Nobody reads it where there is no code.
+        model_info: if !provider.plugin.is_described_alone() {
+            provider.model_info(&target.model)
+        } else {
+            "{}".into()
+        },
+        attempt: attempt.number,
+        more: String::new(),
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bitrouter_credential::Scrubber;
-use bitrouter_plugin::contract::{Failure, Trouble};
+use bitrouter_plugin::contract::{Event, Failure, Trouble};
 
 use crate::route::Provider;
 
@@ -15,7 +15,7 @@ pub(super) async fn event(
     scrubber: Option<Arc<Scrubber>>,
     event: &str,
 ) -> Option<Failure> {
-    let trouble = Trouble::Event(event.to_owned());
+    let trouble = Trouble::Event(Event::text(None, event.to_owned()));
     match provider.plugin.explain(&trouble, memo, scrubber).await {
         Ok(failure) => Some(failure),
         Err(error) => {

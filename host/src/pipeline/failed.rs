@@ -296,6 +296,13 @@ fn why_limited(kind: ErrorKind, failure: &Failure) -> Option<Reason> {
     (FailureKind::of(&failure.kind) == FailureKind::NoCredit).then_some(Reason::NoCredit)
 }
 
+/// A failure that a component found in an answer of another status.
+pub(super) fn reported(provider: String, failure: Failure) -> Error {
+    let meaning = meaning(&failure, StatusCode::BAD_GATEWAY);
+    let Failure { message, code, status, .. } = failure;
+    Error::Reported { provider, meaning, message, code, status }
+}
+
 fn of_event(event: &StreamError, explained: Option<&Failure>) -> (Meaning, String) {
     match explained {
         Some(failure) => {

@@ -100,7 +100,8 @@ impl<'c> Failover<'c> {
         let may_hurry = |target: usize| !leaves_a_plan(billing, targets[target].provider.billing());
         let connect_within = self.plan.has_elsewhere(may_hurry, SystemTime::now()).then_some(SLOW_CONNECT);
         let body = if self.plan.goes_on() { self.body.clone() } else { std::mem::take(&mut self.body) };
-        attempt::run(target, label, self.call, body, connect_within, self.translations.clone())
+        let attempt = attempt::Try { target, label, number: self.record.attempts, connect_within };
+        attempt::run(attempt, self.call, body, self.translations.clone())
     }
 
     /// The answer, or what follows from the failure.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod body;
 mod candidates;
 mod continued;
 mod deliver;
@@ -14,11 +15,13 @@ mod estimate;
 mod explain;
 mod failed;
 mod failover;
+mod head;
 mod keeping;
 mod limits;
 mod over_websocket;
 mod page;
 mod query;
+mod reply;
 mod send;
 mod translate;
 mod wait;

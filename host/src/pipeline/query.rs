@@ -9,7 +9,7 @@ use bitrouter_plugin::{contract, contract::Answer};
 use http::HeaderMap;
 
 use super::attempt::Attempt;
-use super::{deliver, page, send};
+use super::{body, deliver, page};
 use crate::error::Error;
 use crate::route::Provider;
 
@@ -21,11 +21,12 @@ pub(crate) async fn query(
     request: &contract::Request,
 ) -> Result<(Answer, Option<Arc<Scrubber>>), Error> {
     let headers = HeaderMap::new();
-    let mut attempt = Attempt { provider: Arc::clone(provider), credential, headers: &headers, connect_within: None };
-    let nothing = || send::body(request, HookBody::None);
-    let mut response = attempt.send(request, nothing()).await?;
+    let (provider_of, number) = (Arc::clone(provider), 0);
+    let mut attempt = Attempt { provider: provider_of, credential, headers: &headers, number, connect_within: None };
+    let content = body::of(request, &mut HookBody::None).map_err(|error| attempt.bad_request(error.to_string()))?;
+    let mut response = attempt.send(request, content.clone()).await?;
     if !response.status().is_success() && attempt.may_ask_again() {
-        response = attempt.once_more(request, nothing(), response).await?;
+        response = attempt.once_more(request, content, response).await?;
     }
     let scrubber = attempt.scrubber();
     if response.status().is_redirection() {

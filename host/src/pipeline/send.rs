@@ -4,18 +4,14 @@ use std::sync::Arc;
 
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::{Credential, binding};
-use bitrouter_plugin::HookBody;
-use bitrouter_plugin::{
-    contract,
-    contract::{Delivery, types::Body},
-};
+use bitrouter_plugin::contract::{self, Delivery, types::Body};
 use bitrouter_upstream::Outgoing;
-use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
 use serde::de::IgnoredAny;
 
 use super::attempt::Attempt;
+use super::body::Content;
 use crate::error::Error;
 
 /// The most headers and query parameters that a component may describe, and the bytes of all of them.
@@ -23,36 +19,6 @@ const MAX_FIELDS: usize = 128;
 const MAX_FIELD_BYTES: usize = 64 << 10;
 /// The longest memo.
 const MAX_MEMO: usize = 64 << 10;
-
-/// A body and its content type. A clone shares the bytes.
-#[derive(Clone)]
-pub(super) struct Content {
-    content_type: Option<HeaderValue>,
-    bytes: Outgoing,
-}
-
-/// The body that goes up.
-pub(super) fn body(request: &contract::Request, body: HookBody) -> Content {
-    let json = HeaderValue::from_static("application/json");
-    match (&request.body, body) {
-        (Body::Forward, HookBody::Json(document)) => {
-            Content { content_type: Some(json), bytes: Outgoing::new(document.output().into_chunks()) }
-        }
-        (Body::Forward, HookBody::Opaque { blob, pieces }) => {
-            Content { content_type: HeaderValue::from_str(&blob.content_type).ok(), bytes: Outgoing::new(pieces) }
-        }
-        (Body::Json(text), _) => Content { content_type: Some(json), bytes: Bytes::from(text.clone()).into() },
-        (Body::Form(fields), _) => {
-            let pairs = fields.iter().map(|field| (&field.name, &field.value));
-            let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            Content { content_type: Some(form), bytes: Bytes::from(text).into() }
-        }
-        (Body::Empty, _) | (Body::Forward, HookBody::None) => {
-            Content { content_type: None, bytes: Outgoing::default() }
-        }
-    }
-}
 
 /// Refuses what the contract names and this host does not do yet, before anything is sent.
 pub(super) fn check_delivery(request: &contract::Request, call: &contract::Call) -> Result<(), String> {
@@ -63,14 +29,12 @@ pub(super) fn check_delivery(request: &contract::Request, call: &contract::Call)
         other => return Err(format!("there is no framing `{}`", other.escape_debug())),
     }
     match &request.delivery {
-        Delivery::Pass => Ok(()),
-        Delivery::Fold if request.framing == "sse" => Ok(()),
-        Delivery::Fold => not_yet(format!("folding `{}`", request.framing)),
-        Delivery::Rewrite(to) if to == "sse" && request.framing == "sse" => {
-            // What is rewritten for a client that asked for no stream is folded, and only conversations can be.
-            let folds = call.streaming || call.operation == "generate";
-            if folds { Ok(()) } else { not_yet(format!("folding the rewritten stream of `{}`", call.operation)) }
+        // What is a stream for a client that asked for none is folded, and only conversations can be.
+        _ if request.framing == "sse" && !call.streaming && call.operation != "generate" => {
+            not_yet(format!("folding a stream of `{}`", call.operation.escape_debug()))
         }
+        Delivery::Pass => Ok(()),
+        Delivery::Rewrite(to) if to == "sse" && matches!(request.framing.as_str(), "sse" | "json") => Ok(()),
         Delivery::Rewrite(to) => {
             not_yet(format!("rewriting `{}` to `{}`", request.framing.escape_debug(), to.escape_debug()))
         }
@@ -108,7 +72,7 @@ impl Attempt<'_> {
 
     /// The request as it would be sent, without its body.
     pub(super) fn without_body(&self, described: &contract::Request) -> Result<Request<Outgoing>, Error> {
-        self.build(described, Content { content_type: None, bytes: Outgoing::default() })
+        self.build(described, Content::default())
     }
 
     fn build(&self, described: &contract::Request, content: Content) -> Result<Request<Outgoing>, Error> {

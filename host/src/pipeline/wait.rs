@@ -129,6 +129,8 @@ mod tests {
             code: None,
             retry_after_ms,
             resets_at,
+            status: None,
+            more: String::new(),
         };
         assert_eq!(reported_by_component(&failure(Some(500), None)), Some(Ends::After(Duration::from_millis(500))));
         assert_eq!(

@@ -52,6 +52,7 @@ async fn answers(provider: &Arc<Provider>, probe: &Probe) -> bool {
         method: "GET".into(),
         origin: "api".into(),
         path: probe.path.clone(),
+        values: Vec::new(),
         query: Vec::new(),
         headers: Vec::new(),
         body: Body::Empty,
@@ -59,6 +60,7 @@ async fn answers(provider: &Arc<Provider>, probe: &Probe) -> bool {
         delivery: Delivery::Pass,
         memo: Vec::new(),
         dropped: Vec::new(),
+        more: String::new(),
     };
     let answer = pipeline::query(provider, None, &request).await;
     answer.is_ok_and(|(page, _)| probe.is_answered_by(page.status, &page.body))

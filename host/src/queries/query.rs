@@ -158,6 +158,7 @@ fn request(side: &SideRequest) -> Request {
         method: "GET".into(),
         origin: side.origin.clone(),
         path: side.path.clone(),
+        values: Vec::new(),
         query: fields(&side.query),
         headers: fields(&side.headers),
         body: Body::Empty,
@@ -165,5 +166,6 @@ fn request(side: &SideRequest) -> Request {
         delivery: Delivery::Pass,
         memo: Vec::new(),
         dropped: Vec::new(),
+        more: String::new(),
     }
 }

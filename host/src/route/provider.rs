@@ -66,6 +66,8 @@ pub struct Provider {
     pub learned: Learned,
     /// What its side requests brought.
     pub query_cache: QueryCache,
+    /// What its component was told of models.
+    infos: known::Infos,
     /// Whether a server on this machine was found when it was last looked for.
     found: AtomicBool,
     /// Why it cannot serve, if the config is at odds with the component.
@@ -180,6 +182,7 @@ impl Provider {
             unread_reports: UnreadReports::default(),
             learned,
             query_cache,
+            infos: known::Infos::default(),
             found: AtomicBool::new(false),
             fault,
             plugin,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bitrouter_credential::{Credential, Scrubber, Store};
 use bitrouter_plugin::compile::Compiler;
-use bitrouter_plugin::contract::{Answer, Field, Trouble};
+use bitrouter_plugin::contract::{Answer, Event, Field, Trouble};
 use bitrouter_plugin::{Budget, Cache, Digest, Loader, Plugin, Registry, Runtime, Sources, settings};
 
 use bitrouter::app::{App, Live};
@@ -215,7 +215,7 @@ async fn no_secret_is_in_any_linear_memory_after_every_hook() {
     let event = json!({"type": "probe.limits", "echo": echo::all(), "marker": "marker-quota-event"}).to_string();
     let event = scrubber.scrub_text(&event).into_owned();
     plugin.quota(&shown(&headers, scrubber), Some(&event), Some(Arc::clone(scrubber))).await.unwrap();
-    let trouble = Trouble::Event(event.replace("quota", "trouble"));
+    let trouble = Trouble::Event(Event::text(None, event.replace("quota", "trouble")));
     plugin.explain(&trouble, b"", Some(Arc::clone(scrubber))).await.unwrap();
     let page = json!({"data": [echo::all()], "marker": "marker-page"}).to_string();
     let page = Answer {
@@ -223,6 +223,7 @@ async fn no_secret_is_in_any_linear_memory_after_every_hook() {
         headers: shown(&headers, scrubber),
         body: scrubber.scrub_text(&page).into_owned(),
         truncated: false,
+        more: String::new(),
     };
     plugin.interpret("models", &page, Some(Arc::clone(scrubber))).await.unwrap().unwrap();
 

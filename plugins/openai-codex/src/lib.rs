@@ -30,7 +30,8 @@ impl Requests for OpenAiCodex {
             ("generate", "responses", Some(document)) => {
                 let dropped = body::shape(call, document)?;
                 let request = identified(call, Request::post("api", "/responses").framing("sse").dropped(dropped));
-                Ok(if call.streaming { request.pass() } else { request.fold() })
+                // The backend knows streams only; the host folds what was not asked for as one.
+                Ok(request.pass())
             }
             ("models", "responses", None) => {
                 let version = call.parameter("client_version").map_or_else(|| version_of(call), Into::into);

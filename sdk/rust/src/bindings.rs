@@ -67,6 +67,12 @@ optional!(
     {}
 );
 optional!(
+    answers,
+    "package bitrouter:sdk-answers; world answers { export bitrouter:provider/answers@0.1.0; }",
+    "__export_answers",
+    {"bitrouter:host/document@0.1.0": crate::bindings::bitrouter::host::document}
+);
+optional!(
     streams,
     "package bitrouter:sdk-streams; world streams { export bitrouter:provider/streams@0.1.0; }",
     "__export_streams",

@@ -1,7 +1,7 @@
 //! What a provider reads of a call and of an answer. Providers call it; nothing in here allocates beyond what it
 //! returns.
 
-use crate::{Account, Answer, Call, Field, Json};
+use crate::{Account, Answer, Call, Event, Field, Head, Json};
 
 impl Field {
     /// A header or query parameter; header names are lower case.
@@ -29,6 +29,11 @@ impl Call {
     /// True if the configuration gives this provider no settings, which is the common case and worth asking first.
     pub fn has_no_settings(&self) -> bool {
         self.settings.len() <= 2
+    }
+
+    /// What is known of the model without asking anybody; every look-up finds nothing where that is nothing.
+    pub fn model_info(&self) -> Json<'_> {
+        Json::parse(&self.model_info)
     }
 
     /// A client's header that `forward` of the description names.
@@ -64,6 +69,36 @@ impl Answer {
     /// nothing.
     pub fn json(&self) -> Json<'_> {
         Json::parse(&self.body)
+    }
+}
+
+impl Head {
+    /// A header of the answer; the name is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value(&self.headers, name)
+    }
+}
+
+impl Event {
+    /// An event of Server-Sent Events, without a name.
+    pub fn data(data: impl Into<String>) -> Self {
+        Self { name: None, headers: Vec::new(), data: data.into(), binary: Vec::new() }
+    }
+
+    /// Gives it a name.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// A header, where its framing has some.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        value(&self.headers, name)
+    }
+
+    /// Its payload as JSON.
+    pub fn json(&self) -> Json<'_> {
+        Json::parse(&self.data)
     }
 }
 

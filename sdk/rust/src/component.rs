@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
+use crate::bindings::answers::exports::bitrouter::provider::answers;
 use crate::bindings::exports::bitrouter::provider::provider as described;
 use crate::bindings::failures::exports::bitrouter::provider::failures;
 use crate::bindings::limits::exports::bitrouter::provider::limits;
@@ -11,8 +12,8 @@ use crate::bindings::queries::exports::bitrouter::provider::queries;
 use crate::bindings::requests::exports::bitrouter::provider::requests;
 use crate::bindings::streams::exports::bitrouter::provider::streams;
 use crate::panic;
-use crate::{Answer, Call, Document, Event, Failure, Field, Payload, Rewriter, Step, Trouble, Window};
-use crate::{Failures, Limits, Provider, Queries, Requests, Streams};
+use crate::{Answer, Call, Document, Event, Failure, Field, Head, Payload, Rewriter, Step, Trouble, Window};
+use crate::{Answers, Failures, Limits, Provider, Queries, Requests, Streams};
 
 /// A provider as the component model sees it.
 pub struct Component<P>(PhantomData<P>);
@@ -57,6 +58,13 @@ impl<P: Limits> limits::Guest for Component<P> {
     }
 }
 
+impl<P: Answers> answers::Guest for Component<P> {
+    fn shape(call: Call, memo: Vec<u8>, head: Head, body: &answers::Document) -> Result<(), Failure> {
+        panic::tell();
+        P::shape(&call, memo, &head, &Document::lent(body))
+    }
+}
+
 impl<P: Streams> streams::Guest for Component<P> {
     type Rewriter = Stream<P>;
 }
@@ -85,11 +93,11 @@ impl<P> Stream<P> {
 }
 
 impl<P: Streams> streams::GuestRewriter for Stream<P> {
-    fn new(call: Call, memo: Vec<u8>) -> Self {
+    fn new(call: Call, memo: Vec<u8>, head: Head) -> Self {
         #[cfg(feature = "arena")]
         crate::arena::retire();
         panic::tell();
-        Self { rewriter: RefCell::new(P::rewriter(call, memo)), provider: PhantomData }
+        Self { rewriter: RefCell::new(P::rewriter(call, memo, head)), provider: PhantomData }
     }
 
     fn push(&self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {

@@ -55,6 +55,8 @@ impl Failure {
             code: None,
             retry_after_ms: None,
             resets_at: None,
+            status: None,
+            more: String::new(),
         }
     }
 
@@ -66,6 +68,12 @@ impl Failure {
     /// The call itself is wrong.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(kind::INVALID_REQUEST, scope::REQUEST, message)
+    }
+
+    /// Says the HTTP status that a client is told, where the kind's own says too little.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
     }
 
     /// Adds the upstream's own code.

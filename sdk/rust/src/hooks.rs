@@ -1,14 +1,15 @@
 //! Which hooks a provider exports, for tests that run natively. `export!` fills it in; nothing of it is in a component.
 
-use crate::{Answer, Call, Failure, Field, Payload, Rewriter, Step, Trouble, Window};
-use crate::{Failures, Limits, Provider, Queries, Requests, Streams};
+use crate::{Answer, Call, Document, Failure, Field, Head, Payload, Rewriter, Step, Trouble, Window};
+use crate::{Answers, Failures, Limits, Provider, Queries, Requests, Streams};
 
 type Prepare = fn(&Call, &Payload<'_>) -> Result<Step, Failure>;
 type Resume = fn(&Call, &Payload<'_>, Vec<u8>, Answer) -> Result<Step, Failure>;
 type Explain = fn(&Trouble, Vec<u8>) -> Option<Failure>;
 type Interpret = fn(&str, Answer) -> Result<Option<String>, Failure>;
 type Quota = fn(&[Field], Option<&str>) -> Option<Vec<Window>>;
-type Rewrite = fn(Call, Vec<u8>) -> Option<Box<dyn Rewriter>>;
+type Shape = fn(&Call, Vec<u8>, &Head, &Document<'_>) -> Result<(), Failure>;
+type Rewrite = fn(Call, Vec<u8>, Head) -> Option<Box<dyn Rewriter>>;
 
 /// The hooks of a provider: none is there but those of the traits that `export!` names.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Hooks {
     pub interpret: Option<Interpret>,
     /// [`Limits::quota`].
     pub quota: Option<Quota>,
+    /// [`Answers::shape`].
+    pub shape: Option<Shape>,
     /// [`Streams::rewriter`].
     pub rewriter: Option<Rewrite>,
 }
@@ -37,7 +40,15 @@ pub trait Exported: Provider {
 impl Hooks {
     /// Those of a provider that is described in full.
     pub fn of<P: Provider>() -> Self {
-        Self { describe: P::describe, requests: None, explain: None, interpret: None, quota: None, rewriter: None }
+        Self {
+            describe: P::describe,
+            requests: None,
+            explain: None,
+            interpret: None,
+            quota: None,
+            shape: None,
+            rewriter: None,
+        }
     }
 
     /// Adds those of [`Requests`].
@@ -58,6 +69,11 @@ impl Hooks {
     /// Adds that of [`Limits`].
     pub fn Limits<P: Limits>(self) -> Self {
         Self { quota: Some(P::quota), ..self }
+    }
+
+    /// Adds that of [`Answers`].
+    pub fn Answers<P: Answers>(self) -> Self {
+        Self { shape: Some(P::shape), ..self }
     }
 
     /// Adds that of [`Streams`].

@@ -38,7 +38,8 @@ pub use bindings::bitrouter::host::document::{Cell, Condition, Edit, Kind, Match
 pub use bindings::bitrouter::host::field::Field;
 pub use bindings::bitrouter::host::log::Level;
 pub use bindings::bitrouter::provider::types::{
-    Account, Answer, Blob, Body, Call, Delivery, Event, Exchange, Failure, Request, Step, Trouble, Window,
+    Account, Answer, Blob, Body, Call, Content, Delivery, Event, Exchange, Failure, Head, Part, Reply, Request, Step,
+    Trouble, Window,
 };
 pub use call::matches;
 #[cfg(target_arch = "wasm32")]
@@ -52,8 +53,7 @@ pub use hooks::{Exported, Hooks};
 pub use json::{Json, quote};
 pub use log::log;
 pub use pages::{Model, models_json, usage_json};
-pub use provider::{Failures, Limits, Provider, Queries, Requests, Rewriter, Streams};
-pub use request::segment;
+pub use provider::{Answers, Failures, Limits, Provider, Queries, Requests, Rewriter, Streams};
 
 /// Makes a provider the component's export, once in a crate: `export!(Acme);` for one that is described in full, and
 /// `export!(Acme: Requests, Limits);` for one that overrules its description in these.
@@ -94,6 +94,9 @@ macro_rules! __export {
     };
     (Limits $component:ident) => {
         $crate::bindings::limits::__export_limits!($component with_types_in $crate::bindings::limits);
+    };
+    (Answers $component:ident) => {
+        $crate::bindings::answers::__export_answers!($component with_types_in $crate::bindings::answers);
     };
     (Streams $component:ident) => {
         $crate::bindings::streams::__export_streams!($component with_types_in $crate::bindings::streams);

@@ -16,6 +16,7 @@ impl Window {
             length_seconds: None,
             resets_at: None,
             resets_in_seconds: None,
+            more: String::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a provider implements. The component glue calls it in a guest, the golden tests call it natively. All but
 //! [`Provider`] is optional: what is not exported, or answers `None`, is done by the host as the description says.
 
-use crate::{Answer, Call, Event, Failure, Field, Payload, Step, Trouble, Window};
+use crate::{Answer, Call, Document, Event, Failure, Field, Head, Payload, Step, Trouble, Window};
 
 /// A model provider. Often its description is all of it: `export!(Acme);`. Where a part of it takes code, the trait of that
 /// part is implemented and named: `export!(Acme: Requests, Limits);`.
@@ -11,8 +11,9 @@ use crate::{Answer, Call, Event, Failure, Field, Payload, Step, Trouble, Window}
 ///
 /// 1. [`describe`](Self::describe), once for each build of the component; the answer is cached.
 /// 2. [`prepare`](Requests::prepare), once for each target that is tried.
-/// 3. [`resume`](Requests::resume), after each [`Step::Ask`], at most three times.
-/// 4. [`rewriter`](Streams::rewriter), once, where the request asked for it; its `push` for each batch, then its `finish`.
+/// 3. [`resume`](Requests::resume), after each [`Step::Ask`], at most three times, or as often as `exchanges` of the description says.
+/// 4. Where the request asked for `rewrite`: [`rewriter`](Streams::rewriter), once, for an answer in events; its `push` for each
+///    batch, then its `finish`. [`shape`](Answers::shape) for one that is a JSON document.
 /// 5. [`explain`](Failures::explain), where the answer was a failure, or an error event came inside a stream.
 /// 6. [`quota`](Limits::quota), each time a header or event matched `observe` of the description.
 ///
@@ -67,10 +68,19 @@ pub trait Limits: Provider {
     fn quota(headers: &[Field], event: Option<&str>) -> Option<Vec<Window>>;
 }
 
-/// A provider that asks for [`Delivery::Rewrite`](crate::Delivery::Rewrite).
+/// A provider that asks for [`Delivery::Rewrite`](crate::Delivery::Rewrite), and whose answers come as one JSON document.
+pub trait Answers: Provider {
+    /// Edits a whole answer of status 2xx, which stays in the host, until it is in the call's dialect.
+    ///
+    /// # Errors
+    /// The answer says that it is a failure after all.
+    fn shape(call: &Call, memo: Vec<u8>, head: &Head, body: &Document<'_>) -> Result<(), Failure>;
+}
+
+/// A provider that asks for [`Delivery::Rewrite`](crate::Delivery::Rewrite), and whose answers come in events.
 pub trait Streams: Provider {
     /// Starts to rewrite one answer, whose request had this memo; `None` where this one cannot be.
-    fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>>;
+    fn rewriter(call: Call, memo: Vec<u8>, head: Head) -> Option<Box<dyn Rewriter>>;
 }
 
 /// Rewrites one answer. Its instance lives as long as the stream, so it may keep state, and memory is freed.

@@ -2,30 +2,11 @@
 //! request is checked by the host.
 
 use crate::bindings::bitrouter::host::document::{Assignment, Relocation};
-use crate::{Body, Delivery, Edit, Exchange, Failure, Field, Request, Step};
-
-/// A text as one segment of a path, such as the model in `/models/MODEL/converse`. Whatever a client calls its model, it
-/// stays one segment: `/`, `?`, `#`, `%` and all else that a path gives a meaning is percent-encoded.
-///
-/// # Errors
-/// `invalid-request` for what can be no segment: nothing at all, `.` and `..`, which lead elsewhere in every encoding.
-pub fn segment(text: &str) -> Result<String, Failure> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    if ["", ".", ".."].contains(&text) {
-        return Err(Failure::invalid(["the name `", text, "` cannot stand in a path"].concat()));
-    }
-    let mut segment = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(byte as char),
-            _ => segment.extend(['%', HEX[byte as usize >> 4] as char, HEX[byte as usize & 15] as char]),
-        }
-    }
-    Ok(segment)
-}
+use crate::{Body, Content, Delivery, Edit, Exchange, Field, Part, Reply, Request, Step};
 
 impl Request {
-    /// A POST of the call's own body, answered with one JSON document, to a path below one of the description's origins.
+    /// A POST of the call's own body, answered with one JSON document, to a path below one of the description's origins. A path
+    /// may have holes, which the host fills so that each stays in its segment: `/model/{model}/converse`.
     pub fn post(origin: impl Into<String>, path: impl Into<String>) -> Self {
         Self::new("POST", origin, path, Body::Forward)
     }
@@ -41,6 +22,7 @@ impl Request {
             method: method.into(),
             origin: origin.into(),
             path: path.into(),
+            values: Vec::new(),
             query: Vec::new(),
             headers: Vec::new(),
             body,
@@ -48,7 +30,14 @@ impl Request {
             delivery: Delivery::Pass,
             memo: Vec::new(),
             dropped: Vec::new(),
+            more: String::new(),
         }
+    }
+
+    /// Fills a hole of the path, other than `{model}`, which the call's model fills by itself.
+    pub fn value(mut self, hole: impl Into<String>, value: impl Into<String>) -> Self {
+        self.values.push(Field::new(hole, value));
+        self
     }
 
     /// Adds a header; its name is in lower case. It replaces a header of the client's of the same name.
@@ -82,6 +71,18 @@ impl Request {
         self
     }
 
+    /// Sends a form with files instead of the call's body.
+    pub fn multipart(mut self, parts: Vec<Part>) -> Self {
+        self.body = Body::Multipart(parts);
+        self
+    }
+
+    /// Sends bytes out of the call's body, or a text, instead of the body; a `content-type` header says what it is.
+    pub fn content(mut self, content: Content) -> Self {
+        self.body = Body::Content(content);
+        self
+    }
+
     /// Keeps up to 64 KiB for `explain` and for the rewriter of this request.
     pub fn memo(mut self, memo: Vec<u8>) -> Self {
         self.memo = memo;
@@ -94,24 +95,26 @@ impl Request {
         self
     }
 
-    /// Sends it; the answer goes to the client as it comes.
+    /// Sends it; the answer goes to the client as it comes. A stream that was not asked for is folded by the host.
     pub fn pass(self) -> Step {
         self.deliver(Delivery::Pass)
     }
 
-    /// Sends it; the host folds the answer's stream into one document for a client that asked for no stream.
-    pub fn fold(self) -> Step {
-        self.deliver(Delivery::Fold)
-    }
-
-    /// Sends it; the answer goes through the provider's rewriter, which writes this framing.
+    /// Sends it; the answer goes through the provider's rewriter, which writes this framing (`sse`), or, where it is one JSON
+    /// document, through its [`shape`](crate::Answers::shape).
     pub fn rewrite(self, framing: impl Into<String>) -> Step {
         self.deliver(Delivery::Rewrite(framing.into()))
     }
 
     /// Makes this exchange first; its answer and the memo, of at most 64 KiB, go to `resume`.
     pub fn ask(self, memo: Vec<u8>) -> Step {
-        Step::Ask(Exchange { request: self, memo })
+        self.ask_after(0, memo)
+    }
+
+    /// As [`ask`](Self::ask), after so many milliseconds, for whoever polls. `exchanges` of the description says how often and
+    /// how long in all.
+    pub fn ask_after(self, wait_ms: u32, memo: Vec<u8>) -> Step {
+        Step::Ask(Exchange { request: self, memo, wait_ms })
     }
 
     fn deliver(mut self, delivery: Delivery) -> Step {
@@ -155,30 +158,28 @@ impl Edit {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Reply {
+    /// An answer of the provider's own with status 200: a JSON document in the call's dialect.
+    pub fn json(body: impl Into<String>) -> Self {
+        Self { status: 200, headers: Vec::new(), framing: "json".into(), body: body.into(), more: String::new() }
+    }
 
-    #[test]
-    fn no_name_of_a_client_leaves_its_segment() {
-        for (name, expected) in [
-            ("gpt-5.5_x~", "gpt-5.5_x~"),
-            ("x/y", "x%2Fy"),
-            ("a%2Fb", "a%252Fb"),
-            ("a?b#c", "a%3Fb%23c"),
-            ("../../admin", "..%2F..%2Fadmin"),
-            ("a\\b;c:d@e", "a%5Cb%3Bc%3Ad%40e"),
-            ("modèle ", "mod%C3%A8le%20"),
-            ("...", "..."),
-        ] {
-            assert_eq!(segment(name).ok().as_deref(), Some(expected), "{name}");
-        }
-        for name in ["", ".", ".."] {
-            assert_eq!(
-                segment(name).map_err(|failure| failure.kind),
-                Err(crate::kind::INVALID_REQUEST.into()),
-                "{name}"
-            );
-        }
+    /// The step of answering with it; nobody is asked.
+    pub fn step(self) -> Step {
+        Step::Reply(self)
+    }
+}
+
+impl Part {
+    /// A field of a form with files.
+    pub fn new(name: impl Into<String>, content: Content) -> Self {
+        Self { name: name.into(), filename: None, content_type: None, content }
+    }
+
+    /// Makes it a file of this name and type.
+    pub fn file(mut self, filename: impl Into<String>, content_type: impl Into<String>) -> Self {
+        self.filename = Some(filename.into());
+        self.content_type = Some(content_type.into());
+        self
     }
 }

@@ -1,13 +1,13 @@
 //! The golden files of a provider with an alien stream: what the test kit runs, and what it shows.
 
 use bitrouter_provider::{
-    Answer, Call, Event, Failure, Failures, Json, Model, Payload, Provider, Queries, Request, Requests, Rewriter, Step,
-    Streams, Trouble, kind, models_json, quote, scope, segment,
+    Answer, Answers, Call, Document, Edit, Event, Failure, Failures, Head, Json, Model, Payload, Provider, Queries,
+    Reply, Request, Requests, Rewriter, Step, Streams, Trouble, kind, models_json, quote, scope,
 };
 
 struct Alien;
 
-bitrouter_provider::export!(Alien: Requests, Failures, Queries, Streams);
+bitrouter_provider::export!(Alien: Requests, Failures, Queries, Answers, Streams);
 
 impl Provider for Alien {
     fn describe() -> String {
@@ -16,7 +16,7 @@ impl Provider for Alien {
             "name": "Alien",
             "version": "0.1.0",
             "origins": { "api": "https://alien.example" },
-            "serves": { "generate": ["chat-completions"], "embeddings": ["openai"] },
+            "serves": { "generate": ["chat-completions"], "embeddings": ["openai"], "count-tokens": ["messages"] },
             "side_requests": { "models": { "kind": "models", "path": "/models" } }
         }"#
         .into()
@@ -25,8 +25,17 @@ impl Provider for Alien {
 
 impl Requests for Alien {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
-        let path = ["/engines/", &segment(&call.model)?, "/converse"].concat();
-        Ok(Request::post("api", path).framing("sse").rewrite("sse"))
+        if call.operation != "count-tokens" {
+            return Ok(Request::post("api", "/engines/{model}/converse").framing(call.framing()).rewrite("sse"));
+        }
+        Ok(match call.model_info().get("max_output").and_then(Json::integer) {
+            Some(most) => Reply::json(["{\"at_most\":", &most.to_string(), "}"].concat()).step(),
+            None => Request::get("api", "/jobs/{job}").value("job", "a/b").ask_after(500, vec![b'1']),
+        })
+    }
+
+    fn resume(_call: &Call, _body: &Payload<'_>, _memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+        Ok(Reply::json(answer.body).step())
     }
 }
 
@@ -34,7 +43,7 @@ impl Failures for Alien {
     fn explain(trouble: &Trouble, memo: Vec<u8>) -> Option<Failure> {
         let why = match trouble {
             Trouble::Answer(answer) => answer.json().get("why").and_then(Json::text).unwrap_or_default().into_owned(),
-            Trouble::Event(event) => event.clone(),
+            Trouble::Event(event) => [event.name.as_deref().unwrap_or("?"), ": ", &event.data].concat(),
         };
         Some(Failure::new(kind::OVERLOADED, scope::MODEL, format!("{} is {why}", String::from_utf8_lossy(&memo))))
     }
@@ -54,8 +63,19 @@ impl Queries for Alien {
     }
 }
 
+impl Answers for Alien {
+    fn shape(_call: &Call, _memo: Vec<u8>, head: &Head, body: &Document<'_>) -> Result<(), Failure> {
+        if let Some(why) = body.text("/fault", 1 << 10)? {
+            return Err(Failure::new(kind::OVERLOADED, scope::MODEL, why).status(529));
+        }
+        let region = quote(head.header("x-region").unwrap_or_default());
+        body.patch(&[Edit::move_to("/output/words", "/said"), Edit::remove("/output"), Edit::add("/region", region)])
+            .map_err(Failure::unsupported)
+    }
+}
+
 impl Streams for Alien {
-    fn rewriter(_call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
+    fn rewriter(_call: Call, memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
         Some(Box::new(Words { memo: String::from_utf8(memo).ok()? }))
     }
 }
@@ -70,13 +90,13 @@ impl Rewriter for Words {
         let word = |event: &Event| {
             let text = Json::parse(&event.data).get("text").and_then(Json::text).map(|text| quote(&text));
             let text = text.ok_or_else(|| Failure::new(kind::OTHER, scope::PROVIDER, "an event without text"))?;
-            Ok(Event { name: None, data: ["{\"said\":", &text, ",\"memo\":", &quote(&self.memo), "}"].concat() })
+            Ok(Event::data(["{\"said\":", &text, ",\"memo\":", &quote(&self.memo), "}"].concat()))
         };
         words.map(word).collect()
     }
 
     fn finish(&mut self) -> Result<Vec<Event>, Failure> {
-        Ok(vec![Event { name: Some("done".into()), data: "[DONE]".into() }])
+        Ok(vec![Event::data("[DONE]").named("done")])
     }
 }
 

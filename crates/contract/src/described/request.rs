@@ -1,13 +1,19 @@
 //! Makes the request of a call by the description alone: the path of its operation and dialect, the headers that are
 //! always sent, and those that settings say. It looks at no body, which goes up as it came.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::description::{ByModel, Paths};
+use crate::origin::template;
 use crate::{Description, path};
 
 /// All that a path segment does not hold as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The hole that the model's name fills.
+pub const MODEL: &str = "model";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +61,34 @@ impl Shaped {
     }
 }
 
+/// Why a path is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfilledPath {
+    /// A model's name would lead elsewhere.
+    #[error("the name `{0}` cannot stand in a path")]
+    Model(String),
+    /// Another value would.
+    #[error("the value `{value}` of `{{{name}}}` cannot stand in a path")]
+    Value {
+        /// The hole.
+        name: String,
+        /// What should have filled it.
+        value: String,
+    },
+    /// Nothing fills a hole.
+    #[error("nothing fills `{{{0}}}` of its path")]
+    Missing(String),
+}
+
 /// Why there is no such request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unserved {
     /// The provider serves nothing of the kind.
     #[error("{0} does not serve this operation in this dialect")]
     Operation(String),
-    /// Its name would lead elsewhere.
-    #[error("the name `{0}` cannot stand in a path")]
-    Model(String),
+    /// The model's name cannot stand where its path needs it.
+    #[error(transparent)]
+    Path(#[from] UnfilledPath),
 }
 
 /// The request for a call. A header of `headers` is left out where the client's own of that name goes up, which `forwarded`
@@ -92,7 +117,7 @@ pub fn request(
     Ok(Shaped {
         method: if requested.operation == "models" { "GET" } else { "POST" },
         origin: rule.and_then(|rule| rule.origin.as_deref()).unwrap_or("api").to_owned(),
-        path: filled(path, requested.model)?,
+        path: filled(path, |name| (name == MODEL).then_some(requested.model))?.into_owned(),
         query: query.split('&').filter(|part| !part.is_empty()).map(pair).collect(),
         headers,
         framing: framing(requested),
@@ -140,15 +165,44 @@ pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&
     })
 }
 
-/// The path with the model's name as one segment: whatever a client calls its model, it leads nowhere else.
-fn filled(path: &str, model: &str) -> Result<String, Unserved> {
-    let Some((before, after)) = path.split_once("{model}") else { return Ok(path.to_owned()) };
-    let filled = format!("{before}{}{after}", utf8_percent_encode(model, SEGMENT));
-    // A proxy that decodes it must not read another path either.
-    match model.is_empty() || path::check(&filled).is_err() {
-        true => Err(Unserved::Model(model.escape_debug().take(200).collect())),
-        false => Ok(filled),
+/// A path with what fills its holes, each as a part of one segment: whatever a client calls its model, it leads nowhere else.
+///
+/// # Errors
+///
+/// A hole has no value, or one that would make another path of it.
+pub fn filled<'p, 'v>(path: &'p str, value: impl Fn(&str) -> Option<&'v str>) -> Result<Cow<'p, str>, UnfilledPath> {
+    if !path.contains('{') {
+        return Ok(Cow::Borrowed(path));
     }
+    if path::check(&written(path, |_| "x".into())).is_err() {
+        // What is wrong with it no value mends: whoever joins it says so.
+        return Ok(Cow::Borrowed(path));
+    }
+    let holes = template::holes(path);
+    let encoded = |name: &str| value(name).map(|value| utf8_percent_encode(value, SEGMENT).to_string());
+    for &name in &holes {
+        let text = value(name).ok_or_else(|| UnfilledPath::Missing(shown(name)))?;
+        // A proxy that decodes it must not read another path either.
+        let alone = written(path, |other| encoded(other).filter(|_| other == name).unwrap_or_else(|| "x".into()));
+        if text.is_empty() || path::check(&alone).is_err() {
+            return Err(match name == MODEL {
+                true => UnfilledPath::Model(shown(text)),
+                false => UnfilledPath::Value { name: shown(name), value: shown(text) },
+            });
+        }
+    }
+    Ok(Cow::Owned(written(path, |name| encoded(name).unwrap_or_default())))
+}
+
+/// A path with something written in each hole.
+fn written(path: &str, value: impl Fn(&str) -> String) -> String {
+    template::holes(path)
+        .into_iter()
+        .fold(path.to_owned(), |path, name| path.replacen(&format!("{{{name}}}"), &value(name), 1))
+}
+
+fn shown(text: &str) -> String {
+    text.escape_debug().take(200).collect()
 }
 
 /// Speech is bytes unless it is streamed as events, and a transcript is a text in whatever form the client asked for.
@@ -277,7 +331,7 @@ mod tests {
             assert_eq!(path(model).as_deref(), Ok(expected), "{model}");
         }
         for model in ["", "../../admin", "a\\b", "x//y", "a\nb"] {
-            assert!(matches!(path(model), Err(Unserved::Model(_))), "{model}");
+            assert!(matches!(path(model), Err(Unserved::Path(UnfilledPath::Model(_)))), "{model}");
         }
         let path = described(json!({ "paths": { "moderations": { "openai": "/m/{model}" } } }));
         for model in [".", ".."] {

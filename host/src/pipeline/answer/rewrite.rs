@@ -15,7 +15,7 @@ use futures_util::stream;
 use super::observed::Observed;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
-use crate::pipeline::Received;
+use crate::pipeline::{Received, failed, head};
 
 /// Starts the rewriter and puts it behind the source. It and its place are given back with the stage.
 pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received) -> Result<AnswerSource, Error> {
@@ -24,6 +24,7 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
         Arc::clone(&provider.plugin),
         &received.call,
         &received.request.memo,
+        &head::of(received),
         received.scrubber.clone(),
     )
     .await
@@ -85,7 +86,7 @@ impl Rewriting {
                 self.made = events.into_iter();
                 Ok(frame(&mut self.made).unwrap_or_default())
             }
-            Ok(Err(failure)) => Err(Broken::Rewriting(Box::new(Error::refused(provider(), failure)))),
+            Ok(Err(failure)) => Err(Broken::Rewriting(Box::new(failed::reported(provider(), failure)))),
             Err(error) => Err(Broken::Rewriting(Box::new(Error::Hook { provider: provider(), error }))),
         }
     }
@@ -102,8 +103,8 @@ impl Rewriting {
             }
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
             match event.kind {
-                EventKind::Message => events.push(Event { name: event.name.map(text), data: text(event.data) }),
-                EventKind::Stray => events.push(Event { name: Some("error".to_owned()), data: text(event.data) }),
+                EventKind::Message => events.push(Event::text(event.name.map(text), text(event.data))),
+                EventKind::Stray => events.push(Event::text(Some("error".to_owned()), text(event.data))),
                 EventKind::Oversized => oversized = true,
                 EventKind::Silent | EventKind::Unfinished => {}
             }

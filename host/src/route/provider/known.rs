@@ -3,7 +3,9 @@
 //!
 //! No request is refused for it, and none is looked up on its way here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bitrouter_catalogue::{Date, Source};
 use bitrouter_contract::description::Facts;
@@ -13,6 +15,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::Provider;
+
+/// How long what a component is told of a model is kept, of how many models, and how long it may be.
+const INFO_KEPT: Duration = Duration::from_secs(60);
+const MOST_INFOS: usize = 64;
+const LONGEST_INFO: usize = 4 << 10;
 
 /// What is known of a model, the most trusted source first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,12 +72,47 @@ impl Provider {
         self.known_on(model, today())
     }
 
+    /// The same for its component, as a JSON object of what is known. Looked up at most once a minute: it stands on the way of
+    /// calls.
+    pub fn model_info(&self, model: &str) -> String {
+        self.infos.get(model, || {
+            let mut facts = serde_json::to_value(self.known(model).facts()).unwrap_or_default();
+            if let Some(facts) = facts.as_object_mut() {
+                facts.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+            }
+            facts.to_string()
+        })
+    }
+
     fn known_on(&self, model: &str, day: Date) -> Known {
         let mut layers = self.said_of(model);
         let vendor = self.plugin.description.vendor.as_deref();
         let vendored = bitrouter_catalogue::find(self.id(), vendor, model, day);
         layers.extend(vendored.into_iter().map(|(source, facts)| (FactSource::Vendored(source), facts)));
         Known { layers }
+    }
+}
+
+/// What components were told of models.
+#[derive(Default)]
+pub(super) struct Infos(Mutex<HashMap<String, (Instant, String)>>);
+
+impl Infos {
+    fn get(&self, model: &str, look_up: impl FnOnce() -> String) -> String {
+        let infos = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = infos().get(model).filter(|(at, _)| at.elapsed() < INFO_KEPT).map(|(_, info)| info.clone());
+        told.unwrap_or_else(|| {
+            let info = look_up();
+            let mut infos = infos();
+            if infos.len() >= MOST_INFOS {
+                // Names that nobody lists, one after the other, must not fill the memory.
+                infos.clear();
+            }
+            if model.len() + info.len() <= LONGEST_INFO {
+                infos.insert(model.to_owned(), (Instant::now(), info.clone()));
+            }
+            info
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::described::Provider;
 use super::lent::Lent;
 use super::transcript::{self, Transcript};
-use crate::{Account, Answer, Blob, Call, Document, Event, Field, Payload, Step, Trouble};
+use crate::{Account, Answer, Blob, Call, Document, Event, Field, Head, Payload, Step, Trouble};
 
 /// Headers and the like, in the order of their names.
 type Fields = BTreeMap<String, Value>;
@@ -34,6 +34,12 @@ struct CallFile {
     #[serde(default)]
     settings: Map<String, Value>,
     account: Option<AccountFile>,
+    #[serde(default = "acme")]
+    provider: String,
+    #[serde(default)]
+    model_info: Map<String, Value>,
+    #[serde(default = "first")]
+    attempt: u32,
     /// The content type of a body that is not JSON.
     opaque: Option<String>,
     /// The answers to what the provider asks, in order.
@@ -43,6 +49,14 @@ struct CallFile {
 
 fn generate() -> String {
     "generate".into()
+}
+
+fn acme() -> String {
+    "acme".into()
+}
+
+fn first() -> u32 {
+    1
 }
 
 fn chat_completions() -> String {
@@ -71,6 +85,7 @@ struct AnswerFile {
     /// Whether the body goes on behind what is shown of it.
     #[serde(default)]
     truncated: bool,
+    /// An error event: its payload, or all of it as in `stream.json`.
     event: Option<Value>,
     /// What the request kept for `explain`.
     #[serde(default)]
@@ -84,16 +99,61 @@ struct StreamFile {
     call: CallFile,
     #[serde(default)]
     memo: String,
+    #[serde(default)]
+    head: HeadFile,
     /// What each read brought.
     batches: Vec<Vec<EventFile>>,
+}
+
+/// `answer.json`: a whole answer that is edited.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WholeFile {
+    call: CallFile,
+    #[serde(default)]
+    memo: String,
+    #[serde(default)]
+    head: HeadFile,
+    body: Value,
+}
+
+/// How an answer began.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadFile {
+    #[serde(default = "ok")]
+    status: u16,
+    #[serde(default)]
+    headers: Fields,
+}
+
+impl Default for HeadFile {
+    fn default() -> Self {
+        Self { status: ok(), headers: Fields::new() }
+    }
+}
+
+impl HeadFile {
+    fn head(&self) -> Head {
+        Head { status: self.status, headers: fields(&self.headers), more: String::new() }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventFile {
     name: Option<String>,
+    #[serde(default)]
+    headers: Fields,
     /// A JSON value, or a string that is taken as it is.
     data: Value,
+}
+
+impl EventFile {
+    fn event(&self) -> Event {
+        let (headers, data) = (fields(&self.headers), text(&self.data));
+        Event { name: self.name.clone(), headers, data, binary: Vec::new() }
+    }
 }
 
 fn ok() -> u16 {
@@ -107,6 +167,7 @@ impl AnswerFile {
             headers: fields(&self.headers),
             body: text(&self.body),
             truncated: self.truncated,
+            more: String::new(),
         }
     }
 }
@@ -118,8 +179,14 @@ pub(super) fn run(provider: &Provider, folder: &Path) -> Result<String, String> 
     }
     if let Some(trouble) = read::<AnswerFile>(&folder.join("trouble.json"))? {
         let memo = trouble.memo.clone().into_bytes();
-        let trouble =
-            trouble.event.as_ref().map_or_else(|| Trouble::Answer(trouble.answer()), |e| Trouble::Event(text(e)));
+        let trouble = match &trouble.event {
+            None => Trouble::Answer(trouble.answer()),
+            // An error is never an object with the member `data` alone, or beside these two.
+            Some(event) => Trouble::Event(match serde_json::from_value::<EventFile>(event.clone()) {
+                Ok(event) => event.event(),
+                Err(_) => Event::data(text(event)),
+            }),
+        };
         return Ok(transcript::failure(&provider.explain(&trouble, memo)));
     }
     if let Some(limits) = read::<AnswerFile>(&folder.join("limits.json"))? {
@@ -136,18 +203,34 @@ pub(super) fn run(provider: &Provider, folder: &Path) -> Result<String, String> 
     if let Some(stream) = read::<StreamFile>(&folder.join("stream.json"))? {
         return rewrite(provider, &stream);
     }
-    Err("there is none of call.json, trouble.json, limits.json, page.json and stream.json".into())
+    if let Some(whole) = read::<WholeFile>(&folder.join("answer.json"))? {
+        return shape(provider, &whole);
+    }
+    Err("there is none of call.json, trouble.json, limits.json, page.json, stream.json and answer.json".into())
+}
+
+/// Edits a whole answer.
+fn shape(provider: &Provider, whole: &WholeFile) -> Result<String, String> {
+    let before = text(&whole.body);
+    let document = Lent::parse(&before)?;
+    let memo = whole.memo.clone().into_bytes();
+    let shaped = provider.shape(&whole.call.call(), memo, &whole.head.head(), &Document::lent(&document));
+    let mut transcript = Transcript::default();
+    match shaped.ok_or("the provider does not export `Answers`")? {
+        Ok(()) => transcript.shaped(&before, &document.whole())?,
+        Err(failure) => transcript.fail(&failure),
+    }
+    Ok(transcript.text())
 }
 
 /// Runs the rewriter over the batches of a stream.
 fn rewrite(provider: &Provider, stream: &StreamFile) -> Result<String, String> {
     let mut rewriter = provider
-        .rewriter(stream.call.call(), stream.memo.clone().into_bytes())
+        .rewriter(stream.call.call(), stream.memo.clone().into_bytes(), stream.head.head())
         .ok_or("the provider has no rewriter for this call")?;
     let mut transcript = Transcript::default();
     for batch in &stream.batches {
-        let event = |event: &EventFile| Event { name: event.name.clone(), data: text(&event.data) };
-        if !transcript.events("push", &rewriter.push(batch.iter().map(event).collect())) {
+        if !transcript.events("push", &rewriter.push(batch.iter().map(EventFile::event).collect())) {
             return Ok(transcript.text());
         }
     }
@@ -174,6 +257,10 @@ fn prepare(provider: &Provider, folder: &Path, file: &CallFile) -> Result<String
     }
     match step {
         Ok(Step::Send(request)) => transcript.send(&request),
+        Ok(Step::Reply(reply)) => {
+            transcript.reply(&reply);
+            return Ok(transcript.text());
+        }
         Ok(Step::Ask(_) | Step::Described) => return Err("the provider still asks".into()),
         Err(failure) => {
             transcript.fail(&failure);
@@ -200,6 +287,10 @@ impl CallFile {
                 .account
                 .as_ref()
                 .map(|account| Account { label: account.label.clone(), claims: fields(&account.claims) }),
+            provider: self.provider.clone(),
+            model_info: Value::Object(self.model_info.clone()).to_string(),
+            attempt: self.attempt,
+            more: String::new(),
         }
     }
 }

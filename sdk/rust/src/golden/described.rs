@@ -8,7 +8,8 @@ use bitrouter_dialect as dialect;
 use serde_json::{Value, json};
 
 use crate::{
-    Answer, Body, Call, Delivery, Failure, Field, Hooks, Payload, Request, Rewriter, Step, Trouble, Window, kind, scope,
+    Answer, Body, Call, Delivery, Document, Exchange, Failure, Field, Head, Hooks, Payload, Request, Rewriter, Step,
+    Trouble, Window, kind, scope,
 };
 
 pub(super) struct Provider {
@@ -36,7 +37,12 @@ impl Provider {
     fn settled(&self, step: Step, call: &Call) -> Result<Step, Failure> {
         match step {
             Step::Described => self.request(call).map(Step::Send),
-            step => Ok(step),
+            Step::Send(request) => fill(request, call).map(Step::Send),
+            Step::Ask(exchange) => {
+                let request = fill(exchange.request, call)?;
+                Ok(Step::Ask(Exchange { request, ..exchange }))
+            }
+            Step::Reply(reply) => Ok(Step::Reply(reply)),
         }
     }
 
@@ -47,7 +53,7 @@ impl Provider {
         let shaped = shaped.map_err(|error| match error {
             request::Unserved::Operation(_) => Failure::unsupported(error.to_string()),
             // Another provider may know a model of this name.
-            request::Unserved::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
+            request::Unserved::Path(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
         })?;
         let shaped = shaped.with_query(call.query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
         let body = if shaped.method == "GET" { Body::Empty } else { Body::Forward };
@@ -64,11 +70,11 @@ impl Provider {
     fn meaning(&self, trouble: &Trouble) -> Failure {
         let errors = &self.description.errors;
         let said = match trouble {
-            Trouble::Answer(Answer { status, headers, body, truncated: _ }) => {
+            Trouble::Answer(Answer { status, headers, body, .. }) => {
                 let headers: Vec<_> = headers.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
                 dialect::Failure::of(errors, dialect::Trouble::Answer { status: *status, headers: &headers, body })
             }
-            Trouble::Event(data) => dialect::Failure::of(errors, dialect::Trouble::Event(data)),
+            Trouble::Event(event) => dialect::Failure::of(errors, dialect::Trouble::Event(&event.data)),
         };
         let dialect::Failure { kind, scope, message, code, retry_after_ms, resets_at } = said;
         Failure { code, retry_after_ms, resets_at, ..Failure::new(kind.word(), scope.word(), message) }
@@ -80,7 +86,8 @@ impl Provider {
             let windows = self.description.limits.windows(fields).into_iter().map(|window| {
                 let Read { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } =
                     window;
-                Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
+                let more = String::new();
+                Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds, more }
             });
             windows.collect()
         };
@@ -125,7 +132,32 @@ impl Provider {
         Ok(read.to_string())
     }
 
-    pub(super) fn rewriter(&self, call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
-        self.hooks.rewriter.and_then(|rewriter| rewriter(call, memo))
+    /// Edits a whole answer; none where there is no such hook.
+    pub(super) fn shape(
+        &self,
+        call: &Call,
+        memo: Vec<u8>,
+        head: &Head,
+        body: &Document<'_>,
+    ) -> Option<Result<(), Failure>> {
+        self.hooks.shape.map(|shape| shape(call, memo, head, body))
     }
+
+    pub(super) fn rewriter(&self, call: Call, memo: Vec<u8>, head: Head) -> Option<Box<dyn Rewriter>> {
+        self.hooks.rewriter.and_then(|rewriter| rewriter(call, memo, head))
+    }
+}
+
+/// Fills the holes of a request's path, as the host does.
+fn fill(mut request: Request, call: &Call) -> Result<Request, Failure> {
+    let value = |name: &str| match request.values.iter().find(|field| field.name == name) {
+        Some(field) => Some(field.value.as_str()),
+        None => (name == request::MODEL).then_some(call.model.as_str()),
+    };
+    let filled = request::filled(&request.path, value).map_err(|error| match error {
+        request::UnfilledPath::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
+        other => Failure::unsupported(other.to_string()),
+    });
+    request.path = filled?.into_owned();
+    Ok(request)
 }

@@ -9,7 +9,8 @@
 //! | `trouble.json` | `explain` | `{"status", "headers", "body", "truncated"}` or `{"event"}`, and the request's `memo` |
 //! | `limits.json` | `quota` | `{"headers", "event"}` |
 //! | `page.json` | `interpret` | `{"side", "status", "headers", "body", "truncated"}` |
-//! | `stream.json` | `rewriter` | the `call` as in `call.json`, the `memo`, and `batches` of events `{"name", "data"}` |
+//! | `answer.json` | `shape` | the `call` and the `memo` as in `stream.json`, the answer's `head` and its `body` |
+//! | `stream.json` | `rewriter` | the `call` as in `call.json`, the `memo`, the answer's `head` (`{"status", "headers"}`), and `batches` of events `{"name", "headers", "data"}` |
 //!
 //! With `BLESS=1` in the environment the expected files are written anew; read the difference before committing it.
 

@@ -33,11 +33,10 @@ impl Provider for Folding {
 impl Requests for Folding {
     fn prepare(call: &Call, _body: &Payload<'_>) -> Result<Step, Failure> {
         if call.operation == "embeddings" {
-            // What cannot be: one document has nothing to be folded.
-            return Ok(Request::post("api", "/embeddings").framing("json").fold());
+            // What cannot be: there is no one document of such a stream.
+            return Ok(Request::post("api", "/embeddings").framing("sse").pass());
         }
-        let request = Request::post("api", "/generate").framing("sse");
-        Ok(if call.streaming { request.pass() } else { request.fold() })
+        Ok(Request::post("api", "/generate").framing("sse").pass())
     }
 }
 
@@ -56,6 +55,7 @@ impl Limits for Folding {
             length_seconds: None,
             resets_at: None,
             resets_in_seconds: None,
+            more: String::new(),
         }])
     }
 }

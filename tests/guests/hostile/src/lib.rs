@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use bitrouter_provider::{
-    Answer, Call, Document, Edit, Event, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request,
-    Requests, Rewriter, Step, Streams, Trouble, Window, export, log, scope,
+    Answer, Call, Document, Edit, Event, Failure, Failures, Field, Head, Level, Limits, Payload, Provider, Queries,
+    Request, Requests, Rewriter, Step, Streams, Trouble, Window, export, log, scope,
 };
 
 /// The provider.
@@ -164,12 +164,13 @@ impl Limits for Hostile {
             length_seconds: Some(u64::MAX),
             resets_at: None,
             resets_in_seconds: Some(u64::MAX),
+            more: "not json".into(),
         }])
     }
 }
 
 impl Streams for Hostile {
-    fn rewriter(call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
+    fn rewriter(call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
         (call.model == "flood-pushes").then(|| Box::new(Flooding) as Box<dyn Rewriter>)
     }
 }

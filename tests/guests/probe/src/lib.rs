@@ -3,7 +3,7 @@
 //! that reached it once would be found.
 
 use bitrouter_provider::{
-    Answer, Call, Event, Failure, Failures, Field, Level, Limits, Payload, Provider, Queries, Request, Requests,
+    Answer, Call, Event, Failure, Failures, Field, Head, Level, Limits, Payload, Provider, Queries, Request, Requests,
     Rewriter, Step, Streams, Trouble, Window, export, log, quote,
 };
 
@@ -125,8 +125,10 @@ impl Limits for Probe {
 }
 
 impl Streams for Probe {
-    fn rewriter(call: Call, memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
-        Some(Box::new(Keeper { kept: vec![seen(&call), String::from_utf8_lossy(&memo).into_owned()] }))
+    fn rewriter(call: Call, memo: Vec<u8>, head: Head) -> Option<Box<dyn Rewriter>> {
+        Some(Box::new(Keeper {
+            kept: vec![seen(&call), joined(&head.headers), String::from_utf8_lossy(&memo).into_owned()],
+        }))
     }
 }
 
@@ -150,9 +152,17 @@ impl Rewriter for Keeper {
 /// All that a call shows, in one text.
 fn seen(call: &Call) -> String {
     let account = call.account.as_ref().map(|account| [account.label.as_str(), &joined(&account.claims)].concat());
-    [&call.model, &call.settings, &joined(&call.headers), &joined(&call.query), &account.unwrap_or_default()]
-        .map(String::as_str)
-        .join("\n")
+    [
+        &call.model,
+        &call.provider,
+        &call.model_info,
+        &call.settings,
+        &joined(&call.headers),
+        &joined(&call.query),
+        &account.unwrap_or_default(),
+    ]
+    .map(String::as_str)
+    .join("\n")
 }
 
 fn joined(fields: &[Field]) -> String {

@@ -4,8 +4,8 @@
 //! limits are observed, and dropped.
 
 use bitrouter_provider::{
-    Call, Edit, Event, Failure, Field, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step, Streams,
-    Window, export, log,
+    Call, Edit, Event, Failure, Field, Head, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step,
+    Streams, Window, export, log,
 };
 
 /// The provider.
@@ -47,7 +47,7 @@ impl Limits for Rewriting {
 }
 
 impl Streams for Rewriting {
-    fn rewriter(_call: Call, _memo: Vec<u8>) -> Option<Box<dyn Rewriter>> {
+    fn rewriter(_call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
         Some(Box::new(Numbering { seen: 0 }))
     }
 }

@@ -1,0 +1,140 @@
+//! A provider whose API is like nobody else's: its component makes requests and answers of a dialect from it, and the host does
+//! what moves bytes: paths, forms, jobs to wait for, documents to edit.
+
+use bitrouter_tests::{Answer, Gateway, Reply, Upstream};
+use serde_json::json;
+
+fn shaping_at(upstream: &Upstream) -> Gateway {
+    Gateway::start().with_plugin("shaping").with_origin("shaping", upstream).run()
+}
+
+fn ask(gateway: &Gateway, path: &str, model: &str) -> Answer {
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let body = json!({"model": format!("shaping:{model}"), "messages": messages, "max_tokens": 9, "input": "hi"});
+    gateway.post(path).json(&body).send()
+}
+
+#[test]
+fn a_whole_answer_of_no_dialect_becomes_the_document_of_each() {
+    let upstream = Upstream::start();
+    let gateway = shaping_at(&upstream);
+    upstream.answers(json!({"said": "hello", "heard": 7}));
+    let chat = ask(&gateway, "/v1/chat/completions", "a/b:c").status(200).json();
+    assert_eq!(chat["choices"][0]["message"], json!({"role": "assistant", "content": "hello"}));
+    assert_eq!(chat["usage"], json!({"completion_tokens": 2, "prompt_tokens": 7}));
+    let seen = &upstream.requests()[0];
+    assert_eq!(seen.path, "/v1/engines/a%2Fb%3Ac/say");
+    assert_eq!((seen.header("x-provider"), seen.header("x-attempt")), (Some("shaping"), Some("1")));
+    gateway.logs("input_tokens=7 output_tokens=2");
+    // Behind it stands the translation.
+    upstream.answers(json!({"said": "hello", "heard": 7}));
+    let message = ask(&gateway, "/v1/messages", "shaping-1").status(200).json();
+    assert_eq!(message["content"], json!([{"type": "text", "text": "hello"}]));
+    assert_eq!(message["usage"]["input_tokens"], 7);
+    assert_eq!(upstream.requests()[1].header("x-max-output"), Some("4096"), "what is known of the model");
+    upstream.answers(json!({"vectors": [[0.5, 1], [2]], "usage": {"prompt_tokens": 3, "total_tokens": 3}}));
+    let vectors = ask(&gateway, "/v1/embeddings", "shaping-1").status(200).json();
+    let data = json!([{"embedding": [0.5, 1], "object": "embedding"}, {"embedding": [2], "object": "embedding"}]);
+    assert_eq!((&vectors["data"], &vectors["object"]), (&data, &json!("list")));
+}
+
+#[test]
+fn a_failure_under_status_200_is_one_and_goes_on_to_another_target() {
+    let (upstream, other) = (Upstream::start(), Upstream::start());
+    let gateway = Gateway::start()
+        .with_plugin("shaping")
+        .with_origin("shaping", &upstream)
+        .with_plugin("echo")
+        .with_origin("echo", &other)
+        .run();
+    let fault = |header: &str| Reply::json(&json!({"fault": "too many visitors"})).header("x-fault", header);
+    upstream.replies(fault("none"));
+    let error = ask(&gateway, "/v1/chat/completions", "m1").status(400).json();
+    assert_eq!(error["error"]["message"], "shaping: too many visitors");
+    assert_eq!(error["error"]["code"], "fault");
+    upstream.replies(fault("full"));
+    other.answers(json!({"object": "chat.completion", "choices": []}));
+    let body = json!({"models": ["shaping:m2", "echo:echo-1"], "messages": [{"role": "user", "content": "hi"}]});
+    let answer = gateway.post("/v1/chat/completions").json(&body).send().status(200);
+    assert_eq!(answer.header("x-bitrouter-provider"), Some("echo"));
+    // A refusal before anything is sent has the status that the component gives it.
+    ask(&gateway, "/v1/chat/completions", "refuses").status(529).says("too late");
+}
+
+#[test]
+fn an_answer_that_is_no_object_or_breaks_off_is_the_upstreams_fault() {
+    let upstream = Upstream::start();
+    let gateway = shaping_at(&upstream);
+    for (number, reply) in [
+        Reply::body("application/json", "[1]"),
+        Reply::body("application/json", "{\"said\":"),
+        Reply::body("application/json", "{\"said\":1}"),
+        Reply::json(&json!({"said": "hello", "heard": 7})).chunked().cut(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        upstream.replies(reply);
+        let status = ask(&gateway, "/v1/chat/completions", &format!("m{number}")).status;
+        assert!(matches!(status, 501 | 502), "{number}: {status}");
+    }
+}
+
+#[test]
+fn a_job_is_polled_until_it_is_done_within_what_the_description_says() {
+    let upstream = Upstream::start();
+    let gateway = shaping_at(&upstream);
+    let job = || upstream.answers(json!({"job": "j/1"}));
+    job().answers(json!({"done": false})).answers(json!({"done": true}));
+    upstream.replies(Reply::body("audio/mpeg", "ID3"));
+    ask(&gateway, "/v1/audio/speech", "tts").status(200).is("ID3");
+    let paths: Vec<String> = upstream.requests().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    assert_eq!(paths, ["POST /v1/jobs", "GET /v1/jobs/j%2F1", "GET /v1/jobs/j%2F1", "GET /v1/jobs/j%2F1/sound"]);
+    for _ in 0..2 {
+        job().answers(json!({"done": false}));
+    }
+    ask(&gateway, "/v1/audio/speech", "tts").status(502).says("it asked for more than 4 exchanges before sending");
+    // What an upstream calls its job cannot lead to another path.
+    upstream.answers(json!({"job": ".."}));
+    ask(&gateway, "/v1/audio/speech", "tts").status(502).says("the value `..` of `{job}` cannot stand in a path");
+    ask(&gateway, "/v1/audio/speech", "impatient").status(502).says("it wants to wait for more than 100 ms in all");
+}
+
+#[test]
+fn parts_of_the_body_go_up_as_a_form_with_files() {
+    let upstream = Upstream::start();
+    let gateway = shaping_at(&upstream);
+    let image = |model: &str, image: &str| {
+        let body = json!({"model": format!("shaping:{model}"), "prompt": "a \"cat\"", "image": image});
+        gateway.post("/v1/images/generations").json(&body).send()
+    };
+    upstream.answers(json!({"png": "AAAA"}));
+    let drawn = image("draw", "data:image/png;base64,iVBORw0KGgo=").status(200).json();
+    assert_eq!(drawn["data"], json!([{"b64_json": "AAAA"}]));
+    let seen = &upstream.requests()[0];
+    let content_type = seen.header("content-type").unwrap();
+    let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let form = [
+        format!("--{boundary}\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\na \"cat\"\r\n").as_bytes(),
+        format!("--{boundary}\r\ncontent-disposition: form-data; name=\"image\"; filename=\"in.png\"\r\n").as_bytes(),
+        b"content-type: image/png\r\n\r\n\x89PNG\r\n\x1a\n\r\n",
+        format!("--{boundary}--\r\n").as_bytes(),
+    ]
+    .concat();
+    assert_eq!(seen.body, form);
+    image("draw", "no, not that").status(400).says("the value at `/image` is not base64");
+    image("no-such-value", "AAAA").status(502).says("the body has no value at `/none`");
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn what_a_component_answers_by_itself_asks_nobody() {
+    let upstream = Upstream::start();
+    let gateway = shaping_at(&upstream);
+    let answer = ask(&gateway, "/v1/moderations", "m").status(200);
+    assert_eq!(answer.header("x-bitrouter-provider"), Some("shaping"));
+    assert_eq!(answer.json()["results"], json!([{"flagged": false}]));
+    ask(&gateway, "/v1/moderations", "bad-reply").status(502).says("its reply is not JSON");
+    ask(&gateway, "/v1/chat/completions", "no-such-hole").status(502).says("nothing fills `{engine}` of its path");
+    assert_eq!(upstream.requests().len(), 0);
+}
