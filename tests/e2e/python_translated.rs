@@ -1,4 +1,4 @@
-//! The official Python clients with models that speak another dialect: calls side by side, a picture, thinking, a failure in
+//! The official Python clients, and LangChain by each of its packages, with models that speak another dialect: calls side by side, a picture, thinking, a failure in
 //! between, and a second run that goes on. `cargo xtask e2e` gets the packages and runs this.
 
 use std::process::Command;
@@ -37,4 +37,28 @@ fn anthropics_client_talks_with_every_dialect() {
 #[ignore = "needs Python packages: cargo xtask e2e"]
 fn googles_client_talks_with_every_dialect() {
     with_every_other("generate-content", "google", RUN);
+}
+
+#[test]
+#[ignore = "needs Python packages: cargo xtask e2e"]
+fn langchain_chats_with_every_dialect() {
+    with_every_other("chat-completions", "langchain-chat", RUN - 1);
+}
+
+#[test]
+#[ignore = "needs Python packages: cargo xtask e2e"]
+fn langchain_talks_by_responses_with_every_dialect() {
+    with_every_other("responses", "langchain-responses", RUN);
+}
+
+#[test]
+#[ignore = "needs Python packages: cargo xtask e2e"]
+fn langchains_anthropic_package_talks_with_every_dialect() {
+    with_every_other("messages", "langchain-messages", RUN);
+}
+
+#[test]
+#[ignore = "needs Python packages: cargo xtask e2e"]
+fn langchains_google_package_talks_with_every_dialect() {
+    with_every_other("generate-content", "langchain-google", RUN);
 }

@@ -1,6 +1,7 @@
 """Conversations with models of other vendors, by an official client: python_translated.rs runs this and scripts the models.
 
-The argument is the client's way: `chat`, `responses`, `messages` or `google`. Each line of the input is a conversation: the
+The argument is the client's way: `chat`, `responses`, `messages` or `google`, and with `langchain-` before it the same by
+LangChain. Each line of the input is a conversation: the
 gateway's `origin`, the `model`, the file that it is `kept` in, and a `picture`. Where the file is there, the conversation goes on.
 For each, what the model says last is printed, as JSON.
 
@@ -14,7 +15,9 @@ import sys
 
 WAY = sys.argv[1]
 # Each takes its time.
-if WAY in ("chat", "responses"):
+if WAY.startswith("langchain-"):
+    from langchain_client import LangChain
+elif WAY in ("chat", "responses"):
     import openai
 elif WAY == "messages":
     import anthropic
@@ -225,7 +228,11 @@ class Google:
 def lead(talk):
     kept = pathlib.Path(talk["kept"])
     goes_on = kept.exists()
-    client = CLIENTS[WAY](talk, json.loads(kept.read_text()) if goes_on else None)
+    history = json.loads(kept.read_text()) if goes_on else None
+    if WAY.startswith("langchain-"):
+        client = LangChain(WAY.removeprefix("langchain-"), SYSTEM, TOOLS, talk, history)
+    else:
+        client = CLIENTS[WAY](talk, history)
     client.say("Are you there?" if goes_on else "How is the weather?")
     requests = failed = 0
     while True:

@@ -2,10 +2,13 @@
 //! because they did. Each is the newest at the time of writing, as `docs/dialects.md` and the captures have them.
 
 /// What comes from PyPI, into one virtual environment.
-pub(super) const PYTHON: [&str; 6] = [
+pub(super) const PYTHON: [&str; 9] = [
     "openai==3.57.0",
     "anthropic==2.14.0",
     "google-genai==3.6.1",
+    "langchain-openai==1.7.4",
+    "langchain-anthropic==1.7.10",
+    "langchain-google-genai==4.4.3",
     "botocore==1.44.8",
     "google-auth==2.63.0",
     "cryptography==50.0.2",

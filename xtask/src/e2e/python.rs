@@ -1,4 +1,4 @@
-//! The official Python clients of OpenAI, Anthropic and Google, and what AWS and Google sign and verify with, in a virtual
+//! The official Python clients of OpenAI, Anthropic and Google, LangChain, and what AWS and Google sign and verify with, in a virtual
 //! environment of their own. Only the end-to-end verb asks for it.
 
 use std::path::{Path, PathBuf};

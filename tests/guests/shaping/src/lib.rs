@@ -100,7 +100,7 @@ impl Answers for Shaping {
             ],
             "embeddings" => {
                 body.each("/vectors/*")
-                    .patch(&[Edit::move_to("", "/embedding"), Edit::add("/object", "\"embedding\"")])
+                    .patch(&[Edit::move_to("/values", "/embedding"), Edit::add("/object", "\"embedding\"")])
                     .map_err(Failure::unsupported)?;
                 vec![Edit::move_to("/vectors", "/data"), Edit::add("/object", "\"list\""), Edit::add("/model", model)]
             }
