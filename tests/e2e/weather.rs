@@ -60,7 +60,8 @@ pub(crate) fn with_every_other(dialect: &str, client: &mut Conversing, keeps: us
             }
         }
         let (found, wanted) = (check(&*backend), &PROOFS[..keeps]);
-        if found != wanted {
+        // More is fine: what a client echoes differs by what the model said.
+        if !found.starts_with(wanted) {
             wrong.push(format!("{}: {found:?} and not {wanted:?}", backend.dialect()));
         }
     }

@@ -242,7 +242,9 @@ def lead(talk):
         except Exception as error:
             # Once: the same again goes well.
             failed += 1
-            status = getattr(error, "status_code", None) or getattr(error, "code", None)
+            # LangChain's errors have the package's own as their cause.
+            codes = [getattr(said, "status_code", None) or getattr(said, "code", None) for said in (error, error.__cause__)]
+            status = codes[0] or codes[1]
             if failed > 1 or goes_on or status != 400:
                 raise
             continue

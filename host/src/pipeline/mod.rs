@@ -20,6 +20,7 @@ mod keeping;
 mod limits;
 mod over_websocket;
 mod page;
+mod prepare;
 mod query;
 mod reply;
 mod send;
