@@ -353,7 +353,7 @@ fn a_rewritten_stream_is_folded_for_a_client_that_asked_for_none() {
     gateway.logs("quota was shown {\\\"left\\\":7}");
     // Nothing folds what is no conversation.
     let embeddings = gateway.post("/v1/embeddings").json(&json!({"model": "rewriting:rewriting-1", "input": "x"}));
-    embeddings.send().status(502).says("folding the rewritten stream of `embeddings`");
+    embeddings.send().status(502).says("folding a stream of `embeddings`");
 }
 
 #[test]

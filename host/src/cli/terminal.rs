@@ -33,13 +33,18 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Lets Ctrl-C end the process with the terminal as it was before. Must be called inside a runtime.
+    /// Lets Ctrl-C end the process with the terminal as it was before, from now on. Must be called inside a runtime.
     pub(super) fn ends_on_interrupt() {
-        tokio::spawn(async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                return;
+        // Listened to at once: a task may not have begun when the first menu is there.
+        #[cfg(unix)]
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+        #[cfg(windows)]
+        let signal = tokio::signal::windows::ctrl_c();
+        let Ok(mut signal) = signal else { return };
+        tokio::spawn(async move {
+            if signal.recv().await.is_some() {
+                interrupted();
             }
-            interrupted();
         });
     }
 
