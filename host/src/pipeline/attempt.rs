@@ -121,12 +121,13 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (request, response, sent, keeping) = match self.shape(&described, body).await? {
+        let (shaped, body) = self.shape(&described, body).await?;
+        let (request, response, sent, keeping) = match shaped {
             Shaped::Reply(reply) => {
                 let (request, response) = reply::of(*reply).map_err(|reason| self.bad_request(reason))?;
                 (request, response, Instant::now(), None)
             }
-            Shaped::Send(mut request, body) => {
+            Shaped::Send(mut request) => {
                 let mut body = if self.provider.quirks.is_empty() {
                     body
                 } else {

@@ -21,21 +21,21 @@ use crate::error::Error;
 const LONG: usize = 256 << 10;
 /// What the hooks made of a call.
 pub(super) enum Shaped {
-    Send(Arc<contract::Request>, HookBody),
+    Send(Arc<contract::Request>),
     Reply(Box<Reply>),
 }
 
 impl Attempt<'_> {
     /// Runs `prepare`, and `resume` for each exchange that it asks for.
-    pub(super) async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<Shaped, Error> {
+    pub(super) async fn shape(&self, call: &contract::Call, body: HookBody) -> Result<(Shaped, HookBody), Error> {
         let plugin = &self.provider.plugin;
         let exchanges = plugin.description.exchanges;
         let mut waits = Duration::from_millis(exchanges.wait_ms.into());
         let (mut step, mut body) = plugin.prepare(call, body, self.scrubber()).await;
         for _ in 0..exchanges.most {
             match self.step(step)? {
-                Prepared::Send(request) => return Ok(Shaped::Send(request, body)),
-                Prepared::Reply(reply) => return Ok(Shaped::Reply(reply)),
+                Prepared::Send(request) => return Ok((Shaped::Send(request), body)),
+                Prepared::Reply(reply) => return Ok((Shaped::Reply(reply), body)),
                 Prepared::Ask(exchange) => {
                     let Exchange { request, memo, wait_ms } = *exchange;
                     send::check_memo(&memo).map_err(|reason| self.bad_request(reason))?;
@@ -55,8 +55,8 @@ impl Attempt<'_> {
             }
         }
         match self.step(step)? {
-            Prepared::Send(request) => Ok(Shaped::Send(request, body)),
-            Prepared::Reply(reply) => Ok(Shaped::Reply(reply)),
+            Prepared::Send(request) => Ok((Shaped::Send(request), body)),
+            Prepared::Reply(reply) => Ok((Shaped::Reply(reply), body)),
             Prepared::Ask(_) => {
                 let most = exchanges.most;
                 Err(self.bad_request(format!("it asked for more than {most} exchanges before sending")))
