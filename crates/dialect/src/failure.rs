@@ -33,8 +33,13 @@ pub enum Trouble<'a> {
         /// Its body, or the beginning of it.
         body: &'a str,
     },
-    /// The data of an error event inside a stream.
-    Event(&'a str),
+    /// An error event inside a stream.
+    Event {
+        /// What its framing says beside it; nothing in most.
+        headers: &'a [(&'a str, &'a str)],
+        /// Its data.
+        data: &'a str,
+    },
 }
 
 /// What a failure means.
@@ -61,7 +66,7 @@ impl Failure {
     pub fn of(errors: &Errors, trouble: Trouble<'_>) -> Self {
         match trouble {
             Trouble::Answer { status, headers, body } => Self::of_answer(errors, status, headers, body),
-            Trouble::Event(data) => Self::of_event(errors, data),
+            Trouble::Event { headers, data } => Self::of_event(errors, headers, data),
         }
     }
 
@@ -84,10 +89,15 @@ impl Failure {
         failure
     }
 
-    fn of_event(errors: &Errors, data: &str) -> Self {
-        let error = read_shape(data.as_bytes()).unwrap_or_default();
+    fn of_event(errors: &Errors, headers: &[(&str, &str)], data: &str) -> Self {
+        let mut error = read_shape(data.as_bytes()).unwrap_or_default();
+        let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        if error.message.is_empty() {
+            error.message = header(":error-message").unwrap_or_default();
+        }
         let status = event_status(data.as_bytes());
-        let code = error.code.clone().or_else(|| error.type_name.clone());
+        let framed = || header(":exception-type").or_else(|| header(":error-code"));
+        let code = error.code.clone().or_else(|| error.type_name.clone()).or_else(framed);
         let details = ErrorDetails { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
         let known = details.by_rule(errors, status).or_else(|| details.by_code());
         let known = known.or_else(|| status.filter(|status| *status >= 400).map(|status| details.by_status(status)));
@@ -215,7 +225,8 @@ fn excerpt(status: u16, body: &str) -> String {
     }
 }
 
-/// The code of an answer of OpenAI's whose body has none: two headers may say it, one of them as JSON in base64.
+/// The code of an answer whose body has none. At OpenAI two headers may say it, one of them as JSON in base64; at AWS it is one,
+/// with the address of its definition behind it or the name of its service before it.
 fn code_in_headers(headers: &[(&str, &str)]) -> Option<String> {
     use base64::prelude::{BASE64_STANDARD, Engine};
     let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
@@ -223,5 +234,9 @@ fn code_in_headers(headers: &[(&str, &str)]) -> Option<String> {
         let body = BASE64_STANDARD.decode(header("x-error-json")?).ok()?;
         json::get_text(json::get(&body, "error")?, "code").map(Cow::into_owned)
     };
-    header("x-openai-authorization-error").map(str::to_owned).or_else(sealed)
+    let of_aws = || {
+        let name = header("x-amzn-errortype")?.split(':').next()?;
+        Some(name.rsplit('#').next()?.to_owned())
+    };
+    header("x-openai-authorization-error").map(str::to_owned).or_else(sealed).or_else(of_aws)
 }
