@@ -25,7 +25,7 @@ use super::failed::Failed;
 use super::keeping::{self, Keeping};
 use super::over_websocket::Said;
 use super::translate::Translations;
-use super::{Received, describe, page, send};
+use super::{Received, describe, owned, page, send};
 use crate::call::{Call, CallBody};
 use crate::error::Error;
 use crate::route::{Provider, Target};
@@ -117,7 +117,10 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (mut request, body) = self.shape(&described, body).await?;
+        let (mut request, body) = match &call.object {
+            Some(object) => (owned::request(&self, &described, call, object)?, body),
+            None => self.shape(&described, body).await?,
+        };
         let mut body = if self.provider.quirks.is_empty() {
             body
         } else {
@@ -126,6 +129,10 @@ impl Attempt<'_> {
         let keeping = wished
             .filter(|_| keeping::is_refused(&mut body))
             .map(|sent| Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent));
+        let learning = match translating {
+            None => owned::learning(&self, call, &translations, &mut body),
+            Some(_) => None,
+        };
         if let Some(translating) = &mut translating {
             translating.left_out(&request.dropped);
             if let Some((name, value)) = translating.header.take() {
@@ -164,11 +171,12 @@ impl Attempt<'_> {
             sent,
             translating,
             keeping,
+            learning,
         })
     }
 
     /// The account's label; empty where there is none.
-    fn label(&self) -> Arc<str> {
+    pub(super) fn label(&self) -> Arc<str> {
         self.credential.as_ref().map_or_else(|| "".into(), |credential| Arc::clone(&credential.label))
     }
 
@@ -342,6 +350,10 @@ fn hook_body(body: CallBody, call: &contract::Call) -> Result<HookBody, Error> {
             ];
             let length = pieces.iter().map(|piece| piece.len() as u64).sum();
             HookBody::Opaque { blob: Blob { content_type, length: Some(length) }, pieces: pieces.into() }
+        }
+        CallBody::Opaque { content_type, bytes } => {
+            let length = Some(bytes.len() as u64);
+            HookBody::Opaque { blob: Blob { content_type, length }, pieces: vec![bytes] }
         }
         CallBody::None => HookBody::None,
     })

@@ -17,6 +17,7 @@ mod failover;
 mod keeping;
 mod limits;
 mod over_websocket;
+mod owned;
 mod page;
 mod query;
 mod send;
@@ -65,6 +66,8 @@ struct Received {
     translating: Option<Box<translate::Translating>>,
     /// Who keeps the answer as it comes, where its provider does not and the client may name it.
     keeping: Option<keeping::Keeping>,
+    /// What is to be learned of the answer, where it makes something that its provider keeps.
+    learning: Option<Box<answer::learn::Learning>>,
 }
 
 /// Answers a call.
