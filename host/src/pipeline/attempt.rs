@@ -23,7 +23,7 @@ use super::keeping::{self, Keeping};
 use super::over_websocket::Said;
 use super::prepare::{Shaped, hook_body};
 use super::translate::Translations;
-use super::{Received, describe, reply, send};
+use super::{Received, describe, owned, reply, send};
 use crate::call::{Call, CallBody};
 use crate::error::Error;
 use crate::route::{Provider, Target};
@@ -121,7 +121,11 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (shaped, body) = self.shape(&described, body).await?;
+        let (shaped, body) = match &call.object {
+            Some(object) => (Shaped::Send(owned::request(&self, &described, call, object)?), body),
+            None => self.shape(&described, body).await?,
+        };
+        let mut learning = None;
         let (request, response, sent, keeping) = match shaped {
             Shaped::Reply(reply) => {
                 let (request, response) = reply::of(*reply).map_err(|reason| self.bad_request(reason))?;
@@ -136,6 +140,9 @@ impl Attempt<'_> {
                 let keeping = wished.filter(|_| keeping::is_refused(&mut body)).map(|sent| {
                     Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent)
                 });
+                if translating.is_none() {
+                    learning = owned::learning(&self, call, &translations, &mut body);
+                }
                 if let Some(translating) = &mut translating {
                     translating.left_out(&request.dropped);
                     if let Some((name, value)) = translating.header.take() {
@@ -170,6 +177,7 @@ impl Attempt<'_> {
             sent,
             translating,
             keeping,
+            learning,
         })
     }
 
@@ -196,7 +204,7 @@ impl Attempt<'_> {
     }
 
     /// The account's label; empty where there is none.
-    fn label(&self) -> Arc<str> {
+    pub(super) fn label(&self) -> Arc<str> {
         self.credential.as_ref().map_or_else(|| "".into(), |credential| Arc::clone(&credential.label))
     }
 
