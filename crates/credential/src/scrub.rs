@@ -10,11 +10,14 @@ mod stream;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use secrecy::zeroize::Zeroize as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use known::scrub_log;
 pub use stream::ScrubStream;
@@ -30,10 +33,21 @@ pub const SHORTEST_SECRET: usize = 8;
 /// texts get further by chance. No needle is shorter.
 const HEAD: usize = SHORTEST_SECRET;
 
-/// Finds a set of secrets in all their encodings. Built once for each credential, shared by its requests.
+/// Finds a set of secrets in all their encodings. Made once for each credential, shared by its requests.
 pub struct Scrubber {
-    /// Finds the heads; pattern `n` stands for all of `needles[n]`. None where there is no secret.
-    heads: Option<AhoCorasick>,
+    /// What is looked for, as it is.
+    secrets: Vec<SecretString>,
+    /// Made when it is first needed: most credentials of a gateway with many wait for a request that never comes, and this
+    /// is a hundred times as large as the rest of one.
+    prepared: OnceLock<Prepared>,
+    /// Whether the log has none of its secrets.
+    in_log: AtomicBool,
+}
+
+/// The secrets in the form in which they are found.
+struct Prepared {
+    /// Finds the heads; pattern `n` stands for all of `needles[n]`.
+    heads: AhoCorasick,
     /// The needles by head, each list the longest first.
     needles: Vec<Vec<Box<[u8]>>>,
     longest: usize,
@@ -41,13 +55,11 @@ pub struct Scrubber {
     alphabet: [bool; 256],
 }
 
-impl Scrubber {
-    /// A scrubber for these secrets. Those shorter than [`SHORTEST_SECRET`] bytes are left out.
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+impl Prepared {
+    fn new(secrets: &[SecretString]) -> Self {
         let mut found: Vec<Box<[u8]>> = secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= SHORTEST_SECRET)
-            .flat_map(needles::of)
+            .iter()
+            .flat_map(|secret| needles::of(secret.expose_secret()))
             .filter(|needle| needle.len() >= HEAD)
             .map(Vec::into_boxed_slice)
             .collect();
@@ -58,13 +70,29 @@ impl Scrubber {
         let longest = found.iter().map(|needle| needle.len()).max().unwrap_or(0);
         let needles: Vec<Vec<Box<[u8]>>> =
             found.chunk_by(|a, b| a[..HEAD] == b[..HEAD]).map(<[Box<[u8]>]>::to_vec).collect();
-        let heads = (!needles.is_empty()).then(|| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostFirst)
-                .build(needles.iter().map(|group| &group[0][..HEAD]))
-                .expect("an automaton of a few eight-byte patterns is far below any limit")
-        });
-        Scrubber { heads, needles, longest, alphabet }
+        let heads = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(needles.iter().map(|group| &group[0][..HEAD]))
+            .expect("an automaton of eight-byte patterns is far below any limit");
+        Prepared { heads, needles, longest, alphabet }
+    }
+}
+
+impl Scrubber {
+    /// A scrubber for these secrets. Those shorter than [`SHORTEST_SECRET`] bytes are left out.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let secrets = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).map(SecretString::from);
+        Scrubber { secrets: secrets.collect(), prepared: OnceLock::new(), in_log: AtomicBool::new(false) }
+    }
+
+    /// Another for the same secrets, for one answer that has nothing to do with requests: what it needs is gone with it.
+    pub fn for_once(&self) -> Self {
+        Scrubber::new(self.secrets.iter().map(SecretString::expose_secret))
+    }
+
+    /// None where there is nothing to look for.
+    fn prepared(&self) -> Option<&Prepared> {
+        (!self.secrets.is_empty()).then(|| self.prepared.get_or_init(|| Prepared::new(&self.secrets)))
     }
 
     /// A scrubber that finds nothing, for a provider without a credential.
@@ -112,13 +140,12 @@ impl Scrubber {
 
     /// The first match at or after `from`, the longest of those that begin there.
     fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        let heads = self.heads.as_ref()?;
+        let Prepared { heads, needles, .. } = self.prepared()?;
         let mut from = from;
         loop {
             let head = heads.find(Input::new(text).span(from..text.len()))?;
             let rest = &text[head.start()..];
-            if let Some(needle) = self.needles[head.pattern().as_usize()].iter().find(|needle| rest.starts_with(needle))
-            {
+            if let Some(needle) = needles[head.pattern().as_usize()].iter().find(|needle| rest.starts_with(needle)) {
                 return Some(head.start()..head.start() + needle.len());
             }
             from = head.start() + 1;
@@ -128,13 +155,16 @@ impl Scrubber {
     /// The first place at or after `from` where the end of the text may be the beginning of a needle; the text's length
     /// where there is none.
     fn open_end(&self, text: &[u8], from: usize) -> usize {
-        let from = from.max(text.len().saturating_sub(self.longest.saturating_sub(1)));
+        let Some(prepared) = self.prepared() else { return text.len() };
+        let from = from.max(text.len().saturating_sub(prepared.longest.saturating_sub(1)));
         // An event ends in a line break, which no needle holds: then this looks at one byte.
-        let strangers = text[from..].iter().rposition(|&byte| !self.alphabet[usize::from(byte)]);
+        let strangers = text[from..].iter().rposition(|&byte| !prepared.alphabet[usize::from(byte)]);
         let from = strangers.map_or(from, |at| from + at + 1);
-        (from..text.len()).find(|&at| self.may_begin(&text[at..])).unwrap_or(text.len())
+        (from..text.len()).find(|&at| prepared.may_begin(&text[at..])).unwrap_or(text.len())
     }
+}
 
+impl Prepared {
     fn may_begin(&self, tail: &[u8]) -> bool {
         let group_may = |group: &Vec<Box<[u8]>>| {
             let head = tail.len().min(HEAD);
@@ -145,15 +175,23 @@ impl Scrubber {
     }
 }
 
-impl Drop for Scrubber {
+impl Drop for Prepared {
     fn drop(&mut self) {
         self.needles.iter_mut().flatten().for_each(|needle| needle.zeroize());
     }
 }
 
+impl Drop for Scrubber {
+    fn drop(&mut self) {
+        if *self.in_log.get_mut() {
+            known::forget();
+        }
+    }
+}
+
 impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scrubber").field("needles", &self.needles.iter().map(Vec::len).sum::<usize>()).finish()
+        f.debug_struct("Scrubber").field("secrets", &self.secrets.len()).finish()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Plugin {
     /// The provider's id.
     pub id: Arc<str>,
     /// What holds of what it says of itself: all of it once the user has accepted it, little before.
-    pub description: Description,
+    pub description: Arc<Description>,
     /// All that it says of itself.
     pub says: Arc<Description>,
     /// Whether it is built in, or accepted by the user.
@@ -85,23 +85,23 @@ impl Plugin {
         if self.trusted == trusted {
             return Arc::clone(self);
         }
-        let description = if trusted { (*self.says).clone() } else { self.says.unaccepted() };
+        let description = if trusted { Arc::clone(&self.says) } else { Arc::new(self.says.unaccepted()) };
         Arc::new(self.with(Arc::clone(&self.id), description, Arc::clone(&self.says), trusted))
     }
 
     /// The same provider with a change, or another one of the same code and description under its own id.
     pub fn under(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Description)) -> Arc<Self> {
-        let mut description = self.description.clone();
+        let mut description = (*self.description).clone();
         if description.id != id {
             description.id = id.to_owned();
             description.use_only = false;
         }
         change(&mut description);
-        let says = Arc::new(description.clone());
-        Arc::new(self.with(id.into(), description, says, self.trusted))
+        let description = Arc::new(description);
+        Arc::new(self.with(id.into(), Arc::clone(&description), description, self.trusted))
     }
 
-    fn with(&self, id: Arc<str>, description: Description, says: Arc<Description>, trusted: bool) -> Self {
+    fn with(&self, id: Arc<str>, description: Arc<Description>, says: Arc<Description>, trusted: bool) -> Self {
         Plugin {
             id,
             description,

@@ -108,9 +108,10 @@ impl Loader {
                 "left out of a component's description: it is not known here"
             );
         }
+        let description = Arc::new(description);
         Plugin {
             id: description.id.as_str().into(),
-            says: Arc::new(description.clone()),
+            says: Arc::clone(&description),
             log: GuestLog::new(&description.id),
             description,
             trusted: true,
@@ -245,10 +246,11 @@ impl Plugin {
     pub fn described(description: Description) -> Arc<Plugin> {
         static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
         let runtime = RUNTIME.get_or_init(|| Runtime::with(super::settings(), super::Budget::default()).unwrap());
+        let description = Arc::new(description);
         Arc::new(Plugin {
             id: description.id.as_str().into(),
             digest: Digest::of(description.id.as_bytes()),
-            says: Arc::new(description.clone()),
+            says: Arc::clone(&description),
             description,
             trusted: true,
             origin: Origin::BuiltIn,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
     let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(first);
     let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
 
-    let ids = ids_built_in(&sources);
+    let ids = LazyLock::new(|| ids_built_in(&sources));
     snapshot.pending = queue.len();
     let _ = news.send(Arc::new(snapshot.clone()));
     for candidate in queue {
@@ -210,14 +210,18 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
             }
         }
         if let Some(first) = refused.first_mut() {
+            let mut goes_on = false;
             for plugin in before.of_file(&candidate.origin) {
                 if snapshot.plugins.contains_key(&*plugin.id) {
                     continue;
                 }
                 if let Ok(Some(plugin)) = admit(plugin, &candidate, &lock, &ids, &snapshot) {
-                    first.reason.push_str(". The build that was there before goes on until the gateway ends");
+                    goes_on = true;
                     snapshot.plugins.insert(plugin.description.id.clone(), plugin);
                 }
+            }
+            if goes_on {
+                first.reason.push_str(". The build that was there before goes on until the gateway ends");
             }
         }
         snapshot.refused.extend(refused);
@@ -244,7 +248,7 @@ fn admit(
     plugin: Arc<Plugin>,
     candidate: &Candidate,
     lock: &Lock,
-    built_in: &BTreeSet<String>,
+    built_in: &LazyLock<BTreeSet<String>, impl FnOnce() -> BTreeSet<String>>,
     so_far: &Snapshot,
 ) -> Result<Option<Arc<Plugin>>, Refused> {
     let says = &plugin.says;
@@ -286,7 +290,7 @@ fn read_built_in(sources: &Sources) -> Vec<Candidate> {
     sources.built_in.iter().map(candidate).collect()
 }
 
-/// The ids of the built-in providers. A component is named as its id is.
+/// The ids of the built-in providers, which takes reading all of their files. A component is named as its id is.
 fn ids_built_in(sources: &Sources) -> BTreeSet<String> {
     let ids = |(name, bytes): &(&str, &[u8])| super::load::ids(bytes).unwrap_or_else(|| vec![(*name).to_owned()]);
     sources.built_in.iter().flat_map(ids).collect()

@@ -28,7 +28,8 @@ pub(crate) async fn query(
     if !response.status().is_success() && attempt.may_ask_again() {
         response = attempt.once_more(request, content, response).await?;
     }
-    let scrubber = attempt.scrubber();
+    // Answers are few and far between, and of every account: nothing of this is kept for them.
+    let scrubber = attempt.scrubber().map(|scrubber| Arc::new(scrubber.for_once()));
     if response.status().is_redirection() {
         let location = deliver::location(response.headers(), scrubber.as_deref());
         return Err(Error::Redirect { provider: attempt.id(), location });

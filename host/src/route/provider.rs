@@ -236,7 +236,7 @@ impl Provider {
 
     /// Whether it does what an endpoint wants with any of its models.
     pub fn serves_some(&self, wanted: Wanted<'_>) -> bool {
-        let Description { serves, by_model, .. } = &self.plugin.description;
+        let Description { serves, by_model, .. } = &*self.plugin.description;
         let mut all = std::iter::once(serves).chain(by_model.iter().map(|rule| &rule.serves));
         all.any(|serves| serves.get(wanted.operation).is_some_and(|served| dialect_among(served, wanted).is_some()))
     }

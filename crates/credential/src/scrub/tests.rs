@@ -27,7 +27,7 @@ fn in_chunks(scrubber: &Arc<Scrubber>, chunks: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in chunks {
         out.extend_from_slice(&stream.push(Bytes::copy_from_slice(chunk)));
-        assert!(stream.held_back() < scrubber.longest.max(1));
+        assert!(stream.held_back() < scrubber.prepared().map_or(1, |prepared| prepared.longest));
     }
     out.extend_from_slice(&stream.finish());
     out
@@ -237,7 +237,7 @@ proptest! {
         prop_assert_eq!(&in_chunks(&scrubber, &chunks)[..], &whole[..]);
         let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
         prop_assert_eq!(&in_chunks(&scrubber, &bytes)[..], &whole[..]);
-        for needle in scrubber.needles.iter().flatten() {
+        for needle in scrubber.prepared().unwrap().needles.iter().flatten() {
             prop_assert!(!whole.windows(needle.len()).any(|window| window == &needle[..]));
         }
     }
@@ -246,7 +246,7 @@ proptest! {
     fn a_search_agrees_with_the_plain_one(text in "[ab]{0,60}") {
         let secrets = ["aaaaaaab", "abababab", "ababababbb", "aaaaaaaaaa"];
         let scrubber = Scrubber::new(secrets);
-        let needles: Vec<&[u8]> = scrubber.needles.iter().flatten().map(|needle| &needle[..]).collect();
+        let needles: Vec<&[u8]> = scrubber.prepared().unwrap().needles.iter().flatten().map(|needle| &needle[..]).collect();
         let bytes = text.as_bytes();
         let plain = (0..bytes.len()).find_map(|at| {
             let longest = needles.iter().filter(|needle| bytes[at..].starts_with(needle)).map(|needle| needle.len()).max();
@@ -263,11 +263,11 @@ fn what_scrubbing_costs() {
     let key = long_key();
     let begun = Instant::now();
     let scrubber = Arc::new(Scrubber::new([key.as_str()]));
-    let automaton = scrubber.heads.as_ref().map(AhoCorasick::memory_usage);
+    let automaton = scrubber.prepared().map(|prepared| prepared.heads.memory_usage());
     println!(
         "building: {:?}, {} needles, automaton of {automaton:?} bytes",
         begun.elapsed(),
-        scrubber.needles.iter().flatten().count()
+        scrubber.prepared().unwrap().needles.iter().flatten().count()
     );
     let event = "data: {\"id\":\"chatcmpl-9x\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\
                  \"model\":\"gpt-5\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" sky\"}}]}\n\n";
