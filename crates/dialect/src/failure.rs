@@ -215,7 +215,8 @@ fn excerpt(status: u16, body: &str) -> String {
     }
 }
 
-/// The code of an answer of OpenAI's whose body has none: two headers may say it, one of them as JSON in base64.
+/// The code of an answer whose body has none. At OpenAI two headers may say it, one of them as JSON in base64; at AWS it is one,
+/// with the address of its definition behind it or the name of its service before it.
 fn code_in_headers(headers: &[(&str, &str)]) -> Option<String> {
     use base64::prelude::{BASE64_STANDARD, Engine};
     let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
@@ -223,5 +224,9 @@ fn code_in_headers(headers: &[(&str, &str)]) -> Option<String> {
         let body = BASE64_STANDARD.decode(header("x-error-json")?).ok()?;
         json::get_text(json::get(&body, "error")?, "code").map(Cow::into_owned)
     };
-    header("x-openai-authorization-error").map(str::to_owned).or_else(sealed)
+    let of_aws = || {
+        let name = header("x-amzn-errortype")?.split(':').next()?;
+        Some(name.rsplit('#').next()?.to_owned())
+    };
+    header("x-openai-authorization-error").map(str::to_owned).or_else(sealed).or_else(of_aws)
 }

@@ -10,6 +10,7 @@ mod endings;
 mod errors;
 mod failures;
 mod fold;
+mod framings;
 mod fuzz;
 mod sse;
 mod streams;

@@ -361,6 +361,13 @@ fn a_code_that_only_a_header_has_is_found() {
     assert_eq!(code("x-error-json", sealed).as_deref(), Some("token_expired"));
     assert_eq!(code("x-openai-authorization-error", "missing").as_deref(), Some("missing"));
     assert_eq!(code("x-error-json", "no base64!"), None);
+    for kind in [
+        "ThrottlingException:http://internal.amazon.com/coral/",
+        "com.amazon#ThrottlingException",
+        "ThrottlingException",
+    ] {
+        assert_eq!(code("x-amzn-errortype", kind).as_deref(), Some("ThrottlingException"), "{kind}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use bitrouter_dialect::translate::{
     Answer, AnswerTranslation, Client, Facts, Names, NoStates, Owner, Target, request, strip_foreign,
 };
-use bitrouter_dialect::{Dialect, Fold, Framing, Splitter, Tap, estimate_tokens, parse_error};
+use bitrouter_dialect::{
+    Dialect, EventReader, Fold, Framed, Framing, Splitter, StreamFraming, Tap, estimate_tokens, parse_error,
+};
 use bitrouter_fuzz::Fuzz;
 
 const WORDS: &[&str] = &[
@@ -66,6 +68,26 @@ fn fuzzed_events_are_the_same_however_a_stream_is_cut() {
             events
         });
         assert_eq!(whole, pieces);
+    });
+}
+
+#[test]
+fn fuzzed_frames_and_lines_are_the_same_however_a_stream_is_cut() {
+    const WORDS: &[&str] =
+        &[":message-type", ":event-type", "exception", "\0\0\0\u{10}", "\u{7}\0\u{1}", "{", "}", "\n", "\r\n"];
+    Fuzz::new(env!("CARGO_MANIFEST_DIR"), &["fuzz/frames"], WORDS).run(|bytes| {
+        for framing in [StreamFraming::AwsEventStream, StreamFraming::Ndjson] {
+            let [whole, pieces] = cuts(bytes).map(|pieces| {
+                let (mut reader, mut events) = (EventReader::with_limit(framing, 64), Vec::new());
+                let mut see = |framed: Framed<'_>| events.push(format!("{framed:?}"));
+                let error = pieces.iter().find_map(|piece| reader.feed(piece, &mut see).err());
+                if error.is_none() {
+                    reader.finish(&mut see);
+                }
+                (events, error)
+            });
+            assert_eq!(whole, pieces);
+        }
     });
 }
 
