@@ -33,6 +33,7 @@ mod exposure;
 mod failover;
 mod first_run;
 mod folding;
+mod framings;
 mod gemini_cli;
 mod hostile;
 mod http1_required;

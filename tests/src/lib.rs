@@ -17,6 +17,7 @@ mod connected;
 mod conversing;
 mod dice;
 mod disk;
+pub mod event_stream;
 mod gateway;
 mod gemini_cli;
 mod issuer;

@@ -54,6 +54,11 @@ impl Reply {
         stream.header("content-type", "text/event-stream; charset=utf-8")
     }
 
+    /// 200 with a stream in another framing, of this media type, that [`Reply::send`] adds to.
+    pub fn stream(media_type: &str) -> Self {
+        Self::sse().without("content-type").header("content-type", media_type)
+    }
+
     /// No answer at all, for as long as the gateway waits.
     pub fn silence() -> Self {
         Reply { status: 0, headers: Vec::new(), steps: vec![Step::WaitUntilGone], whole: false }

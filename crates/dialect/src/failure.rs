@@ -33,8 +33,13 @@ pub enum Trouble<'a> {
         /// Its body, or the beginning of it.
         body: &'a str,
     },
-    /// The data of an error event inside a stream.
-    Event(&'a str),
+    /// An error event inside a stream.
+    Event {
+        /// What its framing says beside it; nothing in most.
+        headers: &'a [(&'a str, &'a str)],
+        /// Its data.
+        data: &'a str,
+    },
 }
 
 /// What a failure means.
@@ -61,7 +66,7 @@ impl Failure {
     pub fn of(errors: &Errors, trouble: Trouble<'_>) -> Self {
         match trouble {
             Trouble::Answer { status, headers, body } => Self::of_answer(errors, status, headers, body),
-            Trouble::Event(data) => Self::of_event(errors, data),
+            Trouble::Event { headers, data } => Self::of_event(errors, headers, data),
         }
     }
 
@@ -84,10 +89,15 @@ impl Failure {
         failure
     }
 
-    fn of_event(errors: &Errors, data: &str) -> Self {
-        let error = read_shape(data.as_bytes()).unwrap_or_default();
+    fn of_event(errors: &Errors, headers: &[(&str, &str)], data: &str) -> Self {
+        let mut error = read_shape(data.as_bytes()).unwrap_or_default();
+        let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        if error.message.is_empty() {
+            error.message = header(":error-message").unwrap_or_default();
+        }
         let status = event_status(data.as_bytes());
-        let code = error.code.clone().or_else(|| error.type_name.clone());
+        let framed = || header(":exception-type").or_else(|| header(":error-code"));
+        let code = error.code.clone().or_else(|| error.type_name.clone()).or_else(framed);
         let details = ErrorDetails { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
         let known = details.by_rule(errors, status).or_else(|| details.by_code());
         let known = known.or_else(|| status.filter(|status| *status >= 400).map(|status| details.by_status(status)));

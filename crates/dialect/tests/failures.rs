@@ -13,7 +13,7 @@ fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
 }
 
 fn event(data: &str) -> Failure {
-    Failure::of(&Errors::default(), Trouble::Event(data))
+    Failure::of(&Errors::default(), Trouble::Event { headers: &[], data })
 }
 
 fn meaning(failure: &Failure) -> String {
@@ -347,7 +347,7 @@ fn a_rule_of_the_description_comes_before_all_that_is_known() {
     ] {
         assert_eq!(of(status, body), expected, "{status} {body}");
     }
-    let event = |data| meaning(&Failure::of(&errors, Trouble::Event(data)));
+    let event = |data| meaning(&Failure::of(&errors, Trouble::Event { headers: &[], data }));
     assert_eq!(event(r#"{"error":{"code":"1113","message":"x"}}"#), "usage-limit account");
     assert_eq!(event(r#"{"type":"error","status":418,"error":{"message":"x"}}"#), "overloaded provider");
     assert_eq!(event(r#"{"error":{"code":"of_tomorrow","message":"x"}}"#), "unavailable provider");

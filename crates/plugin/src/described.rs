@@ -47,16 +47,23 @@ pub(super) fn request(description: &Description, call: &Call) -> Result<Request,
 pub(super) fn explain(description: &Description, trouble: &Trouble) -> Failure {
     let said = match trouble {
         Trouble::Answer(answer) => of_answer(description, answer),
-        Trouble::Event(event) => dialect::Failure::of(&description.errors, dialect::Trouble::Event(&event.data)),
+        Trouble::Event(event) => {
+            let headers = pairs(&event.headers);
+            dialect::Failure::of(&description.errors, dialect::Trouble::Event { headers: &headers, data: &event.data })
+        }
     };
     let dialect::Failure { kind, scope, message, code, retry_after_ms, resets_at } = said;
     cut::failure(Failure { code, retry_after_ms, resets_at, ..failure(kind, scope, message) })
 }
 
 fn of_answer(description: &Description, answer: &Answer) -> dialect::Failure {
-    let headers: Vec<_> = answer.headers.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+    let headers = pairs(&answer.headers);
     let trouble = dialect::Trouble::Answer { status: answer.status, headers: &headers, body: &answer.body };
     dialect::Failure::of(&description.errors, trouble)
+}
+
+fn pairs(fields: &[Field]) -> Vec<(&str, &str)> {
+    fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect()
 }
 
 /// What an answer's headers say of limits.

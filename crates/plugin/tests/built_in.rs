@@ -166,7 +166,7 @@ fn failures(description: &Description, known: &Value) -> Vec<Value> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let body = text(&sample["body"]);
         let failure = match sample.get("status").and_then(Value::as_u64) {
-            None => Failure::of(&description.errors, Trouble::Event(&body)),
+            None => Failure::of(&description.errors, Trouble::Event { headers: &[], data: &body }),
             Some(status) => {
                 let headers = sample["headers"].as_object().cloned().unwrap_or_default();
                 let headers: Vec<(String, String)> =

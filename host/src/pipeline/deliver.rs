@@ -11,7 +11,7 @@ use axum::response::Response;
 use bitrouter_contract::{answer_headers, cut};
 use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_dialect as dialect;
-use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError};
+use bitrouter_dialect::{Dialect, First, Fold, Framing, StreamError, StreamFraming};
 use bitrouter_plugin::{
     contract,
     contract::{Delivery, Failure, Trouble},
@@ -106,9 +106,10 @@ pub(super) fn location(headers: &HeaderMap, scrubber: Option<&Scrubber>) -> Stri
 /// where no stream was asked for.
 async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let (status, began) = (received.response.status(), Instant::now());
-    let (first, framing) = match received.request.framing.as_str() {
-        "sse" => Box::pin(framed(&mut received)).await?,
-        "json" => (None, Some(Framing::Json)),
+    let stream = StreamFraming::named(&received.request.framing);
+    let (first, framing) = match stream {
+        Some(stream) => Box::pin(framed(&mut received, stream)).await?,
+        None if received.request.framing == "json" => (None, Some(Framing::Json)),
         _ if page::is_of_the_web(received.response.headers()) => return Err(Box::pin(explained(received)).await),
         _ => (None, None),
     };
@@ -126,7 +127,10 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
-    let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
+    let source = match stream.filter(|_| rewrites) {
+        Some(stream) => Box::pin(rewrite::stage(source, stream, &received)).await?,
+        None => source,
+    };
     let source = if shapes { shape::stage(source, &received) } else { source };
     let source = keep::stage(source, &mut received, framing);
     let source = translate::stage(source, &mut received, framing, !rewrites);
@@ -189,7 +193,8 @@ impl Explaining {
         if !self.asks {
             return None;
         }
-        explain::event(&self.provider, &self.request.memo, self.scrubber.clone(), &event.raw).await
+        let event = contract::Event::text(None, event.raw.clone());
+        explain::event(&self.provider, &self.request.memo, self.scrubber.clone(), event).await
     }
 
     pub(super) fn broken(&self, reason: String) -> Error {
@@ -205,8 +210,9 @@ impl Explaining {
 }
 
 /// How an answer is framed where a stream was asked for, and what was read to find it out: the first bytes decide, since
-/// there are servers that give their streams any content type.
-async fn framed(received: &mut Received) -> Result<(Option<Bytes>, Option<Framing>), Failed> {
+/// there are servers that give their streams any content type. Whatever the stream's framing, it is one of Server-Sent Events
+/// behind the rewrite.
+async fn framed(received: &mut Received, stream: StreamFraming) -> Result<(Option<Bytes>, Option<Framing>), Failed> {
     let deadlines = received.provider.deadlines;
     let (within, broken) = match deadlines.total {
         Some(total) if total < deadlines.idle => (total, Broken::Total(total)),
@@ -234,6 +240,8 @@ async fn framed(received: &mut Received) -> Result<(Option<Bytes>, Option<Framin
     let (json, html) = (has_type(received, "application/json"), has_type(received, "text/html"));
     let framing = match looks {
         Some(First::Events) => Framing::Sse,
+        // A document on one line is told from the first of many by what is in it.
+        Some(First::Json) if stream == StreamFraming::Ndjson => Framing::Sse,
         Some(First::Json) => Framing::Json,
         Some(First::Markup) => return Err(web_page(received).into()),
         Some(First::Other) | None if html => return Err(web_page(received).into()),

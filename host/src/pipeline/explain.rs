@@ -1,5 +1,5 @@
 //! Asking a component what an error event inside a stream means. The fold does for its status, the watcher for the
-//! request's record.
+//! request's record, and the rewrite for what a framing says is an error.
 
 use std::sync::Arc;
 
@@ -13,10 +13,9 @@ pub(super) async fn event(
     provider: &Provider,
     memo: &[u8],
     scrubber: Option<Arc<Scrubber>>,
-    event: &str,
+    event: Event,
 ) -> Option<Failure> {
-    let trouble = Trouble::Event(Event::text(None, event.to_owned()));
-    match provider.plugin.explain(&trouble, memo, scrubber).await {
+    match provider.plugin.explain(&Trouble::Event(event), memo, scrubber).await {
         Ok(failure) => Some(failure),
         Err(error) => {
             tracing::warn!(provider = provider.id(), %error, "a component could not explain an error event");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bitrouter_contract::description::Auth;
 use bitrouter_credential::{Credential, binding};
+use bitrouter_dialect::StreamFraming;
 use bitrouter_plugin::contract::{self, Delivery, types::Body};
 use bitrouter_upstream::Outgoing;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -24,17 +25,21 @@ const MAX_MEMO: usize = 64 << 10;
 pub(super) fn check_delivery(request: &contract::Request, call: &contract::Call) -> Result<(), String> {
     let not_yet = |what: String| Err(format!("{what} is not there yet in this version of BitRouter"));
     match request.framing.as_str() {
-        "sse" | "json" | "raw" => {}
-        known @ ("ndjson" | "aws-event-stream" | "websocket") => return not_yet(format!("the framing `{known}`")),
+        "sse" | "json" | "raw" | "ndjson" | "aws-event-stream" => {}
+        "websocket" => return not_yet("the framing `websocket`".to_owned()),
         other => return Err(format!("there is no framing `{}`", other.escape_debug())),
     }
+    let stream = StreamFraming::named(&request.framing);
     match &request.delivery {
         // What is a stream for a client that asked for none is folded, and only conversations can be.
-        _ if request.framing == "sse" && !call.streaming && call.operation != "generate" => {
+        _ if stream.is_some() && !call.streaming && call.operation != "generate" => {
             not_yet(format!("folding a stream of `{}`", call.operation.escape_debug()))
         }
+        Delivery::Pass if stream.is_some_and(|stream| stream != StreamFraming::Sse) => {
+            Err(format!("no client reads a stream that is framed as `{}`: have it rewritten to `sse`", request.framing))
+        }
         Delivery::Pass => Ok(()),
-        Delivery::Rewrite(to) if to == "sse" && matches!(request.framing.as_str(), "sse" | "json") => Ok(()),
+        Delivery::Rewrite(to) if to == "sse" && (stream.is_some() || request.framing == "json") => Ok(()),
         Delivery::Rewrite(to) => {
             not_yet(format!("rewriting `{}` to `{}`", request.framing.escape_debug(), to.escape_debug()))
         }
@@ -125,7 +130,7 @@ impl Attempt<'_> {
         if let Some(content_type) = content_type {
             headers.entry(CONTENT_TYPE).or_insert(content_type);
         }
-        let accept = if described.framing == "sse" { "text/event-stream" } else { "*/*" };
+        let accept = StreamFraming::named(&described.framing).map_or("*/*", StreamFraming::media_type);
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accept));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("bitrouter/", env!("CARGO_PKG_VERSION"))));
         // A compressed answer has to be unpacked to be watched and scrubbed.

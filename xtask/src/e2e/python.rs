@@ -13,7 +13,8 @@ use crate::root::Root;
 
 /// A Python that has the clients.
 pub(super) fn client(root: &Root) -> Result<Client> {
-    let tests = &["python_sdk::", "python_translated::", "endings::", "typed::", "signed_by_others::"];
+    let tests =
+        &["python_sdk::", "python_translated::", "endings::", "typed::", "signed_by_others::", "framings::botocore"];
     let python = environment(&root.join("target/e2e"), &PYTHON)?;
     Ok(Client { tests, wanted: PYTHON.join(" and "), variable: "BITROUTER_E2E_PYTHON", program: python })
 }

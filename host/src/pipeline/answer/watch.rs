@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{ApiError, DEFAULT_FOLD_LIMIT, Dialect, End, Framing, Report, StreamError, Tap};
-use bitrouter_plugin::contract;
+use bitrouter_plugin::contract::{self, Event};
 use bytes::Bytes;
 
 use super::{Broken, Ending, Watch};
@@ -174,7 +174,9 @@ impl Watcher {
         let (provider, request) = (Arc::clone(&self.provider), Arc::clone(&self.request));
         let scrubber = self.scrubber.clone();
         tokio::spawn(async move {
-            if let Some(failure) = explain::event(&provider, &request.memo, scrubber, &error.raw).await {
+            if let Some(failure) =
+                explain::event(&provider, &request.memo, scrubber, Event::text(None, error.raw)).await
+            {
                 record.outcome = Outcome::Failed(explain::sentence(&failure));
             }
             // Which writes it.

@@ -57,7 +57,7 @@ impl Provider {
         })?;
         let shaped = shaped.with_query(call.query.iter().map(|field| (field.name.as_str(), field.value.as_str())));
         let body = if shaped.method == "GET" { Body::Empty } else { Body::Forward };
-        let request = Request::new(shaped.method, "api", shaped.path, body).framing(shaped.framing);
+        let request = Request::new(shaped.method, shaped.origin, shaped.path, body).framing(shaped.framing);
         let request = shaped.query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
         let request = shaped.headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         Ok(Request { delivery: Delivery::Pass, ..request })
@@ -74,7 +74,11 @@ impl Provider {
                 let headers: Vec<_> = headers.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
                 dialect::Failure::of(errors, dialect::Trouble::Answer { status: *status, headers: &headers, body })
             }
-            Trouble::Event(event) => dialect::Failure::of(errors, dialect::Trouble::Event(&event.data)),
+            Trouble::Event(event) => {
+                let headers: Vec<_> =
+                    event.headers.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+                dialect::Failure::of(errors, dialect::Trouble::Event { headers: &headers, data: &event.data })
+            }
         };
         let dialect::Failure { kind, scope, message, code, retry_after_ms, resets_at } = said;
         Failure { code, retry_after_ms, resets_at, ..Failure::new(kind.word(), scope.word(), message) }

@@ -5,7 +5,7 @@
 
 use bitrouter_provider::{
     Call, Edit, Event, Failure, Field, Head, Level, Limits, Payload, Provider, Request, Requests, Rewriter, Step,
-    Streams, Window, export, log,
+    Streams, Window, export, log, quote,
 };
 
 /// The provider.
@@ -23,6 +23,7 @@ impl Provider for Rewriting {
             "serves": { "generate": ["chat-completions"], "embeddings": ["openai"] },
             "models": [{ "id": "rewriting-1" }],
             "observe": { "events": ["acme.*"] },
+            "errors": { "rules": [{ "code": "throttlingException", "kind": "rate-limited" }] },
             "billing": "free"
         }"#
         .into()
@@ -35,7 +36,8 @@ impl Requests for Rewriting {
             document.patch(&[Edit::add("/stream", "true")]).map_err(Failure::invalid)?;
         }
         let path = if call.operation == "generate" { "/chat/completions" } else { "/embeddings" };
-        Ok(Request::post("api", path).framing("sse").rewrite("sse"))
+        let framing = FRAMINGS.into_iter().find(|framing| call.model.starts_with(framing)).unwrap_or("sse");
+        Ok(Request::post("api", path).framing(framing).rewrite("sse"))
     }
 }
 
@@ -47,8 +49,45 @@ impl Limits for Rewriting {
 }
 
 impl Streams for Rewriting {
-    fn rewriter(_call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
-        Some(Box::new(Numbering { seen: 0 }))
+    fn rewriter(call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
+        Some(if call.model.ends_with("-as-seen") { Box::new(Telling) } else { Box::new(Numbering { seen: 0 }) })
+    }
+}
+
+/// Framings that the name of a model may begin with; its streams are expected in it.
+const FRAMINGS: [&str; 2] = ["ndjson", "aws-event-stream"];
+
+/// Tells all that is in an event.
+struct Telling;
+
+impl Rewriter for Telling {
+    fn push(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+        let told = events.iter().map(|event| {
+            let headers = event
+                .headers
+                .iter()
+                .map(|header| ["[", &quote(&header.name), ",", &quote(&header.value), "]"].concat());
+            let headers = headers.collect::<Vec<_>>().join(",");
+            let binary = event.binary.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+            let name = quote(event.name.as_deref().unwrap_or_default());
+            let told = [
+                "{\"name\":",
+                &name,
+                ",\"headers\":[",
+                &headers,
+                "],\"data\":",
+                &quote(&event.data),
+                ",\"binary\":[",
+                &binary,
+                "]}",
+            ];
+            Event::data(told.concat())
+        });
+        Ok(told.collect())
+    }
+
+    fn finish(&mut self) -> Result<Vec<Event>, Failure> {
+        Ok(vec![Event::data("[DONE]")])
     }
 }
 
