@@ -13,7 +13,7 @@ pub(super) fn shape(body: &Document<'_>, family: Family) -> Result<Vec<String>, 
     let choice = body.text("/tool_choice/type", 32)?;
     let has = body.find("/tools/*").any()?;
     let mut edits = Vec::new();
-    if has && choice.as_deref() != Some("none") || has && !used()?.rows.is_empty() {
+    if has && (choice.as_deref() != Some("none") || !used()?.rows.is_empty()) {
         let (points, unmarked) = cache_points(body, "/tools/*", family)?;
         dropped.extend(unmarked);
         describe(body)?;
