@@ -22,6 +22,7 @@ mod connect;
 mod connected_clients;
 #[cfg(target_os = "linux")]
 mod connection_limits;
+mod converse;
 mod described;
 mod dialects;
 mod doors;
@@ -46,6 +47,7 @@ mod login;
 mod logout;
 mod model_facts;
 mod models;
+mod ollama_native;
 mod opencode;
 mod order;
 mod own_headers;

@@ -371,6 +371,23 @@ fn a_code_that_only_a_header_has_is_found() {
 }
 
 #[test]
+fn what_a_frame_says_of_an_error_is_read_where_its_data_says_nothing() {
+    let errors: Errors = serde_json::from_value(
+        serde_json::json!({ "rules": [{ "code": "ThrottlingException", "kind": "rate-limited" }] }),
+    )
+    .unwrap();
+    let of = |headers: &[(&str, &str)], data| {
+        let Failure { kind, code, message, .. } = Failure::of(&errors, Trouble::Event { headers, data });
+        (kind.word(), code.unwrap_or_default(), message)
+    };
+    let throttled = [(":message-type", "exception"), (":exception-type", "throttlingException")];
+    let expected = ("rate-limited", "throttlingException".to_owned(), "Slow down.".to_owned());
+    assert_eq!(of(&throttled, r#"{"message":"Slow down."}"#), expected);
+    let broken = [(":message-type", "error"), (":error-code", "500"), (":error-message", "It broke.")];
+    assert_eq!(of(&broken, ""), ("other", "500".to_owned(), "It broke.".to_owned()));
+}
+
+#[test]
 fn when_to_come_back_is_read_in_every_form() {
     const THEN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const USED_UP: [(&str, &str); 2] =

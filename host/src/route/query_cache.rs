@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use bitrouter_contract::description::SideKind;
+use bitrouter_contract::description::{Model, SideKind};
 use bitrouter_credential::{AccountError, Credential};
 use bitrouter_files::Timestamp;
 
@@ -137,15 +137,22 @@ impl QueryCache {
         is_new
     }
 
-    /// Makes the live lists anew from the results.
+    /// Makes the live lists anew from the results. A provider may have several lists (Bedrock's models and its profiles): an
+    /// account's is all of them, and as old as the oldest.
     fn publish(&self) {
         let queries = lock(&self.queries);
-        let catalogues = queries.iter().filter_map(|(key, query)| match &lock(&query.state).cached {
-            Some(CachedResult { result: QueryResult::Models(models), at }) => {
-                Some((key.account.clone(), Arc::new(Catalogue::new(models, *at))))
-            }
-            _ => None,
-        });
+        let mut lists: BTreeMap<&str, (Vec<Model>, Timestamp)> = BTreeMap::new();
+        for (key, query) in &*queries {
+            let Some(CachedResult { result: QueryResult::Models(models), at }) = &lock(&query.state).cached else {
+                continue;
+            };
+            let (all, told_at) = lists.entry(&key.account).or_insert_with(|| (Vec::new(), *at));
+            all.extend(models.iter().cloned());
+            *told_at = (*told_at).min(*at);
+        }
+        let catalogues = lists
+            .iter()
+            .map(|(account, (models, told_at))| ((*account).to_owned(), Arc::new(Catalogue::new(models, *told_at))));
         self.live.store(Arc::new(catalogues.collect()));
     }
 }
