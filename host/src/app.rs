@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::call::{Bodies, Guard};
 use crate::config::{CallsIn, Config, Paths};
-use crate::history::{CallStates, FileCalls, History};
+use crate::history::{CALL_STATES, CallStates, FileTexts, History, OBJECT_OWNERS, Owners, RESPONSE_OWNERS};
 use crate::route::{Directory, Learned};
 use crate::telemetry::Requests;
 
@@ -74,9 +74,12 @@ impl App {
         let store = Arc::new(credential_store(&config, paths));
         let learned = Learned::persisted_in(Arc::new(FileState::new(paths.cooldowns(), paths.windows())));
         let directory = Directory::new(registry.clone(), config.clone(), paths, env, store, learned);
-        let call_states = CallStates::persisted_in(Arc::new(FileCalls::new(paths.call_states())));
+        let file = |path, terms| Arc::new(FileTexts::new(path, terms));
+        let call_states = CallStates::persisted_in(file(paths.call_states(), &CALL_STATES));
         call_states.keep_in_store(config.state.calls == CallsIn::File);
-        let history = History { call_states: Arc::new(call_states), ..History::default() };
+        let responses = file(paths.response_owners(), &RESPONSE_OWNERS);
+        let owners = Owners::persisted_in(responses, file(paths.object_owners(), &OBJECT_OWNERS));
+        let history = History { call_states: Arc::new(call_states), owners: Arc::new(owners), ..History::default() };
         Ok(Arc::new(App { history, ..App::of(config, registry, directory) }))
     }
 

@@ -27,11 +27,25 @@ impl Caller {
     pub(crate) fn bind_idempotency_key(&self, headers: &mut HeaderMap) {
         let Caller::Key(digest) = self else { return };
         for name in IDEMPOTENCY_KEYS.map(HeaderName::from_static) {
-            let said: Vec<_> = headers.get_all(&name).iter().map(|value| bound(digest, value)).collect();
+            let bound = |value: &HeaderValue| {
+                let text = hashed("bitrouter idempotency key", digest, value.as_bytes());
+                HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+            };
+            let said: Vec<_> = headers.get_all(&name).iter().map(bound).collect();
             headers.remove(&name);
             for value in said {
                 headers.append(&name, value);
             }
+        }
+    }
+}
+
+impl Caller {
+    /// Tells this caller from others in what is written down; the same after a restart.
+    pub(crate) fn tag(&self) -> String {
+        match self {
+            Caller::Anybody => "-".to_owned(),
+            Caller::Key(digest) => hashed("bitrouter owner of objects", digest, b""),
         }
     }
 }
@@ -46,14 +60,15 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// Of the caller's digest nothing can be told from it.
-fn bound(caller: &[u8; 32], value: &HeaderValue) -> HeaderValue {
+/// A value as it is for this caller and this use alone, in 40 hexadecimal digits. Of the caller's digest nothing can be told from
+/// it.
+fn hashed(usage: &str, caller: &[u8; 32], value: &[u8]) -> String {
     let mut digest = Sha256::new();
-    digest.update(b"bitrouter idempotency key\0");
+    digest.update(usage.as_bytes());
+    digest.update(b"\0");
     digest.update(caller);
-    digest.update(value.as_bytes());
-    let text: String = digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    digest.update(value);
+    digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -86,6 +101,17 @@ mod tests {
     #[test]
     fn where_there_is_one_caller_the_key_goes_up_as_it_is() {
         assert_eq!(sent(Caller::Anybody, "idempotency-key", "once"), "once");
+    }
+
+    #[test]
+    fn a_tag_tells_callers_apart_and_nothing_of_their_keys() {
+        let (one, other) = (caller("first-key-of-the-gateway"), caller("other-key-of-the-gateway"));
+        assert_eq!(one.tag(), caller("first-key-of-the-gateway").tag());
+        assert_ne!(one.tag(), other.tag());
+        assert_eq!((one.tag().len(), Caller::Anybody.tag()), (40, "-".to_owned()));
+        let Caller::Key(digest) = one else { return };
+        let plain: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!plain.contains(&one.tag()));
     }
 
     #[test]

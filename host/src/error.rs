@@ -167,9 +167,49 @@ pub enum Error {
     /// The request names an earlier answer that is not kept.
     #[error("{}", .0.not_found())]
     NotKept(Name),
-    /// A response that is not kept was asked for.
-    #[error("Response with id '{0}' not found.")]
-    NoResponse(String),
+    /// An object that nobody is known to have made for this caller, in the words of its vendor.
+    #[error("{}", no_object(.object, .id))]
+    NoObject {
+        /// What it is called.
+        object: &'static str,
+        /// Its id.
+        id: String,
+        /// Where the request names it.
+        param: &'static str,
+    },
+    /// The request names an object that is somewhere else than where it goes.
+    #[error(
+        "`{id}` is at {owner} and nowhere else, and this request does not go there: name a model of that provider, as in \
+         {owner}:MODEL"
+    )]
+    OwnedElsewhere {
+        /// The object's id.
+        id: String,
+        /// Who made it, as an address without a model.
+        owner: String,
+    },
+    /// The request names objects of several accounts.
+    #[error(
+        "`{}` is at {} and `{}` at {}: a request goes to one account. Name what one of them has",
+        .ids[0], .owners[0], .ids[1], .owners[1]
+    )]
+    SeveralOwners {
+        /// Two of them.
+        ids: [String; 2],
+        /// Who made each.
+        owners: [String; 2],
+    },
+    /// Nothing says which provider is asked for objects.
+    #[error("{}", which_provider(.object, .among))]
+    WhichProvider {
+        /// What they are called.
+        object: &'static str,
+        /// The providers that have such objects.
+        among: Vec<String>,
+    },
+    /// A response that the gateway keeps was to be cancelled.
+    #[error("`{0}` was not made in the background: it is over, and there is nothing to cancel")]
+    NotInBackground(String),
     /// Some of the request would be lost in its translation, and the config says that it must not.
     #[error(
         "{provider} serves {dialect}, in which this cannot be said: {pointers}. Leave it out, or set `strict: false` in bitrouter.yaml to have it left out"
@@ -346,6 +386,34 @@ fn is_no_json(error: &bitrouter_document::Error) -> &'static str {
     match error {
         E::Syntax { .. } | E::ByteOrderMark | E::NotUtf8 { .. } => "the body is not valid JSON: ",
         _ => "",
+    }
+}
+
+/// What vendors say of an object that they do not have.
+fn no_object(object: &str, id: &str) -> String {
+    let id: String = id.chars().take(LONGEST_ID).flat_map(char::escape_debug).collect();
+    match object {
+        "responses" => format!("Response with id '{id}' not found."),
+        "conversations" => format!("Conversation with id '{id}' not found."),
+        "uploads" => format!("No such Upload object: {id}"),
+        "batches" => format!("No batch found with id '{id}'."),
+        _ => format!("No such File object: {id}"),
+    }
+}
+
+/// The longest id that a sentence shows, in characters.
+const LONGEST_ID: usize = 200;
+
+fn which_provider(object: &str, among: &[String]) -> String {
+    match among {
+        [] => format!("no active provider has {object}. Who is active: bitrouter providers"),
+        some => format!(
+            "{} have {object}: say whose are meant with the header `x-bitrouter-provider: {}`, or name one for all requests \
+             by `models: {{{object}: [\"{}:{object}\"]}}` in bitrouter.yaml",
+            some.join(", "),
+            some[0],
+            some[0]
+        ),
     }
 }
 

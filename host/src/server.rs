@@ -71,11 +71,11 @@ impl Stopped {
         // The most precious first: another process may hold up what follows.
         app.directory.now().finish_refreshes().await;
         let (cooldowns, windows) = (app.directory.cooldowns().clone(), Arc::clone(app.directory.windows()));
-        let call_states = Arc::clone(&app.history.call_states);
+        let history = app.history.clone();
         let saved = tokio::task::spawn_blocking(move || {
             let saved = cooldowns.exchange(SystemTime::now());
             windows.save();
-            if let Err(error) = call_states.exchange() {
+            if let Err(error) = history.exchange() {
                 tracing::warn!("{error}");
             }
             saved
@@ -146,17 +146,14 @@ async fn keep_cooldowns(live: Arc<Live>) -> Infallible {
     cooldowns.keep().await
 }
 
-/// Keeps the states of calls for the next start, and reads those of the last one first: until that is done none of them is
-/// found, and no request waits for it. Forgets what nobody asks for.
+/// Keeps the states of calls and the owners of objects for the next start, and reads those of the last one first: until that is
+/// done no state is found, and no request waits for it. Forgets what nobody asks for.
 async fn keep_history(live: Arc<Live>) -> Infallible {
     let history = live.now().history.clone();
     let mut failed = false;
     loop {
-        let (call_states, responses) = (Arc::clone(&history.call_states), Arc::clone(&history.responses));
-        let kept = tokio::task::spawn_blocking(move || {
-            responses.forget_unused();
-            call_states.exchange()
-        });
+        let kept = history.clone();
+        let kept = tokio::task::spawn_blocking(move || kept.exchange());
         match kept.await.map_err(io::Error::other).flatten() {
             Ok(()) => failed = false,
             // Said once, not every few seconds.

@@ -48,6 +48,7 @@ mod models;
 mod opencode;
 mod order;
 mod own_headers;
+mod owned;
 mod pass_through;
 mod promises;
 mod providers;

@@ -278,13 +278,18 @@ fn what_this_gateway_stored_goes_to_a_provider_of_responses_as_what_it_is_and_ne
 
 #[test]
 fn what_a_provider_stored_is_asked_of_nobody_else() {
-    let upstream = Upstream::start();
+    let upstream = upstream();
     let gateway = gateway(&upstream);
     let native = "resp_67cb32528d6881909eb2859a55e18a85";
-    // Nobody who serves Responses.
-    not_found(ask(&gateway, &previous("two:m", native)), true);
+    // Nobody is known to have made it, and nobody of these serves Responses.
+    for model in ["any", "other"] {
+        not_found(ask(&gateway, &previous(model, native)), true);
+    }
     not_found(ask(&gateway, &item("two:m", "msg_67cb3252cfac8190865744873aada798")), false);
     assert!(upstream.requests().is_empty());
+    let made = ask(&gateway, &body("any", json!("Look."))).status(200).json();
+    assert_eq!(made["id"], native);
+    ask(&gateway, &previous("two:m", native)).status(400).says("one");
     // The first is out: the next would know nothing of it, nor does one that is translated.
     let busy = json!({"error": {"type": "server_error", "code": "server_is_overloaded", "message": "because"}});
     upstream.replies(Reply::json(&busy).status(503));

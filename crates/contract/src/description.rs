@@ -9,6 +9,7 @@ mod auth;
 mod facts;
 pub mod family;
 mod oauth;
+mod owner;
 mod place;
 mod price;
 pub(crate) mod understood;
@@ -31,6 +32,7 @@ pub use oauth::{
     Browser, ClaimPlace, CodePoll, Device, Encoding, Endpoint, Import, Login, Oauth, Redirect, Refresh, Rfc8628,
     TokenName,
 };
+pub use owner::{OBJECTS, Owner, Owners};
 pub use place::{ByModel, Local, OriginPart, Probe};
 pub use price::{NotAPrice, Price, Rates, Tier, TokenPrice};
 
@@ -79,6 +81,10 @@ pub struct Description {
     /// of the dialect, such as `/chat/completions`.
     #[serde(default)]
     pub paths: Paths,
+    /// Which objects (responses, conversations, files, uploads, batches) requests make and name, by operation and dialect, where that
+    /// is not as everybody has it: what an account made is asked of nobody else.
+    #[serde(default)]
+    pub owner: Owners,
     /// Models that are served otherwise: the first entry that names a model takes the place of `serves`, and of the `paths`
     /// that it has.
     #[serde(default)]
@@ -168,6 +174,7 @@ impl Description {
             auth: Vec::new(),
             serves,
             paths: self.paths.clone(),
+            owner: self.owner.clone(),
             by_model: self.by_model.clone(),
             quirks: self.quirks.clone(),
             body: self.body.clone(),

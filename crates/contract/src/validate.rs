@@ -34,7 +34,7 @@ pub enum Invalid {
 }
 
 /// The operations of this contract version.
-pub const OPERATIONS: [&str; 13] = [
+pub const OPERATIONS: [&str; 18] = [
     "generate",
     "count-tokens",
     "compact",
@@ -48,6 +48,11 @@ pub const OPERATIONS: [&str; 13] = [
     "audio/transcriptions",
     "audio/translations",
     "models",
+    "responses",
+    "conversations",
+    "files",
+    "uploads",
+    "batches",
 ];
 
 /// Parses and checks a description.

@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 
 use super::endpoints::{self, Endpoint, endpoint};
+use super::object::{self, Object, ObjectPath};
 use super::resource::Resource;
 use super::{query, reply};
 use crate::error::Error;
@@ -24,6 +25,8 @@ const LONGEST_PATH: usize = 200;
 pub(crate) enum Destination {
     /// To the pipeline.
     Call(&'static Endpoint),
+    /// To the pipeline, about an object.
+    Object(Box<Object>),
     /// To a WebSocket, over which the calls of this endpoint come.
     Socket(&'static Endpoint),
     /// To the router.
@@ -53,12 +56,14 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
             _ => Destination::Elsewhere(wrong_method(method, path, READ, shape_of(request))),
         };
     }
-    if let Some(allowed) = response_page(path) {
+    if let Some(found) = ObjectPath::of(request.uri(), request.headers()) {
+        let (allowed, shape) = (found.allowed, found.endpoint.shape);
         return match *method {
-            Method::GET | Method::HEAD => Destination::Page,
-            Method::DELETE if allowed == DELETED => Destination::Page,
             Method::OPTIONS => Destination::Elsewhere(options(allowed)),
-            _ => Destination::Elsewhere(wrong_method(method, path, allowed, Dialect::Responses)),
+            _ => match found.with(method) {
+                Some(object) => Destination::Object(Box::new(object)),
+                None => Destination::Elsewhere(wrong_method(method, path, allowed, shape)),
+            },
         };
     }
     match path {
@@ -71,17 +76,6 @@ pub(crate) fn of<B>(request: &Request<B>) -> Destination {
 
 const CALLED: &str = "POST, OPTIONS";
 const READ: &str = "GET, HEAD, OPTIONS";
-const DELETED: &str = "GET, HEAD, DELETE, OPTIONS";
-
-/// What a path takes that names a response the gateway may keep.
-fn response_page(path: &str) -> Option<&'static str> {
-    let response = path.strip_prefix("/v1/responses/").filter(|response| response.starts_with("resp_"))?;
-    match response.split_once('/') {
-        None => Some(DELETED),
-        Some((_, "input_items")) => Some(READ),
-        Some(_) => None,
-    }
-}
 
 /// The model that a path below the list of models names, percent-encoded as it came. Names have slashes and colons.
 pub(crate) fn model_of(path: &str) -> Option<&str> {
@@ -100,9 +94,14 @@ pub(crate) fn is_probe<B>(request: &Request<B>) -> bool {
 
 /// The dialect in which whoever asks reads an error: that of the endpoint, and at the pages of models the client's own.
 pub(crate) fn shape_of<B>(request: &Request<B>) -> Dialect {
-    match is_page(request.uri().path()) {
-        true => endpoint(request.uri().path()).map_or_else(|| asker(request.uri(), request.headers()), |it| it.shape),
-        false => dialect_of(request.uri().path()),
+    let path = request.uri().path();
+    if is_page(path) {
+        return endpoint(path).map_or_else(|| asker(request.uri(), request.headers()), |it| it.shape);
+    }
+    let object = || ObjectPath::of(request.uri(), request.headers());
+    match endpoint(path) {
+        None => object().map_or_else(|| dialect_of(path), |found| found.endpoint.shape),
+        Some(endpoint) => endpoint.shape,
     }
 }
 
@@ -135,7 +134,7 @@ fn nearest(path: &str) -> &'static str {
     let path: String = path.chars().take(LONGEST_PATH).collect::<String>().to_ascii_lowercase();
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     let path = words.join("/");
-    let known = || endpoints::paths().chain(PAGES.into_iter().skip(1));
+    let known = || endpoints::paths().chain(object::paths()).chain(PAGES.into_iter().skip(1));
     // A base URL with too much, and the path of a model and a method behind it, or a method that there is not.
     if let Some((_, method)) = path.rsplit_once(':').filter(|_| path.contains("models/")) {
         let same = |known: &&str| known.to_ascii_lowercase().ends_with(&format!(":{method}"));

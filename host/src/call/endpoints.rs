@@ -14,6 +14,7 @@ use bitrouter_route::{Addresses, Wanted};
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::object::Object;
 use super::resource::Resource;
 use super::socket::Socket;
 use crate::caller::Caller;
@@ -140,6 +141,8 @@ pub struct Call {
     pub continued: Option<Continued>,
     /// The WebSocket that it came over.
     pub socket: Option<Arc<Socket>>,
+    /// The object that it is about; none where a model is asked.
+    pub object: Option<Object>,
 }
 
 impl Call {
@@ -183,6 +186,13 @@ pub enum CallBody {
         /// Where the model's name stands.
         model_at: Range<usize>,
     },
+    /// Anything, kept as it came.
+    Opaque {
+        /// As the client named it.
+        content_type: String,
+        /// All of it.
+        bytes: Bytes,
+    },
     /// None.
     #[default]
     None,
@@ -193,7 +203,7 @@ impl CallBody {
     pub fn len(&self) -> usize {
         match self {
             CallBody::Json(document) => document.body_len(),
-            CallBody::Form { bytes, .. } => bytes.len(),
+            CallBody::Form { bytes, .. } | CallBody::Opaque { bytes, .. } => bytes.len(),
             CallBody::None => 0,
         }
     }

@@ -19,6 +19,11 @@ pub(crate) fn wants_events(query: Option<&str>) -> bool {
     query.and_then(|query| value(query, |name| FORMS.contains(&name))).is_some_and(|form| form == "sse")
 }
 
+/// Whether a parameter says `true`.
+pub(crate) fn is_set(query: Option<&str>, name: &str) -> bool {
+    query.and_then(|query| value(query, |it| it == name)).is_some_and(|value| value == "true")
+}
+
 /// What may go further: all but the key and, at an endpoint of Google's, the form, which is the gateway's business.
 pub(crate) fn without_ours(query: &str, google: bool) -> Option<String> {
     let ours = |pair: &&str| {
@@ -59,6 +64,11 @@ mod tests {
         for (query, events) in [(Some("alt=sse"), true), (Some("key=k&%24alt=sse"), true), (Some("alt=json"), false)] {
             assert_eq!(wants_events(query), events, "{query:?}");
         }
+        assert!(
+            is_set(Some("a=1&stream=true"), "stream")
+                && !is_set(Some("stream=false"), "stream")
+                && !is_set(None, "stream")
+        );
         assert!(!wants_events(None) && !wants_events(Some("alt=")) && !wants_events(Some("sse")));
     }
 }

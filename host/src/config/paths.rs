@@ -131,6 +131,16 @@ impl Paths {
         self.data_dir.join("call-states.jsonl")
     }
 
+    /// Who owns responses that providers keep, for the next start.
+    pub fn response_owners(&self) -> PathBuf {
+        self.data_dir.join("response-owners.jsonl")
+    }
+
+    /// Who owns everything else that providers keep, for the next start.
+    pub fn object_owners(&self) -> PathBuf {
+        self.data_dir.join("object-owners.jsonl")
+    }
+
     /// What was written into the settings of clients, and what they were before.
     pub fn connected(&self) -> PathBuf {
         self.data_dir.join("connected")

@@ -115,7 +115,14 @@ impl Error {
             Error::NotKept(Name::Response(_)) => {
                 request(Kind::InvalidRequest).code("previous_response_not_found").param("previous_response_id")
             }
-            Error::NoResponse(_) => request(Kind::InvalidRequest).status(404),
+            Error::NoObject { param, .. } => request(Kind::NotFound).param(param),
+            Error::OwnedElsewhere { .. } => request(Kind::InvalidRequest).code("owned_elsewhere"),
+            Error::SeveralOwners { .. } => request(Kind::InvalidRequest).code("several_owners"),
+            Error::WhichProvider { among, .. } if among.is_empty() => request(Kind::NotImplemented),
+            Error::WhichProvider { .. } => {
+                request(Kind::InvalidRequest).code("provider_ambiguous").param("x-bitrouter-provider")
+            }
+            Error::NotInBackground(_) => request(Kind::InvalidRequest).param("id"),
             Error::NotKept(Name::Item(_)) => request(Kind::InvalidRequest).param("input").status(404),
             Error::Lost { .. } => ours(Kind::InvalidRequest, Scope::Provider).code("member_unsupported"),
             Error::Hook { error, .. } => hook(error).code("component_failed"),

@@ -9,8 +9,8 @@ use axum::{Json, Router};
 use bitrouter_document::{Document, Kind};
 use bitrouter_route::Addresses;
 use bytes::Bytes;
-use http::Request;
 use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::body::Rules;
 use super::{apart, body, models, multipart, responses};
 use crate::app::{App, Live};
 use crate::call::resource::Resource;
-use crate::call::{Call, CallBody, Endpoint, ModelIn, destination, query, reply, request_id};
+use crate::call::{Call, CallBody, Endpoint, ModelIn, Object, destination, query, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pipeline;
@@ -34,8 +34,6 @@ pub(super) fn pages(live: Arc<Live>) -> Router {
         .route("/health", get(health))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*model}", get(models::one))
-        .route("/v1/responses/{id}", get(responses::one).delete(responses::delete))
-        .route("/v1/responses/{id}/input_items", get(responses::input_items))
         .route("/v1beta/models", get(models::list))
         .route("/v1beta/models/{*model}", get(models::one))
         .with_state(live)
@@ -56,8 +54,34 @@ pub(super) async fn answer(
     caller: Caller,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut record = RequestRecord::start(&app.requests, request_id(), caller, endpoint.dialect);
-    Ok(match read(&app, endpoint, caller, request).await {
+    let record = RequestRecord::start(&app.requests, request_id(), caller, endpoint.dialect);
+    let call = read(&app, endpoint, caller, request).await;
+    Ok(run(app, call, endpoint, record).await)
+}
+
+/// Answers a request about an object: the gateway itself, for a response that it keeps, else whoever made it.
+pub(super) async fn about_object(
+    app: Arc<App>,
+    object: Object,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if let Some(kept) = responses::kept(&app, caller, &object, request.uri().query()) {
+        return Ok(kept);
+    }
+    let endpoint = object.endpoint;
+    let record = RequestRecord::start(&app.requests, request_id(), caller, endpoint.dialect);
+    let call = read_object(&app, object, caller, request).await;
+    Ok(run(app, call, endpoint, record).await)
+}
+
+async fn run(
+    app: Arc<App>,
+    call: Result<Box<Call>, Error>,
+    endpoint: &'static Endpoint,
+    mut record: Box<RequestRecord>,
+) -> Response {
+    match call {
         Ok(call) => pipeline::run(app, call, record).await,
         Err(error) => {
             let response = reply::error(&error, endpoint.shape, &record.id);
@@ -65,7 +89,43 @@ pub(super) async fn answer(
             record.outcome = Outcome::Failed(error.to_string());
             response
         }
-    })
+    }
+}
+
+/// Reads a request about an object. Its body is nobody's business here: it goes up as it came.
+async fn read_object(
+    app: &App,
+    object: Object,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Box<Call>, Error> {
+    let (head, body) = request.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
+    let body = match object.method {
+        Method::POST => {
+            let bytes = body::read(&head.headers, body, Rules::of(&app.config.server), &app.bodies).await?;
+            match bytes.is_empty() {
+                true => CallBody::None,
+                false => CallBody::Opaque { content_type, bytes },
+            }
+        }
+        _ => CallBody::None,
+    };
+    let query = head.uri.query().and_then(|query| query::without_ours(query, false));
+    Ok(Box::new(Call {
+        endpoint: object.endpoint,
+        caller,
+        streaming: query::is_set(query.as_deref(), "stream"),
+        query,
+        headers: head.headers,
+        addresses: object.endpoint.operation.to_owned().into(),
+        as_array: false,
+        body,
+        continued: None,
+        socket: None,
+        object: Some(object),
+    }))
 }
 
 /// Reads a call's body and finds its model.
@@ -127,6 +187,7 @@ async fn read(
         body,
         continued: None,
         socket: None,
+        object: None,
     }))
 }
 

@@ -95,6 +95,7 @@ async fn catalogue(app: Arc<App>, caller: Caller, head: &Parts) -> Option<Respon
         body: CallBody::None,
         continued: None,
         socket: None,
+        object: None,
     });
     let record = RequestRecord::start(&app.requests, request_id(), caller, CATALOGUE.dialect);
     Some(pipeline::run(app, call, record).await)

@@ -1,19 +1,15 @@
-//! The pages of responses that the gateway keeps, as OpenAI has them: `/v1/responses/{id}`, which can be read and deleted, and
-//! `/v1/responses/{id}/input_items`. Each caller sees its own; what a provider keeps is not here.
+//! The responses that the gateway keeps itself, as OpenAI has them: each can be read and deleted, and so can what its request
+//! said be read. Each caller sees its own. What is not here is a provider's, if it is there at all.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use bitrouter_dialect::Dialect;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
-use crate::app::Live;
-use crate::call::{reply, request_id};
+use crate::app::App;
+use crate::call::{Object, reply, request_id};
 use crate::caller::Caller;
 use crate::error::Error;
 
@@ -21,44 +17,31 @@ use crate::error::Error;
 const PAGE: usize = 20;
 const MOST: usize = 100;
 
-/// The response.
-pub(super) async fn one(
-    State(live): State<Arc<Live>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-) -> Response {
-    match live.now().history.responses.of(caller).response(&id) {
-        Some(response) => {
-            let mut answer = Response::new(Body::from(response));
+/// The answer about a response that is kept; none where it is no response, or none that is kept.
+pub(super) fn kept(app: &App, caller: Caller, object: &Object, query: Option<&str>) -> Option<Response> {
+    let id = object.id().filter(|_| object.endpoint.operation == "responses")?;
+    let responses = app.history.responses.of(caller);
+    let below = object.segments.get(1).map(String::as_str);
+    match (&object.method, below) {
+        (&Method::GET, None) => {
+            let mut answer = Response::new(Body::from(responses.response(id)?));
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            answer
+            Some(answer)
         }
-        None => missing(id),
+        (&Method::GET, Some(_)) => {
+            let items = responses.input(id)?;
+            let items = items.iter().filter_map(|item| serde_json::from_slice(item).ok()).collect();
+            Some(Json(page(items, query.unwrap_or_default())).into_response())
+        }
+        (&Method::DELETE, _) => {
+            let deleted = || Json(json!({"id": id, "object": "response", "deleted": true})).into_response();
+            responses.remove(id).then(deleted)
+        }
+        _ => {
+            responses.response(id)?;
+            Some(reply::error(&Error::NotInBackground(id.to_owned()), object.endpoint.shape, &request_id()))
+        }
     }
-}
-
-/// Forgets it.
-pub(super) async fn delete(
-    State(live): State<Arc<Live>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-) -> Response {
-    match live.now().history.responses.of(caller).remove(&id) {
-        true => Json(json!({"id": id, "object": "response", "deleted": true})).into_response(),
-        false => missing(id),
-    }
-}
-
-/// What its own request said, the last first unless the query says otherwise.
-pub(super) async fn input_items(
-    State(live): State<Arc<Live>>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    uri: Uri,
-) -> Response {
-    let Some(items) = live.now().history.responses.of(caller).input(&id) else { return missing(id) };
-    let items = items.iter().filter_map(|item| serde_json::from_slice(item).ok()).collect();
-    Json(page(items, uri.query().unwrap_or_default())).into_response()
 }
 
 /// The part of a list that a query asks for.
@@ -77,8 +60,4 @@ fn page(mut items: Vec<Value>, query: &str) -> Value {
         "object": "list", "data": shown, "first_id": id(shown.first()), "last_id": id(shown.last()),
         "has_more": shown.len() < rest.len(),
     })
-}
-
-fn missing(id: String) -> Response {
-    reply::error(&Error::NoResponse(id), Dialect::Responses, &request_id())
 }

@@ -88,9 +88,14 @@ impl Service {
         let answer: Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>> = match destination::of(&request)
         {
             Destination::Call(endpoint) | Destination::Socket(endpoint) if under_way.is_beyond() => {
-                let mut refused = reply::error(&Error::Crowded, endpoint.shape, &request_id());
-                refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                Box::pin(ready(Ok(refused)))
+                Box::pin(ready(Ok(crowded(endpoint))))
+            }
+            Destination::Object(object) if under_way.is_beyond() => Box::pin(ready(Ok(crowded(object.endpoint)))),
+            Destination::Object(object) => {
+                return Box::pin(async move {
+                    let answer = endpoints::about_object(app, *object, caller, request).await?;
+                    Ok(sent(readable(answer, origin), under_way))
+                });
             }
             Destination::Call(endpoint) => {
                 return Box::pin(async move {
@@ -133,6 +138,13 @@ impl Service {
         *after.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(serving));
         response
     }
+}
+
+/// As many are busy as may be.
+fn crowded(endpoint: &Endpoint) -> Response {
+    let mut refused = reply::error(&Error::Crowded, endpoint.shape, &request_id());
+    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    refused
 }
 
 /// What the page at this origin may read. Only an allowed origin comes this far.

@@ -1,6 +1,6 @@
-//! The store that every gateway begins with: `call-states.jsonl` in the data folder, for this user alone. A state is a line, and
-//! what is new is put behind the others, so that a long file is not written for a short state. A file that has grown to its
-//! limit is made anew of its newer half.
+//! The store that every gateway begins with: a file in the data folder for each kind of text, such as `call-states.jsonl`, for this
+//! user alone. A text is a line, and what is new is put behind the others, so that a long file is not written for a short text. A
+//! file that has grown to its limit is made anew of its newer half.
 //!
 //! Several gateways may share it: each reads what others have put behind what it has seen.
 
@@ -15,23 +15,19 @@ use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{CallStore, KeptCall, is_over, now};
+use super::{KeptText, Terms, TextStore, is_over, now};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
-/// What the file says that it is.
-const WHAT: &str = "call states";
-/// The longest that a file grows, in bytes.
-const LIMIT: usize = super::call_states::LIMIT;
-/// A file that is longer was not written here.
-const LONGEST_FILE: u64 = 4 * LIMIT as u64;
 /// The longest first line.
 const LONGEST_HEAD: u64 = 256;
 
-/// States of calls in a file.
+/// Texts of one kind in a file.
 #[derive(Debug)]
-pub struct FileCalls {
+pub struct FileTexts {
     path: PathBuf,
+    terms: &'static Terms,
+    /// The longest that the file grows, in bytes.
     limit: usize,
     seen: Mutex<Seen>,
 }
@@ -56,39 +52,40 @@ struct Head {
 struct Line {
     key: String,
     used: u64,
-    state: String,
+    #[serde(rename = "state")]
+    text: String,
 }
 
 /// What there is in a file.
 struct Found {
-    calls: Vec<KeptCall>,
+    texts: Vec<KeptText>,
     /// Up to where it was read: the end of the last whole line.
     to: u64,
     /// Lines that are none of ours.
     damaged: usize,
 }
 
-impl FileCalls {
+impl FileTexts {
     /// This file, which need not exist.
-    pub fn new(path: PathBuf) -> Self {
-        FileCalls { path, limit: LIMIT, seen: Mutex::default() }
+    pub fn new(path: PathBuf, terms: &'static Terms) -> Self {
+        FileTexts { path, terms, limit: terms.limit, seen: Mutex::default() }
     }
 
     /// The same with another limit.
     #[cfg(test)]
     pub(super) fn within(self, limit: usize) -> Self {
-        FileCalls { limit, ..self }
+        FileTexts { limit, ..self }
     }
 }
 
-impl CallStore for FileCalls {
-    fn exchange(&self, news: &[KeptCall], theirs: &mut dyn FnMut(KeptCall)) -> io::Result<()> {
+impl TextStore for FileTexts {
+    fn exchange(&self, news: &[KeptText], theirs: &mut dyn FnMut(KeptText)) -> io::Result<()> {
         // A panic while it is held leaves what was seen.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let length = match std::fs::metadata(&self.path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == ErrorKind::NotFound => 0,
-            Err(error) => return Err(unusable(&self.path, error)),
+            Err(error) => return Err(unusable(&self.path, self.terms, error)),
         };
         if news.is_empty() && length == seen.to {
             return Ok(());
@@ -97,13 +94,13 @@ impl CallStore for FileCalls {
             let _lock = PrivateFile::lock(&self.path)?;
             self.exchange_locked(&mut seen, news, theirs)
         };
-        exchange().map_err(|error| unusable(&self.path, error))
+        exchange().map_err(|error| unusable(&self.path, self.terms, error))
     }
 }
 
-impl FileCalls {
-    fn exchange_locked(&self, seen: &mut Seen, news: &[KeptCall], theirs: &mut dyn FnMut(KeptCall)) -> io::Result<()> {
-        let found = match open(&self.path)? {
+impl FileTexts {
+    fn exchange_locked(&self, seen: &mut Seen, news: &[KeptText], theirs: &mut dyn FnMut(KeptText)) -> io::Result<()> {
+        let found = match open(&self.path, self.terms)? {
             None => None,
             Some((head, mut file)) => {
                 let from = if head.file == seen.file { seen.to } else { head.length };
@@ -114,7 +111,7 @@ impl FileCalls {
         };
         let to = found.as_ref().map_or(0, |found| found.to);
         let damaged = found.as_ref().is_some_and(|found| found.damaged > 0);
-        found.into_iter().flat_map(|found| found.calls).for_each(theirs);
+        found.into_iter().flat_map(|found| found.texts).for_each(theirs);
         seen.to = to;
         if damaged {
             return self.renew(seen, news, true);
@@ -133,30 +130,30 @@ impl FileCalls {
     }
 
     /// Writes the file anew, with the newer half of what it may hold. One that is damaged is moved aside.
-    fn renew(&self, seen: &mut Seen, news: &[KeptCall], damaged: bool) -> io::Result<()> {
-        let mut calls = match open(&self.path)? {
-            Some((head, mut file)) => read(&mut file, head.length)?.calls,
+    fn renew(&self, seen: &mut Seen, news: &[KeptText], damaged: bool) -> io::Result<()> {
+        let mut texts = match open(&self.path, self.terms)? {
+            Some((head, mut file)) => read(&mut file, head.length)?.texts,
             None => Vec::new(),
         };
         if damaged {
             set_aside(&self.path, "some of its lines are damaged; the others are kept")?;
         }
-        calls.extend_from_slice(news);
+        texts.extend_from_slice(news);
         let (now, mut known, mut bytes) = (now(), HashSet::new(), 0);
-        calls.reverse();
-        calls.retain(|call| !is_over(call.used, now) && known.insert(Arc::clone(&call.key)));
-        let newest = calls.iter().take_while(|call| {
-            bytes += call.key.len() + call.state.len();
+        texts.reverse();
+        texts.retain(|kept| !is_over(kept.used, now, self.terms.lasts) && known.insert(Arc::clone(&kept.key)));
+        let newest = texts.iter().take_while(|kept| {
+            bytes += kept.key.len() + kept.text.len();
             bytes <= self.limit / 2
         });
         let newest = newest.count();
-        calls.truncate(newest);
-        calls.reverse();
+        texts.truncate(newest);
+        texts.reverse();
         let file = format!("{:016x}", RandomState::new().hash_one(now));
-        let head = Head { bitrouter: WHAT.to_owned(), version: VERSION, file };
+        let head = Head { bitrouter: self.terms.what.to_owned(), version: VERSION, file };
         let mut text = serde_json::to_vec(&head)?;
         text.push(b'\n');
-        text.extend(lines(&calls)?);
+        text.extend(lines(&texts)?);
         PrivateFile::replace(&self.path, &text)?;
         *seen = Seen { file: head.file, to: text.len() as u64 };
         Ok(())
@@ -169,14 +166,15 @@ struct Opened {
     length: u64,
 }
 
-/// Opens a file of ours. Any other is moved aside.
-fn open(path: &Path) -> io::Result<Option<(Opened, File)>> {
+/// Opens a file of ours, for texts of this kind. Any other is moved aside.
+fn open(path: &Path, terms: &Terms) -> io::Result<Option<(Opened, File)>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if file.metadata()?.len() > LONGEST_FILE {
+    // A file that is longer was not written here.
+    if file.metadata()?.len() > 4 * terms.limit as u64 {
         drop(file);
         set_aside(path, "it is longer than any that was written")?;
         return Ok(None);
@@ -185,12 +183,12 @@ fn open(path: &Path) -> io::Result<Option<(Opened, File)>> {
     (&mut file).take(LONGEST_HEAD).read_to_end(&mut begin)?;
     let line = begin.iter().position(|byte| *byte == b'\n');
     let head = line.and_then(|end| serde_json::from_slice::<Head>(&begin[..end]).ok());
-    let ours = head.filter(|head| head.bitrouter == WHAT && head.version == VERSION);
+    let ours = head.filter(|head| head.bitrouter == terms.what && head.version == VERSION);
     match (ours, line) {
         (Some(head), Some(end)) => Ok(Some((Opened { file: head.file, length: end as u64 + 1 }, file))),
         _ => {
             drop(file);
-            set_aside(path, &format!("it is no file of states of version {VERSION}"))?;
+            set_aside(path, &format!("it is no file of {} of version {VERSION}", terms.what))?;
             Ok(None)
         }
     }
@@ -201,20 +199,20 @@ fn read(file: &mut File, from: u64) -> io::Result<Found> {
     file.seek(SeekFrom::Start(from))?;
     file.read_to_end(&mut text)?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let (mut calls, mut damaged) = (Vec::new(), 0);
+    let (mut texts, mut damaged) = (Vec::new(), 0);
     for line in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line) {
-            Ok(Line { key, used, state }) => calls.push(KeptCall { key: key.into(), state: state.into(), used }),
+            Ok(Line { key, used, text: kept }) => texts.push(KeptText { key: key.into(), text: kept.into(), used }),
             Err(_) => damaged += 1,
         }
     }
-    Ok(Found { calls, to: from + whole as u64, damaged })
+    Ok(Found { texts, to: from + whole as u64, damaged })
 }
 
-fn lines(calls: &[KeptCall]) -> io::Result<Vec<u8>> {
+fn lines(texts: &[KeptText]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    for call in calls {
-        let line = Line { key: call.key.to_string(), used: call.used, state: call.state.to_string() };
+    for kept in texts {
+        let line = Line { key: kept.key.to_string(), used: kept.used, text: kept.text.to_string() };
         serde_json::to_writer(&mut text, &line)?;
         text.push(b'\n');
     }
@@ -231,6 +229,6 @@ fn set_aside(path: &Path, why: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn unusable(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: states of calls cannot be kept there ({error})", path.display()))
+fn unusable(path: &Path, terms: &Terms, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {} cannot be kept there ({error})", path.display(), terms.what))
 }

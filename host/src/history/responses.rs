@@ -12,7 +12,7 @@ use bitrouter_dialect::history::{Response, item_id, items_of, without_id};
 use serde_json::Value;
 
 use super::items::{Item, Items};
-use super::{is_over, now};
+use super::{LASTS, is_over, now};
 use crate::caller::Caller;
 
 /// What all responses may hold.
@@ -112,7 +112,7 @@ impl Responses {
     pub(super) fn forget_unused_at(&self, now: u64) {
         let mut table = self.lock();
         let over: Vec<Key> =
-            table.responses.iter().filter(|(_, it)| is_over(it.used, now)).map(|(key, _)| key.clone()).collect();
+            table.responses.iter().filter(|(_, it)| is_over(it.used, now, LASTS)).map(|(key, _)| key.clone()).collect();
         over.iter().for_each(|key| table.remove(key));
         let Table { order, responses, .. } = &mut *table;
         order.retain(|key| responses.contains_key(key));
@@ -240,7 +240,7 @@ impl Table {
     /// A response that is asked for.
     fn get(&mut self, key: &Key) -> Option<&Stored> {
         let now = now();
-        let stored = self.responses.get_mut(key).filter(|stored| !is_over(stored.used, now))?;
+        let stored = self.responses.get_mut(key).filter(|stored| !is_over(stored.used, now, LASTS))?;
         (stored.used, stored.recent) = (now, true);
         Some(stored)
     }

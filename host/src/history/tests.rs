@@ -1,6 +1,8 @@
 //! The states of calls over a restart and between processes, with the file and with a store in memory; the file in whatever
 //! state it is found; and responses, each for its caller.
 
+mod owners;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,7 +20,7 @@ const OWNER: Owner<'_> = Owner { provider: "p", account: "a", model: "m" };
 /// A store that several machines share.
 #[derive(Default)]
 struct Shared {
-    all: Mutex<Vec<KeptCall>>,
+    all: Mutex<Vec<KeptText>>,
 }
 
 /// One machine's view of it.
@@ -27,8 +29,8 @@ struct Machine {
     seen: Mutex<usize>,
 }
 
-impl CallStore for Machine {
-    fn exchange(&self, news: &[KeptCall], theirs: &mut dyn FnMut(KeptCall)) -> io::Result<()> {
+impl TextStore for Machine {
+    fn exchange(&self, news: &[KeptText], theirs: &mut dyn FnMut(KeptText)) -> io::Result<()> {
         let (mut all, mut seen) = (self.shared.all.lock().unwrap(), self.seen.lock().unwrap());
         all[*seen..].iter().cloned().for_each(theirs);
         all.extend_from_slice(news);
@@ -46,7 +48,7 @@ fn with_each_store(test: impl Fn(&dyn Fn() -> CallStates)) {
 }
 
 fn in_file(path: &Path) -> CallStates {
-    CallStates::persisted_in(Arc::new(FileCalls::new(path.to_owned())))
+    CallStates::persisted_in(Arc::new(FileTexts::new(path.to_owned(), &CALL_STATES)))
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn what_could_not_be_kept_is_kept_the_next_time() {
 fn the_file_is_for_this_user_alone_and_stays_within_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("call-states.jsonl");
-    let states = CallStates::persisted_in(Arc::new(FileCalls::new(path.clone()).within(64 << 10)));
+    let states = CallStates::persisted_in(Arc::new(FileTexts::new(path.clone(), &CALL_STATES).within(64 << 10)));
     for call in 0..100 {
         states.keep(&OWNER, &format!("call_{call}"), &"x".repeat(4 << 10));
         states.exchange().unwrap();
@@ -181,7 +183,7 @@ fn of_a_damaged_file_what_is_whole_is_kept_and_half_a_line_at_its_end_is_no_dama
 #[test]
 fn what_is_too_old_is_not_taken_over() {
     let shared = Arc::<Shared>::default();
-    let call = KeptCall { key: "p\na\ncall_1".into(), state: "s".into(), used: 1000 };
+    let call = KeptText { key: "p\na\ncall_1".into(), text: "s".into(), used: 1000 };
     shared.all.lock().unwrap().push(call);
     let states = CallStates::persisted_in(Arc::new(Machine { shared, seen: Mutex::default() }));
     states.exchange().unwrap();

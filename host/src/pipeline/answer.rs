@@ -1,4 +1,4 @@
-//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → [keep] → [translate] → tap → gather, and for a
+//! An answer on its way back, as a list of stages: source → scrub → [rewrite → scrub] → [keep] → [learn] → [translate] → tap → gather, and for a
 //! client that asked for no stream → fold. `deliver` puts them together; around all of them stand, once, the commit, the deadlines and the
 //! heartbeat, and the end.
 //!
@@ -12,6 +12,7 @@ mod deadlines;
 pub(super) mod fold;
 pub(super) mod heartbeat;
 pub(super) mod keep;
+pub(super) mod learn;
 mod observed;
 pub(super) mod rewrite;
 pub(super) mod shape;
@@ -103,6 +104,9 @@ pub(crate) enum Broken {
     /// The component's rewriter failed, or what it was given could not be rewritten.
     #[error("{0}")]
     Rewriting(Box<Error>),
+    /// A list of which only a part is the client's, and that is too long to tell which.
+    #[error("the list is too long to be looked through for what is yours. Ask for less of it, with `limit`")]
+    LongList,
     /// The gateway ends.
     #[error("the gateway is stopping and the answer is cut off. Ask again in a moment")]
     Stopping,

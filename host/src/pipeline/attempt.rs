@@ -23,7 +23,7 @@ use super::keeping::{self, Keeping};
 use super::over_websocket::Said;
 use super::prepare::{Shaped, hook_body};
 use super::translate::Translations;
-use super::{Received, describe, reply, send};
+use super::{Received, describe, owned, reply, send};
 use crate::call::{Call, CallBody};
 use crate::error::Error;
 use crate::route::{Provider, Target};
@@ -121,11 +121,14 @@ impl Attempt<'_> {
         let described = describe::call(&self, call.endpoint, dialect, target, call.streaming, call.query.as_deref());
         let described = Box::new(described);
         let body = hook_body(body, &described)?;
-        let (shaped, body) = self.shape(&described, body).await?;
-        let (request, response, sent, keeping) = match shaped {
+        let (shaped, body) = match &call.object {
+            Some(object) => (Shaped::Send(owned::request(&self, &described, call, object)?), body),
+            None => self.shape(&described, body).await?,
+        };
+        let (request, response, sent, keeping, learning) = match shaped {
             Shaped::Reply(reply) => {
                 let (request, response) = reply::of(*reply).map_err(|reason| self.bad_request(reason))?;
-                (request, response, Instant::now(), None)
+                (request, response, Instant::now(), None, None)
             }
             Shaped::Send(mut request) => {
                 let mut body = if self.provider.quirks.is_empty() {
@@ -136,6 +139,10 @@ impl Attempt<'_> {
                 let keeping = wished.filter(|_| keeping::is_refused(&mut body)).map(|sent| {
                     Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent)
                 });
+                let learning = match translating {
+                    None => owned::learning(&self, call, &translations, &mut body),
+                    Some(_) => None,
+                };
                 if let Some(translating) = &mut translating {
                     translating.left_out(&request.dropped);
                     if let Some((name, value)) = translating.header.take() {
@@ -156,7 +163,7 @@ impl Attempt<'_> {
                 // What is waited for may be minutes in coming.
                 drop(body);
                 let response = self.exchange(&request, content, said).await?;
-                (request, response, sent, keeping)
+                (request, response, sent, keeping, learning)
             }
         };
         Ok(Received {
@@ -170,6 +177,7 @@ impl Attempt<'_> {
             sent,
             translating,
             keeping,
+            learning,
         })
     }
 
@@ -196,7 +204,7 @@ impl Attempt<'_> {
     }
 
     /// The account's label; empty where there is none.
-    fn label(&self) -> Arc<str> {
+    pub(super) fn label(&self) -> Arc<str> {
         self.credential.as_ref().map_or_else(|| "".into(), |credential| Arc::clone(&credential.label))
     }
 

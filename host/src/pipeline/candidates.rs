@@ -81,7 +81,7 @@ pub(super) fn knowing(
 fn document(body: &mut CallBody) -> Option<&mut bitrouter_document::Document> {
     match body {
         CallBody::Json(document) => Some(document),
-        CallBody::Form { .. } | CallBody::None => None,
+        CallBody::Form { .. } | CallBody::Opaque { .. } | CallBody::None => None,
     }
 }
 

@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
-use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, rewrite, shape, translate};
+use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, learn, rewrite, shape, translate};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
@@ -109,6 +109,8 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let (first, framing) = match received.request.framing.as_str() {
         "sse" => Box::pin(framed(&mut received)).await?,
         "json" => (None, Some(Framing::Json)),
+        // A file may be a web page itself.
+        _ if received.endpoint.operation == "files" => (None, None),
         _ if page::is_of_the_web(received.response.headers()) => return Err(Box::pin(explained(received)).await),
         _ => (None, None),
     };
@@ -129,6 +131,7 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let source = if rewrites { Box::pin(rewrite::stage(source, &received)).await? } else { source };
     let source = if shapes { shape::stage(source, &received) } else { source };
     let source = keep::stage(source, &mut received, framing);
+    let source = learn::stage(source, &mut received, framing);
     let source = translate::stage(source, &mut received, framing, !rewrites);
     let explaining = Explaining::of(received, !rewrites && !shapes && !translates);
     if folds {

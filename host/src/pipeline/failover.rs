@@ -7,7 +7,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bitrouter_contract::Scope;
 use bitrouter_contract::description::Billing;
+use bitrouter_dialect::ErrorKind;
 use bitrouter_route::billing::{leaves_a_plan, takes_from_a_plan};
 use bitrouter_route::{Attempt, By, Candidate, Conversation, Own, Plan};
 use futures_util::future::select_all;
@@ -17,6 +19,7 @@ use super::attempt;
 use super::candidates;
 use super::deliver::Delivered;
 use super::failed::{self, Failed};
+use super::owned;
 use super::translate::Translations;
 use crate::app::App;
 use crate::call::{Call, CallBody};
@@ -37,7 +40,7 @@ pub(super) async fn first_answer(
     if let Some(first) = call.addresses.first() {
         record.model.clone_from(first);
     }
-    let targets = candidates::targets(app, &call).await?;
+    let targets = owned::targets(app, &mut call).await?;
     let (candidates, best) = candidates::of(app, &mut call, &targets);
     let candidates = candidates::knowing(&call, candidates, best.as_ref(), &targets)?;
     let length = call.body.len();
@@ -52,7 +55,8 @@ pub(super) async fn first_answer(
     let mut failover = Failover { plan, call: &call, targets: &targets, body, length, best, record, translations };
     while let Some(attempt) = failover.plan.next(SystemTime::now()) {
         let sending = failover.begin(&attempt);
-        let may_hedge = !call.streaming && !takes_from_a_plan(failover.billing(&attempt));
+        // What is made twice is there twice.
+        let may_hedge = !call.streaming && call.object.is_none() && !takes_from_a_plan(failover.billing(&attempt));
         let delivered = match app.config.hedge_after.filter(|_| may_hedge) {
             None => failover.ended(attempt, sending.await),
             Some(after) => Box::pin(failover.hedged(attempt, Box::pin(sending), after)).await,
@@ -116,6 +120,10 @@ impl<'c> Failover<'c> {
             }
             Err(failed) => failed,
         };
+        if self.call.object.is_some() && matches!(failed.meaning.kind, ErrorKind::NotFound | ErrorKind::Forbidden) {
+            // What is wrong with one object says nothing of the account's others.
+            failed.meaning.scope = Scope::Request;
+        }
         let candidate = Box::new(candidate.clone());
         let by = self.by(&candidate);
         if let Some(own) = by.own.as_ref().filter(|_| failed.meaning.upstream && failed.meaning.is_an_answer()) {

@@ -19,6 +19,7 @@ mod head;
 mod keeping;
 mod limits;
 mod over_websocket;
+mod owned;
 mod page;
 mod prepare;
 mod query;
@@ -69,6 +70,8 @@ struct Received {
     translating: Option<Box<translate::Translating>>,
     /// Who keeps the answer as it comes, where its provider does not and the client may name it.
     keeping: Option<keeping::Keeping>,
+    /// What is to be learned of the answer, where it makes something that its provider keeps.
+    learning: Option<Box<answer::learn::Learning>>,
 }
 
 /// Answers a call.

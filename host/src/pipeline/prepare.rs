@@ -157,6 +157,10 @@ pub(super) fn hook_body(body: CallBody, call: &contract::Call) -> Result<HookBod
             let length = pieces.iter().map(|piece| piece.len() as u64).sum();
             HookBody::Opaque { blob: Blob { content_type, length: Some(length) }, pieces: pieces.into() }
         }
+        CallBody::Opaque { content_type, bytes } => {
+            let length = Some(bytes.len() as u64);
+            HookBody::Opaque { blob: Blob { content_type, length }, pieces: vec![bytes] }
+        }
         CallBody::None => HookBody::None,
     })
 }

@@ -124,6 +124,30 @@ pub fn request(
     })
 }
 
+/// The request for an object that the provider keeps, or for what one holds: below the path of its operation, these segments,
+/// whatever they are. Its method is the client's, and its answer is passed on as it comes.
+///
+/// # Errors
+///
+/// The provider has no such objects, or a segment can be no part of a path.
+pub fn object(
+    description: &Description,
+    requested: RequestedCall<'_>,
+    segments: &[String],
+    forwarded: impl Fn(&str) -> bool,
+) -> Result<Shaped, Unserved> {
+    let mut shaped = request(description, requested, forwarded)?;
+    for segment in segments {
+        shaped.path.push('/');
+        shaped.path.extend(utf8_percent_encode(segment, SEGMENT));
+        if segment.is_empty() || path::check(&shaped.path).is_err() {
+            return Err(UnfilledPath::Model(shown(segment)).into());
+        }
+    }
+    shaped.framing = if requested.streaming { "sse" } else { "raw" };
+    Ok(shaped)
+}
+
 /// The path of an operation in a dialect, if it is served: what the description says, else the usual one.
 fn template<'d>(
     description: &'d Description,
@@ -161,6 +185,12 @@ pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&
         ("audio/speech", "openai") => "/audio/speech",
         ("audio/transcriptions", "openai") => "/audio/transcriptions",
         ("audio/translations", "openai") => "/audio/translations",
+        ("responses", "responses") => "/responses",
+        ("conversations", "responses") => "/conversations",
+        ("files", "openai" | "messages") => "/files",
+        ("uploads", "openai") => "/uploads",
+        ("batches", "openai") => "/batches",
+        ("batches", "messages") => "/messages/batches",
         _ => return None,
     })
 }
@@ -338,6 +368,29 @@ mod tests {
             let requested = RequestedCall { model, ..requested("moderations", "openai", false) };
             assert!(shaped(&path, requested).is_err(), "{model}");
         }
+    }
+
+    #[test]
+    fn an_object_lives_below_its_operation_and_no_id_leaves_its_segment() {
+        let serves = json!({ "files": ["openai", "messages"], "batches": ["messages"], "responses": ["responses"] });
+        let description = described(json!({ "serves": serves, "paths": { "files": { "openai": "/f?v=1" } } }));
+        let path = |operation, dialect, segments: &[&str]| {
+            let segments: Vec<String> = segments.iter().map(|&segment| segment.to_owned()).collect();
+            let shaped = object(&description, requested(operation, dialect, false), &segments, |_| false);
+            shaped.map(|shaped| format!("{} {} {}", shaped.path, shaped.query.len(), shaped.framing))
+        };
+        for (operation, dialect, segments, expected) in [
+            ("files", "openai", &["file-1", "content"][..], "/f/file-1/content 1 raw"),
+            ("files", "messages", &[], "/files 0 raw"),
+            ("batches", "messages", &["b/1", "results"], "/messages/batches/b%2F1/results 0 raw"),
+            ("responses", "responses", &["resp_1"], "/responses/resp_1 0 raw"),
+        ] {
+            assert_eq!(path(operation, dialect, segments).as_deref(), Ok(expected));
+        }
+        for segment in ["", "..", "../x", "a\\b", "a//b"] {
+            assert!(path("files", "openai", &[segment]).is_err(), "{segment}");
+        }
+        assert!(matches!(path("batches", "openai", &["b"]), Err(Unserved::Operation(_))));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::IMPORT_SOURCES;
-use super::{ErrorRule, Limits, Path};
+use super::{ErrorRule, Limits, OBJECTS, Owner, Path};
 use crate::validate::{Invalid, OPERATIONS};
 use crate::{FailureKind, Quirk, Scope, cut};
 
@@ -43,6 +43,7 @@ pub(crate) fn prune(description: &mut Value) -> Result<Vec<String>, Invalid> {
     model_operations(description, &mut omitted);
     members(description, "settings", &mut omitted, |setting| unknown(setting, "type", &SETTING_TYPES));
     paths(description, "paths", &mut omitted)?;
+    owner(description, &mut omitted)?;
     by_model(description, &mut omitted)?;
     quirks(description, &mut omitted);
     errors(description, &mut omitted)?;
@@ -236,27 +237,61 @@ fn model_operations(description: &mut Map<String, Value>, omitted: &mut Omission
 
 /// The paths of operations in dialects.
 fn paths(description: &mut Map<String, Value>, place: &str, omitted: &mut Omissions) -> Result<(), Invalid> {
-    let Some(paths) = description.get_mut("paths").and_then(Value::as_object_mut) else { return Ok(()) };
-    paths.retain(|operation, _| {
+    let Some(paths) = description.get_mut("paths") else { return Ok(()) };
+    in_dialects(paths, place, "a path", omitted, |place, path, _| typed::<Path>(place, path))
+}
+
+/// Which objects requests make and name. Objects that are not known are nobody's.
+fn owner(description: &mut Map<String, Value>, omitted: &mut Omissions) -> Result<(), Invalid> {
+    let Some(owner) = description.get_mut("owner") else { return Ok(()) };
+    in_dialects(owner, "owner", "rules", omitted, |place, rules, omitted| {
+        for member in ["makes", "names"] {
+            let Some(places) = rules.get_mut(member).and_then(Value::as_object_mut) else { continue };
+            places.retain(|_, object| match object.as_str().filter(|object| !OBJECTS.contains(object)) {
+                Some(object) => {
+                    omitted.note(format!("`{place}.{member}`: the objects `{object}`"));
+                    false
+                }
+                None => true,
+            });
+        }
+        typed::<Owner>(place, rules)
+    })
+}
+
+/// What is said of operations, each in its dialects.
+fn in_dialects(
+    operations: &mut Value,
+    place: &str,
+    what: &str,
+    omitted: &mut Omissions,
+    mut check: impl FnMut(&str, &mut Value, &mut Omissions) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let Some(operations) = operations.as_object_mut() else { return Ok(()) };
+    operations.retain(|operation, _| {
         let known = OPERATIONS.contains(&operation.as_str());
         if !known {
             omitted.note(format!("`{place}`: the operation `{operation}`"));
         }
         known
     });
-    for (operation, paths) in paths.iter_mut() {
+    for (operation, dialects) in operations.iter_mut() {
         let place = format!("{place}.{operation}");
-        let Some(paths) = paths.as_object_mut() else {
-            return Err(Invalid::Member { place, problem: "it must be an object with a path for each dialect".into() });
+        let Some(dialects) = dialects.as_object_mut() else {
+            return Err(Invalid::Member {
+                place,
+                problem: format!("it must be an object with {what} for each dialect"),
+            });
         };
-        paths.retain(|dialect, _| {
+        dialects.retain(|dialect, _| {
             let known = DIALECTS.contains(&dialect.as_str());
             if !known {
                 omitted.note(format!("`{place}`: the dialect `{dialect}`"));
             }
             known
         });
-        paths.iter().try_for_each(|(dialect, path)| typed::<Path>(&format!("{place}.{dialect}"), path))?;
+        let mut all = dialects.iter_mut();
+        all.try_for_each(|(dialect, value)| check(&format!("{place}.{dialect}"), value, omitted))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::Invalid;
 use crate::described::{limits, request};
-use crate::description::{Description, Path, Paths, SideRequest};
+use crate::description::{Description, OBJECTS, Owner, Path, Paths, SideRequest};
 use crate::{Reserved, path};
 
 /// Everything that is wrong with it: the member, and the problem.
@@ -17,6 +17,11 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
                 let problems = path.all().filter_map(path_problem);
                 wrong.extend(problems.map(|problem| (format!("{place}.{operation}.{dialect}"), problem)));
             }
+        }
+    }
+    for (operation, owners) in &description.owner {
+        for (dialect, owner) in owners {
+            wrong.extend(owner_problems(owner, &format!("owner.{operation}.{dialect}")));
         }
     }
     for (at, rule) in description.by_model.iter().enumerate() {
@@ -111,6 +116,26 @@ fn path_problem(path: &str) -> Option<String> {
     (!plain).then(|| format!("the query `{query}` holds a character that a query cannot: percent-encode it"))
 }
 
+/// What is wrong with the places at which objects are made and named.
+fn owner_problems(owner: &Owner, at: &str) -> Vec<(String, String)> {
+    let in_answers = owner.makes.iter().map(|(place, object)| ("makes", place, Some(object), false));
+    let in_requests = owner.names.iter().map(|(place, object)| ("names", place, Some(object), true));
+    let conditions = owner.unless.keys().map(|place| ("unless", place, None, false));
+    let mut wrong = Vec::new();
+    for (member, place, object, may_be_query) in in_answers.chain(in_requests).chain(conditions) {
+        let is_parameter = may_be_query && place.len() > 1 && place.starts_with('?');
+        if !place.starts_with('/') && !is_parameter {
+            let or = if may_be_query { format!(", or ?{place} for a parameter of the query") } else { String::new() };
+            wrong.push((format!("{at}.{member}"), format!("`{place}` is not a JSON pointer: write /{place}{or}")));
+        }
+        if let Some(object) = object.filter(|object| !OBJECTS.contains(&object.as_str())) {
+            let problem = format!("there are no objects `{object}`; known are {}", OBJECTS.join(", "));
+            wrong.push((format!("{at}.{member}.{place}"), problem));
+        }
+    }
+    wrong
+}
+
 fn pointers(side: &SideRequest) -> Vec<(String, &str)> {
     let members = [
         ("list", &side.list),
@@ -168,6 +193,7 @@ mod tests {
             side.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
             json!({ "side_requests": { "list": side } })
         };
+        let owner = |owner: Value| json!({ "owner": { "files": { "openai": owner } } });
         for (wrong, place, says) in [
             (
                 json!({ "paths": { "generate": { "messages": "messages" } } }),
@@ -196,6 +222,11 @@ mod tests {
                 "neither a path nor",
             ),
             (json!({ "paths": { "generate": "/messages" } }), "paths.generate", "a path for each dialect"),
+            (json!({ "owner": { "generate": [] } }), "owner.generate", "rules for each dialect"),
+            (owner(json!({ "makes": { "id": "files" } })), "owner.files.openai.makes", "write /id"),
+            (owner(json!({ "names": { "after": "files" } })), "owner.files.openai.names", "or ?after for a parameter"),
+            (owner(json!({ "names": { "/x": 7 } })), "owner.files.openai", "invalid type"),
+            (owner(json!({ "unless": { "store": "false" } })), "owner.files.openai.unless", "write /store"),
             (json!({ "body": { "messages": { "remove": ["name"] } } }), "body.messages.remove", "write /name"),
             (json!({ "quirks": "system-role" }), "", "invalid type: string \"system-role\""),
             (json!({ "headers": { "x-key": "k" } }), "headers.x-key", "x-key"),

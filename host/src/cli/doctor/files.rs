@@ -9,7 +9,8 @@ use crate::config::Paths;
 
 /// Looks at the files that hold secrets, and at those that decide what is believed.
 pub(super) fn look(paths: &Paths, report: &mut Report) {
-    let secret = [paths.token_store(), paths.cache_key(), paths.call_states()];
+    let secret =
+        [paths.token_store(), paths.cache_key(), paths.call_states(), paths.response_owners(), paths.object_owners()];
     let decisive = [paths.plugins_lock(), paths.trusted_configs()];
     let others = secret.iter().map(|file| (file, 0o077)).chain(decisive.iter().map(|file| (file, 0o022)));
     let faults: Vec<String> = others.filter_map(|(file, bits)| open_to_others(file, bits)).collect();

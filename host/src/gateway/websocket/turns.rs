@@ -98,6 +98,7 @@ impl Turns {
             body,
             continued: None,
             socket: Some(Arc::clone(&self.socket)),
+            object: None,
         });
         pipeline::resolve(app, &mut call).await?;
         Ok(call)
