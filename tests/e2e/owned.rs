@@ -446,6 +446,13 @@ fn who_is_asked_for_something_new_is_said_by_what_it_names_then_by_a_header_then
     // What only one has needs no word.
     let conversation = gateway.post("/v1/conversations").json(&json!({})).send().status(200);
     assert_eq!(conversation.header("x-bitrouter-provider"), Some("openai"));
+    gateway.configure("/providers/openai/priority", json!(1));
+    assert!(eventually(|| upload(&gateway).send().code == 200), "{}", gateway.log());
+    assert_eq!(upload(&gateway).send().header("x-bitrouter-provider"), Some("openai"));
+    let batch = gateway.post("/v1/batches").json(&json!({"input_file_id": file})).send().status(200);
+    assert_eq!(batch.header("x-bitrouter-provider"), Some("acme"));
+    gateway.configure("/providers/openai/priority", json!(100));
+    assert!(eventually(|| upload(&gateway).send().code == 400), "{}", gateway.log());
     gateway.configure("/models", json!({"files": ["openai:files"]}));
     assert!(eventually(|| upload(&gateway).send().code == 200), "{}", gateway.log());
     assert_eq!(upload(&gateway).send().header("x-bitrouter-provider"), Some("openai"));

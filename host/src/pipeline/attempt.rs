@@ -125,11 +125,10 @@ impl Attempt<'_> {
             Some(object) => (Shaped::Send(owned::request(&self, &described, call, object)?), body),
             None => self.shape(&described, body).await?,
         };
-        let mut learning = None;
-        let (request, response, sent, keeping) = match shaped {
+        let (request, response, sent, keeping, learning) = match shaped {
             Shaped::Reply(reply) => {
                 let (request, response) = reply::of(*reply).map_err(|reason| self.bad_request(reason))?;
-                (request, response, Instant::now(), None)
+                (request, response, Instant::now(), None, None)
             }
             Shaped::Send(mut request) => {
                 let mut body = if self.provider.quirks.is_empty() {
@@ -140,9 +139,10 @@ impl Attempt<'_> {
                 let keeping = wished.filter(|_| keeping::is_refused(&mut body)).map(|sent| {
                     Keeping::of(translations.history.clone(), translations.caller.into(), call.previous(), &sent)
                 });
-                if translating.is_none() {
-                    learning = owned::learning(&self, call, &translations, &mut body);
-                }
+                let learning = match translating {
+                    None => owned::learning(&self, call, &translations, &mut body),
+                    Some(_) => None,
+                };
                 if let Some(translating) = &mut translating {
                     translating.left_out(&request.dropped);
                     if let Some((name, value)) = translating.header.take() {
@@ -163,7 +163,7 @@ impl Attempt<'_> {
                 // What is waited for may be minutes in coming.
                 drop(body);
                 let response = self.exchange(&request, content, said).await?;
-                (request, response, sent, keeping)
+                (request, response, sent, keeping, learning)
             }
         };
         Ok(Received {

@@ -72,10 +72,13 @@ pub(super) async fn targets(app: &App, call: &mut Call) -> Result<Vec<Target>, E
         Some(targets) => targets,
         None => serving(app, call).await?,
     };
-    let (mut targets, is_named) = keeping(app, call, serving).await?;
-    if !is_said && !is_named && targets.len() != 1 {
-        let among = targets.iter().map(|target| target.provider.id().to_owned()).collect();
-        return Err(Error::WhichProvider { object: operation, among });
+    let (mut targets, is_owned) = keeping(app, call, serving).await?;
+    if !is_said && !is_owned {
+        expected(&mut targets);
+        if targets.len() != 1 {
+            let among = targets.iter().map(|target| target.provider.id().to_owned()).collect();
+            return Err(Error::WhichProvider { object: operation, among });
+        }
     }
     if object.is_list() {
         targets.truncate(1);
@@ -142,18 +145,19 @@ async fn addressed(app: &App, call: &mut Call, operation: &str) -> Result<Option
     })
 }
 
-/// The active providers that have such objects and answer to more than their own names; of several, those that come first by
-/// `priority`.
+/// Leaves those that may be asked where nothing says who: they answer to more than their own names, and come first by `priority`.
+fn expected(targets: &mut Vec<Target>) {
+    targets.retain(|target| target.provider.plugin.trusted && !target.provider.plugin.description.explicit);
+    let first = targets.iter().map(|target| target.provider.priority).min();
+    targets.retain(|target| Some(target.provider.priority) == first);
+}
+
+/// The active providers that have such objects.
 async fn serving(app: &App, call: &Call) -> Result<Vec<Target>, Error> {
     let wanted = call.endpoint.wanted();
     let providers = app.directory.settled().await;
     let mut active = providers.active();
-    active.retain(|provider| {
-        let believed = provider.plugin.trusted && !provider.plugin.description.explicit;
-        believed && provider.serves(wanted, wanted.operation)
-    });
-    let first = active.iter().map(|provider| provider.priority).min();
-    active.retain(|provider| Some(provider.priority) == first);
+    active.retain(|provider| provider.serves(wanted, wanted.operation));
     if active.is_empty() && providers.pending > 0 {
         return Err(Error::Compiling);
     }
@@ -162,17 +166,17 @@ async fn serving(app: &App, call: &Call) -> Result<Vec<Target>, Error> {
     Ok(active.into_iter().map(target).collect())
 }
 
-/// The target that keeps all that a call names by the rules of its provider, at the account that keeps it; all of them where the
-/// call names nothing. And whether it names anything.
+/// The target that keeps all that a call names by the rules of its provider, at the account that keeps it; where none does, those by
+/// whose rules it names nothing. And whether it is the former.
 async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Vec<Target>, bool), Error> {
     let wanted = call.endpoint.wanted();
     // Most providers have the rule of their dialect, which is read once.
     let mut read: Vec<(Owner, Vec<Kept>)> = Vec::new();
-    let (mut kept, mut is_named, mut refused) = (Vec::with_capacity(targets.len()), false, None);
+    let (mut free, mut at_owner, mut refused) = (Vec::with_capacity(targets.len()), None, None);
     for mut target in targets {
         let rule = target.provider.plugin.description.owner_of(wanted.operation, wanted.dialect);
         let Some(rule) = rule.filter(|rule| !rule.names.is_empty()) else {
-            kept.push(target);
+            free.push(target);
             continue;
         };
         let at = match read.iter().position(|(known, _)| known == rule) {
@@ -184,10 +188,9 @@ async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Ve
             }
         };
         let Some((first, _)) = read[at].1.first() else {
-            kept.push(target);
+            free.push(target);
             continue;
         };
-        is_named = true;
         match owner_of_all(&read[at].1) {
             Ok(owner) => {
                 let native = target.provider.dialect_for(wanted, &target.model) == Some(wanted.dialect);
@@ -195,7 +198,7 @@ async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Ve
                 let same = target.provider.id() == owner.provider;
                 if native && same && (target.label.is_none() || target.label == account) {
                     target.label = account;
-                    kept.push(target);
+                    at_owner.get_or_insert(target);
                 } else if refused.is_none() {
                     refused = Some(elsewhere(app, first, owner).await?);
                 }
@@ -203,12 +206,10 @@ async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Ve
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    if is_named {
-        kept.truncate(1);
-    }
-    match refused {
-        Some(error) if kept.is_empty() => Err(error),
-        _ => Ok((kept, is_named)),
+    match (at_owner, refused) {
+        (Some(target), _) => Ok((vec![target], true)),
+        (None, Some(error)) if free.is_empty() => Err(error),
+        (None, _) => Ok((free, false)),
     }
 }
 

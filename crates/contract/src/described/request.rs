@@ -141,7 +141,7 @@ pub fn object(
         shaped.path.push('/');
         shaped.path.extend(utf8_percent_encode(segment, SEGMENT));
         if segment.is_empty() || path::check(&shaped.path).is_err() {
-            return Err(UnfilledPath::Value { name: "id".into(), value: shown(segment) }.into());
+            return Err(UnfilledPath::Model(shown(segment)).into());
         }
     }
     shaped.framing = if requested.streaming { "sse" } else { "raw" };
