@@ -22,6 +22,7 @@ mod query;
 mod send;
 mod translate;
 mod wait;
+mod whole;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bitrouter_credential::ScrubStream;
 use bitrouter_dialect::{EventKind, Splitter};
 use bitrouter_plugin::Rewriter;
 use bitrouter_plugin::contract::Event;
@@ -13,6 +12,7 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::observed::Observed;
+use super::source::ScrubbedSource;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::Received;
@@ -29,8 +29,7 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
     .await
     .map_err(|error| Error::Hook { provider: provider.id().to_owned(), error })?;
     let rewriting = Rewriting {
-        source,
-        scrub: received.scrubber.clone().map(ScrubStream::new),
+        source: ScrubbedSource::new(source, received.scrubber.clone()),
         splitter: Splitter::default(),
         observed: Observed::of(received),
         rewriter,
@@ -57,8 +56,7 @@ pub(in crate::pipeline) async fn stage(source: AnswerSource, received: &Received
 const PART: usize = 64 << 10;
 
 struct Rewriting {
-    source: AnswerSource,
-    scrub: Option<ScrubStream>,
+    source: ScrubbedSource,
     splitter: Splitter,
     observed: Option<Observed>,
     rewriter: Rewriter,
@@ -92,7 +90,7 @@ impl Rewriting {
 
     /// The events that one read of the upstream completed; none at its end.
     async fn read(&mut self) -> Result<Option<Vec<Event>>, Broken> {
-        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
+        let (bytes, is_last) = self.source.read().await?;
         let mut events = Vec::new();
         let mut oversized = false;
         let observed = &mut self.observed;
@@ -108,22 +106,15 @@ impl Rewriting {
                 EventKind::Silent | EventKind::Unfinished => {}
             }
         };
-        let end = read.is_none();
-        let bytes = match (read, &mut self.scrub) {
-            (Some(bytes), Some(scrub)) => scrub.push(bytes),
-            (Some(bytes), None) => bytes,
-            (None, Some(scrub)) => scrub.finish(),
-            (None, None) => Bytes::new(),
-        };
         self.splitter.feed(&bytes, &mut take);
-        if end {
+        if is_last {
             self.splitter.finish(&mut take);
         }
         if oversized {
             let reason = "the upstream sent an event that is too large to rewrite".to_owned();
             return Err(Broken::Rewriting(Box::new(Error::Broken { provider: self.provider.to_string(), reason })));
         }
-        Ok(if end && events.is_empty() { None } else { Some(events) })
+        Ok(if is_last && events.is_empty() { None } else { Some(events) })
     }
 }
 
