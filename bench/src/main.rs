@@ -7,6 +7,7 @@
 
 mod abuse;
 mod accounting;
+mod active;
 mod answers;
 mod blackhole;
 mod bodies;

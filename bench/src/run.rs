@@ -20,7 +20,7 @@ use crate::report::{Comparison, Report, Row};
 use crate::sides::{Side, Through, beside, in_turn};
 use crate::table::{self, CpuRow, HeldRow, OpenRow, Section};
 use crate::translated::{self, Measured, Sides};
-use crate::{blackhole, descriptors, held, tls};
+use crate::{active, blackhole, descriptors, held, tls};
 
 mod options;
 
@@ -130,6 +130,18 @@ impl Stage {
             }
             rows.extend(more);
             notes.extend(said);
+        }
+        // Nor does what other providers cost.
+        if options.wants(Section::Active) && self.way == Way::Plain && self.is_bitrouter() {
+            eprintln!("{}: many active providers", self.name());
+            let requests = options.requests(active::REQUESTS);
+            let measure = |program| active::measure(program, self.upstream.addr, options.rounds(), requests);
+            let mut row = vec![measure(self.gateway_files.program()).await.context("many active providers")?];
+            if let Some((_, files)) = &self.before {
+                let before = measure(files.program()).await.context("many active providers, before")?;
+                beside(&mut row, vec![before]);
+            }
+            rows.extend(row);
         }
         let here = |row: &&HeldRow| row.tls == (self.way == Way::Tls);
         for row in table::HELD.iter().filter(here).filter(|_| options.wants(Section::Held)) {

@@ -27,6 +27,8 @@ pub enum Section {
     Memory,
     /// Time to the first answer.
     Start,
+    /// CPU with many active providers, beside one.
+    Active,
     /// A list of two targets, of which the first is a black hole.
     Blackhole,
     /// Memory of streams that wait.

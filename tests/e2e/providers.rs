@@ -104,6 +104,10 @@ fn an_address_with_a_hole_is_filled_by_a_setting_or_a_variable_and_by_nothing_th
     told.says("set `providers.azure.settings.resource` in the config, or AZURE_RESOURCE_NAME");
     let shown = azure().with_key("AZURE_RESOURCE_NAME", "My-Team").command(&["route", "azure:gpt-5"]).ok();
     shown.says("https://my-team.openai.azure.com/openai/v1");
+    let endpoint = azure().with_key("AZURE_OPENAI_ENDPOINT", "https://my-team.cognitiveservices.azure.com/");
+    endpoint.command(&["route", "azure:gpt-5"]).ok().says("https://my-team.openai.azure.com/openai/v1");
+    let elsewhere = azure().with_key("AZURE_OPENAI_ENDPOINT", "https://my-team.openai.azure.com.evil.example/");
+    elsewhere.command(&["providers"]).ok().says("set `providers.azure.settings.resource`");
     for resource in ["evil.com/", "a.b", "evil.com#", "x@evil.com", "..", "a%2eb"] {
         let setup = azure().with("/providers/azure/settings", json!({ "resource": resource }));
         setup.command(&["config", "check"]).fails().says("`resource` is `");

@@ -12,6 +12,8 @@ mod oauth;
 mod owner;
 mod place;
 mod price;
+mod setting;
+mod side;
 pub(crate) mod understood;
 
 use std::collections::BTreeMap;
@@ -22,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use crate::pattern;
 use crate::quirk::{BodyEdits, Quirk};
 
-pub use alike::{ErrorRule, Errors, Limits, ModelOperations, NextPage, Path, Paths, WebSocket};
+pub use alike::{ErrorRule, Errors, InsideFailure, Limits, ModelOperations, NextPage, Path, Paths, WebSocket};
 pub use auth::{
-    AWS_HEADERS, AWS_SECRETS, AwsSigv4, BASIC_SECRETS, Basic, Exchange, GoogleServiceAccount, Keys, Region, Secret,
-    Verb,
+    AWS_HEADERS, AWS_SECRETS, ApiKey, Attach, AttachTo, Auth, AwsSigv4, BASIC_SECRETS, Basic, Exchange,
+    GoogleServiceAccount, Keys, Places, Region, Secret, Verb,
 };
 pub use facts::Facts;
 pub use oauth::{
@@ -35,6 +37,8 @@ pub use oauth::{
 pub use owner::{OBJECTS, Owner, Owners};
 pub use place::{ByModel, Local, OriginPart, Probe};
 pub use price::{NotAPrice, Price, Rates, Tier, TokenPrice};
+pub use setting::{Setting, SettingType};
+pub use side::{Observe, SideKind, SideRequest};
 
 /// The Codex CLI, as an [`Import`] names it.
 pub const CODEX_CLI: &str = "codex-cli";
@@ -198,209 +202,6 @@ impl Description {
     }
 }
 
-/// One way of paying.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(tag = "method", rename_all = "kebab-case")]
-pub enum Auth {
-    /// A key that the user has from the provider.
-    ApiKey(ApiKey),
-    /// Several secrets that belong together, each attached.
-    Keys(Keys),
-    /// A name and a password.
-    Basic(Basic),
-    /// A signature for each request, by keys of AWS.
-    AwsSigv4(AwsSigv4),
-    /// A token that a key file of Google's is given.
-    GoogleServiceAccount(Box<GoogleServiceAccount>),
-    /// A token that secrets are exchanged for.
-    Exchange(Box<Exchange>),
-    /// An account that the user logs in to.
-    Oauth(Box<Oauth>),
-}
-
-impl Auth {
-    /// Its `method`.
-    pub fn method(&self) -> &'static str {
-        match self {
-            Auth::ApiKey(_) => "api-key",
-            Auth::Keys(_) => "keys",
-            Auth::Basic(_) => "basic",
-            Auth::AwsSigv4(_) => "aws-sigv4",
-            Auth::GoogleServiceAccount(_) => "google-service-account",
-            Auth::Exchange(_) => "exchange",
-            Auth::Oauth(_) => "oauth",
-        }
-    }
-
-    /// How what this credential attaches is attached to a request: for some a token that is minted first. Empty where the host
-    /// does it by a rule of its own: see [`Auth::headers`].
-    pub fn attach(&self) -> &[Attach] {
-        match self {
-            Auth::ApiKey(key) => &key.attach,
-            Auth::Keys(keys) => &keys.attach,
-            Auth::GoogleServiceAccount(google) => &google.attach,
-            Auth::Exchange(exchange) => &exchange.attach,
-            Auth::Oauth(oauth) => &oauth.attach,
-            Auth::Basic(_) | Auth::AwsSigv4(_) => &[],
-        }
-    }
-
-    /// From now on it is in no variable of the environment, and in no file that such a variable or a vendor's tool leaves.
-    pub fn forget_env(&mut self) {
-        let secrets = match self {
-            Auth::ApiKey(key) => return key.env.clear(),
-            Auth::GoogleServiceAccount(google) => {
-                google.adc = false;
-                return google.env.clear();
-            }
-            Auth::Oauth(_) => return,
-            Auth::Keys(keys) => &mut keys.secrets,
-            Auth::Basic(basic) => &mut basic.secrets,
-            Auth::AwsSigv4(aws) => &mut aws.secrets,
-            Auth::Exchange(exchange) => &mut exchange.secrets,
-        };
-        secrets.iter_mut().for_each(|secret| secret.env.clear());
-    }
-
-    /// The headers that the host sets beside those of [`Auth::attach`].
-    pub fn headers(&self) -> &'static [&'static str] {
-        match self {
-            Auth::Basic(_) => &["authorization"],
-            Auth::AwsSigv4(_) => &AWS_HEADERS,
-            Auth::ApiKey(_) | Auth::Keys(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => &[],
-        }
-    }
-
-    /// The several secrets that are this credential, in the order in which a user is asked for them.
-    pub fn secrets(&self) -> &[Secret] {
-        match self {
-            Auth::Keys(keys) => &keys.secrets,
-            Auth::Basic(basic) => &basic.secrets,
-            Auth::AwsSigv4(aws) => &aws.secrets,
-            Auth::Exchange(exchange) => &exchange.secrets,
-            Auth::ApiKey(_) | Auth::GoogleServiceAccount(_) | Auth::Oauth(_) => &[],
-        }
-    }
-
-    /// The environment variables that may hold this credential, or a part of it, or the path of its file.
-    pub fn env(&self) -> Vec<&str> {
-        let alone = match self {
-            Auth::ApiKey(key) => key.env.as_slice(),
-            Auth::GoogleServiceAccount(google) => &google.env,
-            _ => &[],
-        };
-        alone.iter().chain(self.secrets().iter().flat_map(|secret| &secret.env)).map(String::as_str).collect()
-    }
-
-    /// The names of the origins that this credential may go to. What is exchanged for it is not meant: that goes to
-    /// [`Auth::issuer`] alone.
-    pub fn origins(&self) -> &[String] {
-        match self {
-            Auth::ApiKey(key) => &key.origins,
-            Auth::Keys(keys) => &keys.origins,
-            Auth::Basic(basic) => &basic.origins,
-            Auth::AwsSigv4(aws) => &aws.origins,
-            Auth::GoogleServiceAccount(google) => &google.origins,
-            Auth::Exchange(exchange) => &exchange.origins,
-            Auth::Oauth(oauth) => &oauth.origins,
-        }
-    }
-
-    /// The name of the origin at which tokens are made, which gets what they are made of.
-    pub fn issuer(&self) -> Option<&str> {
-        match self {
-            Auth::GoogleServiceAccount(google) => Some(&google.origin),
-            Auth::Exchange(exchange) => Some(&exchange.origin),
-            Auth::Oauth(oauth) => Some(&oauth.origin),
-            Auth::ApiKey(_) | Auth::Keys(_) | Auth::Basic(_) | Auth::AwsSigv4(_) => None,
-        }
-    }
-
-    /// Whether requests go up without it where there is none.
-    pub fn is_optional(&self) -> bool {
-        match self {
-            Auth::ApiKey(key) => key.optional,
-            Auth::Keys(keys) => keys.optional,
-            Auth::Basic(basic) => basic.optional,
-            Auth::AwsSigv4(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => false,
-        }
-    }
-
-    /// The page on which a user gets it.
-    pub fn create_url(&self) -> Option<&str> {
-        let page = match self {
-            Auth::ApiKey(key) => &key.create_url,
-            Auth::Keys(keys) => &keys.create_url,
-            Auth::Basic(basic) => &basic.create_url,
-            Auth::AwsSigv4(aws) => &aws.create_url,
-            Auth::GoogleServiceAccount(google) => &google.create_url,
-            Auth::Exchange(exchange) => &exchange.create_url,
-            Auth::Oauth(_) => &None,
-        };
-        page.as_deref()
-    }
-}
-
-/// An API key.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct ApiKey {
-    /// Environment variables that are looked at, the first that is set wins.
-    #[serde(default)]
-    pub env: Vec<String>,
-    /// The page on which a user makes a key.
-    #[serde(default)]
-    pub create_url: Option<String>,
-    /// How the key is attached; as `Authorization: Bearer` where nothing is said.
-    #[serde(default = "bearer")]
-    pub attach: Vec<Attach>,
-    /// Whether requests go up without it where there is none, as for a server on the user's own machine.
-    #[serde(default)]
-    pub optional: bool,
-    /// The names of the origins that the key may go to.
-    #[serde(default = "api")]
-    pub origins: Vec<String>,
-}
-
-fn api() -> Vec<String> {
-    vec!["api".into()]
-}
-
-/// One header or query parameter that the host sets at the edge.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Attach {
-    /// Where it goes.
-    #[serde(flatten)]
-    pub place: AttachTo,
-    /// The text around the value: `Bearer {}`; `{}` alone where nothing is said.
-    #[serde(default = "bare")]
-    pub format: String,
-    /// A claim of the credential instead of its secret. Left out where the credential lacks the claim.
-    #[serde(default)]
-    pub claim: Option<String>,
-    /// Which of several secrets; the first where nothing is said.
-    #[serde(default)]
-    pub secret: Option<String>,
-}
-
-fn bearer() -> Vec<Attach> {
-    let place = AttachTo::Header("authorization".into());
-    vec![Attach { place, format: "Bearer {}".into(), claim: None, secret: None }]
-}
-
-fn bare() -> String {
-    "{}".into()
-}
-
-/// Where an attached value goes.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttachTo {
-    /// A header, in lower case.
-    Header(String),
-    /// A query parameter.
-    Query(String),
-}
-
 /// One model that is known without asking the provider.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Model {
@@ -412,78 +213,6 @@ pub struct Model {
     /// What is known of it beside.
     #[serde(flatten)]
     pub facts: Facts,
-}
-
-/// One exchange that the host makes beside client calls.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct SideRequest {
-    /// What its answer is read as: `models`, `usage` or `account`.
-    pub kind: SideKind,
-    /// The name of the origin.
-    #[serde(default = "api_name")]
-    pub origin: String,
-    /// The path, appended to the origin's prefix; always a GET.
-    pub path: String,
-    /// Query parameters.
-    #[serde(default)]
-    pub query: BTreeMap<String, String>,
-    /// Request headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Of a list of models that the component does not read: where in the page it is, as a JSON pointer (RFC 6901). `/data`
-    /// where nothing is said; the empty one is the page itself.
-    #[serde(default)]
-    pub list: Option<String>,
-    /// Where in an item of the list the model's name is; `/id` where nothing is said.
-    #[serde(default)]
-    pub id: Option<String>,
-    /// What a name begins with that is no part of it, such as `models/`.
-    #[serde(default)]
-    pub prefix: Option<String>,
-    /// Where in an item the most tokens are that a call may hold.
-    #[serde(default)]
-    pub context_window: Option<String>,
-    /// Where in an item the most tokens of an answer are.
-    #[serde(default)]
-    pub max_output: Option<String>,
-    /// Which operations the models of the list serve, where its items say so.
-    #[serde(default)]
-    pub operations: Option<ModelOperations>,
-    /// Items that are left out: those that have one of these texts there, by JSON pointer.
-    #[serde(default)]
-    pub unless: BTreeMap<String, String>,
-    /// How the list goes on.
-    #[serde(default)]
-    pub next: Option<NextPage>,
-}
-
-fn api_name() -> String {
-    "api".into()
-}
-
-/// What a side request's answer is read as, and so which JSON `interpret` returns.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum SideKind {
-    /// `{"models": [Model…]}`, each as in `models` of the description, at most 4096 and at least one. They take the place
-    /// of those for the account that was asked for.
-    Models,
-    /// `{"windows": [{"name", "used_percent", "limit", "remaining", "length_seconds", "resets_at"}…], "plan": "…"}`: the
-    /// name must be there, all else may be. Windows are named as `quota` names them.
-    Usage,
-    /// `{"claims": {"name": "value"…}}`, added to the account's claims.
-    Account,
-}
-
-/// What the host hands to `quota` when it comes by.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-pub struct Observe {
-    /// Names of answer headers; a trailing `*` stands for any ending.
-    #[serde(default)]
-    pub headers: Vec<String>,
-    /// Types of events inside a stream.
-    #[serde(default)]
-    pub events: Vec<String>,
 }
 
 /// How often, and how long in all, a component may ask before it sends a call: whoever polls an upstream needs more than three.
@@ -507,46 +236,6 @@ impl Default for Exchanges {
 
 fn three() -> u32 {
     3
-}
-
-/// One setting that a user may give in `providers.<id>.settings`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Setting {
-    /// What it is for.
-    pub description: String,
-    /// What it must be.
-    #[serde(rename = "type")]
-    pub kind: SettingType,
-    /// The header that it goes up as, in lower case, with every request that the component does not make itself.
-    #[serde(default)]
-    pub header: Option<String>,
-    /// Environment variables that say it where the config does not, the first that is set wins. None that holds a credential:
-    /// components are shown their settings.
-    #[serde(default)]
-    pub env: Vec<String>,
-    /// What it is where nobody says it.
-    #[serde(default)]
-    pub default: Option<serde_json::Value>,
-}
-
-impl Setting {
-    fn without_env(&self) -> Self {
-        Setting { env: Vec::new(), ..self.clone() }
-    }
-}
-
-/// What a setting's value must be.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum SettingType {
-    /// Any text.
-    String,
-    /// A number.
-    Number,
-    /// True or false.
-    Boolean,
-    /// A JSON object or array, handed on as it is.
-    Json,
 }
 
 /// How a call is paid for.

@@ -57,6 +57,7 @@ quirks! {
     NoStrictTools "no-strict-tools" "`strict` is left out of tools."
     PlainSchemas "plain-schemas" "`$schema` and `$id` are left out of the schemas of tools and answers."
     TextAsString "text-as-string" "Content that is a list of texts goes as one string, the texts on lines of their own."
+    ThinkingStreams "thinking-streams" "Of Qwen 3's models that think if they are not told otherwise, `enable_thinking` goes as `false` where no stream is asked for."
     NoReasoningContent "no-reasoning-content" "`reasoning_content` is left out of messages."
     ReasoningMember "reasoning-member" "`reasoning_content` of messages goes as `reasoning`."
     ReasoningWithTools "reasoning-with-tools" "A message with tool calls and without `reasoning_content` gets one, a space."

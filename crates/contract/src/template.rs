@@ -1,6 +1,31 @@
-//! Texts of a description with holes, `{name}`, that the host fills with secrets.
+//! Texts of a description with holes, `{name}`. The host fills those of requests for tokens with secrets; those of origins
+//! are `origin::template`'s, which takes them apart here.
 //!
 //! `validate` finds the holes when a description is read, so that filling them cannot fail later.
+
+/// A piece of a text with holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'t> {
+    Text(&'t str),
+    /// By its name, without the braces.
+    Hole(&'t str),
+}
+
+/// The pieces of a text, in order. A brace that belongs to no hole is text.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if let Some((name, after)) = rest.strip_prefix('{').and_then(|behind| behind.split_once('}')) {
+            rest = after;
+            return Some(Piece::Hole(name));
+        }
+        // The next brace that one closes; from there on it is a hole.
+        let hole = rest.find('{').filter(|&at| rest[at..].contains('}'));
+        let (text, after) = rest.split_at(hole.unwrap_or(rest.len()));
+        rest = after;
+        (!text.is_empty()).then_some(Piece::Text(text))
+    })
+}
 
 /// The names of a text's holes, in order.
 ///
@@ -9,12 +34,14 @@
 /// A brace that belongs to no hole.
 pub fn holes(text: &str) -> Result<Vec<&str>, String> {
     let mut holes = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        let hole = rest[at..].strip_prefix('{').and_then(|after| after.split_once('}'));
-        let (name, after) = hole.ok_or_else(|| format!("`{text}` has a brace that belongs to no hole"))?;
-        holes.push(name);
-        rest = after;
+    for piece in pieces(text) {
+        match piece {
+            Piece::Hole(name) => holes.push(name),
+            Piece::Text(piece) if piece.contains(['{', '}']) => {
+                return Err(format!("`{text}` has a brace that belongs to no hole"));
+            }
+            Piece::Text(_) => {}
+        }
     }
     Ok(holes)
 }
@@ -22,15 +49,12 @@ pub fn holes(text: &str) -> Result<Vec<&str>, String> {
 /// The text with its holes filled. One for which there is no value stays empty.
 pub fn fill<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>, write: impl Fn(&str, &mut String)) -> String {
     let mut filled = String::with_capacity(text.len() + 64);
-    let mut rest = text;
-    while let Some((before, (name, after))) =
-        rest.split_once('{').and_then(|(before, after)| Some((before, after.split_once('}')?)))
-    {
-        filled.push_str(before);
-        write(value(name).unwrap_or_default(), &mut filled);
-        rest = after;
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(piece) => filled.push_str(piece),
+            Piece::Hole(name) => write(value(name).unwrap_or_default(), &mut filled),
+        }
     }
-    filled.push_str(rest);
     filled
 }
 

@@ -4,6 +4,7 @@
 
 mod codes;
 mod delay;
+mod inside;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,8 @@ use bitrouter_wait::{Ends, limit_ends, retry_after};
 
 use crate::error::{ParsedError, event_status, parse_error, read_shape};
 use crate::json;
+
+pub use inside::as_error;
 
 /// How much of a body that is not JSON is shown to a person, in characters.
 const EXCERPT: usize = 300;
@@ -71,7 +74,8 @@ impl Failure {
     }
 
     fn of_answer(errors: &Errors, status: u16, headers: &[(&str, &str)], body: &str) -> Self {
-        let error = parse_error(status, body.as_bytes()).unwrap_or_default();
+        let inside = errors.inside.as_ref().and_then(|inside| inside::read(inside, body.as_bytes()));
+        let error = inside.or_else(|| parse_error(status, body.as_bytes())).unwrap_or_default();
         let code = error.code.clone().or_else(|| error.type_name.clone()).or_else(|| code_in_headers(headers));
         let details = ErrorDetails { code: code.as_deref(), class: error.type_name.as_deref(), error: &error };
         let (kind, scope) = details.by_rule(errors, Some(status)).unwrap_or_else(|| details.by_status(status));

@@ -29,7 +29,7 @@ pub use dialect::{Dialect, UnknownDialect};
 pub use error::{ApiError, ErrorKind, ParsedError, is_error_of, parse_error};
 pub use estimate::estimate_tokens;
 pub use event::{Event, EventClass, EventKind, classify};
-pub use failure::{Failure, Trouble};
+pub use failure::{Failure, Trouble, as_error};
 pub use fold::{DEFAULT_FOLD_LIMIT, Fold, FoldError};
 pub use frames::FrameError;
 pub use observe::Observer;

@@ -112,6 +112,7 @@ impl Body<'_> {
                 self.plain_schemas(&["/tools/*/parameters", "/text/format/schema"])
             }
             (Quirk::TextAsString, Some(Chat)) => text::join(self.document, "/messages/*/content"),
+            (Quirk::ThinkingStreams, Some(Chat)) if !streaming => self.think_in_streams_alone(),
             (Quirk::NoReasoningContent, Some(Chat)) => self.leave_out("/messages/*/reasoning_content"),
             (Quirk::ReasoningMember, Some(Chat)) => self.rename("/messages/*/reasoning_content", "reasoning"),
             (Quirk::ReasoningWithTools, Some(Chat)) => {
@@ -198,6 +199,18 @@ impl Body<'_> {
             .iter()
             .flat_map(|schema| [format!("{schema}/$schema"), format!("{schema}/$id")])
             .try_for_each(|pattern| self.each(&pattern, &[], &[Edit::Remove { path: "" }]))
+    }
+
+    /// They refuse to think in an answer that comes as a whole; those with `thinking` in their name cannot but think.
+    fn think_in_streams_alone(&mut self) -> Result<(), Error> {
+        let model = self.document.string("model")?.unwrap_or_default().to_ascii_lowercase();
+        let name = model.rsplit('/').next().unwrap_or_default();
+        if !name.starts_with("qwen3") || name.contains("thinking") {
+            return Ok(());
+        }
+        let thinks = [is("", &["true"])];
+        self.each_told("/enable_thinking", &thinks, &[Edit::Replace { path: "", value: "false" }])?;
+        self.document.patch(&[Edit::Add { path: "/enable_thinking", value: "false" }])
     }
 
     fn ask_for_usage(&mut self) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bitrouter_contract::description::{Auth, Billing, Description, SideRequest};
+use bitrouter_contract::description::{Auth, Billing, Description, Setting, SideRequest};
 use bitrouter_contract::origin::template;
 use bitrouter_files::PrivateFile;
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ impl Grant {
             vendor: description.vendor.clone(),
             billing: Some(description.billing),
             models: description.models.iter().map(|model| model.id.clone()).collect(),
-            variables: description.settings.values().flat_map(|setting| &setting.env).cloned().collect(),
+            variables: description.settings.values().flat_map(Setting::variables).map(str::to_owned).collect(),
             rest: Map::new(),
         }
     }

@@ -95,7 +95,7 @@ impl Check {
         let config = &setup.loaded.config;
         let problems = match config.providers.is_empty() && config.models.is_empty() {
             true => Vec::new(),
-            false => setup::provider_problems(&setup.loaded, &*setup.providers()?),
+            false => setup::provider_problems(&setup.loaded, &*setup.providers_with_local_models()?),
         };
         if problems.is_empty() {
             print::answer(&fine)?;

@@ -174,7 +174,7 @@ pub(super) fn gateway(setup: &Setup, url: Option<&str>, model: Option<String>) -
         None => {
             let first = server.listen.first().ok_or("server.listen names no address")?;
             let key = server.keys.first().map(|key| SecretString::from(key.expose_secret().to_owned()));
-            (format!("http://{}", reachable(*first)), key, models(&*setup.providers()?))
+            (format!("http://{}", reachable(*first)), key, models(&*setup.providers_with_local_models()?))
         }
     };
     Ok(Gateway { origin, key, models, model })

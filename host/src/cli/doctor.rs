@@ -118,7 +118,7 @@ impl Doctor {
             }
         }
         files::look(&setup.paths, &mut report);
-        let providers = setup.providers()?;
+        let providers = setup.providers_with_local_models()?;
         for problem in setup::provider_problems(&setup.loaded, &providers) {
             report.add("config", CheckResult::Wrong(problem));
         }

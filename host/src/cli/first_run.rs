@@ -30,7 +30,7 @@ fn is_first(setup: &Setup) -> bool {
 }
 
 fn show(setup: &Setup) -> ExitCode {
-    let active: Vec<String> = match setup.providers() {
+    let active: Vec<String> = match setup.providers_present() {
         Ok(providers) => providers.active().iter().map(|provider| provider.id().to_owned()).collect(),
         Err(_) => Vec::new(),
     };

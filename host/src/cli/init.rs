@@ -68,7 +68,7 @@ fn found() -> Result<String, Box<dyn std::error::Error>> {
     // The file that is to be written cannot be read yet.
     let setup = Setup::load(&Global { config: None }, None)?;
     let mut table = Table::indented();
-    for row in Row::all(&*setup.providers()?).iter().filter(|row| row.state == ProviderState::Active) {
+    for row in Row::all(&*setup.providers_present()?).iter().filter(|row| row.state == ProviderState::Active) {
         let by = match row.accounts.is_empty() {
             true => "needs no account".to_owned(),
             false => format!("account {}", row.accounts.join(", ")),

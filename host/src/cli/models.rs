@@ -62,7 +62,7 @@ impl Models {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
         let providers = match self.refresh {
             true => setup.providers_queried(SideKind::Models, self.provider.as_deref())?,
-            false => setup.providers()?,
+            false => setup.providers_with_local_models()?,
         };
         let mut models = providers.models();
         let mut names: Vec<Name<'_>> = Vec::new();

@@ -194,7 +194,7 @@ fn without_id(error: &AccountError, id: &str) -> String {
 impl ListProviders {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let providers = setup.providers()?;
+        let providers = setup.providers_present()?;
         let (rows, refused) = (Row::all(&providers), &providers.refused);
         match self.json {
             true => print::json(&serde_json::json!({ "providers": rows, "refused": refused }))?,

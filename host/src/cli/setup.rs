@@ -70,9 +70,22 @@ impl Setup {
         Ok(App::start(self.loaded.config.clone(), &self.paths, &env)?)
     }
 
-    /// The providers, once every component is loaded.
+    /// The providers, once every component is loaded. Whether the servers of this machine run is not asked.
     pub(super) fn providers(&self) -> Result<Arc<Providers>, Box<dyn Error>> {
         Ok(self.loaded_app(async |_, _| ())?.1)
+    }
+
+    /// The same, after looking which servers of this machine run: for commands that say what can be used.
+    pub(super) fn providers_present(&self) -> Result<Arc<Providers>, Box<dyn Error>> {
+        Ok(self.loaded_app(async |_, providers| queries::look_for_local(providers, false).await)?.1)
+    }
+
+    /// The same, with the models that these servers have now: for commands that say what a model's name leads to.
+    pub(super) fn providers_with_local_models(&self) -> Result<Arc<Providers>, Box<dyn Error>> {
+        let look = async |app: &App, providers: &Providers| {
+            queries::look_for_local(providers, app.config.side_requests).await;
+        };
+        Ok(self.loaded_app(look)?.1)
     }
 
     /// The providers, after they were asked for everything of this kind; what could not be asked for is a warning, and
@@ -87,6 +100,8 @@ impl Setup {
             return Err(format!("nothing is asked for, as `side_requests` is false in {file}").into());
         }
         let ask = async |app: &App, providers: &Providers| {
+            // A server of this machine is asked only while it runs.
+            queries::look_for_local(providers, false).await;
             let troubles = with_progress(queries::query_now(providers, kind, only), || "asking…".into()).await;
             // A token that was renewed meanwhile must reach the disk.
             providers.finish_refreshes().await;
@@ -112,7 +127,6 @@ impl Setup {
                 format!("compiling {count} component{}…", if count == 1 { "" } else { "s" })
             };
             let providers = with_progress(app.directory.complete(), loading).await;
-            queries::look_for_local(&providers, app.config.side_requests).await;
             Ok((and_then(&app, &providers).await, providers))
         })
     }

@@ -11,6 +11,7 @@ mod burst;
 mod deadlines;
 pub(super) mod fold;
 pub(super) mod heartbeat;
+pub(super) mod inside;
 pub(super) mod keep;
 pub(super) mod learn;
 mod observed;

@@ -12,14 +12,12 @@ use bitrouter_dialect::history::{self, Kept, Resolved};
 use bitrouter_document::{Document, Kind};
 use bytes::Bytes;
 
+use super::whole;
 use crate::app::App;
 use crate::call::{Call, CallBody, Continued, Previous, Socket};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::history::{ResponseOwner, Responses, is_own};
-
-/// From this size on a body is looked through on a thread that serves nobody.
-const LONG: usize = 256 << 10;
 
 /// Puts what is kept for this caller in the place of its names, unless that was done.
 pub(crate) async fn resolve(app: &App, call: &mut Call) -> Result<(), Error> {
@@ -36,12 +34,7 @@ pub(crate) async fn resolve(app: &App, call: &mut Call) -> Result<(), Error> {
     if !names_previous && kept.responses.of(call.caller).is_empty() && !history::may_name_items(&body) {
         return Ok(());
     }
-    let (found, previous_of) = if body.len() < LONG {
-        kept.resolve(&body)
-    } else {
-        let resolving = tokio::task::spawn_blocking(move || kept.resolve(&body));
-        resolving.await.map_err(|error| Error::Internal(error.to_string()))?
-    };
+    let (found, previous_of) = whole::work(body.len(), move || kept.resolve(&body)).await?;
     let Resolved { body, previous, unknown } = found;
     let is_lost = |id: &str| is_own(id) || call.socket.as_ref().is_some_and(|socket| socket.knows(id));
     if let Some(name) = unknown.iter().find(|name| is_lost(name.id())) {

@@ -24,7 +24,9 @@ use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
-use super::answer::{Answer, AnswerBody, AnswerSource, Broken, Watcher, keep, learn, rewrite, shape, translate};
+use super::answer::{
+    Answer, AnswerBody, AnswerSource, Broken, Watcher, inside, keep, learn, rewrite, shape, translate,
+};
 use super::failed::Failed;
 use super::limits::Limits;
 use super::page;
@@ -123,12 +125,14 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     let headers = client_headers(&received, framing);
     let translates = received.translating.is_some();
     let watcher = Watcher::new(&received, framing, rewrites || shapes || translates);
-    let scrub = received.scrubber.clone().map(ScrubStream::new);
+    // What is kept on its way is scrubbed there.
+    let scrub = received.scrubber.clone().filter(|_| received.keeping.is_none()).map(ScrubStream::new);
     let (deadlines, sent) = (received.provider.deadlines, received.sent.into());
 
     // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
+    let source = inside::stage(source, &received, framing);
     let source = match stream.filter(|_| rewrites) {
         Some(stream) => Box::pin(rewrite::stage(source, stream, &received)).await?,
         None => source,

@@ -27,6 +27,7 @@ mod reply;
 mod send;
 mod translate;
 mod wait;
+mod whole;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -13,12 +13,10 @@ use bitrouter_plugin::{HookBody, HookError, Prepared};
 
 use super::attempt::Attempt;
 use super::body::{self, BodyError};
-use super::{deliver, page, send};
+use super::{deliver, page, send, whole};
 use crate::call::CallBody;
 use crate::error::Error;
 
-/// From this size on a body is edited on a thread that serves nobody: each word may look at every message.
-const LONG: usize = 256 << 10;
 /// What the hooks made of a call.
 pub(super) enum Shaped {
     Send(Arc<contract::Request>),
@@ -91,17 +89,13 @@ impl Attempt<'_> {
         };
         let (provider, dialect) = (Arc::clone(&self.provider), call.dialect.clone());
         let (generates, streaming) = (call.operation == "generate", call.streaming);
-        let long = document.body_len() > LONG;
+        let bytes = document.body_len();
         let work = move || {
             let edited = Edited { dialect: &dialect, generates, streaming };
             let left_out = provider.quirks.apply(edited, &mut document)?;
             Ok::<_, Error>((document, left_out))
         };
-        let (document, left_out) = if long {
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))?
-        } else {
-            work()?
-        };
+        let (document, left_out) = whole::work(bytes, work).await??;
         if !left_out.is_empty() {
             Arc::make_mut(request).dropped.extend(left_out);
         }

@@ -18,14 +18,13 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::keeping::Keeping;
+use super::whole;
 use crate::call::{Call, Previous};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::history::{CallStates, History};
 use crate::route::Target;
 
-/// From this size on a body is translated on a thread that serves nobody: it costs some milliseconds a megabyte.
-const LONG: usize = 256 << 10;
 /// The longest value of `include_usage` that says something.
 const FLAG: u32 = 8;
 
@@ -74,6 +73,8 @@ struct Work {
     asked: String,
     dialect: Dialect,
     document: Document,
+    /// What the target is asked to write where the client does not say it.
+    usual_output: Option<u64>,
     owner: StateOwner,
     translations: Translations,
     /// The response that the request continues; none where its answer is not kept.
@@ -103,13 +104,12 @@ impl Translations {
                 model: target.model.clone(),
             },
             document,
+            // No other dialect demands a number.
+            usual_output: (dialect == Dialect::Messages).then(|| target.provider.usual_output(&target.model)).flatten(),
             translations: self.clone(),
             continues: keeps.then(|| call.previous().cloned()),
         };
-        if work.document.body_len() < LONG {
-            return work.run();
-        }
-        tokio::task::spawn_blocking(|| work.run()).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+        whole::work(work.document.body_len(), || work.run()).await?
     }
 }
 
@@ -129,7 +129,7 @@ impl Work {
             dialect: self.dialect,
             model: &self.owner.model,
             owner: self.owner.borrowed(),
-            facts: Facts::of(self.dialect, &self.owner.model),
+            facts: Facts { usual_output: self.usual_output, ..Facts::of(self.dialect, &self.owner.model) },
             states: &*states,
         };
         let client = Client { dialect: self.client, stream: self.streaming, session: self.session.as_deref() };

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrouter_contract::description::{Probe, SideKind};
-use bitrouter_plugin::contract::types::Body;
-use bitrouter_plugin::contract::{Delivery, Request};
 use futures_util::future::join_all;
 
+use super::query::get;
 use crate::pipeline;
 use crate::route::{Provider, Providers};
 
@@ -48,20 +47,6 @@ async fn is_found(provider: &Arc<Provider>) -> bool {
 }
 
 async fn answers(provider: &Arc<Provider>, probe: &Probe) -> bool {
-    let request = Request {
-        method: "GET".into(),
-        origin: "api".into(),
-        path: probe.path.clone(),
-        values: Vec::new(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: Body::Empty,
-        framing: "json".into(),
-        delivery: Delivery::Pass,
-        memo: Vec::new(),
-        dropped: Vec::new(),
-        more: String::new(),
-    };
-    let answer = pipeline::query(provider, None, &request).await;
+    let answer = pipeline::query(provider, None, &get("api", &probe.path)).await;
     answer.is_ok_and(|(page, _)| probe.is_answered_by(page.status, &page.body))
 }

@@ -1,7 +1,7 @@
 //! Runs one query: sends the side request of the description, with the account's credential attached as to every call, and
 //! has the component read the answer.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,16 +151,21 @@ fn without(names: &[&str], sentence: String) -> String {
 
 /// The described request.
 fn request(side: &SideRequest) -> Request {
-    let fields = |map: &std::collections::BTreeMap<String, String>| {
+    let fields = |map: &BTreeMap<String, String>| {
         map.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect()
     };
+    Request { query: fields(&side.query), headers: fields(&side.headers), ..get(&side.origin, &side.path) }
+}
+
+/// A GET of JSON.
+pub(super) fn get(origin: &str, path: &str) -> Request {
     Request {
         method: "GET".into(),
-        origin: side.origin.clone(),
-        path: side.path.clone(),
+        origin: origin.into(),
+        path: path.into(),
         values: Vec::new(),
-        query: fields(&side.query),
-        headers: fields(&side.headers),
+        query: Vec::new(),
+        headers: Vec::new(),
         body: Body::Empty,
         framing: "json".into(),
         delivery: Delivery::Pass,

@@ -23,6 +23,9 @@ pub fn effective(
     let mut all = given.clone();
     for (name, setting) in taken.iter().filter(|(name, _)| !given.contains_key(*name)) {
         let from_env = setting.env.iter().find_map(|variable| of_variable(setting.kind, &env(variable)?));
+        let of_url =
+            |(variable, hosts): (&String, &Vec<String>)| of_variable(setting.kind, &in_url(&env(variable)?, hosts)?);
+        let from_env = from_env.or_else(|| setting.env_urls.iter().find_map(of_url));
         all.extend(from_env.or_else(|| setting.default.clone()).map(|value| (name.clone(), value)));
     }
     all
@@ -40,6 +43,18 @@ fn of_variable(kind: SettingType, text: &str) -> Option<Value> {
         SettingType::Boolean => text.to_ascii_lowercase().parse::<bool>().ok().map(Value::Bool),
         SettingType::Json => None,
     }
+}
+
+/// What stands in the place of `{}` in the host of a URL, by the first of these hosts that it is.
+fn in_url(url: &str, hosts: &[String]) -> Option<String> {
+    let url: http::Uri = url.trim().parse().ok().filter(|url: &http::Uri| url.scheme_str() == Some("https"))?;
+    let host = url.host()?.to_ascii_lowercase();
+    let part = |pattern: &String| {
+        let (before, behind) = pattern.split_once("{}")?;
+        let part = host.strip_prefix(before)?.strip_suffix(behind)?;
+        (!part.is_empty() && !part.contains('.')).then(|| part.to_owned())
+    };
+    hosts.iter().find_map(part)
 }
 
 impl Description {
@@ -69,7 +84,7 @@ impl Description {
     /// How to say a setting that an origin lacks: its place in the config, and the variables that say it.
     pub fn how_to_set(&self, hole: &str) -> String {
         let name = self.origin_parts.get(hole).map_or(hole, |part| part.of.as_str());
-        let variables = self.settings.get(name).map_or(&[][..], |setting| setting.env.as_slice());
+        let variables: Vec<&str> = self.settings.get(name).into_iter().flat_map(Setting::variables).collect();
         let or = if variables.is_empty() {
             String::new()
         } else {
@@ -142,6 +157,40 @@ mod tests {
         // A variable that cannot be one is not there.
         let env = [("GOOGLE_CLOUD_PROJECT", "p q"), ("GOOGLE_CLOUD_LOCATION", "a\nb")];
         assert_eq!(api(json!({}), &env).unwrap_err(), "`project` is not set");
+    }
+
+    #[test]
+    fn a_url_says_a_part_of_its_host_where_that_is_one_that_is_meant_and_is_never_followed() {
+        let settings: BTreeMap<String, Setting> = serde_json::from_value(json!({ "resource": {
+            "type": "string", "description": "whose", "env": ["NAME"],
+            "env_urls": { "ENDPOINT": ["{}.openai.azure.com", "{}.services.ai.azure.com"] },
+        } }))
+        .unwrap();
+        let said = |endpoint: &str, name: Option<&str>| {
+            let env =
+                |variable: &str| if variable == "NAME" { name.map(str::to_owned) } else { Some(endpoint.to_owned()) };
+            effective(&settings, &Map::new(), &env).remove("resource")
+        };
+        for url in ["https://My-Team.openai.azure.com/", " https://my-team.services.ai.azure.com/api?x=1 "] {
+            assert_eq!(said(url, None), Some(json!("my-team")), "{url}");
+        }
+        assert_eq!(said("https://my-team.openai.azure.com", Some("other")), Some(json!("other")));
+        for url in [
+            "https://openai.azure.com",
+            "https://.openai.azure.com",
+            "https://a.b.openai.azure.com",
+            "https://x.openai.azure.com.evil.example",
+            "https://evil.example/x.openai.azure.com",
+            "https://evil.example#.openai.azure.com",
+            "http://my-team.openai.azure.com",
+            "my-team.openai.azure.com",
+            "https://my team.openai.azure.com",
+            "",
+        ] {
+            assert_eq!(said(url, None), None, "{url}");
+        }
+        // Whoever is named beside the host is not the host.
+        assert_eq!(said("https://my-team.openai.azure.com@evil.example/", None), None);
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct Errors {
     /// The first that fits a failure says what it means, before all that the host knows.
     #[serde(default)]
     pub rules: Vec<ErrorRule>,
+    /// How answers are told that fail although their status is a success. They are failures like any other then.
+    #[serde(default)]
+    pub inside: Option<InsideFailure>,
     /// What an error event inside a stream is whose code nothing here and nothing in the host knows.
     #[serde(default)]
     pub unknown_event: Option<FailureKind>,
@@ -73,6 +76,23 @@ pub struct ErrorRule {
     /// What it concerns; where nothing is said, what such a failure mostly concerns.
     #[serde(default)]
     pub scope: Option<Scope>,
+}
+
+/// Where a document, or an event of a stream, says that it is a failure, though its status is that of a success.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub struct InsideFailure {
+    /// Where its code is: a JSON pointer (RFC 6901) of names. What has none there is no failure.
+    pub code: String,
+    /// Where its sentence is.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// The codes of what is no failure; a number as it is written.
+    #[serde(default = "zero")]
+    pub well: Vec<String>,
+}
+
+fn zero() -> Vec<String> {
+    vec!["0".into()]
 }
 
 /// Where requests may go over a WebSocket, at the paths of their operations: each message is `response.create` with the body of

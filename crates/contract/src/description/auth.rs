@@ -1,283 +1,228 @@
-//! Ways of paying that are more than one key: several secrets, a signature, a token that is minted first.
+//! The ways of paying: which there are, what is attached of each, and where it may go.
 //!
 //! `credential` works from these types; the host has one implementation of each mechanism and knows no provider's name. A
 //! secret has a name, the environment variables that may hold it, and what a user is asked for at a login. Times are in
 //! seconds.
 
-use std::collections::BTreeMap;
+mod aws;
+mod minted;
+mod secrets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attach, Encoding, api, bearer};
-use crate::Origin;
+use super::Oauth;
 
-/// One secret of several that together are a credential.
+pub use aws::{AWS_HEADERS, AWS_SECRETS, AwsSigv4, Region};
+pub use minted::{Exchange, GoogleServiceAccount, Verb};
+pub use secrets::{BASIC_SECRETS, Basic, Keys, Secret};
+
+/// One way of paying.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Secret {
-    /// Its name: `[a-z][a-z0-9_]{0,31}`. It is stored under it, and rules and holes name it.
-    pub name: String,
-    /// What a user is asked for at a login; the name where nothing is said.
-    #[serde(default)]
-    pub prompt: Option<String>,
-    /// Environment variables that are looked at, the first that is set wins.
-    #[serde(default)]
-    pub env: Vec<String>,
-    /// Whether the credential is whole without it.
-    #[serde(default)]
-    pub optional: bool,
+#[serde(tag = "method", rename_all = "kebab-case")]
+pub enum Auth {
+    /// A key that the user has from the provider.
+    ApiKey(ApiKey),
+    /// Several secrets that belong together, each attached.
+    Keys(Keys),
+    /// A name and a password.
+    Basic(Basic),
+    /// A signature for each request, by keys of AWS.
+    AwsSigv4(AwsSigv4),
+    /// A token that a key file of Google's is given.
+    GoogleServiceAccount(Box<GoogleServiceAccount>),
+    /// A token that secrets are exchanged for.
+    Exchange(Box<Exchange>),
+    /// An account that the user logs in to.
+    Oauth(Box<Oauth>),
 }
 
-impl Secret {
-    /// One that these environment variables may hold.
-    pub fn new(name: &str, prompt: &str, env: &[&str]) -> Self {
-        Secret {
-            name: name.to_owned(),
-            prompt: Some(prompt.to_owned()),
-            env: env.iter().map(|&variable| variable.to_owned()).collect(),
-            optional: false,
+impl Auth {
+    /// Its `method`.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Auth::ApiKey(_) => "api-key",
+            Auth::Keys(_) => "keys",
+            Auth::Basic(_) => "basic",
+            Auth::AwsSigv4(_) => "aws-sigv4",
+            Auth::GoogleServiceAccount(_) => "google-service-account",
+            Auth::Exchange(_) => "exchange",
+            Auth::Oauth(_) => "oauth",
         }
     }
 
-    /// What a user is asked for.
-    pub fn asked(&self) -> &str {
-        self.prompt.as_deref().unwrap_or(&self.name)
+    /// How what this credential attaches is attached to a request: for some a token that is minted first. Empty where the host
+    /// does it by a rule of its own: see [`Auth::headers`].
+    pub fn attach(&self) -> &[Attach] {
+        match self {
+            Auth::ApiKey(key) => &key.attach,
+            Auth::Keys(keys) => &keys.attach,
+            Auth::GoogleServiceAccount(google) => &google.attach,
+            Auth::Exchange(exchange) => &exchange.attach,
+            Auth::Oauth(oauth) => &oauth.attach,
+            Auth::Basic(_) | Auth::AwsSigv4(_) => &[],
+        }
+    }
+
+    /// From now on it is in no variable of the environment, and in no file that such a variable or a vendor's tool leaves.
+    pub fn forget_env(&mut self) {
+        let secrets = match self {
+            Auth::ApiKey(key) => return key.env.clear(),
+            Auth::GoogleServiceAccount(google) => {
+                google.adc = false;
+                return google.env.clear();
+            }
+            Auth::Oauth(_) => return,
+            Auth::Keys(keys) => &mut keys.secrets,
+            Auth::Basic(basic) => &mut basic.secrets,
+            Auth::AwsSigv4(aws) => &mut aws.secrets,
+            Auth::Exchange(exchange) => &mut exchange.secrets,
+        };
+        secrets.iter_mut().for_each(|secret| secret.env.clear());
+    }
+
+    /// The headers that the host sets beside those of [`Auth::attach`].
+    pub fn headers(&self) -> &'static [&'static str] {
+        match self {
+            Auth::Basic(_) => &["authorization"],
+            Auth::AwsSigv4(_) => &AWS_HEADERS,
+            Auth::ApiKey(_) | Auth::Keys(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => &[],
+        }
+    }
+
+    /// The several secrets that are this credential, in the order in which a user is asked for them.
+    pub fn secrets(&self) -> &[Secret] {
+        match self {
+            Auth::Keys(keys) => &keys.secrets,
+            Auth::Basic(basic) => &basic.secrets,
+            Auth::AwsSigv4(aws) => &aws.secrets,
+            Auth::Exchange(exchange) => &exchange.secrets,
+            Auth::ApiKey(_) | Auth::GoogleServiceAccount(_) | Auth::Oauth(_) => &[],
+        }
+    }
+
+    /// The environment variables that may hold this credential, or a part of it, or the path of its file.
+    pub fn env(&self) -> Vec<&str> {
+        let alone = match self {
+            Auth::ApiKey(key) => key.env.as_slice(),
+            Auth::GoogleServiceAccount(google) => &google.env,
+            _ => &[],
+        };
+        alone.iter().chain(self.secrets().iter().flat_map(|secret| &secret.env)).map(String::as_str).collect()
+    }
+
+    /// The names of the origins that this credential may go to. What is exchanged for it is not meant: that goes to
+    /// [`Auth::issuer`] alone.
+    pub fn origins(&self) -> &[String] {
+        match self.places() {
+            Ok(places) => &places.origins,
+            Err(oauth) => &oauth.origins,
+        }
+    }
+
+    /// Where it is got and may go; a login is got by itself.
+    fn places(&self) -> Result<&Places, &Oauth> {
+        Ok(match self {
+            Auth::ApiKey(key) => &key.places,
+            Auth::Keys(keys) => &keys.places,
+            Auth::Basic(basic) => &basic.places,
+            Auth::AwsSigv4(aws) => &aws.places,
+            Auth::GoogleServiceAccount(google) => &google.places,
+            Auth::Exchange(exchange) => &exchange.places,
+            Auth::Oauth(oauth) => return Err(oauth),
+        })
+    }
+
+    /// The name of the origin at which tokens are made, which gets what they are made of.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Auth::GoogleServiceAccount(google) => Some(&google.origin),
+            Auth::Exchange(exchange) => Some(&exchange.origin),
+            Auth::Oauth(oauth) => Some(&oauth.origin),
+            Auth::ApiKey(_) | Auth::Keys(_) | Auth::Basic(_) | Auth::AwsSigv4(_) => None,
+        }
+    }
+
+    /// Whether requests go up without it where there is none.
+    pub fn is_optional(&self) -> bool {
+        match self {
+            Auth::ApiKey(key) => key.optional,
+            Auth::Keys(keys) => keys.optional,
+            Auth::Basic(basic) => basic.optional,
+            Auth::AwsSigv4(_) | Auth::GoogleServiceAccount(_) | Auth::Exchange(_) | Auth::Oauth(_) => false,
+        }
+    }
+
+    /// The page on which a user gets it.
+    pub fn create_url(&self) -> Option<&str> {
+        self.places().ok()?.create_url.as_deref()
     }
 }
 
-/// Several secrets that are each attached.
+/// An API key.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Keys {
-    /// The secrets, in the order in which a user is asked for them.
-    pub secrets: Vec<Secret>,
-    /// How they are attached: each rule names its `secret`, or a claim.
-    pub attach: Vec<Attach>,
-    /// The page on which a user finds them.
+pub struct ApiKey {
+    /// Environment variables that are looked at, the first that is set wins.
     #[serde(default)]
-    pub create_url: Option<String>,
-    /// Whether requests go up without it where there is none.
-    #[serde(default)]
-    pub optional: bool,
-    /// The names of the origins that they may go to.
-    #[serde(default = "api")]
-    pub origins: Vec<String>,
-}
-
-/// A name and a password (RFC 7617), sent as `authorization: Basic …`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Basic {
-    /// `user` and `password`.
-    #[serde(default = "user_and_password")]
-    pub secrets: Vec<Secret>,
-    /// The page on which a user finds them.
-    #[serde(default)]
-    pub create_url: Option<String>,
-    /// Whether requests go up without it where there is none.
-    #[serde(default)]
-    pub optional: bool,
-    /// The names of the origins that they may go to.
-    #[serde(default = "api")]
-    pub origins: Vec<String>,
-}
-
-/// The names that [`Basic`] has for its secrets.
-pub const BASIC_SECRETS: [&str; 2] = ["user", "password"];
-
-fn user_and_password() -> Vec<Secret> {
-    vec![Secret::new("user", "User name", &[]), Secret::new("password", "Password", &[])]
-}
-
-/// Requests that are signed as AWS has it (Signature Version 4). The secret key goes nowhere.
-///
-/// Beside the environment variables, the host reads the static profiles of `~/.aws/credentials` and `~/.aws/config`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct AwsSigv4 {
-    /// The service's name in signatures, such as `bedrock`.
-    pub service: String,
-    /// The region in signatures.
-    pub region: Region,
-    /// `access_key_id`, `secret_access_key` and, where it is there, `session_token`.
-    #[serde(default = "aws_secrets")]
-    pub secrets: Vec<Secret>,
-    /// The page on which a user finds them.
-    #[serde(default)]
-    pub create_url: Option<String>,
-    /// The names of the origins to which requests are signed.
-    #[serde(default = "api")]
-    pub origins: Vec<String>,
-}
-
-/// The names that [`AwsSigv4`] has for its secrets; the last may be missing.
-pub const AWS_SECRETS: [&str; 3] = ["access_key_id", "secret_access_key", "session_token"];
-/// The headers that a signature of AWS sets.
-pub const AWS_HEADERS: [&str; 4] = ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"];
-
-fn aws_secrets() -> Vec<Secret> {
-    let session = Secret::new(AWS_SECRETS[2], "Session token (empty where there is none)", &["AWS_SESSION_TOKEN"]);
-    vec![
-        Secret::new(AWS_SECRETS[0], "Access key id", &["AWS_ACCESS_KEY_ID"]),
-        Secret::new(AWS_SECRETS[1], "Secret access key", &["AWS_SECRET_ACCESS_KEY"]),
-        Secret { optional: true, ..session },
-    ]
-}
-
-/// Which region a signature names.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Region {
-    /// Always this one.
-    Named(String),
-    /// The one that a setting of the provider has.
-    Setting {
-        /// The setting's name.
-        setting: String,
-    },
-}
-
-/// A key file of Google's, whose owner is given a token for an hour: a service account signs for it (RFC 7523, RS256), a user's
-/// application default credentials are refreshed.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct GoogleServiceAccount {
-    /// Environment variables that may hold the file's path.
-    #[serde(default = "google_env")]
     pub env: Vec<String>,
-    /// Whether the place is looked at where `gcloud auth application-default login` leaves its file. Only for origins of
-    /// Google's own.
-    #[serde(default = "yes")]
-    pub adc: bool,
-    /// What the token is for.
-    #[serde(default = "google_scopes")]
-    pub scopes: Vec<String>,
-    /// The name of the origin at which tokens are minted. A file that names another place is refused.
-    #[serde(default = "auth")]
-    pub origin: String,
-    /// The path there.
-    #[serde(default = "google_token")]
-    pub path: String,
-    /// How long before its expiry a token is minted anew.
-    #[serde(default = "early")]
-    pub early: u64,
-    /// The page on which a user makes a key file.
-    #[serde(default)]
-    pub create_url: Option<String>,
-    /// How the token is attached. Claims are `project_id`, `quota_project_id` and `email`, as the file has them.
+    /// How the key is attached; as `Authorization: Bearer` where nothing is said.
     #[serde(default = "bearer")]
     pub attach: Vec<Attach>,
-    /// The names of the origins that the token may go to.
-    #[serde(default = "api")]
-    pub origins: Vec<String>,
+    /// Whether requests go up without it where there is none, as for a server on the user's own machine.
+    #[serde(default)]
+    pub optional: bool,
+    /// Where it is got, and where it may go.
+    #[serde(flatten)]
+    pub places: Places,
 }
 
-fn google_env() -> Vec<String> {
-    vec!["GOOGLE_APPLICATION_CREDENTIALS".to_owned()]
-}
-
-fn google_scopes() -> Vec<String> {
-    vec!["https://www.googleapis.com/auth/cloud-platform".to_owned()]
-}
-
-fn google_token() -> String {
-    "/token".to_owned()
-}
-
-/// Secrets that are exchanged for a token which lasts a while: client credentials (RFC 6749, section 4.4), or a long token for
-/// a short one.
-///
-/// `{NAME}` in `path`, `parameters` and `headers` stands for the secret of that name; in the path it is one segment.
+/// Where a credential is got, and where it may go.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-pub struct Exchange {
-    /// The secrets, in the order in which a user is asked for them.
-    pub secrets: Vec<Secret>,
-    /// The name of the origin at which they are exchanged, the only one that they go to.
-    #[serde(default = "auth")]
-    pub origin: String,
-    /// The path there.
-    pub path: String,
-    /// How it is asked.
-    #[serde(default)]
-    pub verb: Verb,
-    /// How the parameters are written. Those of a GET are its query.
-    #[serde(default)]
-    pub encoding: Encoding,
-    /// What is sent.
-    #[serde(default)]
-    pub parameters: BTreeMap<String, String>,
-    /// Request headers, names in lower case.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Where the token is in the answer, as a JSON pointer (RFC 6901).
-    #[serde(default = "access_token")]
-    pub token: String,
-    /// Where the answer says for how many seconds it is good.
-    #[serde(default = "expires_in")]
-    pub expires_in: String,
-    /// Where the answer says until when it is good, in seconds since 1970.
-    #[serde(default = "expires_at")]
-    pub expires_at: String,
-    /// How long a token is used of which neither is said.
-    #[serde(default = "lasts")]
-    pub lasts: u64,
-    /// How long before its expiry a token is minted anew.
-    #[serde(default = "early")]
-    pub early: u64,
-    /// The page on which a user finds the secrets.
+pub struct Places {
+    /// The page on which a user gets it.
     #[serde(default)]
     pub create_url: Option<String>,
-    /// How the token is attached.
-    #[serde(default = "bearer")]
-    pub attach: Vec<Attach>,
-    /// The names of the origins that the token may go to.
+    /// The names of the origins that it may go to: what it is, or the token that is made of it.
     #[serde(default = "api")]
     pub origins: Vec<String>,
 }
 
-/// How an exchange is asked for.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Verb {
-    /// With a body.
-    #[default]
-    Post,
-    /// Without one.
-    Get,
+fn api() -> Vec<String> {
+    vec!["api".into()]
 }
 
-fn access_token() -> String {
-    "/access_token".to_owned()
+/// One header or query parameter that the host sets at the edge.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct Attach {
+    /// Where it goes.
+    #[serde(flatten)]
+    pub place: AttachTo,
+    /// The text around the value: `Bearer {}`; `{}` alone where nothing is said.
+    #[serde(default = "bare")]
+    pub format: String,
+    /// A claim of the credential instead of its secret. Left out where the credential lacks the claim.
+    #[serde(default)]
+    pub claim: Option<String>,
+    /// Which of several secrets; the first where nothing is said.
+    #[serde(default)]
+    pub secret: Option<String>,
 }
 
-fn expires_in() -> String {
-    "/expires_in".to_owned()
+fn bearer() -> Vec<Attach> {
+    let place = AttachTo::Header("authorization".into());
+    vec![Attach { place, format: "Bearer {}".into(), claim: None, secret: None }]
 }
 
-fn expires_at() -> String {
-    "/expires_at".to_owned()
+fn bare() -> String {
+    "{}".into()
 }
 
-/// As long as most tokens last.
-fn lasts() -> u64 {
-    3600
-}
-
-fn early() -> u64 {
-    300
-}
-
-fn auth() -> String {
-    "auth".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl GoogleServiceAccount {
-    /// Where tokens are minted, below that origin.
-    ///
-    /// # Errors
-    ///
-    /// The path leaves the origin: a sentence.
-    pub fn token_url(&self, origin: &Origin) -> Result<String, String> {
-        origin.join::<&str, &str>(&self.path, &[]).map(|url| url.to_string()).map_err(|error| error.to_string())
-    }
+/// Where an attached value goes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachTo {
+    /// A header, in lower case.
+    Header(String),
+    /// A query parameter.
+    Query(String),
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attach, api};
+use super::Attach;
 
 /// An account that the user logs in to: OAuth 2.0 (RFC 6749) as a public client, without a secret of its own.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -195,6 +195,10 @@ pub enum TokenName {
     Id,
     /// The access token.
     Access,
+}
+
+fn api() -> Vec<String> {
+    vec!["api".into()]
 }
 
 fn auth() -> String {

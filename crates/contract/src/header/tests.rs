@@ -1,11 +1,12 @@
 //! What passes in each direction, and that no credential does.
 
 use super::*;
-use crate::description::{ApiKey, Attach};
+use crate::description::{ApiKey, Attach, Places};
 
 fn auth(header: &str) -> Vec<Auth> {
     let attach = Attach { place: AttachTo::Header(header.into()), format: "{}".into(), claim: None, secret: None };
-    vec![Auth::ApiKey(ApiKey { env: vec![], create_url: None, attach: vec![attach], optional: false, origins: vec![] })]
+    let places = Places { create_url: None, origins: vec![] };
+    vec![Auth::ApiKey(ApiKey { env: vec![], attach: vec![attach], optional: false, places })]
 }
 
 fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -5,6 +5,7 @@
 //! client's request.
 
 use super::{Origin, OriginError};
+use crate::template::{Piece, pieces};
 
 /// The longest value that stands in a path.
 const MAX_SEGMENT: usize = 128;
@@ -39,15 +40,9 @@ pub enum Filling {
     Written(String),
 }
 
-/// A piece of a template.
-enum Piece<'t> {
-    Text(&'t str),
-    Hole(&'t str),
-}
-
 /// The names of a template's holes, in their order.
 pub fn holes(template: &str) -> Vec<&str> {
-    let holes = pieces(template).into_iter().filter_map(|piece| match piece {
+    let holes = pieces(template).filter_map(|piece| match piece {
         Piece::Hole(name) => Some(name),
         Piece::Text(_) => None,
     });
@@ -130,19 +125,6 @@ pub fn fill(template: &str, filling: impl Fn(&str) -> Option<Filling>) -> Result
 fn halves(template: &str) -> (&str, &str) {
     let rest = template.split_once("://").map_or(template, |(_, rest)| rest);
     rest.split_at(rest.find('/').unwrap_or(rest.len()))
-}
-
-fn pieces(template: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let Some((name, after)) = behind.split_once('}') else { break };
-        pieces.push(Piece::Text(before));
-        pieces.push(Piece::Hole(name));
-        rest = after;
-    }
-    pieces.push(Piece::Text(rest));
-    pieces
 }
 
 fn is_name(name: &str) -> bool {

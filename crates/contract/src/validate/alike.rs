@@ -66,6 +66,15 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
             wrong.push((format!("errors.rules.{at}"), problem.to_owned()));
         }
     }
+    if let Some(inside) = &description.errors.inside {
+        let pointers = [("code", Some(&inside.code)), ("message", inside.message.as_ref())];
+        for (member, pointer) in pointers.into_iter().filter_map(|(member, pointer)| Some((member, pointer?))) {
+            if !pointer.starts_with('/') {
+                let problem = format!("`{pointer}` names no member: write /{pointer}");
+                wrong.push((format!("errors.inside.{member}"), problem));
+            }
+        }
+    }
     for (name, side) in &description.side_requests {
         let pointers =
             pointers(side).into_iter().filter(|(_, pointer)| !pointer.is_empty() && !pointer.starts_with('/'));
@@ -243,6 +252,7 @@ mod tests {
                 "none of `code`, `message`",
             ),
             (json!({ "errors": { "rules": [{ "code": "x" }] } }), "errors.rules.0", "missing field `kind`"),
+            (json!({ "errors": { "inside": { "code": "a/b" } } }), "errors.inside.code", "write /a/b"),
             (json!({ "errors": { "rules": [{ "status": "x", "kind": "other" }] } }), "errors.rules.0", "invalid type"),
             (side(json!({ "list": "data" })), "side_requests.list.list", "write /data"),
             (

@@ -42,12 +42,16 @@ pub(super) fn problems(description: &Description) -> Vec<(String, String)> {
     }
     for (name, setting) in &description.settings {
         let place = format!("settings.{name}.env");
-        let secret = |variable: &&String| SECRET.iter().any(|word| variable.to_ascii_uppercase().contains(word));
-        if let Some(variable) = setting.env.iter().find(secret) {
+        let secret = |variable: &&str| SECRET.iter().any(|word| variable.to_ascii_uppercase().contains(word));
+        let odd = |host: &&String| host.split('.').filter(|label| *label == "{}").count() != 1 || host.contains('/');
+        if let Some(variable) = setting.variables().find(secret) {
             let problem = format!("`{variable}` may hold a credential, and components are shown their settings");
             wrong.push((place, problem));
-        } else if setting.kind == SettingType::Json && !setting.env.is_empty() {
+        } else if setting.kind == SettingType::Json && setting.variables().next().is_some() {
             wrong.push((place, "a setting of this type is not read from the environment".into()));
+        } else if let Some(host) = setting.env_urls.values().flatten().find(odd) {
+            let problem = format!("`{}` is no host with `{{}}` as one of its parts", host.escape_debug());
+            wrong.push((format!("settings.{name}.env_urls"), problem));
         }
     }
     wrong

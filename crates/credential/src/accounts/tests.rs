@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bitrouter_contract::description::{ApiKey, Attach, AttachTo};
+use bitrouter_contract::description::{ApiKey, Attach, AttachTo, Places};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -34,10 +34,9 @@ impl TestAccounts {
         };
         let key = ApiKey {
             env: vec!["OPENAI_API_KEY".into(), "OPENAI_KEY".into()],
-            create_url: None,
             attach: vec![bearer],
             optional: false,
-            origins: vec!["api".into(), "not-there".into()],
+            places: Places { create_url: None, origins: vec!["api".into(), "not-there".into()] },
         };
         TestAccounts {
             store: Arc::new(Store::always_looking(FileStore::new(&path))),

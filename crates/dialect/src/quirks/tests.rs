@@ -8,11 +8,13 @@ use super::*;
 const CHAT: &str = "chat-completions";
 const LONG: &str = "call_0123456789012345678901234567890123456789012345678901234567890123456789";
 
-/// What one word makes of a body of this dialect, and what it says is left out.
+/// What one word makes of a body of this dialect, and what it says is left out. A stream is asked for, but where the word
+/// speaks of whole answers.
 fn suited(word: &str, dialect: &str, body: &Value) -> (Value, Vec<String>) {
+    let streaming = word != "thinking-streams";
     let mut document = Document::parse(body.to_string()).unwrap();
     let quirks = Quirks::new([Quirk::of_word(word).unwrap()], BTreeMap::new());
-    let told = quirks.apply(Edited { dialect, generates: true, streaming: true }, &mut document).unwrap();
+    let told = quirks.apply(Edited { dialect, generates: true, streaming }, &mut document).unwrap();
     (serde_json::from_slice(&document.output().into_bytes()).unwrap(), told)
 }
 
@@ -117,6 +119,22 @@ fn every_word_edits_what_it_says_tells_what_is_lost_and_leaves_other_bodies_alon
             &[],
         ),
         (
+            "thinking-streams",
+            CHAT,
+            json!({ "model": "qwen3-32b", "enable_thinking": true }),
+            json!({ "model": "qwen3-32b", "enable_thinking": false }),
+            &["/enable_thinking"],
+        ),
+        (
+            "thinking-streams",
+            CHAT,
+            json!({ "model": "Qwen/Qwen3-8B" }),
+            json!({ "model": "Qwen/Qwen3-8B", "enable_thinking": false }),
+            &[],
+        ),
+        ("thinking-streams", CHAT, json!({ "model": "qwen3-a-thinking" }), json!({ "model": "qwen3-a-thinking" }), &[]),
+        ("thinking-streams", CHAT, json!({ "model": "qwen-plus" }), json!({ "model": "qwen-plus" }), &[]),
+        (
             "no-reasoning-content",
             CHAT,
             json!({ "messages": [{ "reasoning_content": "r" }] }),
@@ -187,6 +205,16 @@ fn words_are_made_in_one_order_however_they_are_listed_and_not_where_nothing_is_
     assert!(quirks.apply(Edited { generates: false, ..request }, &mut document).unwrap().is_empty());
     assert_eq!(document.output().into_bytes(), body);
     assert!(Quirks::default().is_empty() && !quirks.is_empty());
+}
+
+#[test]
+fn a_model_that_thinks_does_so_in_a_stream() {
+    let quirks = Quirks::new([Quirk::ThinkingStreams], BTreeMap::new());
+    let body = r#"{"model":"qwen3-32b","enable_thinking":true}"#;
+    let mut document = Document::parse(body).unwrap();
+    let request = Edited { dialect: CHAT, generates: true, streaming: true };
+    assert!(quirks.apply(request, &mut document).unwrap().is_empty());
+    assert_eq!(document.output().into_bytes(), body);
 }
 
 #[test]

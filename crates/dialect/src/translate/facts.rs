@@ -41,6 +41,9 @@ pub struct Facts {
     pub phase: bool,
     /// The most that it writes, where that is known.
     pub max_output: Option<u64>,
+    /// How much it is asked for where the client does not say it and the dialect demands a number. The host's to say, from
+    /// what is known of models; nothing that a client asks for is measured by it.
+    pub usual_output: Option<u64>,
 }
 
 /// How a model is told to think.
@@ -173,6 +176,7 @@ impl Facts {
             web_search: false,
             phase: false,
             max_output: None,
+            usual_output: None,
         }
     }
 

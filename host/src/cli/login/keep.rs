@@ -103,7 +103,7 @@ impl Run<'_> {
             Way::ApiKey(auth) => {
                 let key = self.read_key(auth)?;
                 Attachment::new(&auth.attach, &key, &[]).map_err(|why| format!("{}: the key {why}", self.id()))?;
-                (Kind::ApiKey(StoredKey::new(key, self.origins(&auth.origins, None)?)), "API key".to_owned())
+                (Kind::ApiKey(StoredKey::new(key, self.origins(&auth.places.origins, None)?)), "API key".to_owned())
             }
             Way::Secrets(auth) => {
                 let secrets = self.read_secrets(auth)?;
@@ -117,7 +117,7 @@ impl Run<'_> {
                 let url = google.token_url(self.origin(&google.origin)?)?;
                 found::check_key_file(&text, &url).map_err(|why| format!("{}: the key file {why}", self.id()))?;
                 let secrets = vec![(found::KEY_FILE.to_owned(), text)];
-                let origins = self.origins(&google.origins, Some(&google.origin))?;
+                let origins = self.origins(&google.places.origins, Some(&google.origin))?;
                 (Kind::Secrets(StoredSecrets::new(GOOGLE, secrets, origins)), "key file".to_owned())
             }
             Way::Browser(..) | Way::Paste(..) | Way::Device(..) | Way::Import(..) => {
@@ -187,7 +187,7 @@ impl Run<'_> {
 
     fn read_key(&self, auth: &ApiKey) -> Result<SecretString, Box<dyn Error>> {
         if Terminal::is_there() {
-            if let Some(page) = &auth.create_url {
+            if let Some(page) = &auth.places.create_url {
                 print::note(&format!("Keys are made at {}", print::printable(page)));
             }
             return self.terminal.secret("API key (not shown)");

@@ -47,7 +47,7 @@ pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &De
         table.row(["query", &list_or(&description.forward_query, "none")]);
     }
     for (index, (name, setting)) in description.settings.iter().enumerate() {
-        let env = &setting.env;
+        let env: Vec<&str> = setting.variables().collect();
         let from = if env.is_empty() { String::new() } else { format!(" (or from {})", env.join(", ")) };
         table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}{from}", setting.description)]);
     }

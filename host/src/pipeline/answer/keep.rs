@@ -1,11 +1,11 @@
 //! The keeping: an answer of Responses that passes as it came is gathered beside, and kept for its client once it is whole.
-//! `deliver` puts it behind the rewrite. It changes nothing.
+//! `deliver` puts it behind the rewrite. It changes nothing but what is scrubbed, which it hands on as it reads it.
 
-use bitrouter_credential::ScrubStream;
 use bitrouter_dialect::{Dialect, Fold, Framing};
 use bytes::Bytes;
 use futures_util::stream;
 
+use super::source::ScrubbedSource;
 use super::{AnswerSource, Broken};
 use crate::pipeline::Received;
 use crate::pipeline::keeping::Keeping;
@@ -24,8 +24,8 @@ pub(in crate::pipeline) fn stage(
         Some(Framing::Sse) => Gathered::Events(Box::new(Fold::new(Dialect::Responses))),
         Some(Framing::Json) | None => Gathered::Document(Vec::new()),
     };
-    let scrub = received.scrubber.clone().map(ScrubStream::new);
-    let watched = Watched { source, scrub, gathered, keeping: Some(keeping), ended: false };
+    let source = ScrubbedSource::new(source, received.scrubber.clone());
+    let watched = Watched { source, gathered, keeping: Some(keeping), ended: false };
     AnswerSource::Stage(Box::pin(stream::unfold(watched, |mut watched| async move {
         if watched.ended {
             return None;
@@ -37,8 +37,7 @@ pub(in crate::pipeline) fn stage(
 }
 
 struct Watched {
-    source: AnswerSource,
-    scrub: Option<ScrubStream>,
+    source: ScrubbedSource,
     gathered: Gathered,
     keeping: Option<Keeping>,
     ended: bool,
@@ -52,14 +51,8 @@ enum Gathered {
 impl Watched {
     /// What comes next, seen on its way.
     async fn next(&mut self) -> Result<Bytes, Broken> {
-        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
-        self.ended = read.is_none();
-        let bytes = match (read, &mut self.scrub) {
-            (Some(bytes), Some(scrub)) => scrub.push(bytes),
-            (Some(bytes), None) => bytes,
-            (None, Some(scrub)) => scrub.finish(),
-            (None, None) => Bytes::new(),
-        };
+        let bytes;
+        (bytes, self.ended) = self.source.read().await?;
         self.see(&bytes);
         // The last word is seen before the connection ends, if it does.
         if self.ended || matches!(&self.gathered, Gathered::Events(fold) if fold.is_settled()) {

@@ -1,8 +1,10 @@
 //! Where an answer's bytes come from: the upstream, or what a stage makes of it that has to wait for more than bytes.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_upstream::Received;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -66,5 +68,29 @@ impl AnswerSource {
         if let AnswerSource::Upstream { body, .. } = self {
             body.leave_alone();
         }
+    }
+}
+
+/// The source of a stage that looks into what comes: no secret is in what it reads.
+pub(super) struct ScrubbedSource {
+    source: AnswerSource,
+    scrub: Option<ScrubStream>,
+}
+
+impl ScrubbedSource {
+    pub(super) fn new(source: AnswerSource, scrubber: Option<Arc<Scrubber>>) -> Self {
+        ScrubbedSource { source, scrub: scrubber.map(ScrubStream::new) }
+    }
+
+    /// What comes next, which may be no bytes, and whether it is the last.
+    pub(super) async fn read(&mut self) -> Result<(Bytes, bool), Broken> {
+        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
+        let is_last = read.is_none();
+        let bytes = match (read, &mut self.scrub) {
+            (Some(bytes), Some(scrub)) => scrub.push(bytes),
+            (None, Some(scrub)) => scrub.finish(),
+            (read, None) => read.unwrap_or_default(),
+        };
+        Ok((bytes, is_last))
     }
 }

@@ -4,21 +4,19 @@
 //! What follows sees the client's dialect and nothing else. An answer that breaks off is not ended here: it lacks its last
 //! word in the client's dialect as well, and the end of the answer's way tells the client so.
 
-use bitrouter_credential::ScrubStream;
 use bitrouter_dialect::{FoldError, Framing, Splitter};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 
 use super::observed::Observed;
+use super::source::ScrubbedSource;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
-use crate::pipeline::Received;
 use crate::pipeline::translate::Translating;
+use crate::pipeline::{Received, whole};
 
 /// The longest document that is translated.
 const LONGEST: usize = 64 << 20;
-/// From this size on a document is translated on a thread that serves nobody, as a request is.
-const LONG: usize = 256 << 10;
 
 /// Puts the translation behind the source, where the answer needs one; `observes` says whether the provider's own events still
 /// come by here.
@@ -30,8 +28,7 @@ pub(in crate::pipeline) fn stage(
 ) -> AnswerSource {
     let Some(translating) = received.translating.take() else { return source };
     let translation = Translation {
-        source,
-        scrub: received.scrubber.clone().map(ScrubStream::new),
+        source: ScrubbedSource::new(source, received.scrubber.clone()),
         observed: observes.then(|| Observed::of(received)).flatten().map(|observed| (Splitter::default(), observed)),
         document: (framing != Some(Framing::Sse)).then(BytesMut::new),
         translating: Some(translating),
@@ -49,8 +46,7 @@ pub(in crate::pipeline) fn stage(
 }
 
 struct Translation {
-    source: AnswerSource,
-    scrub: Option<ScrubStream>,
+    source: ScrubbedSource,
     observed: Option<(Splitter, Observed)>,
     /// What has come of a document; none for a stream.
     document: Option<BytesMut>,
@@ -63,14 +59,8 @@ struct Translation {
 impl Translation {
     /// What the next read, or the end, is in the client's dialect.
     async fn next(&mut self) -> Result<Bytes, Broken> {
-        let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
-        self.ended = read.is_none();
-        let bytes = match (read, &mut self.scrub) {
-            (Some(bytes), Some(scrub)) => scrub.push(bytes),
-            (Some(bytes), None) => bytes,
-            (None, Some(scrub)) => scrub.finish(),
-            (None, None) => Bytes::new(),
-        };
+        let bytes;
+        (bytes, self.ended) = self.source.read().await?;
         if let Some((splitter, observed)) = &mut self.observed {
             splitter.feed(&bytes, |event| observed.see(&event));
         }
@@ -102,12 +92,8 @@ impl Translation {
             let made = translating.answer().document(&read);
             (translating, made)
         };
-        let done = match document.len() < LONG {
-            true => Ok(work()),
-            false => tokio::task::spawn_blocking(work).await,
-        };
-        let (translating, made) =
-            done.map_err(|error| Broken::Rewriting(Box::new(Error::Internal(error.to_string()))))?;
+        let done = whole::work(document.len(), work).await;
+        let (translating, made) = done.map_err(|error| Broken::Rewriting(Box::new(error)))?;
         self.translating = Some(translating);
         match made {
             Ok(document) => Ok(document),

@@ -1,7 +1,7 @@
 //! What is known of a model, and from whom: the one place where what a provider's live list says, what its component says
 //! and what is vendored come together. Lists of models show it, for people and for clients.
 //!
-//! No request is refused for it, and none is looked up on its way here.
+//! No request is refused for it. Only one on its way to a dialect that demands `max_tokens` looks here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -82,6 +82,14 @@ impl Provider {
             }
             facts.to_string()
         })
+    }
+
+    /// How many tokens a request for this model asks for that has to name a number and whose client names none: all that it
+    /// writes, and no more than half of its context, which vendors count prompts and answers in.
+    pub fn usual_output(&self, model: &str) -> Option<u64> {
+        let facts = self.known(model).facts();
+        let most = facts.max_output?;
+        Some(facts.context_window.map_or(most, |window| most.min(window / 2)).max(1))
     }
 
     fn known_on(&self, model: &str, day: Date) -> Known {

@@ -89,6 +89,9 @@ fn a_budget_fits_between_its_least_and_max_tokens() {
     assert_eq!(thinking(&unsaid, budget()), (enabled("40000"), "44096".into(), none.clone()));
     let limited = Facts { max_output: Some(16000), ..budget() };
     assert_eq!(thinking(&unsaid, limited).0, enabled("15999"));
+    let usual = || Facts { usual_output: Some(8000), ..budget() };
+    assert_eq!(thinking(&unsaid, usual()).0, enabled("7999"));
+    assert_eq!(thinking(&asked("9000", "8500"), usual()), (enabled("8500"), "9000".into(), none.clone()));
     let off = r#""max_tokens":5000,"thinking":{"type":"disabled"}"#;
     assert_eq!(thinking(off, budget()).0, r#"{"type":"disabled"}"#);
 }

@@ -45,7 +45,7 @@ impl Plan {
         let reasoning = &settings.reasoning;
         let display = reasoning.visible.map(|visible| if visible { "summarized" } else { "omitted" });
         let asked = asked.map(|tokens| tokens.min(limit));
-        let max_tokens = asked.or(facts.max_output).unwrap_or(MAX_TOKENS);
+        let max_tokens = asked.or(facts.max_output).or(facts.usual_output).unwrap_or(MAX_TOKENS);
         let mut plan =
             Self { max_tokens, effort: None, mode: Mode::Unsaid, display, drop_unbound: request.states_missing };
         if reasoning.effort == Some(Effort::None) || (reasoning.effort.is_none() && reasoning.budget == Some(0)) {
@@ -86,7 +86,7 @@ impl Plan {
                 plan.effort = Some(facts.efforts.nearest(Effort::of_budget(budget)).max(Effort::Low));
             }
             (Thinking::Budget, _, Some(budget)) => {
-                if asked.is_none() && facts.max_output.is_none() {
+                if asked.is_none() && facts.max_output.or(facts.usual_output).is_none() {
                     plan.max_tokens = plan.max_tokens.max(budget.saturating_add(ANSWER));
                 }
                 let fits = budget.max(LEAST_BUDGET).min(plan.max_tokens.saturating_sub(1));
