@@ -5,7 +5,7 @@
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::contract::{answers, failures, limits, provider, queries, requests, streams};
-use super::hook::HookState;
+use super::instance::HookState;
 
 /// The interface of each hook, as a component names it.
 const PACKAGE: &str = "bitrouter:provider";

@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 
 use super::contract::document::{self as guest, ReadError};
 use super::contract::log::{self, Level};
-use super::hook::HookState;
+use super::instance::HookState;
 
 /// The type behind the resource `document`. A hook has one body at most, which its state owns; the handle says nothing.
 pub struct Body;

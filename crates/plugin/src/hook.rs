@@ -1,21 +1,19 @@
-//! Running one hook of one component: a fresh instance, within its budgets, and an error that says what went wrong.
+//! The hooks of a component: each is called in a fresh instance, within its budgets, and its answer is made what the pipeline takes.
 //!
 //! The pipeline calls the methods of `Plugin` in the order that `wit/0.1.0/provider.wit` documents. Nothing that a guest
 //! does here outlives the call; after a trap the store is dropped with everything in it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bitrouter_contract::FailureKind;
-use bitrouter_contract::cut::sentence;
 use bitrouter_contract::described::request::{MODEL, UnfilledPath, filled};
 use bitrouter_contract::described::{Page, Window};
 use bitrouter_credential::Scrubber;
-use bitrouter_document::{Document, Error as DocumentError};
+use bitrouter_document::Document;
 use bytes::Bytes;
+use wasmtime::Store;
 use wasmtime::component::{Instance, Resource};
-use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::Plugin;
 use super::code::Code;
@@ -24,37 +22,8 @@ use super::contract::{
 };
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
-use super::meter::Meter;
-use super::wasi::Inert;
+use super::instance::{FUEL, HookError, HookState, store, within};
 use super::{cut, described};
-
-/// What a hook's store holds.
-pub struct HookState {
-    pub(super) log: Arc<GuestLog>,
-    pub(super) document: Option<Document>,
-    /// What was wrong with the body when a hook read it, so that the client hears it in its own words.
-    pub(super) body_error: Option<DocumentError>,
-    pub(super) scrubber: Option<Arc<Scrubber>>,
-    pub(super) log_lines: u32,
-    /// True while the hook has neither looked at the document nor logged: its answer follows from the arguments alone.
-    pub(super) untouched: bool,
-    pub(super) wasi: Option<Box<Inert>>,
-    pub(super) meter: Meter,
-    budget: Budget,
-    refused_memory: bool,
-}
-
-impl ResourceLimiter for HookState {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.budget.memory;
-        self.refused_memory |= !allowed;
-        Ok(allowed)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 65_536)
-    }
-}
 
 /// What a call has for a body, on its way through the hooks.
 #[derive(Default)]
@@ -91,46 +60,6 @@ pub enum Read {
     /// A page of a list of models, read as described.
     Page(Page),
 }
-
-/// Why a hook gave no answer. None of these is the upstream's doing.
-#[derive(Debug, thiserror::Error)]
-pub enum HookError {
-    /// It used up its CPU time.
-    #[error("used up its {} ms of CPU time", .0.as_millis())]
-    Cpu(Duration),
-    /// It asked for more memory than it may have, and gave up.
-    #[error("wanted more than its {} MB of memory", .0 >> 20)]
-    Memory(usize),
-    /// It took longer than the wall-clock limit.
-    #[error("took longer than {} s", .0.as_secs())]
-    Wall(Duration),
-    /// It recursed too deep.
-    #[error("recursed until its stack was used up")]
-    Stack,
-    /// Any other trap: in which hook, and in the engine's words.
-    #[error("crashed in {0}")]
-    Trap(String),
-    /// It did something that the contract does not allow: in which hook, and what.
-    #[error("broke the contract in {0}")]
-    Contract(String),
-    /// Every slot was in use for 100 ms.
-    #[error("found no free slot within 100 ms")]
-    Busy,
-    /// It was over its budget again and again.
-    #[error("is in quarantine for {} s more: {reason}", .left.as_secs().max(1))]
-    Quarantined {
-        /// How long it stays quarantined.
-        left: Duration,
-        /// What it did.
-        reason: String,
-    },
-    /// The body is not what JSON allows, at a place that the hook read.
-    #[error("{0}")]
-    Body(DocumentError),
-}
-
-/// What a guest may move across the boundary in one call, beyond the body's own size: memos, headers, edits.
-pub(super) const FUEL: usize = 8 << 20;
 
 impl Plugin {
     /// Shapes a call. The body comes back as the hook left it. Without such a hook it takes no instance.
@@ -404,36 +333,6 @@ impl Plugin {
     }
 }
 
-impl HookState {
-    pub(super) fn new(
-        log: Arc<GuestLog>,
-        document: Option<Document>,
-        scrubber: Option<Arc<Scrubber>>,
-        budget: Budget,
-        wasi: bool,
-    ) -> Self {
-        HookState {
-            wasi: wasi.then(|| Box::new(Inert::new(&log, scrubber.clone()))),
-            log,
-            document,
-            body_error: None,
-            scrubber,
-            log_lines: 0,
-            untouched: true,
-            meter: Meter::new(budget.cpu),
-            budget,
-            refused_memory: false,
-        }
-    }
-
-    /// Starts the next call of an instance that lives longer than one.
-    pub(super) fn renew(&mut self, budget: Budget) {
-        self.meter = Meter::new(budget.cpu);
-        self.budget = budget;
-        self.log_lines = 0;
-    }
-}
-
 /// Fills the holes of a request's path.
 fn fill(hook: &str, request: &mut Request, call: &Call) -> Result<Result<(), Failure>, HookError> {
     let value = |name: &str| match request.values.iter().find(|field| field.name == name) {
@@ -458,66 +357,6 @@ fn fill(hook: &str, request: &mut Request, call: &Call) -> Result<Result<(), Fai
 /// The budget of what no client waits for: an interpreter that is slow to start, or a page of megabytes.
 fn off_the_path(budget: Budget) -> Budget {
     Budget { cpu: budget.cpu * 10, ..budget }
-}
-
-/// A store with every limit set.
-pub(super) fn store(runtime: &Runtime, state: HookState, fuel: usize) -> Store<HookState> {
-    let mut store = Store::new(runtime.engine(), state);
-    store.limiter(|state| state);
-    store.set_hostcall_fuel(fuel);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| {
-        Ok(match context.data_mut().meter.tick() {
-            Some(rest) => UpdateDeadline::YieldCustom(1, Box::pin(rest)),
-            None => UpdateDeadline::Interrupt,
-        })
-    });
-    store
-}
-
-/// Runs guest code under the wall-clock limit, with the clock ticking.
-pub(super) async fn within<T>(
-    runtime: &Runtime,
-    name: &'static str,
-    store: &mut Store<HookState>,
-    run: impl AsyncFnOnce(&mut Store<HookState>) -> wasmtime::Result<T>,
-) -> Result<T, HookError> {
-    let _ticking = runtime.ticking();
-    let budget = store.data().budget;
-    let answer = tokio::time::timeout(budget.wall, run(&mut *store)).await;
-    store.data_mut().meter.end();
-    match answer {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(classify(&error, name, store.data())),
-        Err(_) => Err(HookError::Wall(budget.wall)),
-    }
-}
-
-fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError {
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => HookError::Cpu(state.meter.budget()),
-        Some(Trap::StackOverflow) => HookError::Stack,
-        _ if state.refused_memory => HookError::Memory(state.budget.memory),
-        Some(trap) => HookError::Trap(sentence(format!("{name}: {trap}{}", place(error)))),
-        None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
-        None => {
-            let cause = error.root_cause().to_string();
-            if cause.contains("fuel allocated for hostcalls") {
-                return HookError::Contract(format!("{name}: it moves more across the boundary than one call may"));
-            }
-            // What runtimes with a garbage collector do by themselves, and too late.
-            let next =
-                if cause.starts_with("borrow handles") { ". Drop the `document` before the hook returns" } else { "" };
-            HookError::Contract(sentence(format!("{name}: {cause}{next}")))
-        }
-    }
-}
-
-/// The functions in which it happened, the innermost first, where the component names them.
-fn place(error: &wasmtime::Error) -> String {
-    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
-    let names: Vec<_> = frames.iter().filter_map(|frame| frame.func_name()).take(3).collect();
-    if names.is_empty() { String::new() } else { format!(", in {}", names.join(" of ").escape_debug()) }
 }
 
 /// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once.

@@ -17,6 +17,7 @@ mod engine;
 pub mod file;
 mod guest_log;
 mod hook;
+mod instance;
 mod load;
 mod meter;
 mod prepare_cache;
@@ -34,7 +35,8 @@ use bitrouter_contract::Description;
 
 pub use cache::{Cache, CacheKey, Digest};
 pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
-pub use hook::{HookBody, HookError, HookState, Prepared, Read};
+pub use hook::{HookBody, Prepared, Read};
+pub use instance::{HookError, HookState};
 pub use load::{LoadError, Loader};
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;

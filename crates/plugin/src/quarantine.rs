@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::hook::HookError;
+use super::instance::HookError;
 
 /// Budget failures in a row before a component is quarantined.
 const STRIKES: u32 = 5;

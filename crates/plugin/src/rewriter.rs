@@ -12,7 +12,7 @@ use wasmtime::component::ResourceAny;
 use super::Plugin;
 use super::contract::{Call, Event, Failure, Head, streams::Guest};
 use super::cut;
-use super::hook::{self, HookError, HookState};
+use super::instance::{self, HookError, HookState};
 use super::slots::Slot;
 
 /// What a rewriter may return beyond [`GROWTH`] times what it was given.
@@ -49,9 +49,9 @@ impl Rewriter {
         };
         let slot = plugin.rewriters.slot().await?;
         let state = HookState::new(Arc::clone(&plugin.log), None, scrubber, plugin.runtime.budget(), code.wasi);
-        let mut store = hook::store(&plugin.runtime, state, hook::FUEL);
+        let mut store = instance::store(&plugin.runtime, state, instance::FUEL);
         let (guest, resource) =
-            hook::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
+            instance::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
                 let instance = code.pre.instantiate_async(&mut *store).await?;
                 let guest = streams.load(&mut *store, &instance)?;
                 let resource = guest.rewriter().call_constructor(&mut *store, call, memo, head).await?;
@@ -68,7 +68,7 @@ impl Rewriter {
         self.give(size_of_all(events));
         let (guest, resource) = (&self.guest, self.resource);
         let push = async |store: &mut Store<HookState>| guest.rewriter().call_push(store, resource, events).await;
-        let answer = hook::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
+        let answer = instance::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
         self.plugin.quarantine.record(&answer, size);
         self.take(&answer);
         answer.map(|events| events.map_err(cut::failure))
@@ -80,7 +80,7 @@ impl Rewriter {
         self.give(0);
         let (guest, resource) = (&self.guest, self.resource);
         let finish = async |store: &mut Store<HookState>| guest.rewriter().call_finish(store, resource).await;
-        let answer = hook::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
+        let answer = instance::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
         self.plugin.quarantine.record(&answer, 0);
         answer.map(|events| events.map_err(cut::failure))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::hook::HookError;
+use super::instance::HookError;
 
 /// How long a hook waits for a slot before the client is told to come back.
 const SLOT_WAIT: Duration = Duration::from_millis(100);

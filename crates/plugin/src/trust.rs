@@ -316,7 +316,8 @@ mod tests {
                 "origins": { "api": "https://api.example" }, "origin_parts": {}, "by_model": [], "quirks": [], "body": {},
                 "websocket": { "dialects": [], "headers": {} },
                 "auth": [], "serves": { "generate": ["responses"] }, "paths": {}, "headers": {},
-                "errors": { "rules": [], "unknown_event": null }, "limits": { "headers": [] }, "forward": [], "forward_query": [], "claims": [],
+                "owner": {}, "exchanges": { "most": 3, "wait_ms": 0 },
+                "errors": { "rules": [], "inside": null, "unknown_event": null }, "limits": { "headers": [] }, "forward": [], "forward_query": [], "claims": [],
                 "models": [], "side_requests": {}, "observe": { "headers": [], "events": [] }, "settings": {},
                 "billing": "pay-per-token",
             })

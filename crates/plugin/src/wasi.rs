@@ -17,7 +17,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiVie
 
 use super::contract::log::Level;
 use super::guest_log::GuestLog;
-use super::hook::HookState;
+use super::instance::HookState;
 
 /// Random bytes of one call: a seed of a hash table has 16.
 const RANDOM_BYTES: u64 = 64 << 10;
