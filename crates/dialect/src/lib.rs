@@ -38,3 +38,4 @@ pub use reader::{EventReader, Framed, StreamFraming};
 pub use sse::{DEFAULT_EVENT_LIMIT, Splitter};
 pub use tap::{End, First, Framing, LastWord, Report, StreamError, Tap};
 pub use usage::Usage;
+pub use whole::DocumentEnd;

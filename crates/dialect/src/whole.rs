@@ -45,6 +45,24 @@ pub(crate) struct Whole {
     value: Vec<u8>,
 }
 
+/// Finds where a JSON document ends that arrives in chunks: an object, or an array of objects.
+#[derive(Debug)]
+pub struct DocumentEnd(Whole);
+
+impl Default for DocumentEnd {
+    fn default() -> Self {
+        DocumentEnd(Whole::new(&[]))
+    }
+}
+
+impl DocumentEnd {
+    /// Looks at the next bytes; whether its end has come.
+    pub fn feed(&mut self, bytes: &[u8]) -> bool {
+        self.0.feed(bytes, |_| {});
+        self.0.is_closed()
+    }
+}
+
 impl Whole {
     pub(crate) fn new(wanted: &'static [&'static str]) -> Self {
         Self {

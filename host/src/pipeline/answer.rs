@@ -19,6 +19,7 @@ pub(super) mod rewrite;
 pub(super) mod shape;
 mod source;
 pub(super) mod translate;
+pub(super) mod until_whole;
 mod watch;
 
 use std::future::Future;
