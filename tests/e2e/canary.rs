@@ -71,7 +71,9 @@ fn no_secret_that_signs_or_mints_is_ever_in_the_memory_of_a_guest() {
 }
 
 fn probed(guest: &str, upstream: &Upstream) -> Setup {
-    Gateway::start().with_plugin(guest).trusting(guest).with_origin("probe", upstream)
+    // The search takes the processor for itself.
+    let setup = Gateway::start().with("/plugins/budget_ms", json!(1000));
+    setup.with_plugin(guest).trusting(guest).with_origin("probe", upstream)
 }
 
 /// Runs every hook of a component that copies what it is shown, while the memory of all of them is searched.

@@ -104,6 +104,33 @@ fn an_answer_ends_with_its_last_word_although_the_connection_stays_open() {
 }
 
 #[test]
+fn a_document_that_a_stage_gathers_ends_with_its_last_brace() {
+    let upstream = Upstream::start();
+    let gateway =
+        Gateway::start().with_openai_at(&upstream).with_plugin("shaping").with_origin("shaping", &upstream).run();
+    let document = |body: Value| {
+        let body = body.to_string();
+        upstream.replies(Reply::body("application/json", "").chunked().send(body.as_str()).wait_until_gone());
+    };
+    let ask = |path: &str, model: &str| {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        let body = json!({"model": model, "messages": messages, "input": "hi", "max_tokens": 9});
+        let start = Instant::now();
+        let answer = gateway.post(path).json(&body).send().status(200).json();
+        assert!(start.elapsed() < Duration::from_secs(20), "{path} of {model} ended with its connection");
+        answer
+    };
+    // Translated, looked through for ids, and shaped.
+    let text = json!({"type": "output_text", "text": "all", "annotations": []});
+    let message = json!({"type": "message", "id": "msg_1", "role": "assistant", "content": [text]});
+    document(json!({"id": "resp_1", "object": "response", "status": "completed", "output": [message]}));
+    assert_eq!(ask("/v1/messages", "openai:gpt-5")["content"][0]["text"], "all");
+    assert_eq!(ask("/v1/responses", "openai:gpt-5")["id"], "resp_1");
+    document(json!({"said": "all", "heard": 1}));
+    assert_eq!(ask("/v1/chat/completions", "shaping:m")["choices"][0]["message"]["content"], "all");
+}
+
+#[test]
 fn a_connection_whose_answer_ends_soon_after_its_last_word_is_used_again() {
     let upstream = Upstream::start();
     let gateway = echo_at(&upstream);

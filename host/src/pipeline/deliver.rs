@@ -25,7 +25,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::answer::fold::{self, Folding};
 use super::answer::{
-    Answer, AnswerBody, AnswerSource, Broken, Watcher, inside, keep, learn, rewrite, shape, translate,
+    Answer, AnswerBody, AnswerSource, Broken, Watcher, inside, keep, learn, rewrite, shape, translate, until_whole,
 };
 use super::failed::Failed;
 use super::limits::Limits;
@@ -132,6 +132,11 @@ async fn success(mut received: Received) -> Result<Delivered, Failed> {
     // The stages, in their order; `Answer` has the scrub, the tap and the gathering.
     let body = std::mem::replace(received.response.body_mut(), bitrouter_upstream::Received::none());
     let source = AnswerSource::Upstream { first, body };
+    let gathers = shapes
+        || translates
+        || received.learning.is_some()
+        || received.provider.plugin.description.errors.inside.is_some();
+    let source = if gathers && framing == Some(Framing::Json) { until_whole::stage(source) } else { source };
     let source = inside::stage(source, &received, framing);
     let source = match stream.filter(|_| rewrites) {
         Some(stream) => Box::pin(rewrite::stage(source, stream, &received)).await?,
