@@ -13,7 +13,7 @@ use bitrouter_document::{Cell, Document, Find, Kind};
 use bitrouter_plugin::HookBody;
 use bitrouter_plugin::contract::types::Body;
 use bitrouter_plugin::contract::{self, Delivery, Field};
-use bitrouter_route::Addresses;
+use bitrouter_route::{Addresses, Wanted};
 
 use super::answer::learn::Learning;
 use super::attempt::Attempt;
@@ -24,7 +24,7 @@ use crate::call::{Call, CallBody, Object, PROVIDER};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::history::ObjectOwner;
-use crate::route::{Providers, Target};
+use crate::route::{Provider, Providers, Target};
 
 /// The longest value of `unless` that is compared, in bytes.
 const FLAG: u32 = 64;
@@ -171,19 +171,19 @@ async fn serving(app: &App, call: &Call) -> Result<Vec<Target>, Error> {
 async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Vec<Target>, bool), Error> {
     let wanted = call.endpoint.wanted();
     // Most providers have the rule of their dialect, which is read once.
-    let mut read: Vec<(Owner, Vec<Kept>)> = Vec::new();
+    let mut read: Vec<(Arc<Provider>, Vec<Kept>)> = Vec::new();
     let (mut free, mut at_owner, mut refused) = (Vec::with_capacity(targets.len()), None, None);
     for mut target in targets {
-        let rule = target.provider.plugin.description.owner_of(wanted.operation, wanted.dialect);
-        let Some(rule) = rule.filter(|rule| !rule.names.is_empty()) else {
+        let provider = Arc::clone(&target.provider);
+        let Some(rule) = rule_of(&provider, wanted).filter(|rule| !rule.names.is_empty()) else {
             free.push(target);
             continue;
         };
-        let at = match read.iter().position(|(known, _)| known == rule) {
+        let at = match read.iter().position(|(known, _)| rule_of(known, wanted) == Some(rule)) {
             Some(at) => at,
             None => {
                 let named = names(call, rule)?;
-                read.push((rule.clone(), with_owners(app, call.caller, named).await));
+                read.push((Arc::clone(&provider), with_owners(app, call.caller, named).await));
                 read.len() - 1
             }
         };
@@ -211,6 +211,11 @@ async fn keeping(app: &App, call: &mut Call, targets: Vec<Target>) -> Result<(Ve
         (None, Some(error)) if free.is_empty() => Err(error),
         (None, _) => Ok((free, false)),
     }
+}
+
+/// Its rule for calls of this kind.
+fn rule_of<'p>(provider: &'p Provider, wanted: Wanted<'_>) -> Option<&'p Owner> {
+    provider.plugin.description.owner_of(wanted.operation, wanted.dialect)
 }
 
 async fn with_owners(app: &App, caller: Caller, named: Vec<Named>) -> Vec<Kept> {
@@ -370,7 +375,7 @@ pub(super) fn learning(
         return None;
     }
     let wanted = call.endpoint.wanted();
-    let rule = attempt.provider.plugin.description.owner_of(wanted.operation, wanted.dialect)?;
+    let rule = rule_of(&attempt.provider, wanted)?;
     let excepted = |document: &mut Document| {
         let mut unless = rule.unless.iter();
         unless.any(|(place, value)| document.get(place, FLAG).ok().flatten().as_deref() == Some(value))

@@ -4,8 +4,8 @@
 use bitrouter_contract::description::InsideFailure;
 use bitrouter_dialect::{EventKind, Framing, Splitter, as_error};
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 
+use super::source::Step;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::Received;
@@ -24,14 +24,7 @@ pub(in crate::pipeline) fn stage(source: AnswerSource, received: &Received, fram
     };
     let provider = received.provider.id().to_owned();
     let checked = Checked { source, inside, looking, provider, ended: false };
-    AnswerSource::Stage(Box::pin(stream::unfold(checked, |mut checked| async move {
-        if checked.ended {
-            return None;
-        }
-        let next = checked.next().await;
-        checked.ended |= next.is_err();
-        Some((next, checked))
-    })))
+    AnswerSource::of(checked)
 }
 
 struct Checked {
@@ -51,7 +44,7 @@ enum Looking {
     Past,
 }
 
-impl Checked {
+impl Step for Checked {
     /// What comes next, or the error that it is. Nothing follows an error.
     async fn next(&mut self) -> Result<Bytes, Broken> {
         let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;
@@ -98,5 +91,9 @@ impl Checked {
             }
             Looking::Past => Ok(bytes),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended
     }
 }

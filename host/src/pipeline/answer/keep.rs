@@ -3,9 +3,8 @@
 
 use bitrouter_dialect::{Dialect, Fold, Framing};
 use bytes::Bytes;
-use futures_util::stream;
 
-use super::source::ScrubbedSource;
+use super::source::{ScrubbedSource, Step};
 use super::{AnswerSource, Broken};
 use crate::pipeline::Received;
 use crate::pipeline::keeping::Keeping;
@@ -26,14 +25,7 @@ pub(in crate::pipeline) fn stage(
     };
     let source = ScrubbedSource::new(source, received.scrubber.clone());
     let watched = Watched { source, gathered, keeping: Some(keeping), ended: false };
-    AnswerSource::Stage(Box::pin(stream::unfold(watched, |mut watched| async move {
-        if watched.ended {
-            return None;
-        }
-        let read = watched.next().await;
-        watched.ended |= read.is_err();
-        Some((read, watched))
-    })))
+    AnswerSource::of(watched)
 }
 
 struct Watched {
@@ -48,7 +40,7 @@ enum Gathered {
     Document(Vec<u8>),
 }
 
-impl Watched {
+impl Step for Watched {
     /// What comes next, seen on its way.
     async fn next(&mut self) -> Result<Bytes, Broken> {
         let bytes;
@@ -61,6 +53,12 @@ impl Watched {
         Ok(bytes)
     }
 
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+}
+
+impl Watched {
     fn see(&mut self, bytes: &[u8]) {
         match &mut self.gathered {
             Gathered::Events(fold) => fold.feed(bytes),

@@ -11,9 +11,9 @@ use bitrouter_credential::Scrubber;
 use bitrouter_dialect::{Framing, Splitter};
 use bitrouter_document::Document;
 use bytes::Bytes;
-use futures_util::stream;
 use serde_json::Value;
 
+use super::source::Step;
 use super::{AnswerSource, Broken};
 use crate::caller::Caller;
 use crate::history::{ObjectOwner, Owners};
@@ -48,14 +48,7 @@ pub(in crate::pipeline) fn stage(
     let (scrubber, events) = (received.scrubber.clone(), framing == Some(Framing::Sse));
     let gathered = if events { Gathered::Events(Box::default()) } else { Gathered::Document(Vec::new()) };
     let watched = Watched { source, scrubber, learning, gathered, seen: 0, ended: false };
-    AnswerSource::Stage(Box::pin(stream::unfold(watched, |mut watched| async move {
-        if watched.ended {
-            return None;
-        }
-        let read = watched.next().await;
-        watched.ended |= read.is_err();
-        Some((read, watched))
-    })))
+    AnswerSource::of(watched)
 }
 
 struct Watched {
@@ -74,7 +67,7 @@ enum Gathered {
     Nothing,
 }
 
-impl Watched {
+impl Step for Watched {
     /// What comes next, seen on its way.
     async fn next(&mut self) -> Result<Bytes, Broken> {
         loop {
@@ -107,6 +100,12 @@ impl Watched {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+}
+
+impl Watched {
     fn whole(&mut self) -> Bytes {
         let Gathered::Document(document) = std::mem::replace(&mut self.gathered, Gathered::Nothing) else {
             return Bytes::new();

@@ -11,9 +11,9 @@ use bitrouter_dialect::{EventKind, EventReader, FrameError, Framed, StreamFramin
 use bitrouter_plugin::Rewriter;
 use bitrouter_plugin::contract::{self, Event, Field};
 use bytes::Bytes;
-use futures_util::stream;
 
 use super::observed::Observed;
+use super::source::Step;
 use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::{Received, explain, failed, head};
@@ -48,18 +48,7 @@ pub(in crate::pipeline) async fn stage(
         halt: None,
         ended: false,
     };
-    Ok(AnswerSource::Stage(Box::pin(stream::unfold(rewriting, |mut rewriting| async move {
-        if let Some(part) = frame(&mut rewriting.made) {
-            tokio::task::yield_now().await;
-            return Some((Ok(part), rewriting));
-        }
-        if rewriting.ended {
-            return None;
-        }
-        let next = rewriting.next().await;
-        rewriting.ended |= next.is_err();
-        Some((next, rewriting))
-    }))))
+    Ok(AnswerSource::of(rewriting))
 }
 
 /// A rewriter may make megabytes of one read. More than this is framed and passed on in parts, and whoever else waits for
@@ -94,9 +83,13 @@ enum Halt {
     Cut,
 }
 
-impl Rewriting {
-    /// What the rewriter makes of the next read, or of the end.
+impl Step for Rewriting {
+    /// What the rewriter makes of the next read, or of the end; in parts, where that is much.
     async fn next(&mut self) -> Result<Bytes, Broken> {
+        if let Some(part) = frame(&mut self.made) {
+            tokio::task::yield_now().await;
+            return Ok(part);
+        }
         if let Some(halt) = self.halt.take() {
             return Err(self.halted(halt).await);
         }
@@ -119,6 +112,12 @@ impl Rewriting {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.ended && self.made.as_slice().is_empty()
+    }
+}
+
+impl Rewriting {
     /// The events that one read of the upstream completed; none at its end.
     async fn read(&mut self) -> Result<Option<Vec<Event>>, Broken> {
         let read = std::future::poll_fn(|context| self.source.poll(context)).await.transpose()?;

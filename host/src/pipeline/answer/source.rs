@@ -7,13 +7,22 @@ use std::task::{Context, Poll, ready};
 use bitrouter_credential::{ScrubStream, Scrubber};
 use bitrouter_upstream::Received;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 use http_body::Body;
 
 use super::Broken;
 
 /// A stage that waits for something of its own. What it makes of a read may be no bytes at all.
 pub(in crate::pipeline) type Stage = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// What such a stage does.
+pub(super) trait Step: Send + 'static {
+    /// What it makes of the next read, or of the end. Nothing follows an error.
+    fn next(&mut self) -> impl Future<Output = Result<Bytes, Broken>> + Send;
+
+    /// Whether nothing follows.
+    fn is_over(&self) -> bool;
+}
 
 /// The first of the stages.
 pub(in crate::pipeline) enum AnswerSource {
@@ -26,6 +35,16 @@ pub(in crate::pipeline) enum AnswerSource {
 }
 
 impl AnswerSource {
+    /// What a stage makes of the source that it has.
+    pub(super) fn of(step: impl Step) -> Self {
+        AnswerSource::Stage(Box::pin(stream::unfold(Some(step), |step| async move {
+            let mut step = step.filter(|step| !step.is_over())?;
+            let next = step.next().await;
+            let step = next.is_ok().then_some(step);
+            Some((next, step))
+        })))
+    }
+
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
             AnswerSource::Upstream { first, body } => {

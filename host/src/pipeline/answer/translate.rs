@@ -6,10 +6,9 @@
 
 use bitrouter_dialect::{FoldError, Framing, Splitter};
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 
 use super::observed::Observed;
-use super::source::ScrubbedSource;
+use super::source::{ScrubbedSource, Step};
 use super::{AnswerSource, Broken};
 use crate::error::Error;
 use crate::pipeline::translate::Translating;
@@ -35,14 +34,7 @@ pub(in crate::pipeline) fn stage(
         provider: received.provider.id().to_owned(),
         ended: false,
     };
-    AnswerSource::Stage(Box::pin(stream::unfold(translation, |mut translation| async move {
-        if translation.ended {
-            return None;
-        }
-        let next = translation.next().await;
-        translation.ended |= next.is_err();
-        Some((next, translation))
-    })))
+    AnswerSource::of(translation)
 }
 
 struct Translation {
@@ -56,7 +48,7 @@ struct Translation {
     ended: bool,
 }
 
-impl Translation {
+impl Step for Translation {
     /// What the next read, or the end, is in the client's dialect.
     async fn next(&mut self) -> Result<Bytes, Broken> {
         let bytes;
@@ -83,6 +75,12 @@ impl Translation {
         Ok(made)
     }
 
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+}
+
+impl Translation {
     /// The document in the client's dialect. One that is none is left to whoever sees it next, as it came.
     async fn whole(&mut self) -> Result<Bytes, Broken> {
         let document = self.document.take().unwrap_or_default().freeze();
