@@ -54,14 +54,34 @@ pub(super) fn shape(body: &Document<'_>, family: Family) -> Result<Vec<String>, 
         contents(body, INNER)?;
     }
     contents(body, BLOCKS)?;
-    for (kind, edits) in [
-        ("tool_use", tool_use()),
-        ("thinking", thinking()),
-        ("redacted_thinking", redacted()),
-        ("search_result", found()),
+    for (kind, new, moved) in [
+        (
+            "tool_use",
+            r#"{"toolUse":{}}"#,
+            &[("/id", "/toolUse/toolUseId"), ("/name", "/toolUse/name"), ("/input", "/toolUse/input")][..],
+        ),
+        (
+            "thinking",
+            r#"{"reasoningContent":{"reasoningText":{}}}"#,
+            &[
+                ("/thinking", "/reasoningContent/reasoningText/text"),
+                ("/signature", "/reasoningContent/reasoningText/signature"),
+            ],
+        ),
+        ("redacted_thinking", r#"{"reasoningContent":{}}"#, &[("/data", "/reasoningContent/redactedContent")]),
+        (
+            "search_result",
+            r#"{"searchResult":{}}"#,
+            &[
+                ("/source", "/searchResult/source"),
+                ("/title", "/searchResult/title"),
+                ("/content", "/searchResult/content"),
+            ],
+        ),
     ] {
         if has(kind) {
-            body.each(BLOCKS).only(at("/type").is(kind)).patch(&edits).map_err(Failure::invalid)?;
+            let blocks = body.each(BLOCKS).only(at("/type").is(kind));
+            blocks.patch(&instead(new, moved)).map_err(Failure::invalid)?;
         }
     }
     if has("tool_result") {
@@ -137,59 +157,25 @@ fn document_name(title: &str, number: usize) -> String {
 }
 
 /// A block that holds a text, and nothing else.
-pub(super) fn text() -> [Edit; 3] {
-    [Edit::add("/new", "{}"), Edit::move_to("/text", "/new/text"), Edit::move_to("/new", "")]
+pub(super) fn text() -> Vec<Edit> {
+    instead("{}", &[("/text", "/text")])
 }
 
-fn image(format: &str) -> [Edit; 3] {
+fn image(format: &str) -> Vec<Edit> {
     let new = ["{\"image\":{\"format\":\"", format, "\",\"source\":{}}}"].concat();
-    [Edit::add("/new", new), Edit::move_to("/source/data", "/new/image/source/bytes"), Edit::move_to("/new", "")]
+    instead(&new, &[("/source/data", "/image/source/bytes")])
 }
 
-fn tool_use() -> Vec<Edit> {
-    vec![
-        Edit::add("/new", r#"{"toolUse":{}}"#),
-        Edit::move_to("/id", "/new/toolUse/toolUseId"),
-        Edit::move_to("/name", "/new/toolUse/name"),
-        Edit::move_to("/input", "/new/toolUse/input"),
-        Edit::move_to("/new", ""),
-    ]
+fn tool_result(new: &str) -> Vec<Edit> {
+    instead(new, &[("/tool_use_id", "/toolResult/toolUseId"), ("/content", "/toolResult/content")])
 }
 
-fn tool_result(new: &str) -> [Edit; 4] {
-    [
-        Edit::add("/new", new),
-        Edit::move_to("/tool_use_id", "/new/toolResult/toolUseId"),
-        Edit::move_to("/content", "/new/toolResult/content"),
-        Edit::move_to("/new", ""),
-    ]
-}
-
-fn thinking() -> Vec<Edit> {
-    vec![
-        Edit::add("/new", r#"{"reasoningContent":{"reasoningText":{}}}"#),
-        Edit::move_to("/thinking", "/new/reasoningContent/reasoningText/text"),
-        Edit::move_to("/signature", "/new/reasoningContent/reasoningText/signature"),
-        Edit::move_to("/new", ""),
-    ]
-}
-
-fn redacted() -> Vec<Edit> {
-    vec![
-        Edit::add("/new", r#"{"reasoningContent":{}}"#),
-        Edit::move_to("/data", "/new/reasoningContent/redactedContent"),
-        Edit::move_to("/new", ""),
-    ]
-}
-
-fn found() -> Vec<Edit> {
-    vec![
-        Edit::add("/new", r#"{"searchResult":{}}"#),
-        Edit::move_to("/source", "/new/searchResult/source"),
-        Edit::move_to("/title", "/new/searchResult/title"),
-        Edit::move_to("/content", "/new/searchResult/content"),
-        Edit::move_to("/new", ""),
-    ]
+/// Puts a new block in a block's place, with these values of it at these places.
+fn instead(new: &str, moved: &[(&str, &str)]) -> Vec<Edit> {
+    let mut edits = vec![Edit::add("/new", new)];
+    edits.extend(moved.iter().map(|(from, to)| Edit::move_to(*from, ["/new", to].concat())));
+    edits.push(Edit::move_to("/new", ""));
+    edits
 }
 
 /// Makes one message of those that follow each other in the same role: Converse wants them to take turns.
