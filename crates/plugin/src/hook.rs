@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bitrouter_contract::FailureKind;
-use bitrouter_contract::described::request::{MODEL, UnfilledPath, filled};
+use bitrouter_contract::described::request::{UnfilledPath, filled};
 use bitrouter_contract::described::{Page, Window};
 use bitrouter_credential::Scrubber;
 use bitrouter_document::Document;
@@ -335,11 +335,8 @@ impl Plugin {
 
 /// Fills the holes of a request's path.
 fn fill(hook: &str, request: &mut Request, call: &Call) -> Result<Result<(), Failure>, HookError> {
-    let value = |name: &str| match request.values.iter().find(|field| field.name == name) {
-        Some(field) => Some(field.value.as_str()),
-        None => (name == MODEL).then_some(call.model.as_str()),
-    };
-    match filled(&request.path, value) {
+    let value = |name: &str| Some(request.values.iter().find(|field| field.name == name)?.value.as_str());
+    match filled(&request.path, &call.model, value) {
         Ok(Cow::Borrowed(_)) => Ok(Ok(())),
         Ok(Cow::Owned(path)) => {
             request.path = path;

@@ -13,7 +13,7 @@ use crate::{Description, path};
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The hole that the model's name fills.
-pub const MODEL: &str = "model";
+const MODEL: &str = "model";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,7 @@ pub fn request(
     Ok(Shaped {
         method: if requested.operation == "models" { "GET" } else { "POST" },
         origin: rule.and_then(|rule| rule.origin.as_deref()).unwrap_or("api").to_owned(),
-        path: filled(path, |name| (name == MODEL).then_some(requested.model))?.into_owned(),
+        path: filled(path, requested.model, |_| None)?.into_owned(),
         query: query.split('&').filter(|part| !part.is_empty()).map(pair).collect(),
         headers,
         framing: framing(requested),
@@ -195,12 +195,17 @@ pub(crate) fn usual(operation: &str, dialect: &str, streaming: bool) -> Option<&
     })
 }
 
-/// A path with what fills its holes, each as a part of one segment: whatever a client calls its model, it leads nowhere else.
+/// A path with what fills its holes: the model's name fills `{model}` where no value does. Each stands as a part of one segment: whatever a client calls its model, it leads nowhere else.
 ///
 /// # Errors
 ///
 /// A hole has no value, or one that would make another path of it.
-pub fn filled<'p, 'v>(path: &'p str, value: impl Fn(&str) -> Option<&'v str>) -> Result<Cow<'p, str>, UnfilledPath> {
+pub fn filled<'p, 'v>(
+    path: &'p str,
+    model: &'v str,
+    value: impl Fn(&str) -> Option<&'v str>,
+) -> Result<Cow<'p, str>, UnfilledPath> {
+    let value = |name: &str| value(name).or((name == MODEL).then_some(model));
     if !path.contains('{') {
         return Ok(Cow::Borrowed(path));
     }

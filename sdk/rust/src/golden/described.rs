@@ -154,11 +154,8 @@ impl Provider {
 
 /// Fills the holes of a request's path, as the host does.
 fn fill(mut request: Request, call: &Call) -> Result<Request, Failure> {
-    let value = |name: &str| match request.values.iter().find(|field| field.name == name) {
-        Some(field) => Some(field.value.as_str()),
-        None => (name == request::MODEL).then_some(call.model.as_str()),
-    };
-    let filled = request::filled(&request.path, value).map_err(|error| match error {
+    let value = |name: &str| Some(request.values.iter().find(|field| field.name == name)?.value.as_str());
+    let filled = request::filled(&request.path, &call.model, value).map_err(|error| match error {
         request::UnfilledPath::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
         other => Failure::unsupported(other.to_string()),
     });
