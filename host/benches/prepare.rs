@@ -1,6 +1,6 @@
 //! What `prepare` of `openai-codex` costs in the sandbox, host calls included, for a request of 1 KB and one of 1 MB with
 //! 600 items, from its client and from others. Run by `cargo xtask guests && cargo bench -p bitrouter`; prints
-//! microseconds. No test depends on it.
+//! microseconds, with an instance for each call and with what is kept of calls alike. No test depends on it.
 //!
 //! The document's index is built before the clock starts, as a call builds it once whatever its component does.
 
@@ -21,10 +21,15 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let plugin = plugin().await;
-        println!("{:<8} {:<6} {:>8} {:>6} {:>9} {:>9}", "client", "items", "bytes", "pieces", "min µs", "median µs");
+        println!(
+            "{:<8} {:<6} {:<6} {:>8} {:>6} {:>9} {:>9}",
+            "client", "calls", "items", "bytes", "pieces", "min µs", "median µs"
+        );
         for (client, headers) in [("codex", codex()), ("sdk", Vec::new())] {
-            for items in [1, 600] {
-                measure(&plugin, client, &headers, items).await;
+            for alike in [false, true] {
+                for items in [1, 600] {
+                    measure(&plugin, client, &headers, alike, items).await;
+                }
             }
         }
     });
@@ -86,21 +91,22 @@ fn body(items: usize) -> String {
     )
 }
 
-async fn measure(plugin: &Plugin, client: &str, headers: &[Field], items: usize) {
+async fn measure(plugin: &Plugin, client: &str, headers: &[Field], alike: bool, items: usize) {
     let text = body(items);
     let mut indexed = Document::parse(text.clone()).expect("the body is JSON");
     let fields = ["/type", "/role", "/id", "/encrypted_content"];
     indexed.find(&Find { fields: &fields, ..Find::all("/input/*") }).expect("it has items");
     let mut times = Vec::with_capacity(RUNS);
     let mut edits = 0;
+    let id = |run: usize| if alike { "the same".into() } else { format!("{items} {run}") };
     for run in 0..RUNS {
         let call = Call {
             operation: "generate".into(),
             dialect: "responses".into(),
             model: "gpt-6.1-sol".into(),
             streaming: true,
-            // A header that differs keeps an answer from being cached.
-            headers: [headers, &[Field { name: "x-client-request-id".into(), value: run.to_string() }]].concat(),
+            // A header that differs keeps a call from being like another.
+            headers: [headers, &[Field { name: "x-client-request-id".into(), value: id(run) }]].concat(),
             query: Vec::new(),
             settings: "{}".into(),
             account: None,
@@ -121,7 +127,8 @@ async fn measure(plugin: &Plugin, client: &str, headers: &[Field], items: usize)
     times.sort_unstable();
     let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6;
     println!(
-        "{client:<8} {items:<6} {:>8} {edits:>6} {:>9.1} {:>9.1}",
+        "{client:<8} {:<6} {items:<6} {:>8} {edits:>6} {:>9.1} {:>9.1}",
+        if alike { "alike" } else { "differ" },
         text.len(),
         micros(times[0]),
         micros(times[RUNS / 2])

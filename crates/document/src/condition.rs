@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A condition on a match.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition<'a> {
     /// The value that is looked at, as a pointer below the match; the empty one is the match itself.
     pub at: &'a str,
@@ -24,7 +24,7 @@ pub struct Condition<'a> {
 }
 
 /// What a value is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test<'a> {
     /// It is there.
     Present,

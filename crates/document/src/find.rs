@@ -333,7 +333,13 @@ impl Left {
 
     #[inline]
     pub(crate) fn step(&mut self, steps: usize) -> Result<(), Error> {
-        self.steps = self.steps.checked_sub(steps).ok_or(Error::TooManySteps)?;
-        Ok(())
+        // Not by `ok_or`: it would make an error, and drop it, for each member that is looked at.
+        match self.steps.checked_sub(steps) {
+            Some(left) => {
+                self.steps = left;
+                Ok(())
+            }
+            None => Err(Error::TooManySteps),
+        }
     }
 }

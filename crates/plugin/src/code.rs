@@ -1,38 +1,69 @@
-//! A component's code, linked: which hooks it exports, and where. `load` makes it; `hook` and `rewriter` make instances.
+//! A component's code, linked: which hooks it exports, where, and in which version of the contract. `load` makes it; `hook` and
+//! `rewriter` make instances.
 //!
-//! A provider without code is a description alone, and one with code exports what its description cannot say.
+//! A provider without code is a description alone, and one with code exports what its description cannot say. The rest of the
+//! gateway knows one form of each hook, the newest version's; what an older one has otherwise is made that here (`Requests`).
 
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+#[cfg(test)]
+mod next;
 
-use super::contract::{answers, failures, limits, provider, queries, requests, streams};
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
+
+use super::contract::{
+    Answer, BodyArgument, Call, Failure, Names, Step, answers, failures, limits, provider, queries, requests, streams,
+};
 use super::instance::HookState;
+use super::wasi::Moment;
 
 /// The interface of each hook, as a component names it.
 const PACKAGE: &str = "bitrouter:provider";
-const VERSION: &str = "0.1.0";
 
 /// A component, ready to be instantiated.
 #[derive(Clone)]
 pub(super) struct Code {
     pub pre: InstancePre<HookState>,
-    pub provider: provider::GuestIndices,
-    pub requests: Option<requests::GuestIndices>,
+    pub provider: Provider,
+    pub requests: Option<Requests>,
     pub failures: Option<failures::GuestIndices>,
     pub queries: Option<queries::GuestIndices>,
     pub limits: Option<limits::GuestIndices>,
     pub answers: Option<answers::GuestIndices>,
     pub streams: Option<streams::GuestIndices>,
-    /// Whether it imports any WASI interface.
-    pub wasi: bool,
+    /// Where it imports any WASI interface: the moment at which it was loaded.
+    pub wasi: Option<Arc<Moment>>,
+}
+
+/// `describe`, in each version.
+#[derive(Clone)]
+pub(super) enum Provider {
+    V0_1(provider::GuestIndices),
+    #[cfg(test)]
+    Next(next::provider::GuestIndices),
+}
+
+/// `prepare` and `resume`, in each version.
+#[derive(Clone)]
+pub(super) enum Requests {
+    V0_1(requests::GuestIndices),
+    #[cfg(test)]
+    Next(next::requests::GuestIndices),
 }
 
 impl Code {
     /// Finds what it exports. An interface that is there must be whole.
-    pub(super) fn new(pre: InstancePre<HookState>, wasi: bool) -> wasmtime::Result<Self> {
-        let there = |name: &str| export(&pre, name).is_some();
+    pub(super) fn new(pre: InstancePre<HookState>, names: &Names) -> wasmtime::Result<Self> {
+        let wasi = names.wasi.then(|| Arc::new(Moment::now()));
+        #[cfg(test)]
+        if super::contract::minor(&names.version) == Some("0.2") {
+            return next::code(pre, wasi);
+        }
+        let there = |name: &str| export(&pre, name, &names.version).is_some();
         Ok(Code {
-            provider: provider::GuestIndices::new(&pre)?,
-            requests: there("requests").then(|| requests::GuestIndices::new(&pre)).transpose()?,
+            provider: Provider::V0_1(provider::GuestIndices::new(&pre)?),
+            requests: there("requests").then(|| requests::GuestIndices::new(&pre).map(Requests::V0_1)).transpose()?,
             failures: there("failures").then(|| failures::GuestIndices::new(&pre)).transpose()?,
             queries: there("queries").then(|| queries::GuestIndices::new(&pre)).transpose()?,
             limits: there("limits").then(|| limits::GuestIndices::new(&pre)).transpose()?,
@@ -44,6 +75,51 @@ impl Code {
     }
 }
 
-fn export(pre: &InstancePre<HookState>, interface: &str) -> Option<ComponentExportIndex> {
-    pre.component().get_export_index(None, format!("{PACKAGE}/{interface}@{VERSION}"))
+impl Provider {
+    pub(super) async fn describe(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<String> {
+        match self {
+            Provider::V0_1(indices) => indices.load(&mut *store, instance)?.call_describe(store).await,
+            #[cfg(test)]
+            Provider::Next(indices) => indices.load(&mut *store, instance)?.call_describe(store).await,
+        }
+    }
+}
+
+impl Requests {
+    pub(super) async fn prepare(
+        &self,
+        store: &mut Store<HookState>,
+        instance: &Instance,
+        call: &Call,
+        body: &BodyArgument,
+    ) -> wasmtime::Result<Result<Step, Failure>> {
+        match self {
+            Requests::V0_1(indices) => indices.load(&mut *store, instance)?.call_prepare(store, call, body).await,
+            #[cfg(test)]
+            Requests::Next(indices) => next::prepare(indices, store, instance, call, body).await,
+        }
+    }
+
+    pub(super) async fn resume(
+        &self,
+        store: &mut Store<HookState>,
+        instance: &Instance,
+        call: &Call,
+        body: &BodyArgument,
+        memo: &[u8],
+        answer: &Answer,
+    ) -> wasmtime::Result<Result<Step, Failure>> {
+        match self {
+            Requests::V0_1(indices) => {
+                indices.load(&mut *store, instance)?.call_resume(store, call, body, memo, answer).await
+            }
+            // This version asks nothing.
+            #[cfg(test)]
+            Requests::Next(_) => Ok(Ok(Step::Described)),
+        }
+    }
+}
+
+fn export(pre: &InstancePre<HookState>, interface: &str, version: &str) -> Option<ComponentExportIndex> {
+    pre.component().get_export_index(None, format!("{PACKAGE}/{interface}@{version}"))
 }

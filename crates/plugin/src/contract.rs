@@ -51,8 +51,9 @@ impl Event {
 
 /// The package whose `provider` interface a component exports.
 const PACKAGE: &str = "bitrouter:provider/provider@";
-/// The contract versions that this build understands, as `major.minor`.
-pub const UNDERSTOOD: &str = "0.1";
+/// The contract versions that this build understands, as `major.minor`, the newest first. Each is an enum's variant in `code`.
+/// The test's own (`code/next.rs`) is one that no other build knows.
+pub const UNDERSTOOD: &[&str] = if cfg!(test) { &["0.2", "0.1"] } else { &["0.1"] };
 
 /// What the names in a component say, read without compiling it.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub enum NotAProvider {
     #[error("it is a component, but it exports no bitrouter:provider/provider interface")]
     NoProvider,
     /// It speaks another version.
-    #[error("it speaks version {0} of bitrouter:provider; this BitRouter understands {UNDERSTOOD}")]
+    #[error("it speaks version {0} of bitrouter:provider; this BitRouter understands {known}", known = UNDERSTOOD.join(" and "))]
     Version(String),
 }
 
@@ -119,10 +120,20 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
         }
     }
     // One that exports several is for gateways of several ages.
-    let understood = |version: &&String| version.rsplit_once('.').is_some_and(|(version, _)| version == UNDERSTOOD);
-    match versions.iter().find(understood) {
-        Some(version) => Ok(Names { version: version.clone(), ..names }),
+    let newest = UNDERSTOOD.iter().find_map(|understood| {
+        let same = |version: &&String| minor(version) == Some(understood);
+        versions.iter().find(same).cloned()
+    });
+    match newest {
+        Some(version) => Ok(Names { version, ..names }),
         None if versions.is_empty() => Err(NotAProvider::NoProvider),
         None => Err(NotAProvider::Version(versions.join(" and "))),
     }
+}
+
+/// `0.1` of `0.1.0`.
+pub(super) fn minor(version: &str) -> Option<&str> {
+    let (major, rest) = version.split_once('.')?;
+    let digits = rest.find('.')?;
+    version.get(..major.len() + 1 + digits)
 }

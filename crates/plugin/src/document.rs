@@ -3,10 +3,10 @@
 //! Called by guests through the linker. Everything here is pure memory work, which never sees a secret; it waits for nothing
 //! but its turn, where it is long.
 
-use bitrouter_document::limits::STEPS;
-use bitrouter_document::{Cell, Condition, Document, Edit, Error as DocumentError, Find, Kind, PatchEach, Test};
+use bitrouter_document::{Error as DocumentError, Kind};
 use wasmtime::component::Resource;
 
+use super::asked::{Asked, Said, SaidCell};
 use super::contract::document::{self as guest, ReadError};
 use super::contract::log::{self, Level};
 use super::instance::HookState;
@@ -16,78 +16,67 @@ pub struct Body;
 
 /// Log lines that one hook may write, beside what the component may over time.
 const LOG_LINES: u32 = 32;
-/// What makes work long enough, some milliseconds, not to be done where everybody is answered: the body's bytes, the
-/// names of a list, the members that a search compares, the edits of a batch and the bytes of these. A coding agent's calls
-/// stay far below.
-const LONG_BODY: usize = 2 << 20;
-const LONG_LIST: usize = 1 << 14;
-const LONG_SEARCH: usize = 1 << 15;
-const LONG_BATCH: usize = 1 << 11;
-const LONG_EDITS: usize = 1 << 20;
-/// The longest text that a guest may read at once.
-const LONGEST_READ: u32 = 16 << 20;
 
 impl HookState {
-    /// Reads the document; `size` says how many values that would be.
-    async fn read<T: Send>(
-        &mut self,
-        size: impl FnOnce(&mut Document) -> Result<usize, DocumentError> + Send,
-        read: impl FnOnce(&mut Document) -> Result<T, DocumentError> + Send,
-    ) -> wasmtime::Result<Result<T, ReadError>> {
-        self.untouched = false;
+    /// Asks the document: where everybody is answered if that is soon done, else away from there. What was asked in the
+    /// component's place already is not asked again.
+    async fn ask(&mut self, asked: Asked) -> wasmtime::Result<Result<Said, DocumentError>> {
+        if let Some(said) = self.trace.told(&asked)? {
+            return Ok(Ok(said));
+        }
         let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        let read = if document.body_len() > LONG_BODY {
-            self.meter.work(|| read(document)).await
-        } else {
-            match size(document) {
-                Ok(size) if size > LONG_LIST => self.meter.work(|| read(document)).await,
-                Ok(_) => read(document),
-                Err(error) => Err(error),
-            }
+        let said = match asked.soon(document) {
+            Some(said) => said,
+            None => self.meter.work(|| asked.now(document)).await,
         };
-        Ok(read.map_err(|error| self.refused(error)))
+        match &said {
+            Ok(said) => self.trace.note(asked, said),
+            Err(_) => self.trace.forget(),
+        }
+        Ok(said)
     }
 
-    /// Searches the document: where everybody is answered if that is soon done, else from the start and away from there. What
-    /// the first try has indexed stays, so little is done twice.
-    async fn search<T: Send>(
+    /// Asks for what is read, which has one form.
+    async fn read<T>(
         &mut self,
-        search: impl Fn(&mut Document, usize) -> Result<T, DocumentError> + Send,
-    ) -> wasmtime::Result<Result<T, DocumentError>> {
-        self.untouched = false;
-        let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        if document.body_len() <= LONG_BODY {
-            match search(document, LONG_SEARCH) {
-                Err(DocumentError::TooManySteps) => {}
-                done => return Ok(done),
-            }
+        asked: Asked,
+        form: impl FnOnce(Said) -> Option<T>,
+    ) -> wasmtime::Result<Result<T, ReadError>> {
+        match self.ask(asked).await? {
+            Ok(Said::TooBig(size)) => Ok(Err(ReadError::TooBig(size))),
+            Ok(said) => form(said).map(Ok).ok_or_else(another_form),
+            Err(error) => Ok(Err(self.refused(error))),
         }
-        Ok(self.meter.work(|| search(document, STEPS)).await)
     }
 
     /// What a guest is told of a read that failed; the client hears of it where its body is at fault.
     fn refused(&mut self, error: DocumentError) -> ReadError {
-        match error {
-            DocumentError::TooBig { size, .. } => ReadError::TooBig(size),
-            other => {
-                let message = other.to_string();
-                if other.is_of_the_body() {
-                    self.body_error.get_or_insert(other);
-                }
-                ReadError::Invalid(message)
-            }
+        let message = error.to_string();
+        if error.is_of_the_body() {
+            self.body_error.get_or_insert(error);
+        }
+        ReadError::Invalid(message)
+    }
+
+    /// Asks for edits: how many matches there were, and the pointers of some.
+    async fn edit(&mut self, asked: Asked) -> wasmtime::Result<Result<guest::Patched, String>> {
+        match self.ask(asked).await? {
+            Ok(Said::Patched { matches, pointers }) => Ok(Ok(guest::Patched { matches, pointers })),
+            Ok(Said::TooBig(size)) => Ok(Err(DocumentError::TooBig { size }.to_string())),
+            Ok(_) => Err(another_form()),
+            Err(error) => Ok(Err(error.to_string())),
         }
     }
 }
 
-/// For reads of one value.
-fn one(_: &mut Document) -> Result<usize, DocumentError> {
-    Ok(1)
+/// Each function has one form of answer.
+fn another_form() -> wasmtime::Error {
+    wasmtime::format_err!("the document answered in the form of another function")
 }
 
 impl log::Host for HookState {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        self.untouched = false;
+        self.trace.forget();
         self.log_lines += 1;
         if self.log_lines > LOG_LINES {
             return Ok(());
@@ -103,21 +92,27 @@ impl guest::HostDocument for HookState {
         _: Resource<Body>,
         pointer: String,
     ) -> wasmtime::Result<Result<Option<guest::Kind>, ReadError>> {
-        self.read(one, |document| {
-            Ok(document.kind(&pointer)?.map(|kind| match kind {
-                Kind::Object => guest::Kind::Object,
-                Kind::Array => guest::Kind::Array,
-                Kind::String => guest::Kind::String,
-                Kind::Number => guest::Kind::Number,
-                Kind::Boolean => guest::Kind::Boolean,
-                Kind::Null => guest::Kind::Null,
-            }))
-        })
-        .await
+        let kind = |kind| match kind {
+            Kind::Object => guest::Kind::Object,
+            Kind::Array => guest::Kind::Array,
+            Kind::String => guest::Kind::String,
+            Kind::Number => guest::Kind::Number,
+            Kind::Boolean => guest::Kind::Boolean,
+            Kind::Null => guest::Kind::Null,
+        };
+        let form = |said| match said {
+            Said::Kind(of) => Some(of.map(kind)),
+            _ => None,
+        };
+        self.read(Asked::Kind(pointer), form).await
     }
 
     async fn size(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Option<u32>, ReadError>> {
-        self.read(one, |document| document.size(&pointer)).await
+        let form = |said| match said {
+            Said::Size(size) => Some(size),
+            _ => None,
+        };
+        self.read(Asked::Size(pointer), form).await
     }
 
     async fn get(
@@ -126,12 +121,15 @@ impl guest::HostDocument for HookState {
         pointer: String,
         max: u32,
     ) -> wasmtime::Result<Result<Option<String>, ReadError>> {
-        self.read(one, |document| Ok(document.get(&pointer, max.min(LONGEST_READ))?.map(|text| text.to_string()))).await
+        self.read(Asked::Get(pointer, max), text).await
     }
 
     async fn keys(&mut self, _: Resource<Body>, pointer: String) -> wasmtime::Result<Result<Vec<String>, ReadError>> {
-        let size = |document: &mut Document| document.count(&pointer);
-        self.read(size, |document| Ok(document.keys(&pointer)?.into_iter().map(|key| key.to_string()).collect())).await
+        let form = |said| match said {
+            Said::Keys(keys) => Some(keys),
+            _ => None,
+        };
+        self.read(Asked::Keys(pointer), form).await
     }
 
     async fn text(
@@ -140,8 +138,7 @@ impl guest::HostDocument for HookState {
         pointer: String,
         max: u32,
     ) -> wasmtime::Result<Result<Option<String>, ReadError>> {
-        self.read(one, |document| Ok(document.text(&pointer, max.min(LONGEST_READ))?.map(|text| text.to_string())))
-            .await
+        self.read(Asked::Text(pointer, max), text).await
     }
 
     async fn find(
@@ -150,38 +147,27 @@ impl guest::HostDocument for HookState {
         pattern: String,
         only: Vec<guest::Condition>,
         fields: Vec<String>,
-        max: u32,
+        max_bytes: u32,
         limit: u32,
     ) -> wasmtime::Result<Result<guest::Matches, ReadError>> {
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let only: Vec<_> = only.iter().map(condition).collect();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let found = self.search(|document, steps| {
-            let find = Find { pattern: &pattern, only: &only, fields: &fields, max_bytes: max, limit, steps };
-            let found = document.find(&find)?;
-            let cell = |cell: &Cell<'_>| match cell {
-                Cell::Absent => guest::Cell::Absent,
-                Cell::Value(text) => guest::Cell::Value(text.to_string()),
-                Cell::Big(size) => guest::Cell::Big(*size),
-            };
-            let row = |(pointer, cells): (&str, &[Cell<'_>])| guest::Row {
-                pointer: pointer.to_owned(),
-                cells: cells.iter().map(cell).collect(),
-            };
-            Ok(guest::Matches { rows: found.rows().map(row).collect(), more: found.more() })
-        });
-        Ok(found.await?.map_err(|error| self.refused(error)))
+        let cell = |cell| match cell {
+            SaidCell::Absent => guest::Cell::Absent,
+            SaidCell::Value(text) => guest::Cell::Value(text),
+            SaidCell::Big(size) => guest::Cell::Big(size),
+        };
+        let row = |(pointer, cells): (String, Vec<SaidCell>)| guest::Row {
+            pointer,
+            cells: cells.into_iter().map(cell).collect(),
+        };
+        let form = |said| match said {
+            Said::Found { rows, more } => Some(guest::Matches { rows: rows.into_iter().map(row).collect(), more }),
+            _ => None,
+        };
+        self.read(Asked::Find { pattern, only, fields, max_bytes, limit }, form).await
     }
 
     async fn patch(&mut self, _: Resource<Body>, edits: Vec<guest::Edit>) -> wasmtime::Result<Result<(), String>> {
-        let edits: Vec<Edit<'_>> = edits.iter().map(edit).collect();
-        self.untouched = false;
-        let document = self.document.as_mut().ok_or_else(|| wasmtime::format_err!("the call has no document"))?;
-        let body = document.body_len();
-        let bytes = || edits.iter().map(|edit| text_of(edit, body)).sum::<usize>();
-        let long = body > LONG_BODY || edits.len() > LONG_BATCH || bytes() > LONG_EDITS;
-        let patched = if long { self.meter.work(|| document.patch(&edits)).await } else { document.patch(&edits) };
-        Ok(patched.map_err(|error| error.to_string()))
+        Ok(self.edit(Asked::Patch(edits)).await?.map(drop))
     }
 
     async fn patch_each(
@@ -192,16 +178,7 @@ impl guest::HostDocument for HookState {
         edits: Vec<guest::Edit>,
         named: u32,
     ) -> wasmtime::Result<Result<guest::Patched, String>> {
-        let edits: Vec<Edit<'_>> = edits.iter().map(edit).collect();
-        let only: Vec<_> = only.iter().map(condition).collect();
-        let named = usize::try_from(named).unwrap_or(usize::MAX);
-        let patched = self.search(|document, steps| {
-            let each = PatchEach { pattern: &pattern, only: &only, edits: &edits, named, steps };
-            let patched = document.patch_each(&each)?;
-            let matches = u32::try_from(patched.matches).unwrap_or(u32::MAX);
-            Ok(guest::Patched { matches, pointers: patched.pointers })
-        });
-        Ok(patched.await?.map_err(|error| error.to_string()))
+        self.edit(Asked::PatchEach { pattern, only, edits, named }).await
     }
 
     fn drop(&mut self, _: Resource<Body>) -> wasmtime::Result<()> {
@@ -210,46 +187,10 @@ impl guest::HostDocument for HookState {
     }
 }
 
-fn edit(edit: &guest::Edit) -> Edit<'_> {
-    match edit {
-        guest::Edit::Add(set) => Edit::Add { path: &set.path, value: &set.value },
-        guest::Edit::Remove(path) => Edit::Remove { path },
-        guest::Edit::Replace(set) => Edit::Replace { path: &set.path, value: &set.value },
-        guest::Edit::Move(pair) => Edit::Move { source: &pair.source, target: &pair.target },
-        guest::Edit::Copy(pair) => Edit::Copy { source: &pair.source, target: &pair.target },
-    }
-}
-
-fn texts(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
-}
-
-fn condition(condition: &guest::Condition) -> Condition<'_> {
-    let kind = |kind: &guest::Kind| match kind {
-        guest::Kind::Object => Kind::Object,
-        guest::Kind::Array => Kind::Array,
-        guest::Kind::String => Kind::String,
-        guest::Kind::Number => Kind::Number,
-        guest::Kind::Boolean => Kind::Boolean,
-        guest::Kind::Null => Kind::Null,
-    };
-    let test = match &condition.test {
-        guest::Test::Present => Test::Present,
-        guest::Test::OfKind(kinds) => Test::OfKind(kinds.iter().map(kind).collect()),
-        guest::Test::OneOf(values) => Test::OneOf(texts(values)),
-        guest::Test::BeginsWith(starts) => Test::BeginsWith(texts(starts)),
-        guest::Test::LongerThan(bytes) => Test::LongerThan(*bytes),
-    };
-    Condition { at: &condition.at, test, negated: condition.negated }
-}
-
-/// Bytes that have to be looked at for an edit, of a body of so many: what is copied may be all of it.
-fn text_of(edit: &Edit<'_>, body: usize) -> usize {
-    match edit {
-        Edit::Add { path, value } | Edit::Replace { path, value } => path.len() + value.len(),
-        Edit::Remove { path } => path.len(),
-        Edit::Move { source, target } => source.len() + target.len(),
-        Edit::Copy { source, target } => source.len() + target.len() + body,
+fn text(said: Said) -> Option<Option<String>> {
+    match said {
+        Said::Text(text) => Some(text),
+        _ => None,
     }
 }
 

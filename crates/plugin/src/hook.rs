@@ -23,6 +23,8 @@ use super::contract::{
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::instance::{FUEL, HookError, HookState, store, within};
+use super::prepare_cache::{Trace, Walked};
+use super::wasi::Inert;
 use super::{cut, described};
 
 /// What a call has for a body, on its way through the hooks.
@@ -42,6 +44,20 @@ pub enum HookBody {
     None,
 }
 
+/// A hook that is to be run.
+struct Running {
+    name: &'static str,
+    scrubber: Option<Arc<Scrubber>>,
+    /// What it asks of the document, where its answer may be kept.
+    trace: Trace,
+}
+
+impl Running {
+    fn new(name: &'static str, scrubber: Option<Arc<Scrubber>>) -> Self {
+        Running { name, scrubber, trace: Trace::default() }
+    }
+}
+
 /// A step whose request may be shared with the memory of earlier answers.
 pub enum Prepared {
     /// Send this.
@@ -50,6 +66,16 @@ pub enum Prepared {
     Ask(Box<Exchange>),
     /// Answer with this; nobody is asked.
     Reply(Box<Reply>),
+}
+
+impl HookBody {
+    /// The JSON that it is.
+    pub(super) fn document(&mut self) -> Option<&mut Document> {
+        match self {
+            HookBody::Json(document) => Some(document),
+            HookBody::Opaque { .. } | HookBody::None => None,
+        }
+    }
 }
 
 /// What a side request brought.
@@ -69,24 +95,27 @@ impl Plugin {
         body: HookBody,
         scrubber: Option<Arc<Scrubber>>,
     ) -> (Result<Result<Prepared, Failure>, HookError>, HookBody) {
-        if let Some(request) = self.prepare_cache.get(call, &body) {
-            return (Ok(Ok(Prepared::Send(request))), body);
-        }
+        let mut body = body;
+        let script = match self.prepare_cache.get(call, &mut body) {
+            Walked::Request(request) => return (Ok(Ok(Prepared::Send(request))), body),
+            Walked::Unknown(script) => script,
+        };
         let (answer, body) = match self.exported(|code| code.requests.as_ref()) {
-            None => (Ok((Ok(Step::Described), true)), body),
+            None => (Ok((Ok(Step::Described), Trace::new(script))), body),
             // Boxed, so that a call which is cached does not carry the size of one that is not.
-            Some((code, requests)) => {
-                Box::pin(self.with_body("prepare", body, scrubber, async |instance, store, body| {
-                    let step = requests.load(&mut *store, instance)?.call_prepare(&mut *store, call, &body).await?;
-                    Ok((step, store.data().untouched && !code.wasi))
+            Some((_, requests)) => {
+                let hook = Running { trace: Trace::new(script), ..Running::new("prepare", scrubber) };
+                Box::pin(self.with_body(hook, body, async |instance, store, body| {
+                    let step = requests.prepare(store, instance, call, &body).await?;
+                    Ok((step, store.data_mut().take_trace()))
                 }))
                 .await
             }
         };
-        let answer = answer.and_then(|(step, pure)| {
+        let answer = answer.and_then(|(step, trace)| {
             let prepared = self.prepared("prepare", step, call)?;
-            if let (Ok(Prepared::Send(request)), true) = (&prepared, pure) {
-                self.prepare_cache.keep(call, &body, request);
+            if let Ok(Prepared::Send(request)) = &prepared {
+                self.prepare_cache.keep(call, &body, trace, request);
             }
             Ok(prepared)
         });
@@ -106,8 +135,8 @@ impl Plugin {
             return (self.prepared("resume", Ok(Step::Described), call), body);
         };
         let (answer, body) = self
-            .with_body("resume", body, scrubber, async |instance, store, body| {
-                requests.load(&mut *store, instance)?.call_resume(store, call, &body, memo, answer).await
+            .with_body(Running::new("resume", scrubber), body, async |instance, store, body| {
+                requests.resume(store, instance, call, &body, memo, answer).await
             })
             .await;
         (answer.and_then(|step| self.prepared("resume", step, call)), body)
@@ -156,7 +185,7 @@ impl Plugin {
         };
         let size = document.body_len();
         let (answer, document) = self
-            .run("shape", size, Some(document), scrubber, async |instance, store| {
+            .run(Running::new("shape", scrubber), size, Some(document), async |instance, store| {
                 let body = Resource::new_borrow(0);
                 answers.load(&mut *store, instance)?.call_shape(store, call, memo, head, body).await
             })
@@ -180,7 +209,7 @@ impl Plugin {
                 Trouble::Answer(answer) => answer.body.len(),
                 Trouble::Event(event) => event.data.len() + event.binary.len(),
             };
-            let said = self.observe("explain", size, scrubber, async |instance, store| {
+            let said = self.observe(Running::new("explain", scrubber), size, async |instance, store| {
                 failures.load(&mut *store, instance)?.call_explain(store, trouble, memo).await
             });
             if let Some(failure) = said.await? {
@@ -198,9 +227,10 @@ impl Plugin {
         scrubber: Option<Arc<Scrubber>>,
     ) -> Result<Vec<Window>, HookError> {
         if let Some((_, limits)) = self.exported(|code| code.limits.as_ref()) {
-            let said = self.observe("quota", event.map_or(0, str::len), scrubber, async |instance, store| {
-                limits.load(&mut *store, instance)?.call_quota(store, headers, event).await
-            });
+            let said =
+                self.observe(Running::new("quota", scrubber), event.map_or(0, str::len), async |instance, store| {
+                    limits.load(&mut *store, instance)?.call_quota(store, headers, event).await
+                });
             if let Some(windows) = said.await? {
                 return Ok(windows.into_iter().map(described::window).collect());
             }
@@ -219,7 +249,7 @@ impl Plugin {
         if let Some((_, queries)) = self.exported(|code| code.queries.as_ref()) {
             let budget = off_the_path(self.runtime.budget());
             let (answer, _) = self
-                .within_budget("interpret", budget, None, scrubber, async |instance, store| {
+                .within_budget(Running::new("interpret", scrubber), budget, None, async |instance, store| {
                     queries.load(&mut *store, instance)?.call_interpret(store, side, page).await
                 })
                 .await;
@@ -241,28 +271,26 @@ impl Plugin {
     /// Runs a hook that has no body, but so many bytes to read.
     async fn observe<T>(
         &self,
-        name: &'static str,
+        running: Running,
         size: usize,
-        scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> Result<T, HookError> {
-        let (answer, _) = self.run(name, size, None, scrubber, hook).await;
+        let (answer, _) = self.run(running, size, None, hook).await;
         answer
     }
 
     /// Runs a hook that gets the call's body.
     async fn with_body<T>(
         &self,
-        name: &'static str,
+        running: Running,
         body: HookBody,
-        scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>, BodyArgument) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, HookBody) {
         match body {
             HookBody::Json(document) => {
                 let size = document.body_len();
                 let (answer, document) = self
-                    .run(name, size, Some(document), scrubber, async |instance, store| {
+                    .run(running, size, Some(document), async |instance, store| {
                         hook(instance, store, BodyArgument::Json(Resource::new_borrow(0))).await
                     })
                     .await;
@@ -271,12 +299,12 @@ impl Plugin {
             HookBody::Opaque { blob, pieces } => {
                 let argument = BodyArgument::Opaque(blob.clone());
                 let run = async |instance: &_, store: &mut _| hook(instance, store, argument).await;
-                let (answer, _) = self.run(name, 0, None, scrubber, run).await;
+                let (answer, _) = self.run(running, 0, None, run).await;
                 (answer, HookBody::Opaque { blob, pieces })
             }
             HookBody::None => {
                 let run = async |instance: &_, store: &mut _| hook(instance, store, BodyArgument::None).await;
-                let (answer, _) = self.run(name, 0, None, scrubber, run).await;
+                let (answer, _) = self.run(running, 0, None, run).await;
                 (answer, HookBody::None)
             }
         }
@@ -285,29 +313,28 @@ impl Plugin {
     /// Runs a hook that has so many bytes to read, unless the component is quarantined.
     async fn run<T>(
         &self,
-        name: &'static str,
+        running: Running,
         size: usize,
         document: Option<Document>,
-        scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
         if let Err(quarantined) = self.quarantine.check() {
             return (Err(quarantined), document);
         }
         let budget = self.runtime.budget().with(size);
-        let (answer, document) = self.within_budget(name, budget, document, scrubber, hook).await;
+        let (answer, document) = self.within_budget(running, budget, document, hook).await;
         self.quarantine.record(&answer, size);
         (answer, document)
     }
 
     async fn within_budget<T>(
         &self,
-        name: &'static str,
+        running: Running,
         budget: Budget,
         document: Option<Document>,
-        scrubber: Option<Arc<Scrubber>>,
         hook: impl AsyncFnOnce(&Instance, &mut Store<HookState>) -> wasmtime::Result<T>,
     ) -> (Result<T, HookError>, Option<Document>) {
+        let Running { name, scrubber, trace } = running;
         let Some(code) = &self.code else {
             return (Err(HookError::Contract(format!("{name}: it has no code"))), document);
         };
@@ -316,7 +343,11 @@ impl Plugin {
             Err(busy) => return (Err(busy), document),
         };
         let body_size = document.as_ref().map_or(0, Document::body_len);
-        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, code.wasi);
+        let wasi = code.wasi.as_ref().map(|moment| {
+            let still = trace.is_kept().then_some(&**moment);
+            Inert::new(&self.log, scrubber.clone(), still)
+        });
+        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, wasi, trace);
         let mut store = store(&self.runtime, state, FUEL + 2 * body_size);
         let answer = within(&self.runtime, name, &mut store, async |store: &mut Store<HookState>| {
             let instance = code.pre.instantiate_async(&mut *store).await?;
@@ -359,11 +390,13 @@ fn off_the_path(budget: Budget) -> Budget {
 /// Asks a component for its description, before there is a `Plugin`. Loading is off the request path and happens once.
 pub(super) async fn describe(runtime: &Runtime, code: &Code) -> Result<String, HookError> {
     let budget = off_the_path(runtime.budget());
-    let state = HookState::new(GuestLog::new("(loading)"), None, None, budget, code.wasi);
+    let log = GuestLog::new("(loading)");
+    let wasi = code.wasi.as_ref().map(|_| Inert::new(&log, None, None));
+    let state = HookState::new(log, None, None, budget, wasi, Trace::default());
     let mut store = store(runtime, state, FUEL);
     within(runtime, "describe", &mut store, async |store: &mut Store<HookState>| {
         let instance = code.pre.instantiate_async(&mut *store).await?;
-        code.provider.load(&mut *store, &instance)?.call_describe(store).await
+        code.provider.describe(store, &instance).await
     })
     .await
 }

@@ -12,6 +12,7 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDe
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
+use super::prepare_cache::Trace;
 use super::wasi::Inert;
 
 /// What a hook's store holds.
@@ -22,8 +23,8 @@ pub struct HookState {
     pub(super) body_error: Option<DocumentError>,
     pub(super) scrubber: Option<Arc<Scrubber>>,
     pub(super) log_lines: u32,
-    /// True while the hook has neither looked at the document nor logged: its answer follows from the arguments alone.
-    pub(super) untouched: bool,
+    /// What it asks of the document, where its answer may be kept.
+    pub(super) trace: Trace,
     pub(super) wasi: Option<Box<Inert>>,
     pub(super) meter: Meter,
     budget: Budget,
@@ -88,20 +89,30 @@ impl HookState {
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
         budget: Budget,
-        wasi: bool,
+        wasi: Option<Inert>,
+        trace: Trace,
     ) -> Self {
         HookState {
-            wasi: wasi.then(|| Box::new(Inert::new(&log, scrubber.clone()))),
+            wasi: wasi.map(Box::new),
             log,
             document,
             body_error: None,
             scrubber,
             log_lines: 0,
-            untouched: true,
+            trace,
             meter: Meter::new(budget.cpu),
             budget,
             refused_memory: false,
         }
+    }
+
+    /// What the hook asked, as far as its answer may be kept: not where it wrote to the log, which another call's log would lack.
+    pub(super) fn take_trace(&mut self) -> Trace {
+        let mut trace = std::mem::take(&mut self.trace);
+        if self.wasi.as_ref().is_some_and(|wasi| wasi.wrote()) {
+            trace.forget();
+        }
+        trace
     }
 
     /// Starts the next call of an instance that lives longer than one.

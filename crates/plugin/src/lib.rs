@@ -6,6 +6,7 @@
 // Code that was compiled before is loaded in `cache`, with its proof.
 #![deny(unsafe_code)]
 
+mod asked;
 mod cache;
 mod code;
 pub mod compile;
@@ -25,6 +26,8 @@ mod quarantine;
 mod registry;
 mod rewriter;
 mod slots;
+#[cfg(test)]
+mod tests;
 pub mod trust;
 mod wasi;
 

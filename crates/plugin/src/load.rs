@@ -101,7 +101,13 @@ impl Loader {
         Ok(descriptions.into_iter().map(plugin).collect())
     }
 
-    fn plugin(&self, description: Description, digest: Digest, origin: Origin, code: Option<Linked>) -> Plugin {
+    pub(super) fn plugin(
+        &self,
+        description: Description,
+        digest: Digest,
+        origin: Origin,
+        code: Option<Linked>,
+    ) -> Plugin {
         for what in &description.not_understood {
             tracing::warn!(
                 provider = description.id,
@@ -159,7 +165,7 @@ impl Loader {
             Some(component) => component,
             None => self.compile(bytes, digest).await?,
         };
-        self.link(&component, names.wasi)
+        self.link(&component, &names)
     }
 
     async fn compile(&self, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
@@ -174,14 +180,14 @@ impl Loader {
         Ok(component)
     }
 
-    fn link(&self, component: &Component, wasi: bool) -> Result<Linked, LoadError> {
+    pub(super) fn link(&self, component: &Component, names: &contract::Names) -> Result<Linked, LoadError> {
         let link = || {
             let mut linker = Linker::new(self.runtime.engine());
             contract::Full::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)?;
-            if wasi {
+            if names.wasi {
                 wasi::add_to_linker(&mut linker)?;
             }
-            Linked::new(linker.instantiate_pre(component)?, wasi)
+            Linked::new(linker.instantiate_pre(component)?, names)
         };
         link().map_err(|error: wasmtime::Error| LoadError::Link(sentence(format!("{error:#}"))))
     }

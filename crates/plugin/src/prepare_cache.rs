@@ -1,8 +1,10 @@
 //! Caches what `prepare` answered, so that the same question needs no instance at all.
 //!
-//! A provider is a pure function of the call and of what it reads of the document. Where `prepare` answered without
-//! looking at the document, the call alone decides: the same call means the same request. Everything that a component
-//! is told of a call is part of the key, the account included.
+//! A provider is a pure function of the call and of what it reads of the document. The same call, of whose document the
+//! same is read, means the same edits and the same request (`steps`). Everything that a component is told of a call is
+//! part of the key, the account included.
+
+mod steps;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -11,6 +13,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::contract::types::{Body, Content, Part};
 use super::contract::{Account, Call, Delivery, Field, Request};
 use super::hook::HookBody;
+use steps::{Added, Next, walk};
+pub(crate) use steps::{Trace, Walked};
 
 /// Requests that are cached for one component. Beyond that it starts afresh: calls that differ each time (an id in a
 /// forwarded header) must not fill the memory.
@@ -29,7 +33,7 @@ pub(super) struct PrepareCache {
 
 #[derive(Default)]
 struct Answers {
-    by_key: HashMap<u64, (Question, Arc<Request>)>,
+    by_key: HashMap<u64, (Question, Next)>,
     bytes: usize,
 }
 
@@ -58,26 +62,40 @@ impl BodyKind {
 }
 
 impl PrepareCache {
-    /// The request that this call became before.
-    pub(super) fn get(&self, call: &Call, body: &HookBody) -> Option<Arc<Request>> {
-        let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
-        let (question, request) = answers.by_key.get(&self.key(call, body))?;
-        (same(&question.call, call) && question.body == BodyKind::of(body)).then(|| Arc::clone(request))
+    /// The request that this call became before, its body edited as then; or how far it is known.
+    pub(super) fn get(&self, call: &Call, body: &mut HookBody) -> Walked {
+        let start = {
+            let answers = self.answers.read().unwrap_or_else(PoisonError::into_inner);
+            let known = answers.by_key.get(&self.key(call, body));
+            known
+                .filter(|(question, _)| same(&question.call, call) && question.body == BodyKind::of(body))
+                .map(|(_, next)| next.clone())
+        };
+        walk(start, body.document())
     }
 
-    /// Keeps an answer that was given without looking at the document.
-    pub(super) fn keep(&self, call: &Call, body: &HookBody, request: &Arc<Request>) {
+    /// Keeps an answer with what was asked for it.
+    pub(super) fn keep(&self, call: &Call, body: &HookBody, trace: Trace, request: &Arc<Request>) {
         let bytes = of_call(call) + of_body(body) + of_request(request);
-        if bytes > LARGEST_REQUEST {
-            return;
-        }
+        let Some(way) = trace.way_to(request).filter(|_| bytes <= LARGEST_REQUEST) else { return };
+        let bytes = bytes + way.bytes;
         let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
         if answers.by_key.len() >= MOST_REQUESTS || answers.bytes + bytes > MOST_BYTES {
             *answers = Answers::default();
         }
-        answers.bytes += bytes;
-        let question = Question { call: call.clone(), body: BodyKind::of(body) };
-        answers.by_key.insert(self.key(call, body), (question, Arc::clone(request)));
+        match way.add() {
+            Added::Here => answers.bytes += bytes,
+            Added::First(next) => {
+                let key = self.key(call, body);
+                // What would have taken long was not asked this time. What is known of it leads on all the same.
+                if !answers.by_key.get(&key).is_some_and(|(question, _)| same(&question.call, call)) {
+                    answers.bytes += bytes;
+                    let question = Question { call: call.clone(), body: BodyKind::of(body) };
+                    answers.by_key.insert(key, (question, next));
+                }
+            }
+            Added::Nowhere => {}
+        }
     }
 
     fn key(&self, call: &Call, body: &HookBody) -> u64 {
@@ -205,100 +223,4 @@ fn same_fields(one: &[Field], other: &[Field]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call() -> Call {
-        Call {
-            operation: "generate".into(),
-            dialect: "responses".into(),
-            model: "gpt-5".into(),
-            streaming: true,
-            headers: vec![Field { name: "openai-beta".into(), value: "x".into() }],
-            query: Vec::new(),
-            settings: "{}".into(),
-            account: Some(Account { label: "work".into(), claims: Vec::new() }),
-            provider: "acme".into(),
-            model_info: "{}".into(),
-            attempt: 1,
-            more: String::new(),
-        }
-    }
-
-    fn request() -> Arc<Request> {
-        Arc::new(Request {
-            method: "POST".into(),
-            origin: "api".into(),
-            path: "/responses".into(),
-            values: Vec::new(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: Body::Forward,
-            framing: "sse".into(),
-            delivery: Delivery::Pass,
-            memo: Vec::new(),
-            dropped: Vec::new(),
-            more: String::new(),
-        })
-    }
-
-    #[test]
-    fn the_same_call_has_the_same_answer_and_any_other_has_none() {
-        let prepare_cache = PrepareCache::default();
-        prepare_cache.keep(&call(), &HookBody::None, &request());
-        assert!(prepare_cache.get(&call(), &HookBody::None).is_some());
-        let changes: [fn(&mut Call); 12] = [
-            |call| call.operation.push('x'),
-            |call| call.dialect.push('x'),
-            |call| call.model.push('x'),
-            |call| call.streaming = false,
-            |call| call.headers[0].value.push('x'),
-            |call| call.query.push(Field { name: "a".into(), value: "b".into() }),
-            |call| call.settings = r#"{"a":1}"#.into(),
-            |call| call.account = None,
-            |call| call.provider.push('x'),
-            |call| call.model_info = r#"{"max_output":1}"#.into(),
-            |call| call.attempt = 2,
-            |call| call.more = "{}".into(),
-        ];
-        for (index, change) in changes.into_iter().enumerate() {
-            let mut other = call();
-            change(&mut other);
-            assert!(prepare_cache.get(&other, &HookBody::None).is_none(), "change {index}");
-        }
-        let blob = crate::contract::Blob { content_type: "a/b".into(), length: None };
-        assert!(prepare_cache.get(&call(), &HookBody::Opaque { blob, pieces: Vec::new() }).is_none());
-    }
-
-    #[test]
-    fn calls_that_differ_each_time_do_not_fill_the_memory() {
-        let prepare_cache = PrepareCache::default();
-        for number in 0..3 * MOST_REQUESTS {
-            let mut call = call();
-            call.headers[0].value = number.to_string();
-            prepare_cache.keep(&call, &HookBody::None, &request());
-        }
-        assert!(prepare_cache.answers.read().unwrap().by_key.len() <= MOST_REQUESTS);
-    }
-
-    #[test]
-    fn large_headers_do_not_fill_the_memory() {
-        for (size, calls) in [(100 << 10, 512), (12 << 10, 2_000), (1 << 10, 5_000)] {
-            let prepare_cache = PrepareCache::default();
-            for number in 0..calls {
-                let mut call = call();
-                call.headers[0].value = format!("{number}{}", "x".repeat(size));
-                prepare_cache.keep(&call, &HookBody::None, &request());
-            }
-            let answers = prepare_cache.answers.read().unwrap();
-            let held: usize = answers.by_key.values().map(|(question, _)| question.call.headers[0].value.len()).sum();
-            assert!(held <= MOST_BYTES && answers.bytes <= MOST_BYTES, "{held} bytes of headers of {size}");
-            assert_eq!(held == 0, size > LARGEST_REQUEST);
-        }
-        // What a component describes is counted as well.
-        let prepare_cache = PrepareCache::default();
-        let large = Request { memo: vec![0; LARGEST_REQUEST], ..Arc::into_inner(request()).unwrap() };
-        prepare_cache.keep(&call(), &HookBody::None, &Arc::new(large));
-        assert!(prepare_cache.get(&call(), &HookBody::None).is_none());
-    }
-}
+mod tests;

@@ -13,7 +13,9 @@ use super::Plugin;
 use super::contract::{Call, Event, Failure, Head, streams::Guest};
 use super::cut;
 use super::instance::{self, HookError, HookState};
+use super::prepare_cache::Trace;
 use super::slots::Slot;
+use super::wasi::Inert;
 
 /// What a rewriter may return beyond [`GROWTH`] times what it was given.
 const LEAST: usize = 1 << 20;
@@ -48,7 +50,9 @@ impl Rewriter {
             return Err(HookError::Contract("prepare: it asks for a rewriter, and exports no `streams`".into()));
         };
         let slot = plugin.rewriters.slot().await?;
-        let state = HookState::new(Arc::clone(&plugin.log), None, scrubber, plugin.runtime.budget(), code.wasi);
+        let (log, budget) = (Arc::clone(&plugin.log), plugin.runtime.budget());
+        let wasi = code.wasi.as_ref().map(|_| Inert::new(&log, scrubber.clone(), None));
+        let state = HookState::new(log, None, scrubber, budget, wasi, Trace::default());
         let mut store = instance::store(&plugin.runtime, state, instance::FUEL);
         let (guest, resource) =
             instance::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {
