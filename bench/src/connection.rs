@@ -3,7 +3,9 @@
 //! text, never a fast result.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -42,7 +44,14 @@ pub struct Call {
     pub least: usize,
     /// What the last bytes of its answer hold, where that is a stream.
     pub last_word: Option<&'static [u8]>,
+    /// Where a number stands in the body that is another one in each request.
+    pub number: Option<Range<usize>>,
 }
+
+/// A number's place, before there is one.
+const NUMBER: &str = "-00000000";
+/// The number of the next numbered request.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Call {
     /// A call of this kind and size.
@@ -57,7 +66,27 @@ impl Call {
             path: behaviour.path().to_owned(),
             least: behaviour.length(),
             last_word: behaviour.streams().then(|| behaviour.last_word()),
+            number: None,
         }
+    }
+
+    /// The same, each time for a model of another name.
+    pub fn numbered(mut self) -> Result<Self> {
+        let text = std::str::from_utf8(&self.body)?;
+        let model = Behaviour::Whole.model();
+        let at = text.find(model).context("the body names no model that answers whole")? + model.len();
+        self.body = [&text[..at], NUMBER, &text[at..]].concat().into();
+        self.number = Some(at + 1..at + NUMBER.len());
+        Ok(self)
+    }
+
+    /// The body of the next request.
+    fn next_body(&self) -> Bytes {
+        let Some(number) = &self.number else { return self.body.clone() };
+        let mut body = self.body.to_vec();
+        let next = format!("{:08}", NEXT.fetch_add(1, Relaxed) % 100_000_000);
+        body[number.clone()].copy_from_slice(next.as_bytes());
+        body.into()
     }
 }
 
@@ -154,7 +183,7 @@ impl Connection {
     /// Sends the call and waits for the head of the answer, whatever its status.
     pub async fn send(&mut self, call: &Call) -> Result<Response<Incoming>> {
         let uri = format!("{}{}", self.base, call.path).parse()?;
-        self.post(uri, call.body.clone()).await
+        self.post(uri, call.next_body()).await
     }
 
     /// Has the mock upstream let go of its held streams; answers how many it had.

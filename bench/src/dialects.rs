@@ -46,6 +46,7 @@ impl Client {
             path: self.path(&model, behaviour.streams()),
             least: behaviour.words(),
             last_word: behaviour.streams().then_some(self.last_word()),
+            number: None,
         }
     }
 

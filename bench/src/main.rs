@@ -18,6 +18,7 @@ mod descriptors;
 mod dialects;
 mod floor;
 mod held;
+mod languages;
 mod litellm;
 mod load;
 mod manual;
@@ -68,6 +69,8 @@ enum Command {
     Load(manual::Options),
     /// Measure the whole table.
     Run(run::Options),
+    /// Measure one provider in several languages.
+    Languages(languages::Options),
     /// See what abuses of the gateway do to calm clients beside them.
     Abuse(abuse::Options),
     /// See whether memory, descriptors and threads stand still through minutes of faults and changes of the config.
@@ -104,6 +107,9 @@ fn obey(command: Command) -> Result<()> {
         Command::Floor { options, life } => serve(life, |ready| floor::serve(options, ready)),
         Command::Load(options) => on_one_thread(manual::load(&options)),
         Command::Run(options) => on_one_thread(within(options.minutes, async move { run::run(&options).await })),
+        Command::Languages(options) => {
+            on_one_thread(within(options.minutes, async move { languages::run(&options).await }))
+        }
         Command::Abuse(options) => {
             abuse::enter_own_network(&options)?;
             on_one_thread(within(options.minutes, async move { abuse::run(&options).await }))
