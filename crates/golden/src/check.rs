@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::diff;
 use crate::hooks::Hooks;
 use crate::run::{Case, run};
-use crate::diff;
 
 /// How one case came out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,10 +30,10 @@ macro_rules! conversions {
                 headers: fields(&call.headers),
                 query: fields(&call.query),
                 settings: call.settings.clone(),
-                account: call.account.as_ref().map(|account| theirs::Account {
-                    label: account.label.clone(),
-                    claims: fields(&account.claims),
-                }),
+                account: call
+                    .account
+                    .as_ref()
+                    .map(|account| theirs::Account { label: account.label.clone(), claims: fields(&account.claims) }),
                 provider: call.provider.clone(),
                 model_info: call.model_info.clone(),
                 attempt: call.attempt,
@@ -135,11 +135,7 @@ macro_rules! conversions {
         }
 
         pub(super) fn exchange(exchange: theirs::Exchange) -> $crate::Exchange {
-            $crate::Exchange {
-                request: request(exchange.request),
-                memo: exchange.memo,
-                wait_ms: exchange.wait_ms,
-            }
+            $crate::Exchange { request: request(exchange.request), memo: exchange.memo, wait_ms: exchange.wait_ms }
         }
 
         pub(super) fn reply(reply: theirs::Reply) -> $crate::Reply {

@@ -51,7 +51,7 @@ impl Case {
             Input::Whole(whole)
         } else {
             return Err(
-                "there is none of call.json, trouble.json, limits.json, page.json, stream.json and answer.json".into()
+                "there is none of call.json, trouble.json, limits.json, page.json, stream.json and answer.json".into(),
             );
         };
         Ok(Case { folder: folder.to_owned(), input })

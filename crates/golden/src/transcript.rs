@@ -4,9 +4,7 @@
 use bitrouter_contract::described::Window;
 use serde_json::Value;
 
-use crate::{
-    Content, Delivery, Event, Exchange, Failure, Field, Part, Reply, Request, RequestBody as Body, diff,
-};
+use crate::{Content, Delivery, Event, Exchange, Failure, Field, Part, Reply, Request, RequestBody as Body, diff};
 
 /// What happened in one case.
 #[derive(Default)]

@@ -33,12 +33,7 @@ impl Provider {
         self.settled("resume", step, call)
     }
 
-    fn settled(
-        &self,
-        hook: &str,
-        step: Result<Step, Failure>,
-        call: &Call,
-    ) -> Result<Result<Step, Failure>, Broken> {
+    fn settled(&self, hook: &str, step: Result<Step, Failure>, call: &Call) -> Result<Result<Step, Failure>, Broken> {
         Ok(match step {
             Ok(Step::Described) => self.request(call).map(Step::Send),
             Ok(Step::Send(request)) => fill(hook, request, call)?.map(Step::Send),
@@ -96,8 +91,16 @@ impl Provider {
             return self.description.limits.windows(fields);
         };
         let window = |said: crate::Window| {
-            let crate::Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds, .. } =
-                said;
+            let crate::Window {
+                name,
+                used_percent,
+                limit,
+                remaining,
+                length_seconds,
+                resets_at,
+                resets_in_seconds,
+                ..
+            } = said;
             Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
         };
         said.into_iter().map(window).collect()
