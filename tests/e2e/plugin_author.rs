@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bitrouter_tests::{Gateway, Request, Running, Setup, component, eventually};
+use bitrouter_tests::{Gateway, KEY, Reply, Request, Running, Setup, Upstream, component, eventually};
 use serde_json::{Value, json};
 
 fn repository(place: &str) -> PathBuf {
@@ -160,4 +160,44 @@ fn a_file_is_tried_in_a_gateway_of_its_own_with_an_upstream_that_shows_what_reac
     assert!(running.ends().ok);
     assert!(!setup.home().join("plugins.lock").exists());
     setup.command(&["plugin", "try", "no-such.wasm"]).fails().says("no-such.wasm");
+}
+
+/// The files of a recorded case.
+fn recorded(folder: &Path, case: &str, file: &str) -> Value {
+    serde_json::from_slice(&fs::read(folder.join(case).join(file)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_real_exchange_becomes_cases_that_hold_and_name_nobody() {
+    let upstream = Upstream::start();
+    let setup = Gateway::start().with_plugin("alien").with_origin("alien", &upstream);
+    let cases = setup.working_directory().join("cases");
+    upstream.streams(&["event: ping\ndata: {}\n\n", "event: token\ndata: {\"text\": \"hi\", \"id\": \"resp_1\"}\n\n"]);
+    let line = ["plugin", "record", "--provider", "alien", "--model", "m", "--out", text(&cases)];
+    setup.command(&line).ok().says("(prepare)").says("(rewriter)");
+    let stream = recorded(&cases, "answer", "stream.json");
+    assert_eq!(stream["batches"][1], json!([{ "name": "token", "data": { "text": "hi", "id": "resp_1" } }]));
+    let expected = fs::read_to_string(cases.join("answer/expected.txt")).unwrap();
+    assert!(expected.contains("\"said\":\"hi\""), "{expected}");
+    setup.command(&["plugin", "test", text(&setup.plugin("alien.wasm")), "--cases", text(&cases)]).ok();
+    setup.command(&line).fails().says("it is not empty");
+}
+
+#[test]
+fn a_failure_is_recorded_without_the_key_and_the_label_of_who_asked() {
+    let upstream = Upstream::start();
+    let setup = Gateway::start().with_openai_at(&upstream);
+    let cases = setup.working_directory().join("cases");
+    let body = json!({ "error": { "message": format!("wrong key {KEY}"), "code": "invalid_api_key" } });
+    let reply = Reply::json(&body).status(401).header("openai-organization", "org-of-mine");
+    upstream.replies(reply.header("x-ratelimit-remaining-requests", "7"));
+    let line = ["plugin", "record", "--provider", "openai", "--model", "gpt-4o", "--out", text(&cases), "--whole"];
+    setup.command(&line).ok().says("(explain)").says("(quota)");
+    assert_eq!(recorded(&cases, "call", "call.json")["account"]["label"], json!("default"));
+    let trouble = recorded(&cases, "failure", "trouble.json");
+    assert_eq!((&trouble["status"], &trouble["body"]["error"]["code"]), (&json!(401), &json!("invalid_api_key")));
+    assert!(!trouble.to_string().contains(KEY) && !trouble.to_string().contains("org-of-mine"), "{trouble}");
+    let said = fs::read_to_string(cases.join("failure/expected.txt")).unwrap();
+    assert!(said.starts_with("unauthorized, concerning the account"), "{said}");
+    assert_eq!(recorded(&cases, "limits", "limits.json")["headers"]["x-ratelimit-remaining-requests"], json!("7"));
 }

@@ -39,12 +39,11 @@ pub(in crate::cli) struct Build {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    no_config: NoConfig,
+    none: NoConfig,
 }
 
 impl Build {
     pub(in crate::cli) fn run(self) -> Outcome {
-        let _ = &self.no_config;
         let project = Project::open(&self.folder)?;
         let recipe = recipes::of(&project)?;
         if self.watch {

@@ -34,6 +34,9 @@ pub(super) struct Used {
     pub(super) memory: Option<usize>,
 }
 
+/// What one of the two hooks that shape a call came to, and the body as it left it.
+type Shaped = (Result<Result<Prepared, types::Failure>, HookError>, HookBody);
+
 /// The providers of one file, whose hooks run in this process's sandbox.
 pub(super) struct Driver<'r> {
     runtime: &'r Runtime,
@@ -75,11 +78,7 @@ impl<'r> Driver<'r> {
         &self,
         call: &golden::Call,
         body: &mut Body,
-        hook: impl AsyncFnOnce(
-            &Plugin,
-            &types::Call,
-            HookBody,
-        ) -> (Result<Result<Prepared, types::Failure>, HookError>, HookBody),
+        hook: impl AsyncFnOnce(&Plugin, &types::Call, HookBody) -> Shaped,
     ) -> Result<Result<golden::Step, golden::Failure>, Broken> {
         let plugin = self.plugin(&call.provider)?;
         let given = match mem::take(body) {

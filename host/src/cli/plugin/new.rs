@@ -58,7 +58,7 @@ pub(in crate::cli) struct New {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
-    no_config: NoConfig,
+    none: NoConfig,
 }
 
 /// Those of [`LANGUAGES`] that this build has a template of.
@@ -79,7 +79,6 @@ fn id(text: &str) -> Result<String, String> {
 
 impl New {
     pub(in crate::cli) fn run(self) -> Outcome {
-        let _ = &self.no_config;
         let Some(language) = self.lang.map_or_else(choose, |language| Ok(Some(language)))? else {
             let known: Vec<&str> = languages().collect();
             print::note(&format!("error: which language? Add --lang with one of: {}", known.join(", ")));

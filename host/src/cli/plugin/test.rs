@@ -101,7 +101,8 @@ fn tell(report: &Report, mistakes: usize, bless: bool) -> Result<(), Box<dyn Err
     counts.extend((written > 0).then(|| format!("{written} written: read them before you keep them")));
     counts.extend((failed > 0).then(|| format!("{failed} failed")));
     counts.extend((mistakes > 0).then(|| format!("{mistakes} mistakes in the description")));
-    text.push_str(&format!("{all} cases: {}\n", counts.join(", ")));
+    let noun = if all == 1 { "case" } else { "cases" };
+    text.push_str(&format!("{all} {noun}: {}\n", counts.join(", ")));
     if failed > 0 && !bless {
         text.push_str("Where what came out is right, --bless keeps it.\n");
     }

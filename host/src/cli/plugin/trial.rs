@@ -72,7 +72,7 @@ impl Try {
         }
         print::note("It is trusted for this run alone.\n");
         let echo = match self.echo {
-            true => Some(Echo::start(self.answer.as_deref())?),
+            true => Some(Echo::start(self.answer.as_deref(), models(&descriptions))?),
             false => None,
         };
         let listen = self.listen.map_or_else(free_address, Ok)?;
@@ -125,6 +125,13 @@ fn path_of(url: &str) -> String {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     let segments = path.split('/').filter(|segment| !segment.is_empty() && !segment.contains('{'));
     segments.map(|segment| format!("/{segment}")).collect()
+}
+
+/// What the echo lists: the models that the provider says it has, so that they stay its models.
+fn models(descriptions: &[Description]) -> Vec<String> {
+    let named = descriptions.iter().flat_map(|description| &description.models).map(|model| model.id.clone());
+    let named: Vec<String> = named.collect();
+    if named.is_empty() { vec!["echo-model".into()] } else { named }
 }
 
 fn needs_another_login(description: &Description) -> bool {

@@ -56,10 +56,9 @@ impl<'e> Redaction<'e> {
     }
 
     /// The headers of an answer that are not the user's own.
-    pub(super) fn headers<'f>(&self, headers: &'f [Field]) -> impl Iterator<Item = (&'f str, String)> {
+    pub(super) fn headers<'f>(&self, headers: &'f [Field]) -> Vec<(&'f str, String)> {
         let own = |field: &&Field| !OWN.iter().any(|part| field.name.contains(part));
-        let values = headers.iter().filter(own).map(|field| (field.name.as_str(), self.text(&field.value)));
-        values.collect::<Vec<_>>().into_iter()
+        headers.iter().filter(own).map(|field| (field.name.as_str(), self.text(&field.value))).collect()
     }
 }
 
@@ -103,7 +102,7 @@ mod tests {
             field("openai-organization", "org-1"),
             field("x-id", "acc-123456"),
         ];
-        let kept: Vec<_> = redaction.headers(&headers).collect();
+        let kept = redaction.headers(&headers);
         assert_eq!(kept, [("content-type", "text/event-stream".into()), ("x-id", "the-account-id".to_owned())]);
     }
 }

@@ -78,7 +78,8 @@ fn call(call: &Call) -> Value {
 }
 
 fn headers(answer: &Answer, redaction: &Redaction<'_>) -> Map<String, Value> {
-    redaction.headers(&answer.headers).map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+    let kept = redaction.headers(&answer.headers).into_iter();
+    kept.map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
 /// The headers that `quota` would be shown.

@@ -6,8 +6,8 @@ const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream";
 const SAID: &str = "This is the echo of bitrouter plugin try.";
 
-/// The media type and the text of an answer to this path and body.
-pub(super) fn to(path: &str, body: &Value) -> (&'static str, String) {
+/// The media type and the text of an answer to this path and body; `models` are those of a list.
+pub(super) fn to(path: &str, body: &Value, models: &[String]) -> (&'static str, String) {
     let streams = body["stream"] == true;
     let model = body["model"].as_str().unwrap_or("echo");
     match path {
@@ -20,9 +20,7 @@ pub(super) fn to(path: &str, body: &Value) -> (&'static str, String) {
         path if path.ends_with(":streamGenerateContent") => (SSE, events([(None, content())])),
         path if path.ends_with(":generateContent") => (JSON, content().to_string()),
         path if path.ends_with("/embeddings") => (JSON, embeddings(model).to_string()),
-        path if path.ends_with("/models") => {
-            (JSON, json!({ "object": "list", "data": [{ "id": "echo-model", "object": "model" }] }).to_string())
-        }
+        path if path.ends_with("/models") => (JSON, list(models).to_string()),
         // An API that is like nobody else's: what it would say only its author knows, and says with --answer.
         _ => (JSON, json!({ "echo": SAID, "path": path, "body": body }).to_string()),
     }
@@ -133,6 +131,13 @@ fn content() -> Value {
         "usageMetadata": { "promptTokenCount": 1, "candidatesTokenCount": 9, "totalTokenCount": 10 },
         "modelVersion": "echo",
     })
+}
+
+/// A list in the forms of all: `data` with most, `models` at Google.
+fn list(models: &[String]) -> Value {
+    let data: Vec<Value> = models.iter().map(|id| json!({ "id": id, "object": "model" })).collect();
+    let google: Vec<Value> = models.iter().map(|id| json!({ "name": format!("models/{id}") })).collect();
+    json!({ "object": "list", "data": data, "models": google })
 }
 
 fn embeddings(model: &str) -> Value {

@@ -40,13 +40,17 @@ pub(super) struct Echo {
     address: SocketAddr,
 }
 
-/// What it answers to everything, where its user said so.
-type Fixed = Option<(&'static str, String)>;
+/// What it says.
+struct Says {
+    /// To everything, where its user said so: the media type, and the text.
+    fixed: Option<(&'static str, String)>,
+    models: Vec<String>,
+}
 
 impl Echo {
-    /// Listens on a free port of this machine.
-    pub(super) fn start(answer: Option<&Path>) -> Result<Self, Box<dyn Error>> {
-        let fixed = Arc::new(answer.map(read).transpose()?);
+    /// Listens on a free port of this machine. `models` are those that it lists.
+    pub(super) fn start(answer: Option<&Path>, models: Vec<String>) -> Result<Self, Box<dyn Error>> {
+        let says = Arc::new(Says { fixed: answer.map(read).transpose()?, models });
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .map_err(|error| format!("the echo finds no port on 127.0.0.1: {error}"))?;
         listener.set_nonblocking(true)?;
@@ -56,7 +60,7 @@ impl Echo {
         thread::spawn(move || {
             runtime.block_on(async {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let service = Router::new().fallback(answer_one).with_state(fixed);
+                let service = Router::new().fallback(answer_one).with_state(says);
                 if let Err(error) = axum::serve(listener, service).await {
                     print::note(&format!("warning: the echo has ended: {error}"));
                 }
@@ -83,16 +87,16 @@ fn read(file: &Path) -> Result<(&'static str, String), Box<dyn Error>> {
     Ok((kind, text))
 }
 
-async fn answer_one(State(fixed): State<Arc<Fixed>>, request: Request) -> Response<Body> {
+async fn answer_one(State(says): State<Arc<Says>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MOST).await.unwrap_or_default();
     let path = head.uri.path().to_owned();
     print::note(&shown(head.method.as_str(), &path, head.uri.query(), &head.headers, &body));
-    let (kind, text) = match &*fixed {
+    let (kind, text) = match &says.fixed {
         Some((kind, text)) => (*kind, text.clone()),
         None => {
             let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-            answers::to(&path, &json)
+            answers::to(&path, &json, &says.models)
         }
     };
     let mut response = Response::new(Body::from(text));
