@@ -28,8 +28,8 @@ fn imports_preview1(module: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_is_no_module_of_a_world_is_said_to_be_none() {
-        let error = super::of_module(b"\0asm\x01\0\0\0").unwrap_err().to_string();
+    fn what_is_no_module_is_said_to_be_none() {
+        let error = super::of_module(b"\0asm\x01\0\0\0\xff").unwrap_err().to_string();
         assert!(error.starts_with("the module does not make a component: "), "{error}");
     }
 }
