@@ -130,6 +130,7 @@ impl Loader {
             rewriters: self.rewriters.share(),
             quarantine: Quarantine::default(),
             prepare_cache: PrepareCache::default(),
+            most_memory: Default::default(),
         }
     }
 
@@ -268,6 +269,7 @@ impl Plugin {
             rewriters: Slots::new(1).share(),
             quarantine: Quarantine::default(),
             prepare_cache: PrepareCache::default(),
+            most_memory: Default::default(),
         })
     }
 }

@@ -142,7 +142,13 @@ enum Command {
 impl Command {
     /// Whether `-c` means anything to it.
     fn reads_config(&self) -> bool {
-        !matches!(self, Command::Completions(_) | Command::Manual(_) | Command::Config(config::Config::Schema(_)))
+        !matches!(
+            self,
+            Command::Completions(_)
+                | Command::Manual(_)
+                | Command::Config(config::Config::Schema(_))
+                | Command::Plugin(plugin::Plugin::New(_) | plugin::Plugin::Build(_))
+        )
     }
 }
 
@@ -173,6 +179,7 @@ impl Command {
             | Command::Login(_)
             | Command::Logout(_)
             | Command::Accounts(_)
+            | Command::Plugin(plugin::Plugin::Try(_) | plugin::Plugin::Record(_))
             | Command::Providers(_) => Ok(bitrouter_upstream::check_environment(&|name| std::env::var_os(name))?),
             Command::Status(_)
             | Command::Reload(_)

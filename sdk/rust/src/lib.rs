@@ -110,4 +110,10 @@ mod tests {
         let guide = include_str!("../../../docs/writing-a-provider.md").replace("\r\n", "\n");
         assert!(guide.contains(&include_str!("../examples/pass_through.rs").replace("\r\n", "\n")));
     }
+
+    #[test]
+    fn the_tutorial_shows_its_provider_as_it_is() {
+        let page = include_str!("../../../docs/plugins/rust.md").replace("\r\n", "\n");
+        assert!(page.contains(&include_str!("../examples/tutorial.rs").replace("\r\n", "\n")));
+    }
 }
