@@ -2,6 +2,9 @@
 //! built it, and each description there that has no package. It builds no component itself: that takes another target and another toolchain check. Without them it warns,
 //! so that `cargo check`, `cargo doc` and rust-analyzer work in a fresh checkout; `serve` then says what it lacks.
 
+#[path = "build/templates.rs"]
+mod templates;
+
 use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -59,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tables =
         format!("static BUILT_IN: &[(&str, &[u8])] = &[\n{items}];\nstatic NOT_BUILT_IN: &[&str] = &{missing:?};\n");
     fs::write(out.join("built_in.rs"), tables)?;
+    fs::write(out.join("templates.rs"), templates::table(&workspace)?)?;
     Ok(())
 }
 

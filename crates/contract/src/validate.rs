@@ -134,7 +134,8 @@ fn problems(description: &Description) -> Vec<(String, String)> {
     wrong
 }
 
-fn is_id(id: &str) -> bool {
+/// Whether a text may be the id of a provider or a vendor: 1 to 32 of `a-z`, `0-9` and `-`, a letter first.
+pub fn is_id(id: &str) -> bool {
     let mut letters = id.bytes();
     letters.next().is_some_and(|first| first.is_ascii_lowercase())
         && id.len() <= 32

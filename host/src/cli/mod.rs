@@ -142,7 +142,13 @@ enum Command {
 impl Command {
     /// Whether `-c` means anything to it.
     fn reads_config(&self) -> bool {
-        !matches!(self, Command::Completions(_) | Command::Manual(_) | Command::Config(config::Config::Schema(_)))
+        !matches!(
+            self,
+            Command::Completions(_)
+                | Command::Manual(_)
+                | Command::Config(config::Config::Schema(_))
+                | Command::Plugin(plugin::Plugin::New(_) | plugin::Plugin::Build(_))
+        )
     }
 }
 

@@ -3,6 +3,8 @@
 //! `trust` asks a component in the sandbox what it wants, shows all of it, and writes the answer to `plugins.lock`.
 
 mod asks;
+mod build;
+mod new;
 
 use std::error::Error;
 use std::io::{self, BufRead, IsTerminal, Write as _};
@@ -34,6 +36,10 @@ pub(super) enum Plugin {
     Trust(Trust),
     /// Take the acceptance of a component back
     Untrust(Untrust),
+    /// Begin a provider: write a project that builds
+    New(new::New),
+    /// Make the component of a project
+    Build(build::Build),
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +114,8 @@ impl Plugin {
             Plugin::Check(command) => command.run(global),
             Plugin::Trust(command) => command.run(global),
             Plugin::Untrust(command) => command.run(global),
+            Plugin::New(command) => command.run(),
+            Plugin::Build(command) => command.run(),
         }
     }
 }

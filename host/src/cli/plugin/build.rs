@@ -1,0 +1,88 @@
+//! `bitrouter plugin build`: makes the component of a project. Which language it is in is told by its files; each language is a
+//! recipe in the folder beside this file, and the core module that its tool leaves becomes a component here, in this process.
+
+mod component;
+mod project;
+mod recipes;
+mod rust;
+mod tool;
+mod watch;
+mod without_code;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::cli::{NoConfig, Outcome, print};
+pub(super) use project::Project;
+pub(super) use recipes::{Made, Recipe};
+pub(super) use tool::Tool;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The language is told by the project's files: Cargo.toml, package.json, pyproject.toml, go.mod, build.zig, *.c, or a description \
+(*.json) alone. Its own tool builds it; what is missing is named with the command that installs it.
+
+Examples:
+  bitrouter plugin build
+  bitrouter plugin build ~/src/acme
+  bitrouter plugin build --watch            builds again whenever a file changes")]
+pub(in crate::cli) struct Build {
+    /// The project's folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    /// Build again whenever a file of the project changes, until it is stopped
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    no_config: NoConfig,
+}
+
+impl Build {
+    pub(in crate::cli) fn run(self) -> Outcome {
+        let _ = &self.no_config;
+        let project = Project::open(&self.folder)?;
+        let recipe = recipes::of(&project)?;
+        if self.watch {
+            watch::forever(&project, || {
+                if let Err(error) = build(recipe, &project) {
+                    print::note(&format!("error: {error}"));
+                }
+            });
+        }
+        build(recipe, &project)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Builds a project and says what came of it. Answers the file that a gateway loads.
+pub(super) fn build(recipe: &dyn Recipe, project: &Project) -> Result<PathBuf, Box<dyn Error>> {
+    let started = Instant::now();
+    let (file, bytes) = match recipe.build(project)? {
+        Made::Description(file) => {
+            print::answer(&format!("{}: it has no code, so there is nothing to build\n", shown(&file)))?;
+            return Ok(file);
+        }
+        Made::Module { name, module } => (project.output(&name), component::of_module(&module)?),
+        Made::Component { name, component } => (project.output(&name), component),
+    };
+    keep(&file, &bytes)?;
+    let seconds = started.elapsed().as_secs_f64();
+    print::answer(&format!("{}: {} KB, in {seconds:.1} s\n", shown(&file), bytes.len().div_ceil(1024)))?;
+    Ok(file)
+}
+
+/// Replaces the file whole: a gateway may be reading it.
+fn keep(file: &Path, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let unfinished = file.with_extension(format!("{}.part", std::process::id()));
+    let written = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, file));
+    written.map_err(|error| format!("{} cannot be written: {error}", file.display()).into())
+}
+
+fn shown(file: &Path) -> String {
+    print::printable(&file.display().to_string())
+}
