@@ -55,12 +55,16 @@ const PACKAGE: &str = "bitrouter:provider/provider@";
 pub const UNDERSTOOD: &str = "0.1";
 
 /// What the names in a component say, read without compiling it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// The contract version that it exports, such as `0.1.0`.
     pub version: String,
     /// True if it imports any WASI interface.
     pub wasi: bool,
+    /// Every import and every export, by name, as they stand there.
+    pub imports: Vec<String>,
+    /// The same of exports.
+    pub exports: Vec<String>,
 }
 
 /// Why a file is not a provider component.
@@ -85,7 +89,7 @@ pub enum NotAProvider {
 
 /// Reads the outermost import and export names of a component.
 pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
-    let mut names = Names { version: String::new(), wasi: false };
+    let mut names = Names::default();
     let mut versions: Vec<String> = Vec::new();
     let mut depth = 0usize;
     if !component.starts_with(b"\0asm") {
@@ -105,11 +109,13 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
                 for import in section {
                     let import = import.map_err(not_a_component)?;
                     names.wasi |= import.name.name.starts_with("wasi:");
+                    names.imports.push(sentence(import.name.name));
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let export = export.map_err(not_a_component)?;
+                    names.exports.push(sentence(export.name.name));
                     if let Some(version) = export.name.name.strip_prefix(PACKAGE) {
                         versions.push(sentence(version));
                     }

@@ -324,6 +324,7 @@ impl Plugin {
         })
         .await;
         let mut state = store.into_data();
+        self.used(state.memory);
         let answer = match (answer, state.body_error.take()) {
             // The guest may have trapped over it or answered regardless: two parsers would disagree on such a body.
             (_, Some(error)) => Err(HookError::Body(error)),

@@ -27,12 +27,15 @@ pub struct HookState {
     pub(super) wasi: Option<Box<Inert>>,
     pub(super) meter: Meter,
     budget: Budget,
+    /// Bytes of all its memories together.
+    pub(super) memory: usize,
     refused_memory: bool,
 }
 
 impl ResourceLimiter for HookState {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.budget.memory;
+        self.memory += if allowed { desired.saturating_sub(current) } else { 0 };
         self.refused_memory |= !allowed;
         Ok(allowed)
     }
@@ -100,6 +103,7 @@ impl HookState {
             untouched: true,
             meter: Meter::new(budget.cpu),
             budget,
+            memory: 0,
             refused_memory: false,
         }
     }

@@ -30,6 +30,7 @@ mod wasi;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bitrouter_contract::Description;
 
@@ -64,6 +65,8 @@ pub struct Plugin {
     log: Arc<guest_log::GuestLog>,
     quarantine: quarantine::Quarantine,
     prepare_cache: prepare_cache::PrepareCache,
+    /// The most memory that an instance of it has had, in bytes.
+    most_memory: AtomicUsize,
 }
 
 /// Where a component came from.
@@ -118,7 +121,40 @@ impl Plugin {
             log: Arc::clone(&self.log),
             quarantine: quarantine::Quarantine::default(),
             prepare_cache: prepare_cache::PrepareCache::default(),
+            most_memory: AtomicUsize::new(0),
         }
+    }
+
+    /// The same component with nothing remembered of what it did: for whoever tries one hook after the other.
+    pub fn afresh(&self) -> Arc<Self> {
+        let (description, says) = (Arc::clone(&self.description), Arc::clone(&self.says));
+        Arc::new(self.with(Arc::clone(&self.id), description, says, self.trusted))
+    }
+
+    /// The most memory that an instance of it has had since it was loaded, in bytes; none where it has no code.
+    pub fn most_memory(&self) -> Option<usize> {
+        self.code.as_ref().map(|_| self.most_memory.load(Ordering::Relaxed))
+    }
+
+    /// An instance had so much memory. It is written where it is news alone: each hook of each thread comes by here.
+    fn used(&self, memory: usize) {
+        if memory > self.most_memory.load(Ordering::Relaxed) {
+            self.most_memory.fetch_max(memory, Ordering::Relaxed);
+        }
+    }
+
+    /// The hooks that it exports, as the contract names their interfaces; none where the description is all there is.
+    pub fn interfaces(&self) -> Vec<&'static str> {
+        let Some(code) = &self.code else { return Vec::new() };
+        let there = [
+            ("requests", code.requests.is_some()),
+            ("failures", code.failures.is_some()),
+            ("queries", code.queries.is_some()),
+            ("limits", code.limits.is_some()),
+            ("answers", code.answers.is_some()),
+            ("streams", code.streams.is_some()),
+        ];
+        there.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
     }
 
     /// Whether its description is all there is.

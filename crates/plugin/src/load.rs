@@ -124,6 +124,7 @@ impl Loader {
             rewriters: self.rewriters.share(),
             quarantine: Quarantine::default(),
             prepare_cache: PrepareCache::default(),
+            most_memory: Default::default(),
         }
     }
 
@@ -262,6 +263,7 @@ impl Plugin {
             rewriters: Slots::new(1).share(),
             quarantine: Quarantine::default(),
             prepare_cache: PrepareCache::default(),
+            most_memory: Default::default(),
         })
     }
 }

@@ -70,6 +70,7 @@ impl Rewriter {
         let push = async |store: &mut Store<HookState>| guest.rewriter().call_push(store, resource, events).await;
         let answer = instance::within(&self.plugin.runtime, "rewriter.push", &mut self.store, push).await;
         self.plugin.quarantine.record(&answer, size);
+        self.plugin.used(self.store.data().memory);
         self.take(&answer);
         answer.map(|events| events.map_err(cut::failure))
     }
@@ -82,6 +83,7 @@ impl Rewriter {
         let finish = async |store: &mut Store<HookState>| guest.rewriter().call_finish(store, resource).await;
         let answer = instance::within(&self.plugin.runtime, "rewriter.finish", &mut self.store, finish).await;
         self.plugin.quarantine.record(&answer, 0);
+        self.plugin.used(self.store.data().memory);
         answer.map(|events| events.map_err(cut::failure))
     }
 

@@ -4,7 +4,9 @@
 
 mod asks;
 mod build;
+mod driver;
 mod new;
+mod test;
 
 use std::error::Error;
 use std::io::{self, BufRead, IsTerminal, Write as _};
@@ -40,6 +42,8 @@ pub(super) enum Plugin {
     New(new::New),
     /// Make the component of a project
     Build(build::Build),
+    /// Run the cases of a project against its component
+    Test(test::Test),
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +120,7 @@ impl Plugin {
             Plugin::Untrust(command) => command.run(global),
             Plugin::New(command) => command.run(),
             Plugin::Build(command) => command.run(),
+            Plugin::Test(command) => command.run(global),
         }
     }
 }

@@ -19,7 +19,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use clap::Args;
 
@@ -80,6 +80,33 @@ pub(super) fn build(recipe: &dyn Recipe, project: &Project) -> Result<PathBuf, B
     let seconds = started.elapsed().as_secs_f64();
     print::answer(&format!("{}: {} KB, in {seconds:.1} s\n", shown(&file), bytes.len().div_ceil(1024)))?;
     Ok(file)
+}
+
+/// The file that a project has built, as far as it is there.
+pub(super) fn output(project: &Project) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = project.folder().display();
+    match project.ending_in("wasm").as_slice() {
+        [one] => Ok(one.clone()),
+        [] => match recipes::of(project)? {
+            recipe if recipe.needs_no_build() => match recipe.build(project)? {
+                Made::Description(file) => Ok(file),
+                Made::Module { .. } | Made::Component { .. } => Err(format!("{folder}: nothing is built here").into()),
+            },
+            _ => Err(format!("{folder}: no component is built here yet. Run: bitrouter plugin build").into()),
+        },
+        many => {
+            let names: Vec<_> = many.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+            Err(format!("{folder}: which component is meant? Name one of {}", names.join(", ")).into())
+        }
+    }
+}
+
+/// A source of a project that is newer than what was built at this moment.
+pub(super) fn newer_source(project: &Project, built: Option<SystemTime>) -> Option<PathBuf> {
+    let sources = watch::state(project.folder()).into_iter();
+    let cases = project.at("cases");
+    let mut newer = sources.filter(|(file, changed)| !file.starts_with(&cases) && *changed > built);
+    newer.next().map(|(file, _)| file)
 }
 
 /// Replaces the file whole: a gateway may be reading it.

@@ -2,14 +2,13 @@
 //! The readers are the host's own, so that a test shows what a gateway will do.
 
 use bitrouter_contract::Description;
-use bitrouter_contract::described::{Page, RequestedCall, Window as Read, request};
-use bitrouter_contract::description::{Model, SideKind};
+use bitrouter_contract::described::{Page, RequestedCall, Window, request};
+use bitrouter_contract::description::SideKind;
 use bitrouter_dialect as dialect;
-use serde_json::{Value, json};
+use bitrouter_golden::{Broken, written};
 
 use crate::{
-    Answer, Body, Call, Delivery, Document, Exchange, Failure, Field, Head, Hooks, Payload, Request, Rewriter, Step,
-    Trouble, Window, kind, scope,
+    Answer, Body, Call, Delivery, Exchange, Failure, Field, Hooks, Payload, Request, Step, Trouble, kind, scope,
 };
 
 pub(super) struct Provider {
@@ -18,9 +17,9 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    pub(super) fn prepare(&self, call: &Call, body: &Payload<'_>) -> Result<Step, Failure> {
+    pub(super) fn prepare(&self, call: &Call, body: &Payload<'_>) -> Result<Result<Step, Failure>, Broken> {
         let step = self.hooks.requests.map_or(Ok(Step::Described), |(prepare, _)| prepare(call, body));
-        self.settled(step?, call)
+        self.settled("prepare", step, call)
     }
 
     pub(super) fn resume(
@@ -29,21 +28,23 @@ impl Provider {
         body: &Payload<'_>,
         memo: Vec<u8>,
         answer: Answer,
-    ) -> Result<Step, Failure> {
+    ) -> Result<Result<Step, Failure>, Broken> {
         let step = self.hooks.requests.map_or(Ok(Step::Described), |(_, resume)| resume(call, body, memo, answer));
-        self.settled(step?, call)
+        self.settled("resume", step, call)
     }
 
-    fn settled(&self, step: Step, call: &Call) -> Result<Step, Failure> {
-        match step {
-            Step::Described => self.request(call).map(Step::Send),
-            Step::Send(request) => fill(request, call).map(Step::Send),
-            Step::Ask(exchange) => {
-                let request = fill(exchange.request, call)?;
-                Ok(Step::Ask(Exchange { request, ..exchange }))
+    fn settled(&self, hook: &str, step: Result<Step, Failure>, call: &Call) -> Result<Result<Step, Failure>, Broken> {
+        Ok(match step {
+            Ok(Step::Described) => self.request(call).map(Step::Send),
+            Ok(Step::Send(request)) => fill(hook, request, call)?.map(Step::Send),
+            Ok(Step::Ask(exchange)) => {
+                let filled = fill(hook, exchange.request, call)?;
+                let Exchange { memo, wait_ms, .. } = exchange;
+                filled.map(|request| Step::Ask(Exchange { request, memo, wait_ms }))
             }
-            Step::Reply(reply) => Ok(Step::Reply(reply)),
-        }
+            Ok(Step::Reply(reply)) => Ok(Step::Reply(reply)),
+            Err(failure) => Err(failure),
+        })
     }
 
     fn request(&self, call: &Call) -> Result<Request, Failure> {
@@ -85,17 +86,24 @@ impl Provider {
     }
 
     pub(super) fn quota(&self, headers: &[Field], event: Option<&str>) -> Vec<Window> {
-        let described = || {
+        let Some(said) = self.hooks.quota.and_then(|quota| quota(headers, event)) else {
             let fields = headers.iter().map(|field| (field.name.as_str(), field.value.as_str()));
-            let windows = self.description.limits.windows(fields).into_iter().map(|window| {
-                let Read { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } =
-                    window;
-                let more = String::new();
-                Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds, more }
-            });
-            windows.collect()
+            return self.description.limits.windows(fields);
         };
-        self.hooks.quota.and_then(|quota| quota(headers, event)).unwrap_or_else(described)
+        let window = |said: crate::Window| {
+            let crate::Window {
+                name,
+                used_percent,
+                limit,
+                remaining,
+                length_seconds,
+                resets_at,
+                resets_in_seconds,
+                ..
+            } = said;
+            Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds }
+        };
+        said.into_iter().map(window).collect()
     }
 
     pub(super) fn interpret(&self, side: &str, page: Answer) -> Result<String, Failure> {
@@ -104,61 +112,33 @@ impl Provider {
     }
 
     fn read(&self, name: &str, page: Answer) -> Result<String, Failure> {
-        let unsupported = |why: String| Err(Failure::unsupported(why));
+        let id = &self.description.id;
+        let unread = |why: String| Err(Failure::new(kind::UNSUPPORTED, scope::PROVIDER, why));
         let Some(side) = self.description.side_requests.get(name) else {
-            return unsupported(format!("there is no side request `{name}`"));
+            return unread(format!("{id} has no side request `{name}`"));
         };
         if !(200..300).contains(&page.status) {
             return Err(self.meaning(&Trouble::Answer(page)));
         }
         if side.kind != SideKind::Models {
-            return unsupported(format!("nothing reads the side request `{name}`"));
+            return unread(format!("nothing of {id} reads it: only lists of models can be described"));
         }
         let page = Page::read(&self.description, side, &page.body);
-        let page = page.map_err(|why| Failure::new(kind::OTHER, scope::PROVIDER, why))?;
-        let model = |model: Model| {
-            let mut shown = json!({ "id": model.id });
-            if !model.operations.is_empty() {
-                shown["operations"] = Value::from(model.operations);
-            }
-            if let Some(window) = model.facts.context_window {
-                shown["context_window"] = Value::from(window);
-            }
-            if let Some(tokens) = model.facts.max_output {
-                shown["max_output"] = Value::from(tokens);
-            }
-            shown
-        };
-        let mut read = json!({ "models": page.models.into_iter().map(model).collect::<Vec<_>>() });
-        if let Some((query, value)) = page.next {
-            read["next"] = json!({ query: value });
-        }
-        Ok(read.to_string())
-    }
-
-    /// Edits a whole answer; none where there is no such hook.
-    pub(super) fn shape(
-        &self,
-        call: &Call,
-        memo: Vec<u8>,
-        head: &Head,
-        body: &Document<'_>,
-    ) -> Option<Result<(), Failure>> {
-        self.hooks.shape.map(|shape| shape(call, memo, head, body))
-    }
-
-    pub(super) fn rewriter(&self, call: Call, memo: Vec<u8>, head: Head) -> Option<Box<dyn Rewriter>> {
-        self.hooks.rewriter.and_then(|rewriter| rewriter(call, memo, head))
+        page.map(written).map_err(|why| Failure::new(kind::OTHER, scope::PROVIDER, why))
     }
 }
 
 /// Fills the holes of a request's path, as the host does.
-fn fill(mut request: Request, call: &Call) -> Result<Request, Failure> {
+fn fill(hook: &str, mut request: Request, call: &Call) -> Result<Result<Request, Failure>, Broken> {
     let value = |name: &str| Some(request.values.iter().find(|field| field.name == name)?.value.as_str());
-    let filled = request::filled(&request.path, &call.model, value).map_err(|error| match error {
-        request::UnfilledPath::Model(_) => Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string()),
-        other => Failure::unsupported(other.to_string()),
-    });
-    request.path = filled?.into_owned();
-    Ok(request)
+    match request::filled(&request.path, &call.model, value).map(|path| path.into_owned()) {
+        Ok(path) => {
+            request.path = path;
+            Ok(Ok(request))
+        }
+        Err(error @ request::UnfilledPath::Model(_)) => {
+            Ok(Err(Failure::new(kind::MODEL_NOT_FOUND, scope::MODEL, error.to_string())))
+        }
+        Err(error) => Err(Broken::Hook(format!("broke the contract in {hook}: {error}"))),
+    }
 }

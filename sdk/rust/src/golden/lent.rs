@@ -8,21 +8,37 @@ use bitrouter_document as host;
 use crate::{Cell, Condition, Edit, Kind, Matches, Patched, ReadError, Row, Test};
 
 /// A document as the host lends it.
-pub(crate) struct Lent(RefCell<host::Document>);
+pub(crate) struct Lent {
+    document: RefCell<host::Document>,
+    /// What was wrong with the body itself when a hook read it, as a gateway would tell the client.
+    refused: RefCell<Option<String>>,
+}
 
 impl Lent {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let document = host::Document::parse(text.to_owned()).map_err(|error| format!("body.json: {error}"))?;
-        Ok(Self(RefCell::new(document)))
+    pub(super) fn of(document: host::Document) -> Self {
+        Self { document: RefCell::new(document), refused: RefCell::new(None) }
     }
 
-    /// The body as it would leave.
-    pub(super) fn whole(&self) -> String {
-        String::from_utf8_lossy(&self.0.borrow().output().into_bytes()).into_owned()
+    /// The body as the hook left it, and why a gateway would refuse it.
+    pub(super) fn back(self) -> (host::Document, Option<String>) {
+        (self.document.into_inner(), self.refused.into_inner())
+    }
+
+    fn refused(&self, error: host::Error) -> ReadError {
+        match error {
+            host::Error::TooBig { size, .. } => ReadError::TooBig(size),
+            other => {
+                let message = other.to_string();
+                if other.is_of_the_body() {
+                    self.refused.borrow_mut().get_or_insert_with(|| message.clone());
+                }
+                ReadError::Invalid(message)
+            }
+        }
     }
 
     pub(crate) fn kind(&self, pointer: &str) -> Result<Option<Kind>, ReadError> {
-        let kind = self.0.borrow_mut().kind(pointer).map_err(refused)?;
+        let kind = self.document.borrow_mut().kind(pointer).map_err(|error| self.refused(error))?;
         Ok(kind.map(|kind| match kind {
             host::Kind::Object => Kind::Object,
             host::Kind::Array => Kind::Array,
@@ -34,22 +50,22 @@ impl Lent {
     }
 
     pub(crate) fn size(&self, pointer: &str) -> Result<Option<u32>, ReadError> {
-        self.0.borrow_mut().size(pointer).map_err(refused)
+        self.document.borrow_mut().size(pointer).map_err(|error| self.refused(error))
     }
 
     pub(crate) fn get(&self, pointer: &str, max_bytes: u32) -> Result<Option<String>, ReadError> {
-        let mut document = self.0.borrow_mut();
-        Ok(document.get(pointer, max_bytes).map_err(refused)?.map(Into::into))
+        let mut document = self.document.borrow_mut();
+        Ok(document.get(pointer, max_bytes).map_err(|error| self.refused(error))?.map(Into::into))
     }
 
     pub(crate) fn keys(&self, pointer: &str) -> Result<Vec<String>, ReadError> {
-        let mut document = self.0.borrow_mut();
-        Ok(document.keys(pointer).map_err(refused)?.into_iter().map(Into::into).collect())
+        let mut document = self.document.borrow_mut();
+        Ok(document.keys(pointer).map_err(|error| self.refused(error))?.into_iter().map(Into::into).collect())
     }
 
     pub(crate) fn text(&self, pointer: &str, max_bytes: u32) -> Result<Option<String>, ReadError> {
-        let mut document = self.0.borrow_mut();
-        Ok(document.text(pointer, max_bytes).map_err(refused)?.map(Into::into))
+        let mut document = self.document.borrow_mut();
+        Ok(document.text(pointer, max_bytes).map_err(|error| self.refused(error))?.map(Into::into))
     }
 
     pub(crate) fn find(
@@ -62,10 +78,10 @@ impl Lent {
     ) -> Result<Matches, ReadError> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let only: Vec<_> = only.iter().map(condition).collect();
-        let mut document = self.0.borrow_mut();
+        let mut document = self.document.borrow_mut();
         let limit = limit as usize;
         let find = host::Find { only: &only, fields: &fields, max_bytes, limit, ..host::Find::all(pattern) };
-        let found = document.find(&find).map_err(refused)?;
+        let found = document.find(&find).map_err(|error| self.refused(error))?;
         let cell = |cell: &host::Cell<'_>| match cell {
             host::Cell::Absent => Cell::Absent,
             host::Cell::Value(text) => Cell::Value(text.to_string()),
@@ -80,7 +96,7 @@ impl Lent {
 
     pub(crate) fn patch(&self, edits: &[Edit]) -> Result<(), String> {
         let edits: Vec<host::Edit<'_>> = edits.iter().map(edit).collect();
-        self.0.borrow_mut().patch(&edits).map_err(|error| error.to_string())
+        self.document.borrow_mut().patch(&edits).map_err(|error| error.to_string())
     }
 
     pub(crate) fn patch_each(
@@ -93,7 +109,7 @@ impl Lent {
         let edits: Vec<host::Edit<'_>> = edits.iter().map(edit).collect();
         let only: Vec<_> = only.iter().map(condition).collect();
         let each = host::PatchEach { only: &only, named: named as usize, ..host::PatchEach::all(pattern, &edits) };
-        let patched = self.0.borrow_mut().patch_each(&each).map_err(|error| error.to_string())?;
+        let patched = self.document.borrow_mut().patch_each(&each).map_err(|error| error.to_string())?;
         Ok(Patched { matches: patched.matches as u32, pointers: patched.pointers })
     }
 }
@@ -125,11 +141,4 @@ fn condition(condition: &Condition) -> host::Condition<'_> {
         Test::LongerThan(bytes) => host::Test::LongerThan(*bytes),
     };
     host::Condition { at: &condition.at, test, negated: condition.negated }
-}
-
-fn refused(error: host::Error) -> ReadError {
-    match error {
-        host::Error::TooBig { size, .. } => ReadError::TooBig(size),
-        other => ReadError::Invalid(other.to_string()),
-    }
 }

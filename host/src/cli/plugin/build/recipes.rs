@@ -20,6 +20,11 @@ pub(in crate::cli::plugin) trait Recipe: Sync {
     /// Whether this project is one.
     fn is_of(&self, project: &Project) -> bool;
 
+    /// Whether what a gateway loads is a source of the project.
+    fn needs_no_build(&self) -> bool {
+        false
+    }
+
     /// Runs the language's tool. A tool that is missing is an error with the command that installs it.
     fn build(&self, project: &Project) -> Result<Made, Box<dyn Error>>;
 }

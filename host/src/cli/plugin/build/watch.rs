@@ -29,7 +29,7 @@ pub(super) fn forever(project: &Project, build: impl Fn()) -> ! {
 }
 
 /// Every source file with the moment of its last change.
-fn state(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+pub(super) fn state(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

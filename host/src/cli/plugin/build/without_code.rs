@@ -16,6 +16,10 @@ impl Recipe for WithoutCode {
         !descriptions(project).is_empty()
     }
 
+    fn needs_no_build(&self) -> bool {
+        true
+    }
+
     fn build(&self, project: &Project) -> Result<Made, Box<dyn Error>> {
         match descriptions(project).as_slice() {
             [one] => Ok(Made::Description(one.clone())),

@@ -1,9 +1,10 @@
-//! Writes what a hook returned as a text that a person can review. `case` calls it; it must leave nothing out.
+//! Writes what a hook returned as a text that a person can review. `run` calls it; it leaves out what a gateway leaves out,
+//! and nothing else.
 
+use bitrouter_contract::described::Window;
 use serde_json::Value;
 
-use super::diff;
-use crate::{Body, Content, Delivery, Event, Exchange, Failure, Field, Part, Reply, Request, Window};
+use crate::{Content, Delivery, Event, Exchange, Failure, Field, Part, Reply, Request, RequestBody as Body, diff};
 
 /// What happened in one case.
 #[derive(Default)]
@@ -47,6 +48,11 @@ impl Transcript {
         if !more.is_empty() {
             self.0.push(format!("more: {more}"));
         }
+    }
+
+    /// The client's body is refused, at a place that a hook read.
+    pub(super) fn refused(&mut self, why: &str) {
+        self.0.push(format!("the body is refused: {why}"));
     }
 
     pub(super) fn fail(&mut self, failed: &Failure) {
@@ -143,8 +149,7 @@ pub(super) fn failure(failure: &Failure) -> String {
 
 pub(super) fn windows(windows: &[Window]) -> String {
     let line = |window: &Window| {
-        let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds, more } =
-            window;
+        let Window { name, used_percent, limit, remaining, length_seconds, resets_at, resets_in_seconds } = window;
         let mut parts = vec![format!("{name}:")];
         parts.extend(used_percent.map(|used| format!("{used} % used")));
         parts.extend(limit.map(|limit| format!("limit {limit}")));
@@ -152,7 +157,6 @@ pub(super) fn windows(windows: &[Window]) -> String {
         parts.extend(length_seconds.map(|length| format!("length {length} s")));
         parts.extend(resets_at.map(|at| format!("resets at {at}")));
         parts.extend(resets_in_seconds.map(|wait| format!("resets in {wait} s")));
-        parts.extend((!more.is_empty()).then(|| format!("more {more}")));
         parts.join(" ")
     };
     if windows.is_empty() {

@@ -4,7 +4,7 @@
 const CONTEXT: usize = 2;
 
 /// Lines that left start with `-`, new ones with `+`; of the lines that stayed only those near a change are there.
-pub(super) fn lines(before: &str, after: &str) -> Vec<String> {
+pub(crate) fn lines(before: &str, after: &str) -> Vec<String> {
     let all = merged(&before.lines().collect::<Vec<_>>(), &after.lines().collect::<Vec<_>>());
     let changed: Vec<usize> = (0..all.len()).filter(|at| !all[*at].starts_with(' ')).collect();
     let near = |at: usize| changed.iter().any(|change| change.abs_diff(at) <= CONTEXT);
