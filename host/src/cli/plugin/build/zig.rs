@@ -40,7 +40,10 @@ impl Recipe for Zig {
             argument
         };
         let mut args: Vec<OsString> = Vec::new();
-        args.extend(["build-exe", "-fno-entry", "-rdynamic", "-mexec-model=reactor", "-OReleaseSmall", "-fstrip"].map(OsString::from));
+        args.extend(
+            ["build-exe", "-fno-entry", "-rdynamic", "-mexec-model=reactor", "-OReleaseSmall", "-fstrip"]
+                .map(OsString::from),
+        );
         args.extend(target.map(OsString::from));
         args.extend(["-cflags", "-std=gnu2x"].map(OsString::from));
         args.extend(flags);
