@@ -1,6 +1,7 @@
 // What a provider in JavaScript is written with; bitrouter.d.ts says what everything is.
 
 import { log as hostLog } from "bitrouter:host/log@0.1.0";
+import { whole as asWhole } from "../target/bitrouter/engine.js";
 
 export const kind = {
   RATE_LIMITED: "rate-limited",
@@ -20,7 +21,8 @@ export const kind = {
 
 export const scope = { REQUEST: "request", ACCOUNT: "account", MODEL: "model", PROVIDER: "provider" };
 
-const whole = (number) => (number === undefined || number === null ? undefined : BigInt(Math.max(0, Math.trunc(number))));
+// Whole numbers of 64 bits are of another type in each engine.
+const whole = (number) => (number === undefined || number === null ? undefined : asWhole(Math.max(0, Math.trunc(Number(number)))));
 
 export class Failure extends Error {
   constructor(kind, scope, message, more = {}) {
@@ -115,7 +117,7 @@ export class Document {
   keys(pointer = "") {
     return read(this.#lent, "keys", pointer);
   }
-  find(pattern, { only = [], fields = [], maxBytes = 65536, limit = 0xffffffff } = {}) {
+  find(pattern, { only = [], fields = [], maxBytes = 65536, limit = 0x7fffffff } = {}) {
     const { rows } = read(this.#lent, "find", pattern, only, fields, maxBytes, limit);
     const cell = ({ tag, val }) => (tag === "value" ? JSON.parse(val) : undefined);
     return rows.map((row) => ({ pointer: row.pointer, cells: row.cells.map(cell) }));
@@ -132,7 +134,7 @@ const fields = (named = {}) => Object.entries(named).map(([name, value]) => ({ n
 
 export class Request {
   constructor(method, origin, path, { values, query, headers, body, framing = "json", memo = "", dropped = [] } = {}) {
-    const bytes = typeof memo === "string" ? new TextEncoder().encode(memo) : memo;
+    const bytes = memoOf(memo);
     const lists = { values: fields(values), query: fields(query), headers: fields(headers) };
     this.described = { method, origin, path, ...lists, body: body ?? { tag: "forward" }, framing, memo: bytes, dropped, more: "" };
   }
@@ -143,8 +145,7 @@ export class Request {
     return { tag: "send", val: { ...this.described, delivery: { tag: "rewrite", val: framing } } };
   }
   ask({ memo = "", waitMs = 0 } = {}) {
-    const bytes = typeof memo === "string" ? new TextEncoder().encode(memo) : memo;
-    return { tag: "ask", val: { request: { ...this.described, delivery: { tag: "pass" } }, memo: bytes, waitMs } };
+    return { tag: "ask", val: { request: { ...this.described, delivery: { tag: "pass" } }, memo: memoOf(memo), waitMs } };
   }
 }
 
@@ -160,7 +161,11 @@ export function event(data, name) {
   return { name, headers: [], data: typeof data === "string" ? data : JSON.stringify(data), binary: new Uint8Array() };
 }
 
-export const text = (bytes) => new TextDecoder().decode(bytes);
+// The small engine has no TextDecoder.
+export const text = (bytes) => decodeURIComponent(escape(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")));
+
+const encode = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (c) => c.charCodeAt(0));
+const memoOf = (memo) => (typeof memo === "string" ? encode(memo) : memo);
 
 export function window(name, { usedPercent, limit, remaining, lengthSeconds, resetsAt, resetsInSeconds } = {}) {
   const [most, left, length] = [whole(limit), whole(remaining), whole(lengthSeconds)];

@@ -241,9 +241,9 @@ pub const Rewriter = struct {
 
     fn begin(self: *Rewriter, line: []const u8) void {
         const head = br.join(&.{
-            "{\"id\":",                                       br.quote(br.textAt(line, "/id")),
+            "{\"id\":",                                           br.quote(br.textAt(line, "/id")),
             ",\"object\":\"chat.completion.chunk\",\"created\":", br.jsonAt(line, "/at"),
-            ",\"model\":",                                    br.quote(br.textAt(line, "/engine")),
+            ",\"model\":",                                        br.quote(br.textAt(line, "/engine")),
             ",",
         });
         std.heap.c_allocator.free(self.head);
@@ -272,7 +272,7 @@ fn usageOf(spent: []const u8) []const u8 {
     const read = br.wholeAt(spent, "/read") orelse 0;
     const said = br.wholeAt(spent, "/said") orelse 0;
     return br.join(&.{
-        "{\"prompt_tokens\":",   br.number(read), ",\"completion_tokens\":", br.number(said),
-        ",\"total_tokens\":", br.number(read + said), "}",
+        "{\"prompt_tokens\":", br.number(read),        ",\"completion_tokens\":", br.number(said),
+        ",\"total_tokens\":",  br.number(read + said), "}",
     });
 }

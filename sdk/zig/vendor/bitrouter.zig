@@ -109,7 +109,7 @@ pub fn failureOf(kind: [:0]const u8, scope: [:0]const u8, message: []const u8) F
 pub const Level = enum(c_int) { err, warn, info, debug };
 
 pub fn log(level: Level, message: []const u8) void {
-    c.say(@intFromEnum(level), str(message));
+    c.say(@backingInt(level), str(message));
 }
 
 /// `pub const panic = br.panic;` in provider.zig: the log has the text of a panic, and then the instance traps.
@@ -176,7 +176,7 @@ pub const on = struct {
         return c.is_one_of(str(at), list.len, list.ptr);
     }
     pub fn isA(at: []const u8, kind: Kind) Condition {
-        return c.is_a(str(at), @intFromEnum(kind));
+        return c.is_a(str(at), @backingInt(kind));
     }
     pub fn isThere(at: []const u8) Condition {
         return c.is_there(str(at));
@@ -220,7 +220,7 @@ pub const Document = struct {
     }
 
     pub fn kind(self: Document, pointer: []const u8) Error!Kind {
-        return checked(@as(Kind, @enumFromInt(c.doc_kind(self.lent, str(pointer)))));
+        return checked(@as(Kind, @fromBackingInt(@intCast(c.doc_kind(self.lent, str(pointer))))));
     }
     /// The value's JSON; empty where there is none.
     pub fn get(self: Document, pointer: []const u8, max_bytes: u32) Error![]const u8 {

