@@ -53,6 +53,7 @@ mod order;
 mod own_headers;
 mod owned;
 mod pass_through;
+mod plugin_author;
 mod promises;
 mod providers;
 mod proxies;

@@ -222,6 +222,11 @@ pub fn endpoint(path: &str) -> Option<&'static Endpoint> {
     })
 }
 
+/// An endpoint whose calls are of this operation, in this dialect.
+pub fn endpoint_of(operation: &str, dialect: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.operation == operation && endpoint.dialect == dialect)
+}
+
 /// The paths of all endpoints.
 pub fn paths() -> impl Iterator<Item = &'static str> {
     ENDPOINTS.iter().map(|endpoint| endpoint.path)

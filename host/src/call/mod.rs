@@ -16,7 +16,9 @@ mod socket;
 
 pub use bodies::Bodies;
 pub(crate) use bodies::Share;
-pub use endpoints::{CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, Previous, endpoint, paths, request_id};
+pub use endpoints::{
+    CATALOGUE, Call, CallBody, Continued, Endpoint, ModelIn, Previous, endpoint, endpoint_of, paths, request_id,
+};
 pub use guard::Guard;
 pub use object::Object;
 pub(crate) use object::PROVIDER;

@@ -179,6 +179,7 @@ impl Command {
             | Command::Login(_)
             | Command::Logout(_)
             | Command::Accounts(_)
+            | Command::Plugin(plugin::Plugin::Try(_) | plugin::Plugin::Record(_))
             | Command::Providers(_) => Ok(bitrouter_upstream::check_environment(&|name| std::env::var_os(name))?),
             Command::Status(_)
             | Command::Reload(_)

@@ -4,9 +4,12 @@
 
 mod asks;
 mod build;
+mod check;
 mod driver;
 mod new;
+mod record;
 mod test;
+mod trial;
 
 use std::error::Error;
 use std::io::{self, BufRead, IsTerminal, Write as _};
@@ -14,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bitrouter_contract::description::Description;
-use bitrouter_contract::validate;
 use bitrouter_plugin::compile::MAX_COMPONENT;
 use bitrouter_plugin::trust::{Grant, Lock};
 use bitrouter_plugin::{Digest, file};
@@ -32,8 +34,8 @@ use asks::{standing, wants};
 pub(super) enum Plugin {
     /// List the components that are loaded, and those that are not
     List(List),
-    /// Look for mistakes in what a provider says of itself
-    Check(Check),
+    /// Look for mistakes in a provider: what it says of itself, and what its hooks do
+    Check(check::Check),
     /// Show what a component asks for, and accept it
     Trust(Trust),
     /// Take the acceptance of a component back
@@ -44,6 +46,10 @@ pub(super) enum Plugin {
     Build(build::Build),
     /// Run the cases of a project against its component
     Test(test::Test),
+    /// Run the gateway with one component that is trusted for this run alone
+    Try(trial::Try),
+    /// Make cases of one real exchange with a provider
+    Record(record::Record),
 }
 
 #[derive(Debug, Args)]
@@ -55,22 +61,6 @@ pub(super) struct List {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    components: Components,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-For who writes a provider: names each member of its description that is wrong or not known, and what is. Nothing is sent. \
-Exits with 1 where there is a mistake.
-
-Examples:
-  bitrouter plugin check acme.json
-  bitrouter plugin check target/acme.wasm")]
-pub(super) struct Check {
-    /// A component or a description: a file, one of the plugin folder's, or the id of one there
-    #[arg(value_name = "FILE|ID")]
-    file: PathBuf,
     #[command(flatten)]
     components: Components,
 }
@@ -121,6 +111,8 @@ impl Plugin {
             Plugin::New(command) => command.run(),
             Plugin::Build(command) => command.run(),
             Plugin::Test(command) => command.run(global),
+            Plugin::Try(command) => command.run(global),
+            Plugin::Record(command) => command.run(global),
         }
     }
 }
@@ -162,43 +154,6 @@ impl List {
         let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
         print::answer(&[table.text(), untrusted(&rows), not_loaded(refused), besides, folder].concat())?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Check {
-    fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let (file, bytes) = find(&self.file, &setup)?;
-        let file = print::printable(&file.display().to_string());
-        let loader = app::loader(&setup.loaded.config, &setup.paths)?;
-        let digest = Digest::of(&bytes);
-        let asked = setup::with_progress(loader.says(&bytes, &digest), || "compiling 1 component…".to_owned());
-        let (texts, described) = setup::runtime()?
-            .block_on(asked)
-            .map_err(|error| format!("{file}: {}", print::printable(&error.to_string())))?;
-        let mut wrong = Vec::new();
-        let mut sound = Vec::new();
-        for json in &texts {
-            let mut mistakes = validate::mistakes(json);
-            if let Ok(description) = validate::description(json) {
-                mistakes
-                    .extend(validate::paths(&description).err().filter(|_| described).map(|error| error.to_string()));
-                sound.push(format!("{}, {} {}", description.id, description.name, description.version));
-            }
-            let of = if texts.len() == 1 { String::new() } else { format!("{}: ", id_of(json)) };
-            wrong.extend(mistakes.into_iter().map(|mistake| format!("{of}{mistake}")));
-        }
-        if wrong.is_empty() {
-            let of = match sound.as_slice() {
-                [one] => print::printable(one),
-                many => format!("{} descriptions", many.len()),
-            };
-            print::answer(&format!("{file}: no mistake was found in {of}\n"))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let lines: String = wrong.iter().map(|wrong| format!("  {}\n", print::printable(wrong))).collect();
-        print::answer(&format!("{file}: the description has mistakes\n{lines}"))?;
-        Ok(ExitCode::FAILURE)
     }
 }
 

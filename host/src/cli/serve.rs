@@ -17,7 +17,7 @@ use super::providers::Row;
 use super::setup::{self, Setup};
 use super::{Components, Global, Outcome};
 use crate::app::{self, App, Live};
-use crate::config::{self, ConfigError, HeldConfig, LoadOptions, Loaded};
+use crate::config::{self, Config, ConfigError, HeldConfig, LoadOptions, Loaded};
 use crate::control::{self, Control, Fingerprint, Reloader, Socket};
 use crate::gateway;
 use crate::memory;
@@ -54,13 +54,26 @@ pub(super) struct Serve {
     log_json: bool,
 }
 
+/// What a command changes of the config that a gateway reads, each time that it is read.
+pub(super) type Change = Box<dyn Fn(&mut Config) + Send + Sync>;
+
 impl Serve {
+    /// A gateway for `plugin try`: on this address, with these words of the log.
+    pub(super) fn on(listen: String, quiet: bool, log: Option<String>, log_json: bool) -> Self {
+        Serve { listen: Some(listen), components: Components { plugins: None }, quiet, log, log_json }
+    }
+
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let options = setup::load_options(global)?;
+        self.run_with(setup::load_options(global)?, Box::new(|_| {}))
+    }
+
+    /// The same from these places, with a change of the config.
+    pub(super) fn run_with(self, options: LoadOptions, change: Change) -> Outcome {
         let reads = Reads {
             options: options.clone(),
             listen: self.listen,
             plugins: self.components.plugins.map(|folder| options.working_dir.join(folder)),
+            change,
         };
         let seen = Fingerprint::before_start(&options);
         let loaded = reads.read().map_err(setup::headed)?;
@@ -88,6 +101,7 @@ struct Reads {
     options: LoadOptions,
     listen: Option<String>,
     plugins: Option<PathBuf>,
+    change: Change,
 }
 
 impl Reads {
@@ -106,6 +120,7 @@ impl Reads {
         if let Some(address) = &self.listen {
             loaded.config.listen_on(address)?;
         }
+        (self.change)(&mut loaded.config);
         Ok(loaded)
     }
 }

@@ -17,6 +17,9 @@ pub struct Paths {
     pub data_dir: PathBuf,
     /// Holds what can be made again: compiled components, catalogues.
     pub cache_dir: PathBuf,
+    /// What stands in the place of the data folder for all that a gateway writes by itself, logins apart: for a run that is to
+    /// leave nothing behind.
+    run_dir: Option<PathBuf>,
 }
 
 /// The platform's own folders, before our name is added.
@@ -66,12 +69,25 @@ impl Paths {
             config_dir: folder("XDG_CONFIG_HOME", platform.map(|folders| &folders.config))?,
             data_dir: folder("XDG_DATA_HOME", platform.map(|folders| &folders.data))?,
             cache_dir: folder("XDG_CACHE_HOME", platform.map(|folders| &folders.cache))?,
+            run_dir: None,
         })
     }
 
     /// Everything under one folder, as `$BITROUTER_HOME` has it.
     pub fn under(home: &Path) -> Self {
-        Paths { config_dir: home.to_owned(), data_dir: home.to_owned(), cache_dir: home.join("cache") }
+        Paths { config_dir: home.to_owned(), data_dir: home.to_owned(), cache_dir: home.join("cache"), run_dir: None }
+    }
+
+    /// The same for one run that leaves nothing behind: what was accepted, limits and states are in this folder. Logins, the
+    /// config and compiled components stay where they are.
+    #[must_use]
+    pub fn for_one_run(self, folder: &Path) -> Self {
+        Paths { run_dir: Some(folder.to_owned()), ..self }
+    }
+
+    /// Where a gateway keeps what it learns.
+    fn own_dir(&self) -> &Path {
+        self.run_dir.as_deref().unwrap_or(&self.data_dir)
     }
 
     /// Folders that no test reads or writes.
@@ -92,7 +108,7 @@ impl Paths {
 
     /// What each plugin may do, as the user accepted it.
     pub fn plugins_lock(&self) -> PathBuf {
-        self.data_dir.join("plugins.lock")
+        self.own_dir().join("plugins.lock")
     }
 
     /// The key under which this user's cache is written.
@@ -108,37 +124,37 @@ impl Paths {
     /// Where a running gateway is asked and told, by this user alone. Beside the data, so that gateways with different
     /// homes never meet, and that it is found whatever `XDG_RUNTIME_DIR` a shell or a service has.
     pub fn control_socket(&self) -> PathBuf {
-        self.data_dir.join("control.sock")
+        self.own_dir().join("control.sock")
     }
 
     /// What side requests brought.
     pub fn query_cache_dir(&self) -> PathBuf {
-        self.cache_dir.join("side")
+        self.run_dir.as_deref().unwrap_or(&self.cache_dir).join("side")
     }
 
     /// What was last heard of the accounts' limits.
     pub fn windows(&self) -> PathBuf {
-        self.cache_dir.join("windows.json")
+        self.run_dir.as_deref().unwrap_or(&self.cache_dir).join("windows.json")
     }
 
     /// The limits that were reached, for the next start.
     pub fn cooldowns(&self) -> PathBuf {
-        self.data_dir.join("cooldowns.json")
+        self.own_dir().join("cooldowns.json")
     }
 
     /// Opaque state of tool calls, for the next start.
     pub fn call_states(&self) -> PathBuf {
-        self.data_dir.join("call-states.jsonl")
+        self.own_dir().join("call-states.jsonl")
     }
 
     /// Who owns responses that providers keep, for the next start.
     pub fn response_owners(&self) -> PathBuf {
-        self.data_dir.join("response-owners.jsonl")
+        self.own_dir().join("response-owners.jsonl")
     }
 
     /// Who owns everything else that providers keep, for the next start.
     pub fn object_owners(&self) -> PathBuf {
-        self.data_dir.join("object-owners.jsonl")
+        self.own_dir().join("object-owners.jsonl")
     }
 
     /// What was written into the settings of clients, and what they were before.

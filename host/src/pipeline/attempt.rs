@@ -63,7 +63,7 @@ pub(super) async fn run(
 }
 
 /// One that may not be usable any more is one that the next account may stand in for.
-fn no_credential(error: AccountError) -> Error {
+pub(super) fn no_credential(error: AccountError) -> Error {
     match error {
         AccountError::NotRefreshed { .. } | AccountError::NotMinted { .. } => Error::NotRefreshed(error.to_string()),
         AccountError::NoCredential { .. }

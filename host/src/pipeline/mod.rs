@@ -23,6 +23,7 @@ mod owned;
 mod page;
 mod prepare;
 mod query;
+mod record;
 mod reply;
 mod send;
 mod translate;
@@ -47,6 +48,7 @@ use failed::Failed;
 pub(crate) use continued::resolve;
 pub(crate) use keeping::Keeping;
 pub(crate) use query::query;
+pub(crate) use record::{Exchanged, exchange};
 
 /// A call's way to its answer, or to the failure that its client reads.
 type PendingAnswer = Pin<Box<dyn Future<Output = Result<Response, Box<Exhausted>>> + Send>>;

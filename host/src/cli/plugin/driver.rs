@@ -25,7 +25,7 @@ mod made {
     bitrouter_golden::conversions!(self::bound);
 }
 
-/// What one call of a hook took.
+/// What hooks took together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Used {
     /// CPU time of its thread, making the instance included; none where the system does not say it.
@@ -43,11 +43,11 @@ pub(super) struct Driver<'r> {
 
 impl<'r> Driver<'r> {
     /// Takes the providers with nothing remembered of them: what one case did is not seen by the next.
-    pub(super) fn new(runtime: &'r Runtime, plugins: &[Plugin]) -> Self {
-        Driver { runtime, plugins: plugins.iter().map(Plugin::afresh).collect(), used: Cell::default() }
+    pub(super) fn new<'p>(runtime: &'r Runtime, plugins: impl IntoIterator<Item = &'p Plugin>) -> Self {
+        Driver { runtime, plugins: plugins.into_iter().map(Plugin::afresh).collect(), used: Cell::default() }
     }
 
-    /// What the last call of a hook took.
+    /// What all calls of hooks took so far.
     pub(super) fn used(&self) -> Used {
         self.used.get()
     }
@@ -59,12 +59,14 @@ impl<'r> Driver<'r> {
         plugin.cloned().ok_or_else(|| Broken::Absent("the file holds no provider".into()))
     }
 
-    /// Runs a hook to its end, and keeps what it took.
+    /// Runs a hook to its end, and counts what it took.
     fn run<T>(&self, plugin: &Plugin, hook: impl Future<Output = T>) -> T {
         let before = thread_time();
         let came = self.runtime.block_on(hook);
         let cpu = before.and_then(|before| thread_time()?.checked_sub(before));
-        self.used.set(Used { cpu, memory: plugin.most_memory().filter(|memory| *memory > 0) });
+        let so_far = self.used.get().cpu.unwrap_or_default();
+        let memory = plugin.most_memory().filter(|memory| *memory > 0);
+        self.used.set(Used { cpu: cpu.map(|cpu| so_far + cpu), memory });
         came
     }
 
