@@ -91,7 +91,8 @@ function fault(json) {
   if (typeof code !== "string" || !Object.hasOwn(FAULTS, code)) return undefined;
   const wait = at(json, "/wait");
   const retryAfterMs = Number.isInteger(wait) ? wait * 1000 : undefined;
-  return new Failure(...FAULTS[code], at(json, "/why") ?? "", { code, retryAfterMs });
+  const [what, concerns] = FAULTS[code];
+  return new Failure(what, concerns, at(json, "/why") ?? "", { code, retryAfterMs });
 }
 
 /** What a fault means where there is nobody else to say it. */

@@ -242,7 +242,7 @@ declare module 'bitrouter:host/document@0.1.0' {
     * Makes the same edits on every match, or none of them and says which one failed and why. Paths are below the match; the
     * empty one is the match itself, which `add` and `replace` set, `remove` takes away, and `move` and `copy` put a value
     * below it in the place of. An edit fails where `patch` would: what only some have is asked for by the pattern
-    * (`/messages/*/name`) or by a condition. The first `named` matches are named.
+    * (`/messages/&#42;/name`) or by a condition. The first `named` matches are named.
     */
     patchEach(pattern: string, only: Array<Condition>, edits: Array<Edit>, named: number): Patched;
     [Symbol.dispose](): void;
