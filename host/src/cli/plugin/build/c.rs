@@ -10,8 +10,8 @@ use super::contract::{self, Contract, MADE};
 use super::{Made, Project, Recipe, Tool};
 
 /// What installs a compiler with all that it takes.
-const INSTALL: &str = "pip install ziglang==0.17.1  (or, on Debian 13 or newer, as root: apt-get install clang lld wasi-libc libclang-rt-dev-wasm32)";
-
+const INSTALL: &str = "pip install ziglang==0.17.1  (or, on Debian or Ubuntu, as root: apt-get install clang-19 lld-19 wasi-libc \
+                       libclang-rt-19-dev-wasm32)";
 /// Where a project has the SDK.
 const SDK: &str = "vendor";
 
@@ -68,6 +68,11 @@ pub(super) fn bindings(project: &Project) -> Result<PathBuf, Box<dyn Error>> {
 /// Where headers are, and what the SDK's files are told of the project's world.
 pub(super) fn flags(project: &Project, bindings: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
     let mut flags: Vec<OsString> = vec!["-I".into(), bindings.into(), "-I".into(), project.at(SDK).into()];
+    // The folders of this machine stay out of the component, whose digest should not depend on where it was built.
+    let mut portable = OsString::from("-ffile-prefix-map=");
+    portable.push(project.folder());
+    portable.push("/=");
+    flags.push(portable);
     let exports = Contract::of(project)?.exports();
     flags.extend(exports.iter().map(|name| format!("-DEXPORTS_{}", name.to_uppercase()).into()));
     Ok(flags)
@@ -100,15 +105,18 @@ fn compiler(project: &Project) -> Result<Tool, Box<dyn Error>> {
     if let Some(zig) = zig(project, INSTALL) {
         return Ok(zig().args(["cc", "-target", "wasm32-wasi", reactor]));
     }
+    // Debian's library is there, where its clang does not look by itself.
+    let sysroot = Path::new("/usr/lib/wasm32-wasi/crt1-reactor.o").is_file().then_some("--sysroot=/usr");
+    let target = || std::iter::once("--target=wasm32-wasi").chain(sysroot);
     let clangs = ["clang", "clang-22", "clang-21", "clang-20", "clang-19"];
     let clang = clangs.into_iter().find(|clang| {
-        let asked = ["--target=wasm32-wasi", "-print-file-name=crt1-reactor.o"];
+        let asked = target().chain(["-print-file-name=crt1-reactor.o"]);
         let found = Tool::new(clang, project.folder(), INSTALL).args(asked).answer();
         // Without the library it answers the name as it was asked.
         found.is_some_and(|found| Path::new(&found).is_absolute())
     });
     match clang {
-        Some(clang) => Ok(Tool::new(clang, project.folder(), INSTALL).args(["--target=wasm32-wasi", reactor])),
+        Some(clang) => Ok(Tool::new(clang, project.folder(), INSTALL).args(target()).args([reactor])),
         None => Err(format!("no compiler of C for WebAssembly was found. Run: {INSTALL}").into()),
     }
 }

@@ -96,3 +96,49 @@ pub(super) fn name(project: &Project) -> Result<String, Box<dyn Error>> {
     let id = json["id"].as_str().ok_or_else(|| format!("{}: it has no `id`", place.display()))?;
     Ok(id.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use wit_bindgen_core::wit_parser::TypeDefKind;
+
+    use super::*;
+
+    fn repository(place: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(place)
+    }
+
+    /// `max-bytes` as JavaScript writes it.
+    fn camel(name: &str) -> String {
+        let mut words = name.split('-');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    }
+
+    #[test]
+    fn the_types_of_javascript_know_every_name_of_the_contract() {
+        let mut resolve = Resolve::default();
+        resolve.push_dir(&repository("wit/0.1.0")).unwrap();
+        let mut names = 0;
+        for (_, interface) in &resolve.interfaces {
+            let name = interface.name.as_deref().unwrap();
+            let package = &resolve.packages[interface.package.unwrap()].name.name;
+            let file = format!("sdk/js/types/bitrouter-{package}-{name}.d.ts");
+            let types = fs::read_to_string(repository(&file)).unwrap();
+            let functions = interface.functions.keys().map(|name| name.split('.').next_back().unwrap().to_owned());
+            let functions = functions.filter(|name| !name.starts_with('[')).map(|name| format!("{}(", camel(&name)));
+            let members = interface.types.values().flat_map(|id| match &resolve.types[*id].kind {
+                TypeDefKind::Record(record) => record.fields.iter().map(|field| camel(&field.name)).collect(),
+                TypeDefKind::Variant(variant) => {
+                    variant.cases.iter().map(|case| format!("tag: '{}'", case.name)).collect()
+                }
+                TypeDefKind::Enum(cases) => cases.cases.iter().map(|case| format!("'{}'", case.name)).collect(),
+                _ => Vec::new(),
+            });
+            for expected in functions.chain(members) {
+                names += 1;
+                assert!(types.contains(&expected), "{file} lacks `{expected}`: make it anew with `jco guest-types`");
+            }
+        }
+        assert!(names > 100, "{names}");
+    }
+}
