@@ -41,6 +41,7 @@ mod http1_required;
 mod http2;
 mod intermediaries;
 mod keyring;
+mod languages;
 mod large_answers;
 mod limits;
 mod login;

@@ -21,7 +21,7 @@ use crate::login::Login;
 use crate::running::Running;
 use crate::upstream::Upstream;
 use crate::vendor::{Speaks, VENDOR_KEY, Vendor};
-use crate::wait::eventually;
+use crate::wait::{DEADLINE, eventually_within};
 
 /// The key that tests give as OpenAI's.
 pub const KEY: &str = "sk-e2e-\"quoted/+canary-0123456789";
@@ -332,12 +332,17 @@ impl Setup {
 
     /// Runs a command in this home, to its end; one that does not end is killed.
     pub fn command(&self, arguments: &[&str]) -> Ran {
+        self.command_within(DEADLINE.as_secs(), arguments)
+    }
+
+    /// The same, for one that takes longer.
+    pub fn command_within(&self, seconds: u64, arguments: &[&str]) -> Ran {
         let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         let mut command = self.prepared();
         command.args(arguments).stdin(Stdio::null());
         command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
         let mut child = command.spawn().unwrap();
-        let ended = eventually(|| child.try_wait().unwrap().is_some());
+        let ended = eventually_within(seconds, || child.try_wait().unwrap().is_some());
         let _ = child.kill();
         let status = child.wait().unwrap();
         let (ok, code) = (status.success(), status.code());

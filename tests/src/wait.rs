@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a slow machine: no test passes because of it.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// True as soon as the condition is; false if it never was.
 pub fn eventually(condition: impl FnMut() -> bool) -> bool {

@@ -49,7 +49,9 @@ pub(crate) fn run(root: &Root) -> Result<()> {
     tests.args(["test", "--release", "--package", "bitrouter-tests", "--", "--ignored"]);
     let of_the_system = [chromium::client()?, faketime::client()?, keyring::client()?];
     let of_npm = pinned::NPM.iter().map(|npm| npm::client(root, npm)).collect::<Result<Vec<_>>>()?;
-    for client in [python::client(root)?, python::aider(root)?].into_iter().chain(of_the_system).chain(of_npm) {
+    let sdks = pinned::SDK.iter().map(|sdk| python::sdk(root, sdk)).collect::<Result<Vec<_>>>()?;
+    let of_pypi = [python::client(root)?, python::aider(root)?].into_iter().chain(sdks);
+    for client in of_pypi.chain(of_the_system).chain(of_npm) {
         match &client.program {
             Some(program) => tests.env(client.variable, program),
             None => {

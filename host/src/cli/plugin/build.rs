@@ -1,13 +1,19 @@
 //! `bitrouter plugin build`: makes the component of a project. Which language it is in is told by its files; each language is a
 //! recipe in the folder beside this file, and the core module that its tool leaves becomes a component here, in this process.
 
+mod c;
 mod component;
+mod contract;
+mod go;
+mod js;
 mod project;
+mod python;
 mod recipes;
 mod rust;
 mod tool;
 mod watch;
 mod without_code;
+mod zig;
 
 use std::error::Error;
 use std::fs;

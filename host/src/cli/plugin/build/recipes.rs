@@ -4,8 +4,13 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use super::Project;
+use super::c::C;
+use super::go::Go;
+use super::js::JavaScript;
+use super::python::Python;
 use super::rust::Rust;
 use super::without_code::WithoutCode;
+use super::zig::Zig;
 
 /// How the projects of one language become components.
 pub(in crate::cli::plugin) trait Recipe: Sync {
@@ -35,7 +40,6 @@ pub(in crate::cli::plugin) enum Made {
         module: Vec<u8>,
     },
     /// A component already, as the tools of JavaScript and Python make it.
-    #[allow(dead_code, reason = "no recipe of this build makes one")]
     Component {
         /// The provider's name.
         name: String,
@@ -47,7 +51,7 @@ pub(in crate::cli::plugin) enum Made {
 }
 
 /// All of them, in the order in which they are asked: a project may hold a package.json beside its Cargo.toml.
-const RECIPES: [&dyn Recipe; 2] = [&Rust, &WithoutCode];
+const RECIPES: [&dyn Recipe; 7] = [&Rust, &Go, &Python, &Zig, &JavaScript, &C, &WithoutCode];
 
 /// The recipe of a project.
 pub(super) fn of(project: &Project) -> Result<&'static dyn Recipe, Box<dyn Error>> {

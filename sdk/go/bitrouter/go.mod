@@ -1,0 +1,3 @@
+module bitrouter
+
+go 1.25
