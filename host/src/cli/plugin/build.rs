@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use bitrouter_plugin::contract;
 use clap::Args;
 
 use crate::cli::{NoConfig, Outcome, print};
@@ -77,7 +76,8 @@ pub(super) fn build(recipe: &dyn Recipe, project: &Project) -> Result<PathBuf, B
         Made::Component { name, component } => (project.output(&name), component),
     };
     // A module that exports nothing makes a component, too.
-    contract::names(&bytes).map_err(|error| format!("{}: what was built is no provider: {error}", shown(&file)))?;
+    bitrouter_plugin::contract::names(&bytes)
+        .map_err(|error| format!("{}: what was built is no provider: {error}", shown(&file)))?;
     keep(&file, &bytes)?;
     let seconds = started.elapsed().as_secs_f64();
     print::answer(&format!("{}: {} KB, in {seconds:.1} s\n", shown(&file), bytes.len().div_ceil(1024)))?;
