@@ -4,6 +4,7 @@
 //! another age is refused with a sentence instead of a type error.
 
 use bitrouter_contract::cut::sentence;
+use bitrouter_contract::section;
 use wasmparser::{Parser, Payload};
 
 /// Made from the contract; what each item means is said there.
@@ -55,12 +56,18 @@ const PACKAGE: &str = "bitrouter:provider/provider@";
 pub const UNDERSTOOD: &str = "0.1";
 
 /// What the names in a component say, read without compiling it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// The contract version that it exports, such as `0.1.0`.
     pub version: String,
     /// True if it imports any WASI interface.
     pub wasi: bool,
+    /// Every import and every export, by name, as they stand there.
+    pub imports: Vec<String>,
+    /// The same of exports.
+    pub exports: Vec<String>,
+    /// What it says of itself in its section, where it has one: nothing of it had to run.
+    pub description: Option<String>,
 }
 
 /// Why a file is not a provider component.
@@ -78,6 +85,9 @@ pub enum NotAProvider {
     /// It exports no provider interface.
     #[error("it is a component, but it exports no bitrouter:provider/provider interface")]
     NoProvider,
+    /// What it says of itself in its section cannot be read.
+    #[error("its section `{name}` {0}", name = section::NAME)]
+    Section(&'static str),
     /// It speaks another version.
     #[error("it speaks version {0} of bitrouter:provider; this BitRouter understands {UNDERSTOOD}")]
     Version(String),
@@ -85,7 +95,7 @@ pub enum NotAProvider {
 
 /// Reads the outermost import and export names of a component.
 pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
-    let mut names = Names { version: String::new(), wasi: false };
+    let mut names = Names::default();
     let mut versions: Vec<String> = Vec::new();
     let mut depth = 0usize;
     if !component.starts_with(b"\0asm") {
@@ -105,15 +115,25 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
                 for import in section {
                     let import = import.map_err(not_a_component)?;
                     names.wasi |= import.name.name.starts_with("wasi:");
+                    names.imports.push(sentence(import.name.name));
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let export = export.map_err(not_a_component)?;
+                    names.exports.push(sentence(export.name.name));
                     if let Some(version) = export.name.name.strip_prefix(PACKAGE) {
                         versions.push(sentence(version));
                     }
                 }
+            }
+            Payload::CustomSection(custom) if depth == 0 && custom.name() == section::NAME => {
+                if names.description.is_some() {
+                    // Whoever reads the first and whoever reads the last must not be shown two things.
+                    return Err(NotAProvider::Section("is there more than once"));
+                }
+                let text = std::str::from_utf8(custom.data()).map_err(|_| NotAProvider::Section("is no UTF-8"))?;
+                names.description = Some(text.to_owned());
             }
             _ => {}
         }

@@ -61,6 +61,7 @@ impl Serve {
             options: options.clone(),
             listen: self.listen,
             plugins: self.components.plugins.map(|folder| options.working_dir.join(folder)),
+            lock: self.components.lock.map(|file| options.working_dir.join(file)),
         };
         let seen = Fingerprint::before_start(&options);
         let loaded = reads.read().map_err(setup::headed)?;
@@ -88,6 +89,7 @@ struct Reads {
     options: LoadOptions,
     listen: Option<String>,
     plugins: Option<PathBuf>,
+    lock: Option<PathBuf>,
 }
 
 impl Reads {
@@ -103,6 +105,9 @@ impl Reads {
         if let Some(folder) = &self.plugins {
             loaded.config.plugins.dir.clone_from(folder);
         }
+        if self.lock.is_some() {
+            loaded.config.plugins.lock.clone_from(&self.lock);
+        }
         if let Some(address) = &self.listen {
             loaded.config.listen_on(address)?;
         }
@@ -116,7 +121,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
     let addresses: Vec<SocketAddr> =
         listeners.iter().map(|listener| listener.local_addr()).collect::<Result<_, _>>()?;
-    let seen = seen.with_components(&setup.loaded.config.plugins.dir);
+    let seen = seen.with_components(setup.loaded.config.plugins.lock.as_deref(), &setup.loaded.config.plugins.dir);
     if reader == Reader::Person {
         log.hold();
     }
