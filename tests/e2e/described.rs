@@ -62,8 +62,15 @@ fn it_serves_once_it_is_accepted_and_nothing_of_it_before() {
     // Another text of it is another file: one that asks for no more is said to be there, more is asked for again.
     gateway.put_plugin("acme.json", acme().to_string().replace("Acme AI", "Acme KI").as_bytes());
     assert!(eventually(|| gateway.log().contains("another build than the one that you accepted")), "{}", gateway.log());
-    gateway.put_plugin("acme.json", acme().to_string().replace("https://api.acme.example", "https://b.acme.example").as_bytes());
-    assert!(eventually(|| gateway.log().contains("not the build that you accepted, and it asks for more: the origin api")), "{}", gateway.log());
+    gateway.put_plugin(
+        "acme.json",
+        acme().to_string().replace("https://api.acme.example", "https://b.acme.example").as_bytes(),
+    );
+    assert!(
+        eventually(|| gateway.log().contains("not the build that you accepted, and it asks for more: the origin api")),
+        "{}",
+        gateway.log()
+    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn serving(gateway: &Gateway) -> String {
 fn start(upstream: &Upstream) -> Gateway {
     let streamed = Reply::sse().send(event("one")).pause(60).send(event("two")).pause(60).send("data: [DONE]\n\n");
     upstream.follows(move |seen| {
-        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
         let whole = Reply::stream("application/json").pause(60).send(json!({ "ok": "whole" }).to_string());
         if body["stream"] == true { streamed.clone() } else { whole }
     });

@@ -102,7 +102,11 @@ fn another_build_that_asks_for_no_more_goes_on_and_is_said_to_and_one_that_asks_
 
     gateway.put_plugin("probe.wasm", &asking_for_more());
     let reloaded = gateway.command(&["reload"]).ok();
-    reloaded.says("it asks for more").says("the client's header x-more-*").says("the variable MORE").says("goes on until");
+    reloaded
+        .says("it asks for more")
+        .says("the client's header x-more-*")
+        .says("the variable MORE")
+        .says("goes on until");
     gateway.command(&["plugin", "inspect", "probe"]).ok().says("NEW: the client's header x-more-*");
     gateway.chat(&chat()).status(200);
     let more = upstream.requests().iter().all(|seen| seen.header("x-probe-key").is_some());

@@ -204,32 +204,47 @@ fn another_build_goes_on_only_where_it_comes_from_where_the_accepted_one_came() 
     }
 }
 
+/// A key, and signatures of the bytes `x` and `y` by it and by another, as `minisign -S -t "p 1"` makes them: first that of the file,
+/// then that of the comment.
+const THEIRS: &str = "RWSKVHNoaZT/+viAwPBmeJZDHOmFwpXcduccxCBUJ99bXkQReamVlH4N";
+const Y_BY_THEM: [&str; 2] = [
+    "RUSKVHNoaZT/+jTwi/kgfYKq6ZJmiMhH/LY2AWGM2ilwEBmTxeci7bhhH4iWYNCxs6IPPz7AZXnpl7LxI/OXobzn63UyGgJvyg0=",
+    "+Re8vbzcgGFzRlBJr+rjgYZ3o6f/W0U1g+nmh8lYGiv8x6gJGJBkKHuiXNFgaD2FOaAdvqZrGDahueYEZy94BA==",
+];
+const X_BY_THEM: [&str; 2] = [
+    "RUSKVHNoaZT/+nMH0+Cj/ZZNT0++MXStEPKQvq0BaOIfKjfAPXwNR6/iThmFMdJcG6aAeF1eSQjX1em8QaJu5fysf/kYFriI9Qg=",
+    "00l2Khr2YJ3+30bJu/N3tIgGoPIOG9J31HMdFU2W1QmU9sSGSWo9AfHnm6K664xAvCNnFxUjQrCRjAlYNLRNAA==",
+];
+const Y_BY_OTHERS: [&str; 2] = [
+    "RUR8nOGKl1MZMdIrVF5ltLZc/mKGVp3lZsVpZ2d7RYTLf4hYq7ROwzPr3qDzy4eJgVmLfqhANjyQg05NTzHLfBJrzgei8nHFIQk=",
+    "TUMQC5wH+rkyrn1Z9LqtsWexG7QajFn+z7bKyujV3FsKpUgbywMCiEmKVqdKEHKA6dwlHKvWPCeApK4m8P2rBg==",
+];
+
+fn signed([file, comment]: [&str; 2]) -> String {
+    format!("untrusted comment: signature\n{file}\ntrusted comment: p 1\n{comment}\n")
+}
+
 #[test]
 fn what_was_signed_goes_on_with_a_signature_by_the_same_key_and_not_without() {
-    let keys = || minisign::KeyPair::generate_unencrypted_keypair().unwrap();
-    let (theirs, others) = (keys(), keys());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.wasm");
     fs::write(&file, b"y").unwrap();
-    let signed_by = Some(theirs.pk.to_base64());
+    let signed_by = Some(THEIRS.to_owned());
     let accepted = Entry { signed_by, source: "https://host.example/p".into(), ..entry(vec![grant(json!({}))]) };
     let says = description(json!({}));
     let waits = |why: &str| {
         let Waits(said) = rebuilt(&accepted, &file, &says, false).unwrap_err();
         assert!(said.contains(why), "{said}");
     };
-    let sign = |by: &minisign::KeyPair, what: &[u8]| {
-        let signature = minisign::sign(Some(&by.pk), &by.sk, what, None, None).unwrap();
-        fs::write(signature::beside(&file), signature.into_string()).unwrap();
-    };
+    let sign = |signature: &str| fs::write(signature::beside(&file), signature).unwrap();
     waits("there is no");
-    sign(&others, b"y");
+    sign(&signed(Y_BY_OTHERS));
     waits("not by that key");
-    sign(&theirs, b"x");
+    sign(&signed(X_BY_THEM));
     waits("not of this build");
-    fs::write(signature::beside(&file), "none").unwrap();
+    sign("none");
     waits("its signature is none");
-    sign(&theirs, b"y");
+    sign(&signed(Y_BY_THEM));
     rebuilt(&accepted, &file, &says, false).unwrap();
 }
 

@@ -46,6 +46,9 @@ pub(crate) struct Update {
     components: Components,
 }
 
+/// What was done, in a word, and what has changed.
+type Taken = (&'static str, Vec<String>);
+
 /// What became of one component.
 struct Looked {
     ids: String,
@@ -89,12 +92,7 @@ impl Update {
     }
 
     /// What was done, and what has changed; none where it is as it was.
-    fn take(
-        &self,
-        entry: &Entry,
-        lock: &Lock,
-        setup: &Setup,
-    ) -> Result<Option<(&'static str, Vec<String>)>, Box<dyn Error>> {
+    fn take(&self, entry: &Entry, lock: &Lock, setup: &Setup) -> Result<Option<Taken>, Box<dyn Error>> {
         let (source, _) = Source::read(&entry.source)?;
         if !source.moves() {
             return Ok(None);

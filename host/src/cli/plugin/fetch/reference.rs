@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bitrouter_contract::is_loopback;
+use url::Url;
 
 use super::digest_of;
 
@@ -76,8 +77,8 @@ impl Reference {
     /// Its base URL: without TLS only on this machine.
     pub(super) fn base(&self) -> String {
         let host = self.host();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        format!("{}://{host}/v2/{}", if is_loopback(name) { "http" } else { "https" }, self.name)
+        let scheme = if is_loopback(without_port(host)) { "http" } else { "https" };
+        format!("{scheme}://{host}/v2/{}", self.name)
     }
 
     /// Its last part, which a file of it is called by.
@@ -86,8 +87,19 @@ impl Reference {
     }
 }
 
+/// Whether a text is a host, and a port where it has one, as a URL has it: one that a URL would write otherwise is none.
 fn is_authority(text: &str) -> bool {
-    text.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
+    let lower = text.to_ascii_lowercase();
+    let url = Url::parse(&format!("https://{lower}/"));
+    url.is_ok_and(|url| url.host_str() == Some(without_port(&lower)) && url.username().is_empty() && url.path() == "/")
+}
+
+/// The host of a host and its port.
+pub(super) fn without_port(text: &str) -> &str {
+    match text.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => text,
+    }
 }
 
 impl fmt::Display for Reference {
@@ -115,6 +127,7 @@ mod tests {
             (format!("ghcr.io/acme/provider@sha256:{digest}"), "https://ghcr.io/v2/acme/provider"),
             (format!("localhost:5000/a:1@sha256:{digest}"), "http://localhost:5000/v2/a"),
             ("127.0.0.1:5000/a_b/c:x".to_owned(), "http://127.0.0.1:5000/v2/a_b/c"),
+            ("[::1]:5000/a:1".to_owned(), "http://[::1]:5000/v2/a"),
             ("docker.io/acme/x:1".to_owned(), "https://registry-1.docker.io/v2/acme/x"),
         ] {
             let reference = Reference::read(&text).unwrap();
@@ -134,8 +147,23 @@ mod tests {
             "ghcr.io/a@sha256:12",
             "ghcr.io/a b",
             "ghcr.io/a%2fb",
+            "0x7f.1/a",
+            "ghcr.io:99999/a",
+            "ghcr.io%2f/a",
         ] {
             assert!(Reference::read(text).is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_taken_for_a_reference_names_its_registry_alone(text in "[a-z0-9./:@_%?#\\\\ -]{0,40}") {
+            if let Ok(reference) = Reference::read(&text) {
+                let url = url::Url::parse(&format!("{}/manifests/{}", reference.base(), reference.wanted())).unwrap();
+                proptest::prop_assert_eq!(url.host_str().unwrap(), without_port(reference.host()));
+                proptest::prop_assert!(url.path().starts_with(&format!("/v2/{}/", reference.name)), "{url}");
+                proptest::prop_assert!(url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
+            }
         }
     }
 }

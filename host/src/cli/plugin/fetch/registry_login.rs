@@ -1,6 +1,8 @@
 //! Who asks a registry: the login that Docker's config has for it, and the token that it is exchanged for where the registry
 //! says so. Neither goes to anybody but the registry, and who gives its tokens.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError as NoCredential, DockerCredential};
@@ -9,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::FetchError;
-use super::reference::Reference;
+use super::reference::{Reference, without_port};
 use super::web::Web;
 
 /// What Docker calls its own registry in its config.
@@ -79,6 +81,9 @@ fn log_in(to: &Reference) -> String {
 
 /// The login that Docker's config, or a helper that it names, has for a registry.
 async fn login(to: &Reference) -> Result<Option<HeaderValue>, FetchError> {
+    if !has_config() {
+        return Ok(None);
+    }
     let server = if to.registry == "docker.io" { DOCKER_HUB.to_owned() } else { to.registry.clone() };
     // It reads a file, and may run a program.
     let found = tokio::task::spawn_blocking(move || docker_credential::get_credential(&server)).await;
@@ -98,6 +103,13 @@ async fn login(to: &Reference) -> Result<Option<HeaderValue>, FetchError> {
     }
 }
 
+/// Whether there is a config of Docker's, in the place where it is looked for: one that is absent reads as a broken one.
+fn has_config() -> bool {
+    let home = || std::env::home_dir().map(|home| home.join(".docker"));
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+    folder.is_some_and(|folder| folder.join("config.json").exists())
+}
+
 fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
@@ -107,7 +119,7 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
 /// Whether a host may be sent a login for a registry: it is the registry, or one of the same owner as far as names tell. A
 /// registry could otherwise have any login sent anywhere.
 fn gives_tokens_for(realm: &str, registry: &str) -> bool {
-    let registry = registry.rsplit_once(':').map_or(registry, |(name, _)| name);
+    let registry = without_port(registry);
     if realm.eq_ignore_ascii_case(registry) {
         return true;
     }
@@ -200,6 +212,17 @@ mod tests {
             ("localhost", "127.0.0.1", false),
         ] {
             assert_eq!(gives_tokens_for(realm, registry), theirs, "{realm} for {registry}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_registry_writes_is_read_or_refused(text in "(Bearer |Basic |)[ -~]{0,60}", name in "[a-zA-Z0-9.:-]{0,20}") {
+            if let Some(Challenge::Bearer { realm, .. }) = Challenge::read(&text) {
+                proptest::prop_assert!(text.to_ascii_lowercase().contains("realm") && !realm.as_str().is_empty());
+            }
+            // Whoever it is, an address in numbers vouches for nobody.
+            proptest::prop_assert!(name == "10.0.0.1" || !gives_tokens_for(&name, "10.0.0.1:5000"));
         }
     }
 }
