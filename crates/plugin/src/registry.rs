@@ -5,6 +5,10 @@
 //! another registry, while this one serves: components that are the same as before are not loaded again.
 
 mod admit;
+mod aside;
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +18,7 @@ use std::time::Duration;
 use bitrouter_contract::Description;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::cache::Digest;
 use super::compile::MAX_COMPONENT;
@@ -21,9 +26,13 @@ use super::load::Loader;
 use super::trust::{self, Grant, Lock, Signers};
 use super::{Origin, Plugin};
 use admit::{Rules, Standing};
+use aside::Aside;
 
 /// How long a request waits for a component that is still compiling.
 const LOAD_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a reload waits for components that are compiled, all together: what takes longer is taken by the next one.
+const RELOAD_WAIT: Duration = Duration::from_secs(30);
 
 /// Where components come from.
 #[derive(Clone, Debug)]
@@ -87,6 +96,7 @@ pub struct Snapshot {
 pub struct Registry {
     loader: Loader,
     current: watch::Receiver<Arc<Snapshot>>,
+    aside: Aside,
 }
 
 impl Registry {
@@ -94,7 +104,7 @@ impl Registry {
     pub fn start(loader: Loader, sources: Sources) -> Self {
         let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
         tokio::spawn(load_all(loader.clone(), sources, Before::default(), news));
-        Registry { loader, current }
+        Registry { loader, current, aside: Aside::default() }
     }
 
     /// What loads its components.
@@ -102,15 +112,24 @@ impl Registry {
         &self.loader
     }
 
-    /// The registry of what is in these places by now. Returns once everything is loaded or refused. A component of which
+    /// Whether a component was compiled that a reload did not wait for, so that another one is due.
+    pub fn has_news(&self) -> bool {
+        self.aside.has_news()
+    }
+
+    /// The registry of what is in these places by now. Returns once everything is loaded or refused, or after 30 s: what is
+    /// still being compiled then is refused as such, and [`Registry::has_news`] tells when it is not any more. A component of which
     /// neither the bytes nor the engine changed is the same still. Where a file holds another build that does not serve,
     /// the one before goes on, for as long as the user accepts it.
     pub async fn reloaded(&self, loader: Loader, sources: Sources) -> Self {
         let before = self.complete().await;
         let engine = loader.is_the_same_as(&self.loader);
         let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
-        load_all(loader.clone(), sources, Before { snapshot: before, same_engine: engine }, news).await;
-        Registry { loader, current }
+        let aside = if engine { self.aside.clone() } else { Aside::default() };
+        let before = Before { snapshot: before, same_engine: engine, aside: Some(aside.clone()) };
+        load_all(loader.clone(), sources, before, news).await;
+        aside.forget_done();
+        Registry { loader, current, aside }
     }
 
     /// What is there now.
@@ -136,6 +155,7 @@ impl Registry {
 }
 
 /// One component on its way in.
+#[derive(Clone)]
 struct Candidate {
     file: String,
     bytes: Vec<u8>,
@@ -158,6 +178,8 @@ impl Candidate {
 struct Before {
     snapshot: Arc<Snapshot>,
     same_engine: bool,
+    /// At a reload, where that is loaded which it does not wait for.
+    aside: Option<Aside>,
 }
 
 impl Before {
@@ -184,6 +206,17 @@ impl Before {
 }
 
 async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch::Sender<Arc<Snapshot>>) {
+    load_until(loader, sources, before, news, Instant::now() + RELOAD_WAIT).await;
+}
+
+/// Loads everything; at a reload, until this moment.
+async fn load_until(
+    loader: Loader,
+    sources: Sources,
+    before: Before,
+    news: watch::Sender<Arc<Snapshot>>,
+    until: Instant,
+) {
     let mut snapshot = Snapshot::default();
     let (lock, built_in, files) = {
         let sources = sources.clone();
@@ -227,10 +260,13 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
             // What nobody accepted is not compiled to be refused.
             _ => match rules.refused_unread(&candidate) {
                 Some(why) => (Vec::new(), why.into_iter().map(|(id, why)| candidate.not_trusted(&id, &why)).collect()),
-                None => match load(&loader, &candidate).await {
-                    Ok(plugins) => (plugins, Vec::new()),
-                    Err(error) => (Vec::new(), vec![error]),
-                },
+                None => {
+                    let loaded = match &before.aside {
+                        Some(aside) => aside.load(&loader, &candidate, until).await,
+                        None => load(&loader, &candidate).await,
+                    };
+                    loaded.map_or_else(|error| (Vec::new(), vec![error]), |plugins| (plugins, Vec::new()))
+                }
             },
         };
         let beside: Vec<_> = loaded.iter().map(|plugin| Arc::clone(&plugin.says)).collect();

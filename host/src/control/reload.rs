@@ -122,7 +122,7 @@ impl Reloader {
 
     /// Whether something on disk is not as it was when it was last read.
     pub(super) fn has_news(&self) -> bool {
-        self.fingerprint() != *lock(&self.seen)
+        self.live.now().registry.has_news() || self.fingerprint() != *lock(&self.seen)
     }
 
     /// How everything looks that a reload reads.
