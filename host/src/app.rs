@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bitrouter_credential::{FileStore, Store};
 use bitrouter_plugin::compile::Compiler;
+use bitrouter_plugin::trust::Signers;
 use bitrouter_plugin::{Budget, Cache, CacheKey, EngineError, Loader, Registry, Runtime, Sources};
 use bitrouter_route::FileState;
 use tokio::sync::watch;
@@ -143,7 +144,14 @@ impl Live {
 }
 
 fn sources(config: &Config, paths: &Paths) -> Sources {
-    Sources { built_in: built_in(), folder: config.plugins.dir.clone(), lock: paths.plugins_lock() }
+    let prepared = config.plugins.lock.clone();
+    Sources {
+        built_in: built_in(),
+        folder: config.plugins.dir.clone(),
+        pinned: prepared.is_some(),
+        lock: prepared.unwrap_or_else(|| paths.plugins_lock()),
+        signers: Signers(config.plugins.signers.clone()),
+    }
 }
 
 /// What loads components under this configuration.

@@ -59,9 +59,18 @@ fn it_serves_once_it_is_accepted_and_nothing_of_it_before() {
     let listed = gateway.command(&["plugin", "list", "--json"]).ok().json();
     let row = listed["loaded"].as_array().unwrap().iter().find(|row| row["id"] == "acme").unwrap();
     assert_eq!((&row["trusted"], row["file"].as_str()), (&json!(true), Some(file)));
-    // Another text of it is another file, and is asked for again.
+    // Another text of it is another file: one that asks for no more is said to be there, more is asked for again.
     gateway.put_plugin("acme.json", acme().to_string().replace("Acme AI", "Acme KI").as_bytes());
-    assert!(eventually(|| gateway.log().contains("not the build that you accepted")), "{}", gateway.log());
+    assert!(eventually(|| gateway.log().contains("another build than the one that you accepted")), "{}", gateway.log());
+    gateway.put_plugin(
+        "acme.json",
+        acme().to_string().replace("https://api.acme.example", "https://b.acme.example").as_bytes(),
+    );
+    assert!(
+        eventually(|| gateway.log().contains("not the build that you accepted, and it asks for more: the origin api")),
+        "{}",
+        gateway.log()
+    );
 }
 
 #[test]

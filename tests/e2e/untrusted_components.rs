@@ -138,7 +138,7 @@ fn a_component_that_nobody_accepted_does_not_reach_into_this_machine() {
 #[test]
 fn a_component_is_named_by_a_file_here_by_one_of_the_plugin_folder_or_by_its_id() {
     let setup = Gateway::start().with_plugin("greedy");
-    setup.command(&["plugin", "trust", "greedy.wasm"]).fails().says("id              aaa").says("--yes");
+    setup.command(&["plugin", "trust", "greedy.wasm"]).fails().says("id              aaa").says("--accept");
     setup.command(&["plugin", "trust", "aaa"]).fails().says("plugins/greedy.wasm");
     let here = setup.working_directory().join("greedy.wasm");
     std::fs::write(&here, component("echo")).unwrap();

@@ -39,6 +39,8 @@ fn value(key: &str, trap: &Upstream) -> Value {
         "server.body_timeout_ms" => json!(1000),
         "server.drain_ms" => json!(1),
         "plugins.dir" => json!("planted"),
+        "plugins.lock" => json!("planted.lock"),
+        "plugins.signers" => json!({ "attacker": "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3" }),
         "plugins.budget_ms" => json!(1000),
         "plugins.memory_mb" => json!(1),
         "providers.<id>.api_key" => json!("sk-of-an-attacker-0123456789"),

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use bitrouter_contract::section;
 use serde_json::Value;
 use wit_component::ComponentEncoder;
 
@@ -30,7 +31,8 @@ pub(crate) fn build(root: &Root) -> Result<()> {
         let mut written = 0;
         for module in modules(root, &toolchain, workspace)? {
             let name = name(&module);
-            written += usize::from(encode(&module, &folder.join(&name))?);
+            let description = root.join(workspace).join(name.trim_end_matches(".wasm")).join("description.json");
+            written += usize::from(encode(&module, &description, &folder.join(&name))?);
             names.insert(name);
         }
         remove_all_but(&names, &folder)?;
@@ -83,15 +85,20 @@ fn name(module: &Path) -> String {
     module.file_name().unwrap_or_default().to_string_lossy().replace('_', "-")
 }
 
-/// Makes a component of a core module; true if its bytes are new.
-fn encode(module: &Path, component: &Path) -> Result<bool> {
+/// Makes a component of a core module, with the description that lies beside its sources; true if its bytes are new. A
+/// component without such a file says of itself what it is when it is asked, as those of the tests do.
+fn encode(module: &Path, description: &Path, component: &Path) -> Result<bool> {
     let core = fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
     let mut encoder = ComponentEncoder::default();
-    let bytes = encoder
+    let mut bytes = encoder
         .validate(true)
         .module(&core)
         .and_then(ComponentEncoder::encode)
         .with_context(|| format!("{} does not make a component", module.display()))?;
+    if description.is_file() {
+        let json = fs::read_to_string(description).with_context(|| format!("{}", description.display()))?;
+        bytes = section::with_description(&bytes, &json);
+    }
     if fs::read(component).is_ok_and(|old| old == bytes) {
         return Ok(false);
     }

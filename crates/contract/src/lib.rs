@@ -15,6 +15,7 @@ pub mod origin;
 mod path;
 pub mod pattern;
 pub mod quirk;
+pub mod section;
 pub mod template;
 pub mod validate;
 

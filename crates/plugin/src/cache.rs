@@ -5,7 +5,7 @@
 //! are ones that nobody else may change. Everything in it can be deleted at any time, and a gateway without a cache
 //! compiles into memory.
 
-mod folder;
+pub(crate) mod folder;
 mod key;
 
 use std::io::{self, Write};

@@ -4,6 +4,7 @@
 //! another age is refused with a sentence instead of a type error.
 
 use bitrouter_contract::cut::sentence;
+use bitrouter_contract::section;
 use wasmparser::{Parser, Payload};
 
 /// Made from the contract; what each item means is said there.
@@ -66,6 +67,8 @@ pub struct Names {
     pub imports: Vec<String>,
     /// The same of exports.
     pub exports: Vec<String>,
+    /// What it says of itself in its section, where it has one: nothing of it had to run.
+    pub description: Option<String>,
 }
 
 /// Why a file is not a provider component.
@@ -83,6 +86,9 @@ pub enum NotAProvider {
     /// It exports no provider interface.
     #[error("it is a component, but it exports no bitrouter:provider/provider interface")]
     NoProvider,
+    /// What it says of itself in its section cannot be read.
+    #[error("its section `{name}` {0}", name = section::NAME)]
+    Section(&'static str),
     /// It speaks another version.
     #[error("it speaks version {0} of bitrouter:provider; this BitRouter understands {known}", known = UNDERSTOOD.join(" and "))]
     Version(String),
@@ -121,6 +127,14 @@ pub fn names(component: &[u8]) -> Result<Names, NotAProvider> {
                         versions.push(sentence(version));
                     }
                 }
+            }
+            Payload::CustomSection(custom) if depth == 0 && custom.name() == section::NAME => {
+                if names.description.is_some() {
+                    // Whoever reads the first and whoever reads the last must not be shown two things.
+                    return Err(NotAProvider::Section("is there more than once"));
+                }
+                let text = std::str::from_utf8(custom.data()).map_err(|_| NotAProvider::Section("is no UTF-8"))?;
+                names.description = Some(text.to_owned());
             }
             _ => {}
         }

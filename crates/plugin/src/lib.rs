@@ -55,6 +55,8 @@ pub struct Plugin {
     pub says: Arc<Description>,
     /// Whether it is built in, or accepted by the user.
     pub trusted: bool,
+    /// What is worth saying of it where it is another build than the accepted one, and goes on under what was accepted.
+    pub notice: Option<Arc<str>>,
     /// Where it came from.
     pub origin: Origin,
     /// SHA-256 of the component.
@@ -81,20 +83,31 @@ pub enum Origin {
     File(PathBuf),
 }
 
+impl Origin {
+    /// The command that accepts what came from here.
+    pub fn to_accept(&self, id: &str) -> String {
+        match self {
+            Origin::BuiltIn => format!("bitrouter plugin trust {id}"),
+            Origin::File(path) => format!("bitrouter plugin trust {}", bitrouter_files::shell_word(path)),
+        }
+    }
+}
+
 impl Plugin {
     /// The dialects in which an operation is served of a model, the best first; empty if it is not served.
     pub fn dialects(&self, operation: &str, model: &str) -> &[String] {
         self.description.serves_of(model).get(operation).map_or(&[], Vec::as_slice)
     }
 
-    /// The same component, believed or not. It is another for whoever compares: all that was made of what it said before is
-    /// made anew.
-    pub fn believed(self: &Arc<Self>, trusted: bool) -> Arc<Self> {
-        if self.trusted == trusted {
+    /// The same component, believed or not, with what is said of it. It is another for whoever compares: all that was made of
+    /// what it said before is made anew.
+    pub fn believed(self: &Arc<Self>, trusted: bool, notice: Option<String>) -> Arc<Self> {
+        if self.trusted == trusted && self.notice.as_deref() == notice.as_deref() {
             return Arc::clone(self);
         }
         let description = if trusted { Arc::clone(&self.says) } else { Arc::new(self.says.unaccepted()) };
-        Arc::new(self.with(Arc::clone(&self.id), description, Arc::clone(&self.says), trusted))
+        let plugin = self.with(Arc::clone(&self.id), description, Arc::clone(&self.says), trusted);
+        Arc::new(Plugin { notice: notice.map(Into::into), ..plugin })
     }
 
     /// The same provider with a change, or another one of the same code and description under its own id.
@@ -115,6 +128,7 @@ impl Plugin {
             description,
             says,
             trusted,
+            notice: self.notice.clone(),
             origin: self.origin.clone(),
             digest: self.digest.clone(),
             code: self.code.clone(),
@@ -175,10 +189,7 @@ impl Plugin {
 
     /// The command that accepts it.
     pub fn to_accept(&self) -> String {
-        match &self.origin {
-            Origin::BuiltIn => format!("bitrouter plugin trust {}", self.id),
-            Origin::File(path) => format!("bitrouter plugin trust {}", bitrouter_files::shell_word(path)),
-        }
+        self.origin.to_accept(&self.id)
     }
 
     /// Why no hook runs at present, if the component is quarantined.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bitrouter_contract::cut::sentence;
 use bitrouter_contract::description::family;
-use bitrouter_contract::{Description, Invalid, validate};
+use bitrouter_contract::{Description, Invalid, section, validate};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -43,6 +43,12 @@ pub enum LoadError {
     /// Its `describe` failed.
     #[error("its describe {0}")]
     Describe(HookError),
+    /// What it says of itself when it is asked is not what its file says, which is what its user was shown.
+    #[error(
+        "its describe does not say what its section `{}` says, so it is not what was shown. Build it anew, or ask its author to",
+        section::NAME
+    )]
+    SaysOtherwise,
     /// Its description is not one.
     #[error("its description is not valid: {0}")]
     Description(#[from] Invalid),
@@ -75,11 +81,11 @@ impl Loader {
         Engine::same(self.runtime.engine(), other.runtime.engine())
     }
 
-    /// What a component says of itself: from the cache if it was ever loaded, so usually without compiling. One of several
-    /// providers says as many.
+    /// What a component says of itself: by its section or from the cache where it was ever loaded, so usually without
+    /// compiling. One of several providers says as many.
     pub async fn describe(&self, bytes: &[u8], digest: &Digest) -> Result<Vec<Description>, LoadError> {
-        if is_description(bytes) {
-            return alone(bytes);
+        if let Some(told) = told(bytes)? {
+            return Ok(told);
         }
         if let Some(known) = self.cache.description(digest).and_then(|json| descriptions(&json).ok()) {
             return Ok(known);
@@ -122,6 +128,7 @@ impl Loader {
             log: GuestLog::new(&description.id),
             description,
             trusted: true,
+            notice: None,
             origin,
             digest,
             code,
@@ -140,8 +147,8 @@ impl Loader {
         let (text, described) = if is_description(bytes) {
             (String::from_utf8_lossy(bytes).into_owned(), true)
         } else {
-            let code = self.linked(bytes, digest).await?;
-            (self.ask(&code, digest).await?, code.requests.is_none())
+            let (code, written) = self.linked(bytes, digest).await?;
+            (self.ask(&code, digest, written).await?, code.requests.is_none())
         };
         // What is not JSON is looked at as one.
         Ok((
@@ -152,21 +159,22 @@ impl Loader {
     }
 
     async fn component(&self, bytes: &[u8], digest: &Digest) -> Result<(Vec<Description>, Linked), LoadError> {
-        let code = self.linked(bytes, digest).await?;
-        let descriptions = descriptions(&self.ask(&code, digest).await?)?;
+        let (code, written) = self.linked(bytes, digest).await?;
+        let descriptions = descriptions(&self.ask(&code, digest, written).await?)?;
         if code.requests.is_none() {
             descriptions.iter().try_for_each(validate::paths)?;
         }
         Ok((descriptions, code))
     }
 
-    async fn linked(&self, bytes: &[u8], digest: &Digest) -> Result<Linked, LoadError> {
+    /// Its code, and what its section says.
+    async fn linked(&self, bytes: &[u8], digest: &Digest) -> Result<(Linked, Option<String>), LoadError> {
         let names = contract::names(bytes)?;
         let component = match self.cache.code(self.runtime.engine(), digest) {
             Some(component) => component,
             None => self.compile(bytes, digest).await?,
         };
-        self.link(&component, &names)
+        Ok((self.link(&component, &names)?, names.description))
     }
 
     async fn compile(&self, bytes: &[u8], digest: &Digest) -> Result<Component, LoadError> {
@@ -193,8 +201,18 @@ impl Loader {
         link().map_err(|error: wasmtime::Error| LoadError::Link(sentence(format!("{error:#}"))))
     }
 
-    /// Its description, which is asked for once.
-    async fn ask(&self, code: &Linked, digest: &Digest) -> Result<String, LoadError> {
+    /// Its description, which is asked for once; that of its section where it has one, if both say the same.
+    async fn ask(&self, code: &Linked, digest: &Digest, written: Option<String>) -> Result<String, LoadError> {
+        let said = self.said(code, digest).await?;
+        match written {
+            None => Ok(said),
+            Some(written) if written == said || is_same_json(&written, &said) => Ok(written),
+            Some(_) => Err(LoadError::SaysOtherwise),
+        }
+    }
+
+    /// What it says when it is asked.
+    async fn said(&self, code: &Linked, digest: &Digest) -> Result<String, LoadError> {
         if let Some(known) = self.cache.description(digest) {
             return Ok(known);
         }
@@ -212,6 +230,28 @@ impl Loader {
 /// Whether a file is a description and no component, by what it begins with.
 fn is_description(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// What a file says of its providers without being run: a description alone, or a component with a section. `None` where
+/// only the component itself can say it.
+///
+/// # Errors
+///
+/// It is no provider of a version that is understood, or what it says is not valid.
+pub(super) fn told(bytes: &[u8]) -> Result<Option<Vec<Description>>, LoadError> {
+    if is_description(bytes) {
+        return alone(bytes).map(Some);
+    }
+    let Some(text) = contract::names(bytes)?.description else { return Ok(None) };
+    if text.len() > MAX_DESCRIPTION {
+        return Err(Invalid::TooLong(text.len()).into());
+    }
+    Ok(Some(descriptions(&text)?))
+}
+
+fn is_same_json(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    value(one).is_some_and(|one| Some(one) == value(other))
 }
 
 /// The descriptions of a file without a component: all that they serve must have a path.
@@ -261,6 +301,7 @@ impl Plugin {
             says: Arc::clone(&description),
             description,
             trusted: true,
+            notice: None,
             origin: Origin::BuiltIn,
             code: None,
             runtime: runtime.clone(),

@@ -4,22 +4,35 @@
 //! compiling waits a little. A component that cannot serve is named with its reason, and the rest serve. A reload makes
 //! another registry, while this one serves: components that are the same as before are not loaded again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod admit;
+mod aside;
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bitrouter_contract::Description;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::cache::Digest;
 use super::compile::MAX_COMPONENT;
 use super::load::Loader;
-use super::trust::{self, Grant, Lock};
+use super::trust::{self, Grant, Lock, Signers};
 use super::{Origin, Plugin};
+use admit::{Rules, Standing};
+use aside::Aside;
 
 /// How long a request waits for a component that is still compiling.
 const LOAD_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a reload waits for components that are compiled, all together: what takes longer is taken by the next one.
+const RELOAD_WAIT: Duration = Duration::from_secs(30);
 
 /// Where components come from.
 #[derive(Clone, Debug)]
@@ -30,6 +43,10 @@ pub struct Sources {
     pub folder: PathBuf,
     /// `plugins.lock`.
     pub lock: PathBuf,
+    /// Whether that is one which somebody prepared: it holds for the very builds that it names, and no others.
+    pub pinned: bool,
+    /// Whose signatures have a name here.
+    pub signers: Signers,
 }
 
 /// A component that does not serve; commands and a gateway's status say it as JSON.
@@ -70,6 +87,8 @@ pub struct Snapshot {
     loaded: Vec<Arc<Plugin>>,
     /// What the user had accepted.
     lock: Lock,
+    /// Whether it held for the very builds that it names.
+    pinned: bool,
 }
 
 /// The providers, and the news of them.
@@ -77,6 +96,7 @@ pub struct Snapshot {
 pub struct Registry {
     loader: Loader,
     current: watch::Receiver<Arc<Snapshot>>,
+    aside: Aside,
 }
 
 impl Registry {
@@ -84,7 +104,7 @@ impl Registry {
     pub fn start(loader: Loader, sources: Sources) -> Self {
         let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
         tokio::spawn(load_all(loader.clone(), sources, Before::default(), news));
-        Registry { loader, current }
+        Registry { loader, current, aside: Aside::default() }
     }
 
     /// What loads its components.
@@ -92,15 +112,24 @@ impl Registry {
         &self.loader
     }
 
-    /// The registry of what is in these places by now. Returns once everything is loaded or refused. A component of which
+    /// Whether a component was compiled that a reload did not wait for, so that another one is due.
+    pub fn has_news(&self) -> bool {
+        self.aside.has_news()
+    }
+
+    /// The registry of what is in these places by now. Returns once everything is loaded or refused, or after 30 s: what is
+    /// still being compiled then is refused as such, and [`Registry::has_news`] tells when it is not any more. A component of which
     /// neither the bytes nor the engine changed is the same still. Where a file holds another build that does not serve,
     /// the one before goes on, for as long as the user accepts it.
     pub async fn reloaded(&self, loader: Loader, sources: Sources) -> Self {
         let before = self.complete().await;
         let engine = loader.is_the_same_as(&self.loader);
         let (news, current) = watch::channel(Arc::new(Snapshot { pending: 1, ..Snapshot::default() }));
-        load_all(loader.clone(), sources, Before { snapshot: before, same_engine: engine }, news).await;
-        Registry { loader, current }
+        let aside = if engine { self.aside.clone() } else { Aside::default() };
+        let before = Before { snapshot: before, same_engine: engine, aside: Some(aside.clone()) };
+        load_all(loader.clone(), sources, before, news).await;
+        aside.forget_done();
+        Registry { loader, current, aside }
     }
 
     /// What is there now.
@@ -126,6 +155,7 @@ impl Registry {
 }
 
 /// One component on its way in.
+#[derive(Clone)]
 struct Candidate {
     file: String,
     bytes: Vec<u8>,
@@ -133,11 +163,23 @@ struct Candidate {
     origin: Origin,
 }
 
+impl Candidate {
+    fn refused(&self, id: &str, reason: String) -> Refused {
+        Refused { file: self.file.clone(), id: Some(id.to_owned()), reason }
+    }
+
+    fn not_trusted(&self, id: &str, why: &str) -> Refused {
+        self.refused(id, trust::not_trusted(why, &self.origin.to_accept(id)))
+    }
+}
+
 /// What serves while its successor is loaded.
 #[derive(Default)]
 struct Before {
     snapshot: Arc<Snapshot>,
     same_engine: bool,
+    /// At a reload, where that is loaded which it does not wait for.
+    aside: Option<Aside>,
 }
 
 impl Before {
@@ -150,6 +192,12 @@ impl Before {
         self.snapshot.loaded.iter().filter(|_| self.same_engine).filter(same).map(serving).collect()
     }
 
+    /// Whether the build before may go on as it was believed: nothing that was accepted of it has changed since.
+    fn still_holds(&self, plugin: &Plugin, rules: &Rules<'_>) -> bool {
+        let (was, is) = (self.snapshot.lock.entry_of(&plugin.id), rules.lock.entry_of(&plugin.id));
+        was == is && (plugin.notice.is_none() || (self.snapshot.pinned, rules.pinned) == (false, false))
+    }
+
     /// The build that this file had.
     fn of_file(&self, origin: &Origin) -> Vec<Arc<Plugin>> {
         let of_file = |plugin: &&Arc<Plugin>| matches!(origin, Origin::File(_)) && plugin.origin == *origin;
@@ -158,6 +206,17 @@ impl Before {
 }
 
 async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch::Sender<Arc<Snapshot>>) {
+    load_until(loader, sources, before, news, Instant::now() + RELOAD_WAIT).await;
+}
+
+/// Loads everything; at a reload, until this moment.
+async fn load_until(
+    loader: Loader,
+    sources: Sources,
+    before: Before,
+    news: watch::Sender<Arc<Snapshot>>,
+    until: Instant,
+) {
     let mut snapshot = Snapshot::default();
     let (lock, built_in, files) = {
         let sources = sources.clone();
@@ -168,11 +227,13 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
         })
     };
     let lock = lock.unwrap_or_else(|error| {
-        snapshot.refused.push(Refused { file: "plugins.lock".into(), id: None, reason: error.to_string() });
+        let file = sources.lock.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        snapshot.refused.push(Refused { file, id: None, reason: error.to_string() });
         // One that is being written says nothing: nobody's acceptance ends by that, and none begins.
         before.snapshot.lock.clone()
     });
     snapshot.lock = lock.clone();
+    snapshot.pinned = sources.pinned;
     let mut candidates = Vec::new();
     for file in files {
         match file {
@@ -181,47 +242,51 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
         }
     }
     // A file that the user accepted in a built-in provider's place comes first, so that no request sees the built-in.
-    let accepts = |digest: &Digest| lock.plugins.iter().any(|grant| grant.sha256 == digest.as_str());
     let first = |candidate: &Candidate| {
-        accepts(&candidate.digest) || before.of_file(&candidate.origin).iter().any(|plugin| accepts(&plugin.digest))
+        let had = before.of_file(&candidate.origin);
+        lock.entry_with(&candidate.digest).is_some()
+            || had.iter().any(|plugin| lock.entry_with(&plugin.digest).is_some())
     };
     let (accepted, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(first);
     let queue: Vec<Candidate> = accepted.into_iter().chain(built_in).chain(others).collect();
 
-    let ids = LazyLock::new(|| ids_built_in(&sources));
+    let rules = Rules::new(&sources, lock);
     snapshot.pending = queue.len();
     let _ = news.send(Arc::new(snapshot.clone()));
     for candidate in queue {
         snapshot.pending -= 1;
-        let plugins = match before.same(&candidate) {
-            same if !same.is_empty() => Ok(same),
-            _ => load(&loader, &candidate).await,
+        let (loaded, mut refused) = match before.same(&candidate) {
+            same if !same.is_empty() => (same, Vec::new()),
+            // What nobody accepted is not compiled to be refused.
+            _ => match rules.refused_unread(&candidate) {
+                Some(why) => (Vec::new(), why.into_iter().map(|(id, why)| candidate.not_trusted(&id, &why)).collect()),
+                None => {
+                    let loaded = match &before.aside {
+                        Some(aside) => aside.load(&loader, &candidate, until).await,
+                        None => load(&loader, &candidate).await,
+                    };
+                    loaded.map_or_else(|error| (Vec::new(), vec![error]), |plugins| (plugins, Vec::new()))
+                }
+            },
         };
-        let mut refused = Vec::new();
-        for plugin in plugins.unwrap_or_else(|error| {
-            refused.push(error);
-            Vec::new()
-        }) {
+        let beside: Vec<_> = loaded.iter().map(|plugin| Arc::clone(&plugin.says)).collect();
+        let beside: Vec<&Description> = beside.iter().map(|says| &**says).collect();
+        for plugin in loaded {
             snapshot.loaded.push(Arc::clone(&plugin));
-            match admit(plugin, &candidate, &lock, &ids, &snapshot) {
+            let standing = rules.standing(&candidate, &plugin.says, &beside);
+            match admit(plugin, &candidate, standing, &snapshot) {
                 Ok(Some(plugin)) => drop(snapshot.plugins.insert(plugin.description.id.clone(), plugin)),
                 Ok(None) => {}
                 Err(error) => refused.push(error),
             }
         }
         if let Some(first) = refused.first_mut() {
-            let mut goes_on = false;
-            for plugin in before.of_file(&candidate.origin) {
-                if snapshot.plugins.contains_key(&*plugin.id) {
-                    continue;
-                }
-                if let Ok(Some(plugin)) = admit(plugin, &candidate, &lock, &ids, &snapshot) {
-                    goes_on = true;
-                    snapshot.plugins.insert(plugin.description.id.clone(), plugin);
-                }
-            }
-            if goes_on {
-                first.reason.push_str(". The build that was there before goes on until the gateway ends");
+            let goes_on = go_on(before.of_file(&candidate.origin), &before, &rules, &mut snapshot);
+            if let Some(digest) = goes_on {
+                first.reason.push_str(&format!(
+                    ". The build that was there before ({}) goes on until the gateway ends",
+                    trust::short(digest.as_str())
+                ));
             }
         }
         snapshot.refused.extend(refused);
@@ -232,6 +297,25 @@ async fn load_all(loader: Loader, sources: Sources, before: Before, news: watch:
     // With nothing to load the loop above told nobody.
     let _ = news.send(Arc::new(snapshot));
     // Listeners live as long as the registry; so does the last value.
+}
+
+/// Lets the build before serve where the one that took its file's place does not; answers which that is.
+fn go_on(had: Vec<Arc<Plugin>>, before: &Before, rules: &Rules<'_>, snapshot: &mut Snapshot) -> Option<Digest> {
+    let mut goes_on = None;
+    for plugin in had {
+        if snapshot.plugins.contains_key(&*plugin.id) {
+            continue;
+        }
+        let accepted = rules.lock.accepts(&plugin.digest, &Grant::of(&plugin.says));
+        let plugin = match (accepted, before.still_holds(&plugin, rules)) {
+            (true, _) => plugin.believed(true, None),
+            (false, true) => plugin,
+            (false, false) => continue,
+        };
+        goes_on = Some(plugin.digest.clone());
+        snapshot.plugins.insert(plugin.description.id.clone(), plugin);
+    }
+    goes_on
 }
 
 async fn load(loader: &Loader, candidate: &Candidate) -> Result<Vec<Arc<Plugin>>, Refused> {
@@ -247,36 +331,32 @@ async fn load(loader: &Loader, candidate: &Candidate) -> Result<Vec<Arc<Plugin>>
 fn admit(
     plugin: Arc<Plugin>,
     candidate: &Candidate,
-    lock: &Lock,
-    built_in: &LazyLock<BTreeSet<String>, impl FnOnce() -> BTreeSet<String>>,
+    standing: Result<Standing, String>,
     so_far: &Snapshot,
 ) -> Result<Option<Arc<Plugin>>, Refused> {
-    let says = &plugin.says;
-    let id = says.id.as_str();
-    let refuse = |reason: String| Refused { file: candidate.file.clone(), id: Some(id.to_owned()), reason };
-    let not_trusted = |why: &str| refuse(trust::not_trusted(why, &plugin.to_accept()));
+    let id = plugin.says.id.as_str();
     if let Some(first) = so_far.plugins.get(id) {
         return match (&first.origin, &candidate.origin) {
             (Origin::File(_), Origin::BuiltIn) => Ok(None),
-            (Origin::BuiltIn, _) => Err(not_trusted(&format!("it claims the id `{id}`, which is built in"))),
-            (Origin::File(path), _) => Err(refuse(format!(
-                "it claims the id `{id}`, which {} has already. Remove one of the two",
-                path.display()
-            ))),
+            (Origin::BuiltIn, _) => {
+                Err(candidate.not_trusted(id, &format!("it claims the id `{id}`, which is built in")))
+            }
+            (Origin::File(path), _) => Err(candidate.refused(
+                id,
+                format!("it claims the id `{id}`, which {} has already. Remove one of the two", path.display()),
+            )),
         };
     }
-    if candidate.origin == Origin::BuiltIn || lock.accepts(&Grant::of(&plugin.digest, says)) {
-        return Ok(Some(plugin.believed(true)));
-    }
-    if lock.plugins.iter().any(|grant| grant.id == id) {
-        return Err(not_trusted(&format!("`{id}` is not the build that you accepted")));
-    }
-    if built_in.contains(id) {
-        return Err(not_trusted(&format!("it claims the id `{id}`, which is built in")));
-    }
-    match trust::wants(says) {
-        Some(why) => Err(not_trusted(&why)),
-        None => Ok(Some(plugin.believed(false))),
+    match standing {
+        Ok(Standing::Accepted) => Ok(Some(plugin.believed(true, None))),
+        Ok(Standing::Rebuilt(notice)) => {
+            if plugin.notice.as_deref() != Some(&notice) {
+                tracing::warn!(provider = id, file = candidate.file, notice, "component changed");
+            }
+            Ok(Some(plugin.believed(true, Some(notice))))
+        }
+        Ok(Standing::Alone) => Ok(Some(plugin.believed(false, None))),
+        Err(why) => Err(candidate.not_trusted(id, &why)),
     }
 }
 
@@ -288,12 +368,6 @@ fn read_built_in(sources: &Sources) -> Vec<Candidate> {
         origin: Origin::BuiltIn,
     };
     sources.built_in.iter().map(candidate).collect()
-}
-
-/// The ids of the built-in providers, which takes reading all of their files. A component is named as its id is.
-fn ids_built_in(sources: &Sources) -> BTreeSet<String> {
-    let ids = |(name, bytes): &(&str, &[u8])| super::load::ids(bytes).unwrap_or_else(|| vec![(*name).to_owned()]);
-    sources.built_in.iter().flat_map(ids).collect()
 }
 
 /// Every component of the folder, and every description without one, in order of name.

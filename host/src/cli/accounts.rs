@@ -63,7 +63,7 @@ struct Row {
 
 impl ListAccounts {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let providers = match self.refresh {
             true => setup.providers_queried(SideKind::Usage, self.provider.as_deref())?,
             false => setup.providers()?,

@@ -89,7 +89,7 @@ impl Check {
             Err(other) => return Err(other.into()),
         };
         let fine = fine(&loaded.source, &options);
-        let setup = Setup::of(loaded, options, self.components.plugins.as_deref());
+        let setup = Setup::of(loaded, options, &self.components);
         setup.warn();
         // Which ids there are and what each takes, only the components know.
         let config = &setup.loaded.config;

@@ -107,7 +107,7 @@ impl Report {
 
 impl Doctor {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let mut report = Report::default();
         let config = setup.loaded.source.path().map(|file| file.display().to_string());
         report.add("config", CheckResult::Well(config.unwrap_or_else(|| "none, the defaults hold".to_owned())));

@@ -157,7 +157,7 @@ struct Run<'a> {
 
 impl Login {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let providers = setup.providers()?;
         let named = self.provider.clone();
         let Some(id) = named.map_or_else(|| choose_provider(&providers), |id| Ok(Some(id)))? else {

@@ -57,7 +57,7 @@ pub(super) enum Revoked {
 
 impl Logout {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let store = setup.store();
         let runtime = setup::runtime()?;
         runtime.block_on(async { Terminal::ends_on_interrupt() });

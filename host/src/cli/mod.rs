@@ -99,6 +99,9 @@ struct Components {
     /// The folder of components and descriptions that are providers too, instead of `plugins.dir`
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
+    /// A prepared plugins.lock that says which components are accepted, instead of your own: for CI, or one of a repository
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -59,7 +59,7 @@ pub(super) struct Models {
 
 impl Models {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let providers = match self.refresh {
             true => setup.providers_queried(SideKind::Models, self.provider.as_deref())?,
             false => setup.providers_with_local_models()?,

@@ -1,45 +1,57 @@
-//! `bitrouter plugin`: which components are loaded, and which files the user accepts.
+//! `bitrouter plugin`: which components are loaded, which files the user accepts, and where they come from.
 //!
-//! `trust` asks a component in the sandbox what it wants, shows all of it, and writes the answer to `plugins.lock`.
+//! Each command is a file; here is how all of them find the component that is meant, and what it says of itself.
 
+mod add;
 mod asks;
 mod build;
 mod check;
 mod driver;
+mod fetch;
+mod inspect;
+mod list;
 mod new;
 mod record;
+mod remove;
+mod subject;
 mod test;
 mod trial;
+mod trust;
+mod untrust;
+mod update;
 
 use std::error::Error;
-use std::io::{self, BufRead, IsTerminal, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use bitrouter_contract::description::Description;
 use bitrouter_plugin::compile::MAX_COMPONENT;
-use bitrouter_plugin::trust::{Grant, Lock};
 use bitrouter_plugin::{Digest, file};
-use clap::{Args, Subcommand};
-use serde_json::json;
+use clap::Subcommand;
 
-use super::print::{self, Table};
-use super::providers::{Row, not_loaded, untrusted};
+use super::print;
 use super::setup::{self, Setup};
-use super::{Components, Global, Outcome};
+use super::{Global, Outcome};
 use crate::app;
-use asks::{standing, wants};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// List the components that are loaded, and those that are not
-    List(List),
+    List(list::List),
     /// Look for mistakes in a provider: what it says of itself, and what its hooks do
     Check(check::Check),
+    /// Show all that a component asks for and is, without accepting it
+    Inspect(inspect::Inspect),
     /// Show what a component asks for, and accept it
-    Trust(Trust),
+    Trust(trust::Trust),
     /// Take the acceptance of a component back
-    Untrust(Untrust),
+    Untrust(untrust::Untrust),
+    /// Fetch a component, show what it asks for, and put it into the plugin folder once it is accepted
+    Add(add::Add),
+    /// Look again where components came from, and take what is newer
+    Update(update::Update),
+    /// Take a component out of the plugin folder, and its acceptance back
+    Remove(remove::Remove),
     /// Begin a provider: write a project that builds
     New(new::New),
     /// Make the component of a project
@@ -52,182 +64,23 @@ pub(super) enum Plugin {
     Record(record::Record),
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  bitrouter plugin list
-  bitrouter plugin list --plugins ./plugins --json")]
-pub(super) struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    components: Components,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-What you accept is this very file and all that is shown: where it sends requests, which credentials go there, which \
-names it answers to, what it asks by itself. Another build asks again. A component that is not accepted serves nothing if \
-it wants a credential, takes another's id, or sends into this machine or its network; else it answers to ID:MODEL alone.
-
-Examples:
-  bitrouter plugin trust example
-  bitrouter plugin trust ~/Downloads/example.wasm
-  bitrouter plugin trust example.wasm --yes")]
-pub(super) struct Trust {
-    /// The component: a file, one of the plugin folder's, or the id of one there
-    #[arg(value_name = "FILE|ID")]
-    file: PathBuf,
-    /// Accept without asking, for scripts
-    #[arg(long, short)]
-    yes: bool,
-    #[command(flatten)]
-    components: Components,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-A running gateway notices within some seconds. The file stays where it is.
-
-Examples:
-  bitrouter plugin untrust example
-  bitrouter plugin untrust example.wasm")]
-pub(super) struct Untrust {
-    /// The component: its id, or its file
-    #[arg(value_name = "ID|FILE")]
-    component: PathBuf,
-    #[command(flatten)]
-    components: Components,
-}
-
 impl Plugin {
     pub(super) fn run(self, global: &Global) -> Outcome {
         match self {
             Plugin::List(command) => command.run(global),
             Plugin::Check(command) => command.run(global),
+            Plugin::Inspect(command) => command.run(global),
             Plugin::Trust(command) => command.run(global),
             Plugin::Untrust(command) => command.run(global),
+            Plugin::Add(command) => command.run(global),
+            Plugin::Update(command) => command.run(global),
+            Plugin::Remove(command) => command.run(global),
             Plugin::New(command) => command.run(),
             Plugin::Build(command) => command.run(),
             Plugin::Test(command) => command.run(global),
             Plugin::Try(command) => command.run(global),
             Plugin::Record(command) => command.run(global),
         }
-    }
-}
-
-impl List {
-    fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let providers = setup.providers()?;
-        let folder = setup.loaded.config.plugins.dir.display().to_string();
-        let refused = &providers.refused;
-        let loaded: Vec<(Row, &str)> =
-            providers.by_id.values().map(|provider| (Row::of(provider), provider.plugin.digest.as_str())).collect();
-        let lock = Lock::read(&setup.paths.plugins_lock()).unwrap_or_default();
-        let absent = |grant: &&Grant| !loaded.iter().any(|(_, sha256)| grant.sha256 == *sha256);
-        let absent: Vec<&Grant> = lock.plugins.iter().filter(absent).collect();
-        if self.json {
-            let loaded: Vec<_> = loaded
-                .iter()
-                .map(|(row, sha256)| {
-                    json!({
-                        "id": row.id, "version": row.version, "file": row.file, "sha256": sha256, "trusted": row.trusted,
-                    })
-                })
-                .collect();
-            let absent: Vec<_> = absent.iter().map(|grant| json!({ "id": grant.id, "sha256": grant.sha256 })).collect();
-            print::json(
-                &json!({ "folder": folder, "loaded": loaded, "refused": refused, "accepted_besides": absent }),
-            )?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let mut table = Table::new(&["id", "version", "trusted", "from", "sha256"]);
-        let mut rows = Vec::new();
-        for (row, sha256) in loaded {
-            table.row([&row.id, &row.version, if row.trusted { "yes" } else { "no" }, row.source(), sha256]);
-            rows.push(row);
-        }
-        let besides = Table::indented().with(absent.iter().map(|grant| [&grant.id, &grant.sha256]));
-        let besides = besides.under("accepted, and not loaded:");
-        let folder = format!("\nplugin folder: {}\n", print::printable(&folder));
-        print::answer(&[table.text(), untrusted(&rows), not_loaded(refused), besides, folder].concat())?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// What an unchecked description calls itself.
-fn id_of(json: &str) -> String {
-    let id =
-        serde_json::from_str::<serde_json::Value>(json).ok().and_then(|it| Some(it.get("id")?.as_str()?.to_owned()));
-    id.unwrap_or_else(|| "one without an id".into())
-}
-
-impl Trust {
-    fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        // Read once: what is shown is what is accepted.
-        let (file, bytes) = find(&self.file, &setup)?;
-        let digest = Digest::of(&bytes);
-        let (descriptions, built_in) = describe(&setup, &bytes, &digest).map_err(|error| {
-            format!("{} cannot be accepted: {}", file.display(), print::printable(&error.to_string()))
-        })?;
-        let grants: Vec<Grant> = descriptions.iter().map(|description| Grant::of(&digest, description)).collect();
-        let lock_file = setup.paths.plugins_lock();
-        let lock = Lock::read(&lock_file)?;
-
-        for description in &descriptions {
-            print::answer(&wants(&file, bytes.len(), &digest, description))?;
-            print::answer(&standing(&lock, description, &built_in))?;
-        }
-        let folder = &setup.loaded.config.plugins.dir;
-        if grants.iter().all(|grant| lock.accepts(grant)) {
-            print::answer(&format!("It is accepted already.\n{}", next_step(&file, folder)))?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        if !self.yes && !agreed()? {
-            print::note("not accepted: nothing was changed");
-            return Ok(ExitCode::FAILURE);
-        }
-        Lock::accept(grants, &lock_file)?;
-        print::answer(&format!("accepted: kept in {}\n{}", lock_file.display(), next_step(&file, folder)))?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Untrust {
-    fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
-        let lock_file = setup.paths.plugins_lock();
-        let lock = Lock::read(&lock_file)?;
-        let named = self.component.to_str().unwrap_or_default();
-        let ids: Vec<String> = match lock.plugins.iter().find(|grant| grant.id == named) {
-            Some(grant) => vec![grant.id.clone()],
-            None => {
-                // What was accepted of this build, else of the providers whose build this is.
-                let (file, bytes) = find(&self.component, &setup)?;
-                let digest = Digest::of(&bytes);
-                let of_build = lock.plugins.iter().filter(|grant| grant.sha256 == digest.as_str());
-                let of_build: Vec<String> = of_build.map(|grant| grant.id.clone()).collect();
-                match of_build.is_empty() {
-                    false => of_build,
-                    true => {
-                        let (descriptions, _) = describe(&setup, &bytes, &digest)
-                            .map_err(|error| format!("{}: {}", file.display(), print::printable(&error.to_string())))?;
-                        descriptions.into_iter().map(|description| description.id).collect()
-                    }
-                }
-            }
-        };
-        let withdrawn = Lock::withdraw(&ids, &lock_file)?;
-        if withdrawn.is_empty() {
-            let ids = print::printable(&ids.join("`, `"));
-            return Err(format!("`{ids}` was not accepted: nothing was changed").into());
-        }
-        let withdrawn = withdrawn.join(", ");
-        print::answer(&format!("not accepted any more: {withdrawn}. Taken out of {}\n", lock_file.display()))?;
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -291,46 +144,7 @@ fn describe(
     setup::runtime()?.block_on(setup::with_progress(work, || "compiling 1 component…".to_owned()))
 }
 
-fn agreed() -> Result<bool, Box<dyn Error>> {
-    if !io::stdin().is_terminal() {
-        return Err("nobody is there to be asked. Read the above, then run it again with --yes".into());
-    }
-    let mut err = io::stderr();
-    write!(err, "Accept it? [y/N] ")?;
-    err.flush()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
 /// Whether a file in the plugin folder is a provider, by its name: a component, or a description without one.
 fn is_loaded(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "wasm" || extension == "json")
-}
-
-/// Where the file has to be, unless it is there.
-fn next_step(file: &Path, folder: &Path) -> String {
-    let parent = file.parent().and_then(|parent| parent.canonicalize().ok());
-    let is_there = parent.is_some() && parent == folder.canonicalize().ok();
-    match (is_there, is_loaded(file)) {
-        (true, true) => "It is in the plugin folder: the next `bitrouter serve` loads it.\n".to_owned(),
-        (true, false) => {
-            "It is in the plugin folder, but only files that end in .wasm or .json are loaded: rename it.\n".to_owned()
-        }
-        (false, _) => format!("It is not in the plugin folder yet. Copy it there: {}\n", folder.display()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_step_is_the_copy_that_is_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let (inside, outside) = (folder.path().join("x.wasm"), Path::new("/nowhere/x.wasm"));
-        assert!(next_step(&inside, folder.path()).contains("the next `bitrouter serve` loads it"));
-        assert!(next_step(&inside.with_extension("bin"), folder.path()).contains("rename it"));
-        assert!(next_step(outside, folder.path()).contains(&folder.path().display().to_string()));
-    }
 }

@@ -63,6 +63,9 @@ pub(super) struct Row {
     pub trusted: bool,
     /// The command that accepts it, where it is not trusted.
     pub to_accept: Option<String>,
+    /// What is worth saying where it is another build than the accepted one, with the command that accepts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// Whether it is one of the many built-in descriptions that nobody here uses: named in a line, without a row.
     #[serde(skip)]
     pub is_aside: bool,
@@ -123,6 +126,11 @@ impl Row {
             },
             trusted: provider.plugin.trusted,
             to_accept: (!provider.plugin.trusted).then(|| provider.plugin.to_accept()),
+            notice: provider
+                .plugin
+                .notice
+                .as_ref()
+                .map(|notice| format!("{notice}. To accept it: {}", provider.plugin.to_accept())),
             id,
         }
     }
@@ -193,7 +201,7 @@ fn without_id(error: &AccountError, id: &str) -> String {
 
 impl ListProviders {
     pub(super) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let providers = setup.providers_present()?;
         let (rows, refused) = (Row::all(&providers), &providers.refused);
         match self.json {
@@ -201,8 +209,12 @@ impl ListProviders {
             false => {
                 let shown: Vec<Row> =
                     rows.into_iter().map(|row| Row { is_aside: row.is_aside && !self.all, ..row }).collect();
-                let text =
-                    table(&shown) + &missing(&shown) + &aside(&shown) + &untrusted(&shown) + &not_understood(&shown);
+                let text = table(&shown)
+                    + &missing(&shown)
+                    + &aside(&shown)
+                    + &untrusted(&shown)
+                    + &changed(&shown)
+                    + &not_understood(&shown);
                 print::answer(&(text + &not_loaded(refused)))?;
             }
         }
@@ -259,6 +271,12 @@ pub(super) fn untrusted(rows: &[Row]) -> String {
     Table::indented().with(accepts).under("not trusted:")
 }
 
+/// The components of which another build than the accepted one serves; nothing where there is none.
+pub(super) fn changed(rows: &[Row]) -> String {
+    let notices = rows.iter().filter_map(|row| Some([&row.id, row.notice.as_ref()?]));
+    Table::indented().with(notices).under("changed since you accepted them:")
+}
+
 /// What is left out of descriptions; nothing where all is known.
 fn not_understood(rows: &[Row]) -> String {
     let all = rows.iter().flat_map(|row| row.not_understood.iter().map(move |what| [&row.id, what]));
@@ -299,6 +317,7 @@ pub(super) mod tests {
             file: None,
             trusted: true,
             to_accept: None,
+            notice: None,
         }
     }
 

@@ -65,7 +65,7 @@ impl Route {
     pub(super) fn run(self, global: &Global) -> Outcome {
         // Before anything is compiled: a mistake in the question is answered at once.
         let body = self.request.as_deref().map(read).transpose()?;
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let providers = setup.providers_with_local_models()?;
         let question = match body {
             Some(body) => Question::of(body, self.endpoint, &providers)?,

@@ -60,7 +60,7 @@ pub(super) type Change = Box<dyn Fn(&mut Config) + Send + Sync>;
 impl Serve {
     /// A gateway for `plugin try`: on this address, with these words of the log.
     pub(super) fn on(listen: String, quiet: bool, log: Option<String>, log_json: bool) -> Self {
-        Serve { listen: Some(listen), components: Components { plugins: None }, quiet, log, log_json }
+        Serve { listen: Some(listen), components: Components { plugins: None, lock: None }, quiet, log, log_json }
     }
 
     pub(super) fn run(self, global: &Global) -> Outcome {
@@ -74,6 +74,7 @@ impl Serve {
             listen: self.listen,
             plugins: self.components.plugins.map(|folder| options.working_dir.join(folder)),
             change,
+            lock: self.components.lock.map(|file| options.working_dir.join(file)),
         };
         let seen = Fingerprint::before_start(&options);
         let loaded = reads.read().map_err(setup::headed)?;
@@ -102,6 +103,7 @@ struct Reads {
     listen: Option<String>,
     plugins: Option<PathBuf>,
     change: Change,
+    lock: Option<PathBuf>,
 }
 
 impl Reads {
@@ -117,6 +119,9 @@ impl Reads {
         if let Some(folder) = &self.plugins {
             loaded.config.plugins.dir.clone_from(folder);
         }
+        if self.lock.is_some() {
+            loaded.config.plugins.lock.clone_from(&self.lock);
+        }
         if let Some(address) = &self.listen {
             loaded.config.listen_on(address)?;
         }
@@ -131,7 +136,7 @@ async fn serve(setup: Setup, reads: Reads, seen: Fingerprint, reader: Reader, lo
     let listeners = gateway::bind(&server.listen, server.listen_named)?;
     let addresses: Vec<SocketAddr> =
         listeners.iter().map(|listener| listener.local_addr()).collect::<Result<_, _>>()?;
-    let seen = seen.with_components(&setup.loaded.config.plugins.dir);
+    let seen = seen.with_components(setup.loaded.config.plugins.lock.as_deref(), &setup.loaded.config.plugins.dir);
     if reader == Reader::Person {
         log.hold();
     }

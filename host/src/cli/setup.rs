@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use bitrouter_credential::Store;
 use bitrouter_plugin::Refused;
 use tokio::runtime::Runtime;
 
-use super::{Global, print};
+use super::{Components, Global, print};
 use crate::app::{self, App};
 use crate::config::{self, ConfigError, LoadOptions, Loaded, Paths, Position};
 use crate::memory;
@@ -22,6 +22,27 @@ use crate::route::Providers;
 
 /// From here on a person wonders what takes so long.
 const PROGRESS_AFTER: Duration = Duration::from_millis(300);
+
+/// What the command line says of components in the place of the config.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Places<'p> {
+    /// Their folder.
+    pub plugins: Option<&'p Path>,
+    /// What says which are accepted.
+    pub lock: Option<&'p Path>,
+}
+
+impl<'p> From<Option<&'p Path>> for Places<'p> {
+    fn from(plugins: Option<&'p Path>) -> Self {
+        Places { plugins, lock: None }
+    }
+}
+
+impl<'p> From<&'p Components> for Places<'p> {
+    fn from(components: &'p Components) -> Self {
+        Places { plugins: components.plugins.as_deref(), lock: components.lock.as_deref() }
+    }
+}
 
 /// The config and the folders.
 pub(super) struct Setup {
@@ -33,23 +54,32 @@ pub(super) struct Setup {
 
 impl Setup {
     /// Finds and reads the config.
-    pub(super) fn load(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn load<'p>(global: &Global, places: impl Into<Places<'p>>) -> Result<Self, Box<dyn Error>> {
         let options = load_options(global)?;
         let loaded = config::load(&options, &|name| std::env::var_os(name)).map_err(headed)?;
-        Ok(Self::of(loaded, options, plugins))
+        Ok(Self::of(loaded, options, places))
     }
 
     /// The same of a config that was read already.
-    pub(super) fn of(mut loaded: Loaded, options: LoadOptions, plugins: Option<&Path>) -> Self {
+    pub(super) fn of<'p>(mut loaded: Loaded, options: LoadOptions, places: impl Into<Places<'p>>) -> Self {
+        let Places { plugins, lock } = places.into();
         if let Some(folder) = plugins {
             loaded.config.plugins.dir = options.working_dir.join(folder);
+        }
+        if let Some(lock) = lock {
+            loaded.config.plugins.lock = Some(options.working_dir.join(lock));
         }
         Setup { loaded, paths: options.paths }
     }
 
+    /// Where it stands what the user accepted.
+    pub(super) fn plugins_lock(&self) -> PathBuf {
+        self.loaded.config.plugins.lock.clone().unwrap_or_else(|| self.paths.plugins_lock())
+    }
+
     /// The same, with its warnings on standard error.
-    pub(super) fn load_aloud(global: &Global, plugins: Option<&Path>) -> Result<Self, Box<dyn Error>> {
-        let setup = Self::load(global, plugins)?;
+    pub(super) fn load_aloud<'p>(global: &Global, places: impl Into<Places<'p>>) -> Result<Self, Box<dyn Error>> {
+        let setup = Self::load(global, places)?;
         setup.warn();
         Ok(setup)
     }

@@ -205,6 +205,8 @@ pub enum Guarded {
     Program,
     /// `plugins.dir`.
     PluginDir,
+    /// `plugins.lock` and `plugins.signers`.
+    Acceptance,
     /// `${VAR}`.
     Environment,
     /// `server.listen`: clients and `connect` go by it.
@@ -234,6 +236,7 @@ impl fmt::Display for Guarded {
             Guarded::Account => "say whose account is used",
             Guarded::Program => "name a program to be run",
             Guarded::PluginDir => "name a folder of plugins",
+            Guarded::Acceptance => "say which components are accepted",
             Guarded::Environment => "read environment variables",
             Guarded::Listen => "say where the gateway listens",
             Guarded::Exposure => "say who may ask the gateway",

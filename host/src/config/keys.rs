@@ -21,6 +21,7 @@ use super::providers::{DIALECT, PROVIDER, Providers};
 use super::read::{Entry, Reader};
 use super::secrets::{ApiKey, Argv, ClientKeys, Secret};
 use super::section::{self, Block, Body, Key, Keys, Member, Section, section};
+use super::signers::SignerKeys;
 use super::{Guarded, Position};
 
 const KIB: u64 = 1 << 10;
@@ -110,6 +111,12 @@ section! {
         /// The folder whose `.wasm` and `.json` files are loaded, instead of `plugins` in the data folder. A relative path starts at the
         /// config's folder.
         dir: PathBuf = PathBuf::new(), Folder, decides PluginDir;
+        /// A `plugins.lock` that somebody prepared, such as one that is committed beside the config: what is accepted stands there
+        /// instead of in the data folder, for the very builds that it names. A relative path starts at the config's folder.
+        lock: Option<PathBuf> = None, Maybe(Folder, "plugins.lock"), decides Acceptance;
+        /// The public keys of those who sign components, by names of your own, as minisign prints them. `plugin trust` and
+        /// `plugin inspect` say then whose signature a component has.
+        signers: BTreeMap<String, String> = BTreeMap::new(), SignerKeys, decides Acceptance;
         /// How long one hook of a component may compute, in milliseconds of CPU.
         budget ("budget_ms"): Duration = Duration::from_millis(20),
             millis(1, 1000, "the clock ticks once a millisecond, and a hook that computes for longer than a second holds up \

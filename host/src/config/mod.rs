@@ -17,6 +17,7 @@ mod read;
 mod reference;
 mod secrets;
 mod section;
+mod signers;
 mod tree;
 mod trust;
 mod typed;

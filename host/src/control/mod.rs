@@ -16,6 +16,6 @@ pub use server::{Cleared, Control, NotCleared, Which};
 pub use socket::{Socket, SocketError};
 pub use status::{
     Account, ConfigInForce, Cooldown, FailedRequest, GatewayState, Health, QuarantinedComponent, RefusedConfig,
-    RequestUnderWay, Share, Status,
+    RequestUnderWay, ServingComponent, Share, Status,
 };
 pub use watch::Fingerprint;

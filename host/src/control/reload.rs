@@ -122,12 +122,14 @@ impl Reloader {
 
     /// Whether something on disk is not as it was when it was last read.
     pub(super) fn has_news(&self) -> bool {
-        self.fingerprint() != *lock(&self.seen)
+        self.live.now().registry.has_news() || self.fingerprint() != *lock(&self.seen)
     }
 
     /// How everything looks that a reload reads.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(watched(&self.source.options), &self.live.now().config.plugins.dir)
+        let app = self.live.now();
+        let plugins = &app.config.plugins;
+        Fingerprint::of(watched(&self.source.options), plugins.lock.as_deref(), &plugins.dir)
     }
 
     /// Waits until no config was written to for a moment, but not for ever: a reload right after a file was written would
@@ -153,7 +155,8 @@ impl Reloader {
         warnings.extend((self.source.problems)(&loaded, &providers));
         warnings.extend(providers.refused.iter().map(|refused| format!("{}: {}", refused.file, refused.reason)));
         let changes = changes(&before.registry.now(), &next.registry.now());
-        let other_folder = next.config.plugins.dir != before.config.plugins.dir;
+        let (now, then) = (&next.config.plugins, &before.config.plugins);
+        let other_folder = (&now.dir, &now.lock) != (&then.dir, &then.lock);
         self.live.replace(next);
         if other_folder {
             // What was seen is the folder before.
@@ -211,7 +214,10 @@ fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
                 "{id}: a component that was not there before. It is not trusted, so it answers to {id}:MODEL alone. To accept it: {}",
                 plugin.to_accept()
             )),
-            Some(old) if old.digest != plugin.digest => changes.push(format!("{id}: another build of its component")),
+            Some(old) if old.digest != plugin.digest => changes.push(match &plugin.notice {
+                None => format!("{id}: another build of its component"),
+                Some(notice) => format!("{id}: {notice}. To accept it: {}", plugin.to_accept()),
+            }),
             Some(old) if old.trusted != plugin.trusted => changes.push(match plugin.trusted {
                 true => format!("{id}: its component is trusted now"),
                 false => format!("{id}: its component is not trusted any more"),

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bitrouter_credential::AccountError;
 use bitrouter_files::Timestamp;
-use bitrouter_plugin::Refused;
+use bitrouter_plugin::{Origin, Plugin, Refused};
 use bitrouter_route::Window;
 use bitrouter_route::cooldown::Cooling;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub struct Status {
     pub quarantined: Vec<QuarantinedComponent>,
     /// Components that do not serve.
     pub refused: Vec<Refused>,
+    /// The builds that serve of the components which are not built in.
+    pub components: Vec<ServingComponent>,
     /// How many components are still being loaded.
     pub loading: usize,
     /// The connections of clients.
@@ -56,6 +58,37 @@ pub struct Status {
     pub requests: Vec<RequestUnderWay>,
     /// The last requests that failed, the newest last.
     pub errors: Vec<FailedRequest>,
+}
+
+/// A component that serves, as this gateway has it: its file may be another by now.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServingComponent {
+    /// The provider's id.
+    pub id: String,
+    /// Its own version.
+    pub version: String,
+    /// SHA-256 of what serves, in hex.
+    pub sha256: String,
+    /// The file that it came from.
+    pub file: String,
+    /// Whether it is accepted.
+    pub trusted: bool,
+    /// What is worth saying where it is another build than the accepted one.
+    pub notice: Option<String>,
+}
+
+impl ServingComponent {
+    fn of(plugin: &Plugin) -> Self {
+        ServingComponent {
+            id: plugin.id.to_string(),
+            version: plugin.says.version.clone(),
+            sha256: plugin.digest.as_str().to_owned(),
+            file: plugin.file(),
+            trusted: plugin.trusted,
+            notice: plugin.notice.as_deref().map(str::to_owned),
+        }
+    }
 }
 
 /// How much of something is used.
@@ -282,6 +315,7 @@ impl Status {
             cooldowns: app.directory.cooldowns().list(SystemTime::now()).into_iter().map(Into::into).collect(),
             quarantined: providers.on().filter_map(quarantined).collect(),
             refused: providers.refused.clone(),
+            components: components(app),
             loading: providers.pending,
             connections: process.connections.into(),
             bodies: app.bodies.held().into(),
@@ -290,6 +324,12 @@ impl Status {
             errors: app.requests.errors.list().into_iter().map(Into::into).collect(),
         }
     }
+}
+
+fn components(app: &App) -> Vec<ServingComponent> {
+    let snapshot = app.registry.now();
+    let of_files = snapshot.plugins.values().filter(|plugin| plugin.origin != Origin::BuiltIn);
+    of_files.map(|plugin| ServingComponent::of(plugin)).collect()
 }
 
 fn accounts(provider: &Provider) -> Vec<Account> {

@@ -30,8 +30,8 @@ struct Look {
 }
 
 impl Fingerprint {
-    /// Of these files, whether they are there or not, and of the components in a folder.
-    pub(super) fn of(files: Vec<PathBuf>, folder: &Path) -> Self {
+    /// Of these files, whether they are there or not, of a lock that somebody prepared, and of the components in a folder.
+    pub(super) fn of(files: Vec<PathBuf>, lock: Option<&Path>, folder: &Path) -> Self {
         let entries = fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()));
         let mut components: Vec<PathBuf> = entries.into_iter().flatten().filter(|path| is_component(path)).collect();
         components.sort();
@@ -39,18 +39,19 @@ impl Fingerprint {
             let look = fs::metadata(&file).ok().map(|metadata| Look::of(&metadata));
             (file, look)
         };
-        Fingerprint(files.into_iter().chain(components).map(look).collect())
+        let lock = lock.map(Path::to_owned);
+        Fingerprint(files.into_iter().chain(lock).chain(components).map(look).collect())
     }
 
     /// Of what a start reads: the files before the config is read, which says where the folder is.
     pub fn before_start(options: &LoadOptions) -> Self {
-        Self::of(watched(options), Path::new(""))
+        Self::of(watched(options), None, Path::new(""))
     }
 
-    /// The same with the components of this folder.
+    /// The same with the components of this folder, and what says which are accepted.
     #[must_use]
-    pub fn with_components(mut self, folder: &Path) -> Self {
-        self.0.extend(Self::of(Vec::new(), folder).0);
+    pub fn with_components(mut self, lock: Option<&Path>, folder: &Path) -> Self {
+        self.0.extend(Self::of(Vec::new(), lock, folder).0);
         self
     }
 }
@@ -75,7 +76,7 @@ impl Look {
 }
 
 fn is_component(path: &Path) -> bool {
-    matches!(path.extension().and_then(|extension| extension.to_str()), Some("wasm" | "json" | "cwasm"))
+    matches!(path.extension().and_then(|extension| extension.to_str()), Some("wasm" | "json" | "cwasm" | "minisig"))
 }
 
 impl Reloader {
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     fn look(home: &Path) -> Fingerprint {
-        Fingerprint::of(vec![home.join("bitrouter.yaml")], &home.join("plugins"))
+        Fingerprint::of(vec![home.join("bitrouter.yaml")], None, &home.join("plugins"))
     }
 
     #[test]
@@ -139,11 +140,11 @@ mod tests {
             paths: crate::config::Paths::under(home.path()),
         };
         let folder = home.path().join("plugins");
-        let at_once = || Fingerprint::before_start(&options).with_components(&folder);
+        let at_once = || Fingerprint::before_start(&options).with_components(None, &folder);
         let before = Fingerprint::before_start(&options);
         fs::write(home.path().join("bitrouter.yaml"), "a: 1").unwrap();
-        assert_ne!(before.with_components(&folder), at_once());
-        assert_eq!(at_once(), Fingerprint::of(watched(&options), &folder));
+        assert_ne!(before.with_components(None, &folder), at_once());
+        assert_eq!(at_once(), Fingerprint::of(watched(&options), None, &folder));
     }
 
     #[test]

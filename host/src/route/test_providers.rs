@@ -150,7 +150,7 @@ impl TestProviders {
             });
             plugin(description)
         };
-        let foreign = self.foreign.iter().map(|description| plugin(description.clone()).believed(false));
+        let foreign = self.foreign.iter().map(|description| plugin(description.clone()).believed(false, None));
         let provider = |plugin: Arc<Plugin>| {
             let id = plugin.id.to_string();
             let configured = self.configured.get(&*id).cloned().unwrap_or_default();

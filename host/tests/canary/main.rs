@@ -67,7 +67,13 @@ impl Canary {
         let (loader, recorder) = recording_loader(&home);
         let probe: &'static [u8] = components::read("tests/probe.wasm").leak();
         let built_in: &'static [_] = vec![("probe", probe)].leak();
-        let sources = Sources { built_in, folder: paths.plugins_dir(), lock: paths.plugins_lock() };
+        let sources = Sources {
+            built_in,
+            folder: paths.plugins_dir(),
+            lock: paths.plugins_lock(),
+            pinned: false,
+            signers: Default::default(),
+        };
         let registry = Registry::start(loader, sources);
         let store = Arc::new(Store::new(paths.token_store()));
         let directory = Directory::new(registry.clone(), config.clone(), &paths, &|_| None, store, Learned::default());

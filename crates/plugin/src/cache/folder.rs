@@ -16,9 +16,9 @@ pub(super) fn make_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a folder that others may change, or that lies in one where they may rename it.
+/// Refuses a folder, or a file, that others may change, or that lies in one where they may rename it.
 #[cfg(unix)]
-pub(super) fn check(folder: &Path) -> io::Result<()> {
+pub(crate) fn check(folder: &Path) -> io::Result<()> {
     let real = folder.canonicalize()?;
     for place in real.ancestors().chain(folder.ancestors()) {
         if place.as_os_str().is_empty() {
@@ -30,6 +30,12 @@ pub(super) fn check(folder: &Path) -> io::Result<()> {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
         }
     }
+    Ok(())
+}
+
+/// Nothing is known of who may change a folder here.
+#[cfg(not(unix))]
+pub(crate) fn check(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

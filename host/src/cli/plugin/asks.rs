@@ -1,27 +1,33 @@
 //! What a component asks for, as `plugin trust` shows it before anybody says yes, and what deserves a second look.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use bitrouter_contract::description::{Attach, AttachTo, Auth, Description, Login, SideKind};
+use bitrouter_contract::description::{Attach, AttachTo, Auth, Description, Exchanges, Login, SideKind};
 use bitrouter_contract::origin::template;
 use bitrouter_contract::pattern::Pattern;
-use bitrouter_plugin::Digest;
-use bitrouter_plugin::{trust, trust::Lock};
+use bitrouter_plugin::trust::{self, Grant, Lock, Signers};
 use bitrouter_route::billing::in_words as words;
 
+use super::subject::Subject;
 use crate::cli::print::{self, Table};
 
-/// Everything that the user is asked to accept.
-pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &Description) -> String {
+/// Everything that the user is asked to accept of one of its providers.
+pub(super) fn wants(of: &Subject, signers: &Signers, description: &Description) -> String {
     let mut table = Table::indented();
     table.row(["id", &description.id]);
     table.row(["name", &description.name]);
     table.row(["version", &description.version]);
-    table.row(["file", &format!("{} ({} KB)", file.display(), bytes.div_ceil(1000))]);
-    table.row(["sha256", digest.as_str()]);
+    table.row(["file", &format!("{} ({} KB)", of.file.display(), of.bytes.len().div_ceil(1000))]);
+    table.row(["sha256", of.digest.as_str()]);
+    table.row(["source", &of.source]);
+    table.row(["signature", &of.signature.in_words(signers)]);
     for (index, (name, url)) in description.origins.iter().enumerate() {
         table.row([if index == 0 { "sends to" } else { "" }, &format!("{url} ({name})")]);
+    }
+    for (name, part) in &description.origin_parts {
+        let values: Vec<&str> = part.values.values().map(String::as_str).collect();
+        let others = if values.is_empty() { String::new() } else { format!(", or {}", values.join(", ")) };
+        table.row(["", &format!("{{{name}}} is {} with the setting {}{others}", part.otherwise, part.of)]);
     }
     if description.auth.is_empty() {
         table.row(["credentials", "none"]);
@@ -41,6 +47,15 @@ pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &De
         };
         table.row([if index == 0 { "asks by itself" } else { "" }, &format!("{base}{} ({name}), {when}", side.path)]);
     }
+    if let Some(local) = &description.local {
+        let paths: Vec<&str> = local.probes.iter().map(|probe| probe.path.as_str()).collect();
+        let asked = format!("this machine's port {} for {}, each second", local.port, print::list(&paths));
+        table.row(["looks for", &asked]);
+    }
+    let Exchanges { most, wait_ms } = description.exchanges;
+    if description.exchanges != Exchanges::default() {
+        table.row(["exchanges", &format!("up to {most} requests for one call, which may wait {wait_ms} ms in all")]);
+    }
     let headers = list_or(&description.forward, "none of a client's");
     table.row(["headers", &headers]);
     if !description.forward_query.is_empty() {
@@ -49,7 +64,8 @@ pub(super) fn wants(file: &Path, bytes: usize, digest: &Digest, description: &De
     for (index, (name, setting)) in description.settings.iter().enumerate() {
         let env: Vec<&str> = setting.variables().collect();
         let from = if env.is_empty() { String::new() } else { format!(" (or from {})", env.join(", ")) };
-        table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}{from}", setting.description)]);
+        let sent = setting.header.as_ref().map_or_else(String::new, |header| format!(" Sent as the header {header}."));
+        table.row([if index == 0 { "settings" } else { "" }, &format!("{name}: {}{from}{sent}", setting.description)]);
     }
     format!("The component asks for:\n{}", table.text())
 }
@@ -74,6 +90,9 @@ fn believed(description: &Description) -> Vec<String> {
     });
     if let Some(vendor) = &description.vendor {
         rows.push(format!("to serve the vendor {vendor}: as {vendor}/MODEL"));
+    }
+    if description.serves.contains_key("models") {
+        rows.push("to be asked for the catalogue of models, by no name".to_owned());
     }
     rows.push(format!("to be paid for as {}", words(description.billing)));
     rows
@@ -188,8 +207,13 @@ pub(super) fn standing(lock: &Lock, description: &Description, built_in: &[Descr
             text += &format!("CAUTION: {variable} is the key of another provider, the built-in `{}`.\n", other.id);
         }
     }
-    if let Some(known) = lock.plugins.iter().find(|grant| grant.id == id && grant.origins != description.origins) {
+    let known = lock.entry_of(id).and_then(|entry| entry.grant(id));
+    if let Some(known) = known.filter(|grant| grant.origins != description.origins) {
         text += &format!("CAUTION: the `{id}` that you accepted before sends to {}.\n", places(&known.origins));
+    }
+    if let Some(known) = known {
+        let more = known.lacks(&Grant::of(description));
+        text += &more.iter().map(|more| format!("NEW: {}\n", print::printable(more))).collect::<String>();
     }
     text
 }
@@ -231,8 +255,10 @@ fn may_hold_credential(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bitrouter_plugin::trust::Grant;
+    use bitrouter_plugin::Digest;
+    use bitrouter_plugin::trust::Entry;
 
+    use super::super::subject::SignatureFound;
     use super::*;
 
     fn description(auth: &str, claims: &str) -> Description {
@@ -245,7 +271,16 @@ mod tests {
     }
 
     fn shown(description: &Description) -> String {
-        wants(Path::new("/p/example.wasm"), 55_001, &Digest::of(b""), description)
+        let subject = Subject {
+            file: "/p/example.wasm".into(),
+            bytes: vec![0; 55_001],
+            digest: Digest::of(b""),
+            source: "file:example.wasm".into(),
+            signature: SignatureFound::None,
+            descriptions: Vec::new(),
+            built_in: Vec::new(),
+        };
+        wants(&subject, &Signers::default(), description)
     }
 
     #[test]
@@ -261,6 +296,8 @@ The component asks for:
   version      2.0.1
   file         /p/example.wasm (56 KB)
   sha256       e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+  source       file:example.wasm
+  signature    none
   sends to     https://api.example.com (api)
                https://login.example.com (auth)
   credentials  API key from EXAMPLE_KEY or EX_KEY, sent to https://api.example.com in the header authorization, the query parameter org (claim org)
@@ -333,18 +370,22 @@ The component asks for:
     #[test]
     fn a_build_that_sends_elsewhere_than_the_accepted_one_is_marked() {
         let description = description("[]", "[]");
-        let mut before = Grant::of(&Digest::of(b"old"), &description);
+        let mut before = Grant::of(&description);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugins.lock");
         let standing_after = |grant: &Grant| {
-            Lock::accept(vec![grant.clone()], &file).unwrap();
+            Lock::accept(Entry { providers: vec![grant.clone()], ..Entry::default() }, &file).unwrap();
             standing(&Lock::read(&file).unwrap(), &description, &[])
         };
         assert!(!standing_after(&before).contains("CAUTION"));
         before.origins = BTreeMap::from([("api".into(), "https://elsewhere.example".into())]);
-        assert_eq!(
-            standing_after(&before).lines().last(),
-            Some("CAUTION: the `example` that you accepted before sends to https://elsewhere.example.")
+        let text = standing_after(&before);
+        assert!(
+            text.contains("CAUTION: the `example` that you accepted before sends to https://elsewhere.example.\n")
+                && text.ends_with(
+                    "NEW: the origin api: https://api.example.com\nNEW: the origin auth: https://login.example.com\n"
+                ),
+            "{text}"
         );
     }
 

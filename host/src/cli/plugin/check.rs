@@ -12,7 +12,7 @@ use bitrouter_contract::validate;
 use bitrouter_plugin::{Digest, Origin, contract};
 use clap::Args;
 
-use super::{find, id_of};
+use super::find;
 use crate::app;
 use crate::cli::setup::{self, Setup};
 use crate::cli::{Components, Global, Outcome, print};
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(in crate::cli) fn run(self, global: &Global) -> Outcome {
-        let setup = Setup::load_aloud(global, self.components.plugins.as_deref())?;
+        let setup = Setup::load_aloud(global, &self.components)?;
         let (file, bytes) = find(&self.file, &setup)?;
         let shown = print::printable(&file.display().to_string());
         let loader = app::loader(&setup.loaded.config, &setup.paths)?;
@@ -78,4 +78,11 @@ impl Check {
 /// A file's name without its folder, for a line.
 fn named(file: &Path) -> String {
     print::printable(&file.display().to_string())
+}
+
+/// What an unchecked description calls itself.
+fn id_of(json: &str) -> String {
+    let id =
+        serde_json::from_str::<serde_json::Value>(json).ok().and_then(|it| Some(it.get("id")?.as_str()?.to_owned()));
+    id.unwrap_or_else(|| "one without an id".into())
 }

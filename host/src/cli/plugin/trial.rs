@@ -14,7 +14,8 @@ use bitrouter_contract::description::{Auth, Description};
 use bitrouter_contract::origin::Origin;
 use clap::Args;
 
-use super::wants;
+use super::asks::wants;
+use super::subject::{Subject, signers};
 use crate::cli::serve::{Change, Serve};
 use crate::cli::setup::{self, Setup};
 use crate::cli::{Global, Outcome, print};
@@ -66,10 +67,11 @@ impl Try {
     pub(in crate::cli) fn run(self, global: &Global) -> Outcome {
         let setup = Setup::load_aloud(global, None)?;
         let staged = Staged::of(&self.file, &setup)?;
-        let descriptions = staged.renew()?;
-        for description in &descriptions {
-            print::note(wants(&self.file, staged.size(), &staged.digest(), description).trim_end());
+        let subject = Subject::read(&self.file, &setup)?;
+        for description in &subject.descriptions {
+            print::note(wants(&subject, &signers(&setup), description).trim_end());
         }
+        let descriptions = staged.renew()?;
         print::note("It is trusted for this run alone.\n");
         let echo = match self.echo {
             true => Some(Echo::start(self.answer.as_deref(), models(&descriptions))?),
@@ -109,6 +111,8 @@ fn change(staged: &Staged, descriptions: &[Description], echo: Option<SocketAddr
     }
     Ok(Box::new(move |config: &mut Config| {
         config.plugins.dir.clone_from(&folder);
+        // The run has a lock of its own.
+        config.plugins.lock = None;
         for (id, origins, has_key) in &elsewhere {
             let block = config.providers.entry(id.clone()).or_default();
             block.origins.clone_from(origins);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::print::{self, Table};
-use super::super::providers::{ProviderState, Row, missing, not_loaded, untrusted};
+use super::super::providers::{ProviderState, Row, changed, missing, not_loaded, untrusted};
 use crate::config::{ConfigSource, Loaded};
 use crate::control::{NotReloaded, Reloaded};
 use crate::route::Providers;
@@ -90,7 +90,9 @@ impl Reader {
     pub(super) fn ready(self, rows: &[Row], providers: &Providers) {
         match self {
             Reader::Person => {
-                print::note((summary(rows) + &untrusted(rows) + &not_loaded(&providers.refused)).trim_end());
+                print::note(
+                    (summary(rows) + &untrusted(rows) + &changed(rows) + &not_loaded(&providers.refused)).trim_end(),
+                );
             }
             Reader::Log => {
                 for row in rows.iter().filter(|row| !row.is_aside) {

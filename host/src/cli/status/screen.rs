@@ -14,12 +14,15 @@ use crate::telemetry::Phase;
 /// All of it.
 pub(super) fn text(status: &Status, now: Timestamp) -> String {
     let quarantined = Table::indented().with(status.quarantined.iter().map(|row| [&row.provider, &row.reason]));
+    let changed = status.components.iter().filter_map(|row| Some([&row.id, row.notice.as_ref()?]));
+    let changed = Table::indented().with(changed).under("components changed since they were accepted");
     let refused = Table::indented().with(status.refused.iter().map(|row| [&row.file, &row.reason]));
     [
         head(status, now),
         accounts(&status.accounts, now),
         cooldowns(&status.cooldowns, now).under("cooling down"),
         quarantined.under("components at rest"),
+        changed,
         refused.under("components not loaded"),
         requests(&status.requests).under(&format!("requests under way: {}", status.requests.len())),
         errors(&status.errors, now).under("last errors"),

@@ -9,7 +9,10 @@ fn each_problem_has_its_sentence_and_place() {
         ("servr: {}\n", "1:1: unknown key `servr`: did you mean `server`?"),
         ("server:\n  lisen: x\n", "2:3: unknown key `server.lisen`: did you mean `listen`?"),
         ("body_limit: 1\n", "1:1: unknown key `body_limit`: did you mean `server.body_limit`?"),
-        ("plugins: {zzz: 1}\n", "1:11: unknown key `plugins.zzz`: what can stand here is dir, budget_ms, memory_mb"),
+        (
+            "plugins: {zzz: 1}\n",
+            "1:11: unknown key `plugins.zzz`: what can stand here is dir, lock, signers, budget_ms, memory_mb",
+        ),
         (
             "- a\n",
             "1:1: this is a list, and a config is made of keys, each with its value behind it or below it, such as `providers:`. What can stand here is server, plugins, providers, models, strict, hedge_after_ms, side_requests, credentials, state",

@@ -20,6 +20,8 @@ fn value(path: &str) -> &'static str {
         "server.body_timeout_ms" => "1000",
         "server.drain_ms" => "1",
         "plugins.dir" => "wasm",
+        "plugins.lock" => "plugins.lock",
+        "plugins.signers" => "{evil: RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3}",
         "plugins.budget_ms" | "plugins.memory_mb" => "1000",
         "providers.<id>.api_key" => "sk-of-somebody-else",
         "providers.<id>.key_command" => "[sh, -c, evil]",

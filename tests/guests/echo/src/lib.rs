@@ -10,22 +10,7 @@ export!(Echo: Requests);
 
 impl Provider for Echo {
     fn describe() -> String {
-        r#"{
-            "id": "echo",
-            "name": "Echo",
-            "version": "0.1.0",
-            "origins": { "api": "http://127.0.0.1:9/v1" },
-            "serves": {
-                "generate": ["chat-completions", "responses", "messages"],
-                "embeddings": ["openai"],
-                "audio/transcriptions": ["openai"]
-            },
-            "models": [{ "id": "echo-1" }],
-            "forward": ["x-echo-*"],
-            "limits": { "headers": ["x-ratelimit-{value}-{window}"] },
-            "billing": "free"
-        }"#
-        .into()
+        include_str!("../description.json").into()
     }
 }
 

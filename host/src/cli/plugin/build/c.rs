@@ -45,12 +45,14 @@ impl Recipe for C {
 
 /// Writes the bindings of C and the description as a file of C; answers their folder.
 pub(super) fn bindings(project: &Project) -> Result<PathBuf, Box<dyn Error>> {
-    let mut options = wit_bindgen_c::Opts::default();
-    options.rename_world = Some(contract::WORLD.into());
-    // Every argument is a pointer to what the contract says, and every result one to where it goes: one shape for all hooks.
-    options.no_sig_flattening = true;
-    // The document that a hook is lent is given back behind it.
-    options.autodrop_borrows = wit_bindgen_c::Enabled::Yes;
+    let options = wit_bindgen_c::Opts {
+        rename_world: Some(contract::WORLD.into()),
+        // Every argument is a pointer to what the contract says, and every result one to where it goes: one shape for all hooks.
+        no_sig_flattening: true,
+        // The document that a hook is lent is given back behind it.
+        autodrop_borrows: wit_bindgen_c::Enabled::Yes,
+        ..Default::default()
+    };
     let folder = Contract::of(project)?.bindings(project, MADE, options.build(), |_, bytes| bytes)?;
     let description = project.read("description.json")?;
     let bytes: Vec<String> = description.bytes().map(|byte| byte.to_string()).collect();

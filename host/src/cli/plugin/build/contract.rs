@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_types_of_javascript_know_every_name_of_the_contract() {
         let mut resolve = Resolve::default();
-        resolve.push_dir(&repository("wit/0.1.0")).unwrap();
+        resolve.push_dir(repository("wit/0.1.0")).unwrap();
         let mut names = 0;
         for (_, interface) in &resolve.interfaces {
             let name = interface.name.as_deref().unwrap();

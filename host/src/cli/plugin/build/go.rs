@@ -25,9 +25,11 @@ impl Recipe for Go {
 
     fn build(&self, project: &Project) -> Result<Made, Box<dyn Error>> {
         let name = contract::name(project)?;
-        let mut options = wit_bindgen_go::Opts::default();
-        options.format = wit_bindgen_go::Format::False;
-        options.pkg_name = Some("bitrouter/wit".into());
+        let options = wit_bindgen_go::Opts {
+            format: wit_bindgen_go::Format::False,
+            pkg_name: Some("bitrouter/wit".into()),
+            ..Default::default()
+        };
         let edit = |_: &str, bytes: Vec<u8>| match String::from_utf8(bytes) {
             Ok(text) => text.replace(RUNTIME.0, RUNTIME.1).into_bytes(),
             Err(error) => error.into_bytes(),

@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use bitrouter_contract::Description;
 use bitrouter_plugin::compile::MAX_COMPONENT;
-use bitrouter_plugin::trust::{Grant, Lock};
+use bitrouter_plugin::trust::{Entry, Grant, Lock};
 use bitrouter_plugin::{Digest, Loader, file};
 use tempfile::TempDir;
 
@@ -28,8 +28,8 @@ struct Inner {
     file: PathBuf,
     folder: TempDir,
     loader: Loader,
-    /// What is staged now: how long it is, and its digest.
-    staged: Mutex<(usize, Digest)>,
+    /// The digest of what is staged now.
+    staged: Mutex<Digest>,
 }
 
 impl Staged {
@@ -39,7 +39,7 @@ impl Staged {
         let folder = tempfile::Builder::new().prefix("bitrouter-try-").tempdir()?;
         fs::create_dir(folder.path().join("plugins"))?;
         let file = std::path::absolute(file)?;
-        let staged = Mutex::new((0, Digest::of(b"")));
+        let staged = Mutex::new(Digest::of(b""));
         Ok(Staged(Arc::new(Inner { file, folder, loader, staged })))
     }
 
@@ -54,14 +54,19 @@ impl Staged {
         let descriptions = setup::runtime()?
             .block_on(describing)
             .map_err(|error| format!("{shown}: {}", print::printable(&error.to_string())))?;
-        let grants = descriptions.iter().map(|description| Grant::of(&digest, description)).collect();
+        let entry = Entry {
+            sha256: digest.as_str().to_owned(),
+            source: Entry::source_of(file),
+            providers: descriptions.iter().map(Grant::of).collect(),
+            ..Entry::default()
+        };
         // The acceptance first: a gateway that sees the file must not find it untrusted.
-        Lock::accept(grants, &self.folder().join("plugins.lock"))?;
+        Lock::accept(entry, &self.folder().join("plugins.lock"))?;
         let name = file.file_name().ok_or_else(|| format!("{shown}: it has no name"))?;
         let unfinished = self.folder().join("part");
         fs::write(&unfinished, &bytes)?;
         fs::rename(unfinished, self.plugins().join(name))?;
-        *self.0.staged.lock().unwrap_or_else(PoisonError::into_inner) = (bytes.len(), digest);
+        *self.0.staged.lock().unwrap_or_else(PoisonError::into_inner) = digest;
         Ok(descriptions)
     }
 
@@ -97,14 +102,9 @@ impl Staged {
         self.folder().join("plugins")
     }
 
-    /// The length of what is staged, in bytes.
-    pub(in crate::cli::plugin) fn size(&self) -> usize {
-        self.0.staged.lock().unwrap_or_else(PoisonError::into_inner).0
-    }
-
     /// The digest of what is staged.
     pub(in crate::cli::plugin) fn digest(&self) -> Digest {
-        self.0.staged.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.0.staged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn changed(&self) -> Option<SystemTime> {
