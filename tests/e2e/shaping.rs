@@ -66,6 +66,27 @@ fn a_failure_under_status_200_is_one_and_goes_on_to_another_target() {
 }
 
 #[test]
+fn a_failure_of_no_dialect_is_written_in_the_clients_by_what_the_component_says_of_it() {
+    for path in ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1beta/models/shaping:m1:generateContent"] {
+        for (status, told, words) in
+            [(460, 429, "too quick"), (461, 401, "who?"), (462, 400, "odd"), (470, 529, "full")]
+        {
+            // An account that was refused once is not asked again at once.
+            let upstream = Upstream::start();
+            let gateway = shaping_at(&upstream);
+            upstream.replies(Reply::json(&json!({"ok": false, "fault": words})).status(status));
+            let answer = match path.ends_with("generateContent") {
+                true => gateway.post(path).json(&json!({"contents": [{"parts": [{"text": "hi"}]}]})).send(),
+                false => ask(&gateway, path, "m1"),
+            };
+            let answer = answer.status(told).says(words);
+            assert!(!answer.text().contains("fault"), "{path}: {}", answer.text());
+            assert_eq!(answer.header("retry-after"), (status == 460).then_some("3"), "{path}, {status}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_is_no_object_or_breaks_off_is_the_upstreams_fault() {
     let upstream = Upstream::start();
     let gateway = shaping_at(&upstream);

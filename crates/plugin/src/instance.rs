@@ -8,6 +8,7 @@ use bitrouter_contract::cut::sentence;
 use bitrouter_credential::Scrubber;
 use bitrouter_document::{Document, Error as DocumentError};
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
@@ -167,6 +168,8 @@ fn classify(error: &wasmtime::Error, name: &str, state: &HookState) -> HookError
         _ if state.refused_memory => HookError::Memory(state.budget.memory),
         Some(trap) => HookError::Trap(sentence(format!("{name}: {trap}{}", place(error)))),
         None if error.is::<PoolConcurrencyLimitError>() => HookError::Busy,
+        // How a runtime such as Go's ends after a panic, whose text it has written to the log.
+        None if error.is::<I32Exit>() => HookError::Trap(format!("{name}: its runtime ended")),
         None => {
             let cause = error.root_cause().to_string();
             if cause.contains("fuel allocated for hostcalls") {

@@ -371,12 +371,13 @@ async fn explained(received: Received) -> Failed {
         tracing::warn!(provider = provider.id(), %error, "a component could not explain a failure");
     }
     let body = match translating {
-        // The vendor's sentence in the client's shape: its tools act on a prompt that is too long.
-        Some(translating) => {
+        // The vendor's sentence in the client's shape: its tools act on a prompt that is too long. What is an error of no dialect is
+        // written by what was explained.
+        Some(translating) if dialect::is_error_of(translating.dialect, &body) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             dialect::translate::error(translating.dialect, endpoint.shape, status.as_u16(), &body).body(endpoint.shape)
         }
-        None => body,
+        _ => body,
     };
     Failed::answered(status, headers, body, explained.as_ref().ok())
 }

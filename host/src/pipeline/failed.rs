@@ -232,8 +232,10 @@ impl Failed {
                     message.unwrap_or_else(|| format!("the provider answered {}", Status(*status))),
                 );
                 error.code = explained.as_ref().and_then(|failure| failure.code.clone()).or(read.code);
-                if fits(*status, kind) {
-                    error.status = status.as_u16();
+                match explained.as_ref().and_then(|failure| failure.status) {
+                    Some(said) => error.status = said,
+                    None if fits(*status, kind) => error.status = status.as_u16(),
+                    None => {}
                 }
                 error.param = read.param;
                 (error.retry_after, error.resets_at) = (read.retry_after, read.resets_at);

@@ -76,6 +76,12 @@ impl Failure {
         self
     }
 
+    /// Says how long to wait before the next try, in milliseconds.
+    pub fn retry_after_ms(mut self, wait: u64) -> Self {
+        self.retry_after_ms = Some(wait);
+        self
+    }
+
     /// Adds the upstream's own code.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());

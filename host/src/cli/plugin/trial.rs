@@ -10,7 +10,7 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use bitrouter_contract::description::{Auth, Description};
+use bitrouter_contract::description::{AttachTo, Auth, Description};
 use bitrouter_contract::origin::Origin;
 use clap::Args;
 
@@ -74,7 +74,7 @@ impl Try {
         let descriptions = staged.renew()?;
         print::note("It is trusted for this run alone.\n");
         let echo = match self.echo {
-            true => Some(Echo::start(self.answer.as_deref(), models(&descriptions))?),
+            true => Some(Echo::start(self.answer.as_deref(), models(&descriptions), attached(&descriptions))?),
             false => None,
         };
         let listen = self.listen.map_or_else(free_address, Ok)?;
@@ -136,6 +136,12 @@ fn models(descriptions: &[Description]) -> Vec<String> {
     let named = descriptions.iter().flat_map(|description| &description.models).map(|model| model.id.clone());
     let named: Vec<String> = named.collect();
     if named.is_empty() { vec!["echo-model".into()] } else { named }
+}
+
+/// Where credentials are attached: an account of the user's own may be used beside the made-up key.
+fn attached(descriptions: &[Description]) -> Vec<AttachTo> {
+    let each = descriptions.iter().flat_map(|description| &description.auth).flat_map(Auth::attach);
+    each.map(|attach| attach.place.clone()).collect()
 }
 
 fn needs_another_login(description: &Description) -> bool {

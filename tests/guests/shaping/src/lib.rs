@@ -3,14 +3,14 @@
 //! knows without asking. The model's name chooses what it gets wrong.
 
 use bitrouter_provider::{
-    Answer, Answers, Call, Content, Document, Edit, Failure, Head, Json, Part, Payload, Provider, Reply, Request,
-    Requests, Step, export, kind, quote, scope,
+    Answer, Answers, Call, Content, Document, Edit, Failure, Failures, Head, Json, Part, Payload, Provider, Reply,
+    Request, Requests, Step, Trouble, export, kind, quote, scope,
 };
 
 /// The provider.
 pub struct Shaping;
 
-export!(Shaping: Requests, Answers);
+export!(Shaping: Requests, Answers, Failures);
 
 impl Provider for Shaping {
     fn describe() -> String {
@@ -76,6 +76,21 @@ impl Requests for Shaping {
         let path = if done { "/jobs/{job}/sound" } else { "/jobs/{job}" };
         let request = Request::get("api", path).value("job", &*job);
         Ok(if done { request.framing("raw").pass() } else { request.ask_after(20, job.into_bytes()) })
+    }
+}
+
+impl Failures for Shaping {
+    /// Its statuses are its own, and so is where it says why.
+    fn explain(trouble: &Trouble, _memo: Vec<u8>) -> Option<Failure> {
+        let Trouble::Answer(answer) = trouble else { return None };
+        let json = answer.json();
+        let why = json.get("fault").and_then(Json::text)?;
+        Some(match answer.status {
+            460 => Failure::new(kind::RATE_LIMITED, scope::ACCOUNT, why).retry_after_ms(3_000),
+            461 => Failure::new(kind::UNAUTHORIZED, scope::ACCOUNT, why),
+            462 => Failure::new(kind::INVALID_REQUEST, scope::REQUEST, why),
+            _ => Failure::new(kind::OVERLOADED, scope::MODEL, why).status(529),
+        })
     }
 }
 

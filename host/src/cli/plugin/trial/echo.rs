@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use bitrouter_contract::description::AttachTo;
 use serde_json::Value;
 
 use super::MADE_UP_KEY;
@@ -40,17 +41,22 @@ pub(super) struct Echo {
     address: SocketAddr,
 }
 
-/// What it says.
+/// What it says, and what it does not show.
 struct Says {
     /// To everything, where its user said so: the media type, and the text.
     fixed: Option<(&'static str, String)>,
     models: Vec<String>,
+    attached: Vec<AttachTo>,
 }
 
 impl Echo {
-    /// Listens on a free port of this machine. `models` are those that it lists.
-    pub(super) fn start(answer: Option<&Path>, models: Vec<String>) -> Result<Self, Box<dyn Error>> {
-        let says = Arc::new(Says { fixed: answer.map(read).transpose()?, models });
+    /// Listens on a free port of this machine. `models` are those that it lists, `attached` is where credentials are.
+    pub(super) fn start(
+        answer: Option<&Path>,
+        models: Vec<String>,
+        attached: Vec<AttachTo>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let says = Arc::new(Says { fixed: answer.map(read).transpose()?, models, attached });
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .map_err(|error| format!("the echo finds no port on 127.0.0.1: {error}"))?;
         listener.set_nonblocking(true)?;
@@ -91,7 +97,7 @@ async fn answer_one(State(says): State<Arc<Says>>, request: Request) -> Response
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MOST).await.unwrap_or_default();
     let path = head.uri.path().to_owned();
-    print::note(&shown(head.method.as_str(), &path, head.uri.query(), &head.headers, &body));
+    print::note(&says.shown(head.method.as_str(), &path, head.uri.query(), &head.headers, &body));
     let (kind, text) = match &says.fixed {
         Some((kind, text)) => (*kind, text.clone()),
         None => {
@@ -105,45 +111,53 @@ async fn answer_one(State(says): State<Arc<Says>>, request: Request) -> Response
     response
 }
 
-/// A request as a person reads it.
-fn shown(method: &str, path: &str, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> String {
-    let mut lines = vec![format!("the echo was asked: {method} {path}{}", query.map_or(String::new(), masked_query))];
-    for (name, value) in headers {
-        let value = masked(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
-        lines.push(format!("  {name}: {value}"));
+impl Says {
+    /// A request as a person reads it.
+    fn shown(&self, method: &str, path: &str, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> String {
+        let query = query.map_or(String::new(), |query| self.masked_query(query));
+        let mut lines = vec![format!("the echo was asked: {method} {path}{query}")];
+        for (name, value) in headers {
+            let value = self.masked(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+            lines.push(format!("  {name}: {value}"));
+        }
+        let text = match serde_json::from_slice::<Value>(body) {
+            Ok(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
+            Err(_) => String::from_utf8_lossy(body).into_owned(),
+        };
+        let cut = text.floor_char_boundary(SHOWN);
+        lines.extend(text[..cut].lines().map(|line| format!("  {line}")));
+        if cut < text.len() {
+            lines.push(format!("  … {} bytes more", text.len() - cut));
+        }
+        // Of a client's choosing: line by line, so that none commands the terminal.
+        let whole: Vec<String> =
+            lines.iter().map(|line| line.replace(char::is_control, "\u{fffd}").replace(MADE_UP_KEY, "****")).collect();
+        whole.join("\n")
     }
-    let text = match serde_json::from_slice::<Value>(body) {
-        Ok(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
-        Err(_) => String::from_utf8_lossy(body).into_owned(),
-    };
-    let cut = text.floor_char_boundary(SHOWN);
-    lines.extend(text[..cut].lines().map(|line| format!("  {line}")));
-    if cut < text.len() {
-        lines.push(format!("  … {} bytes more", text.len() - cut));
-    }
-    // Of a client's choosing: line by line, so that none commands the terminal.
-    let whole: Vec<String> =
-        lines.iter().map(|line| line.replace(char::is_control, "\u{fffd}").replace(MADE_UP_KEY, "****")).collect();
-    whole.join("\n")
-}
 
-/// A header's value; of a credential the scheme alone.
-fn masked(name: &str, value: &str) -> String {
-    match SECRET.contains(&name) {
-        false => value.to_owned(),
-        true => match value.split_once(' ') {
+    /// A header's value; of a credential the scheme alone.
+    fn masked(&self, name: &str, value: &str) -> String {
+        let is_attached = |to: &AttachTo| matches!(to, AttachTo::Header(header) if header.eq_ignore_ascii_case(name));
+        if !SECRET.contains(&name) && !self.attached.iter().any(is_attached) {
+            return value.to_owned();
+        }
+        match value.split_once(' ') {
             Some((scheme, _)) => format!("{scheme} ****"),
             None => "****".into(),
-        },
+        }
     }
-}
 
-fn masked_query(query: &str) -> String {
-    let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if SECRET_QUERY.contains(&name) => format!("{name}=****"),
-        _ => pair.to_owned(),
-    };
-    format!("?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+    fn masked_query(&self, query: &str) -> String {
+        let is_secret = |name: &str| {
+            SECRET_QUERY.contains(&name)
+                || self.attached.iter().any(|to| matches!(to, AttachTo::Query(parameter) if parameter == name))
+        };
+        let pair = |pair: &str| match pair.split_once('=') {
+            Some((name, _)) if is_secret(name) => format!("{name}=****"),
+            _ => pair.to_owned(),
+        };
+        format!("?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+    }
 }
 
 #[cfg(test)]
@@ -155,12 +169,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", "Bearer sk-secret".parse().unwrap());
         headers.insert("x-odd", MADE_UP_KEY.parse().unwrap());
+        headers.insert("x-acme-key", "sk-secret".parse().unwrap());
         headers.insert("x-acme-region", "eu".parse().unwrap());
-        let text =
-            shown("POST", "/v1/x", Some("key=sk-secret&b=1"), &headers, br#"{"a": "made-up-key-of-plugin-try"}"#);
+        let attached = vec![AttachTo::Header("x-acme-key".into()), AttachTo::Query("acme".into())];
+        let says = Says { fixed: None, models: Vec::new(), attached };
+        let text = says.shown(
+            "POST",
+            "/v1/x",
+            Some("key=sk-secret&b=1&acme=sk-secret"),
+            &headers,
+            br#"{"a": "made-up-key-of-plugin-try"}"#,
+        );
         assert!(!text.contains("sk-secret") && !text.contains(MADE_UP_KEY), "{text}");
         for part in [
-            "POST /v1/x?key=****&b=1",
+            "POST /v1/x?key=****&b=1&acme=****",
+            "x-acme-key: ****",
             "authorization: Bearer ****",
             "x-odd: ****",
             "x-acme-region: eu",
