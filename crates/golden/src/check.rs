@@ -75,10 +75,29 @@ fn outcome(hooks: &mut dyn Hooks, case: &Case, folder: &Path, bless: bool) -> Ou
     })
 }
 
-/// The folders in a folder, in order of their names.
+/// The folders of cases, in order of their names. One that holds folders alone, as `plugin record` writes it, is several.
 fn folders(parent: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries(parent).filter(|path| path.is_dir()).collect();
     folders.sort();
-    folders
+    let is_several = |folder: &PathBuf| entries(folder).next().is_some() && entries(folder).all(|path| path.is_dir());
+    let each = |folder: PathBuf| if is_several(&folder) { self::folders(&folder) } else { vec![folder] };
+    folders.into_iter().flat_map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_folders_is_several_cases_and_an_empty_one_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        for case in ["b/call", "b/limits", "a"] {
+            fs::create_dir_all(parent.path().join(case)).unwrap();
+            fs::write(parent.path().join(case).join("call.json"), "{}").unwrap();
+        }
+        fs::create_dir(parent.path().join("c")).unwrap();
+        let expected = ["a", "b/call", "b/limits", "c"].map(|case| parent.path().join(case));
+        assert_eq!(folders(parent.path()), expected);
+    }
 }

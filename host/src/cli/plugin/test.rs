@@ -72,17 +72,17 @@ impl Test {
             let cases = print::printable(&cases.display().to_string());
             return Err(format!("{cases}: there is no case. Make a folder in it, with call.json and body.json").into());
         }
-        tell(&report, mistakes.len(), self.bless)?;
+        tell(&report, &cases, mistakes.len(), self.bless)?;
         let failed = report.failed().count() + mistakes.len();
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 /// Each case that failed, and the closing line.
-fn tell(report: &Report, mistakes: usize, bless: bool) -> Result<(), Box<dyn Error>> {
+fn tell(report: &Report, cases: &Path, mistakes: usize, bless: bool) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     for (folder, hook, came) in &report.cases {
-        let name = print::printable(&folder.file_name().unwrap_or_default().to_string_lossy());
+        let name = print::printable(&folder.strip_prefix(cases).unwrap_or(folder).to_string_lossy());
         let hook = hook.map_or(String::new(), |hook| format!(" ({hook})"));
         match came {
             Came::Held => {}
