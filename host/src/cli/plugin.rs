@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod driver;
 mod fetch;
+mod heard;
 mod inspect;
 mod list;
 mod new;

@@ -22,7 +22,12 @@ export const provider = { describe: () => description };
 
 export const requests = {
   prepare: (call, payload) => told(() => own.prepare(call, body(payload))),
-  resume: (call, payload, memo, answer) => told(() => own.resume(call, body(payload), memo, answer)),
+  resume: (call, payload, memo, answer) =>
+    told(() => {
+      // Only a step that asks is ever gone on from.
+      if (!own.resume) throw Failure.unsupported("there is no `resume` in provider.js, and a step of `prepare` asks");
+      return own.resume(call, body(payload), memo, answer);
+    }),
 };
 
 export const failures = {

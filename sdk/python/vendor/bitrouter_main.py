@@ -53,6 +53,9 @@ class Requests:
 
     @_told
     def resume(self, call, body, memo, answer):
+        # Only a step that asks is ever gone on from.
+        if not hasattr(provider, "resume"):
+            raise Failure.unsupported("there is no `resume` in provider.py, and a step of `prepare` asks")
         return provider.resume(call, _body(body), memo, answer)
 
 

@@ -14,6 +14,8 @@ use bitrouter_plugin::contract::types;
 use bitrouter_plugin::{HookBody, HookError, Plugin, Prepared, Read, Rewriter};
 use tokio::runtime::Runtime;
 
+use super::heard;
+
 /// What lies between the golden files' types and those of the engine's bindings.
 mod made {
     /// The bindings' types.
@@ -47,6 +49,7 @@ pub(super) struct Driver<'r> {
 impl<'r> Driver<'r> {
     /// Takes the providers with nothing remembered of them: what one case did is not seen by the next.
     pub(super) fn new<'p>(runtime: &'r Runtime, plugins: impl IntoIterator<Item = &'p Plugin>) -> Self {
+        heard::begin();
         Driver { runtime, plugins: plugins.into_iter().map(Plugin::afresh).collect(), used: Cell::default() }
     }
 
@@ -64,6 +67,7 @@ impl<'r> Driver<'r> {
 
     /// Runs a hook to its end, and counts what it took.
     fn run<T>(&self, plugin: &Plugin, hook: impl Future<Output = T>) -> T {
+        heard::forget();
         let before = thread_time();
         let came = self.runtime.block_on(hook);
         let cpu = before.and_then(|before| thread_time()?.checked_sub(before));
@@ -219,7 +223,11 @@ fn events_of(events: Vec<types::Event>) -> Vec<golden::Event> {
 fn broken(error: HookError) -> Broken {
     match error {
         HookError::Body(error) => Broken::Body(error.to_string()),
-        error => Broken::Hook(format!("the component {error}")),
+        error => {
+            let said = heard::lines();
+            let said = if said.is_empty() { said } else { format!(". It wrote to the log:\n{said}") };
+            Broken::Hook(format!("the component {error}{said}"))
+        }
     }
 }
 

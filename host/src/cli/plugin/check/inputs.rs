@@ -96,6 +96,10 @@ pub(super) fn calls(description: &Description) -> Vec<(String, Call, Given)> {
     let message = json!({ "role": "user", "content": "x".repeat(400), "parts": [{ "text": "x" }] });
     let long = json!({ "model": usual.model, "messages": vec![message.clone(); 1000], "input": vec![message; 1000] });
     calls.push(odd("a conversation of 1000 messages", &long.to_string()));
+    // What a hook may take grows with the body's bytes: whoever loops over messages is told by short ones.
+    let message = json!({ "role": "user", "content": "yes" });
+    let short = json!({ "model": usual.model, "messages": vec![message; 1000] });
+    calls.push(odd("a conversation of 1000 short messages", &short.to_string()));
     calls.push(("no body".into(), usual.clone(), Given::None));
     calls.push(("a body that is not JSON".into(), usual.clone(), Given::Opaque));
     let unknown =

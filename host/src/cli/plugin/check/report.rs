@@ -83,7 +83,10 @@ impl Report {
         text.push_str(&self.hooks());
         let faults = self.probes.iter().filter_map(|probe| Some((probe, probe.fault()?)));
         let faults: Vec<String> = faults
-            .map(|(probe, why)| format!("  {}, with {}: {}\n", probe.hook, probe.input, print::printable(why)))
+            .map(|(probe, why)| {
+                let why: Vec<_> = why.lines().map(print::printable).collect();
+                format!("  {}, with {}: {}\n", probe.hook, probe.input, why.join("\n    "))
+            })
             .collect();
         if !self.mistakes.is_empty() {
             text.push_str(&format!("\n{file}: the description has mistakes\n"));
@@ -135,15 +138,16 @@ impl Report {
         if hooks.is_empty() {
             return String::new();
         }
-        let mut table = Table::new(&["hook", "inputs", "failed", "cpu", "at most", "memory"]);
+        let mut table = Table::new(&["hook", "inputs", "failed", "cpu", "at most", "memory", "at most with"]);
         for hook in hooks {
             let of: Vec<&Probe> = self.probes.iter().filter(|probe| probe.hook == hook).collect();
             let failed = of.iter().filter(|probe| probe.fault().is_some()).count();
             let typical = of.first().and_then(|probe| probe.used.cpu);
-            let most = of.iter().filter_map(|probe| probe.used.cpu).max();
+            let dearest = of.iter().max_by_key(|probe| probe.used.cpu);
+            let (most, with) = dearest.map_or((None, ""), |probe| (probe.used.cpu, probe.input.as_str()));
             let memory = of.iter().filter_map(|probe| probe.used.memory).max();
             let memory = memory.map_or("-".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
-            table.row([hook, &of.len().to_string(), &failed.to_string(), &time(typical), &time(most), &memory]);
+            table.row([hook, &of.len().to_string(), &failed.to_string(), &time(typical), &time(most), &memory, with]);
         }
         format!("\n{}", table.text())
     }
