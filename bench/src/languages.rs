@@ -25,7 +25,8 @@ const MEASURE: &str = "rust";
 const TARGETS: [(&str, f64, Option<f64>); 5] = [
     ("c", 0.8, None),
     ("zig", 0.8, None),
-    ("go", 0.8, Some(1.0 / 4.0)),
+    // A module of Go cannot be called `go`.
+    ("golang", 0.8, Some(1.0 / 4.0)),
     ("js", 0.7, Some(1.0 / 8.0)),
     ("python", 0.7, Some(1.0 / 20.0)),
 ];
@@ -38,7 +39,7 @@ pub struct Options {
     /// The bitrouter binary.
     #[arg(long, value_name = "PATH")]
     gateway: PathBuf,
-    /// Where the components are: `rust.wasm`, `go.wasm` and so on, each a provider that is called as its file.
+    /// Where the components are: `rust.wasm`, `golang.wasm` and so on, each a provider that is called as its file.
     #[arg(long, value_name = "FOLDER")]
     components: PathBuf,
     /// How often each is measured, all in turn.
