@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
+use wasmtime::error::Context;
 
 use super::contract::{
     Answer, BodyArgument, Call, Failure, Names, Step, answers, failures, limits, provider, queries, requests, streams,
@@ -75,6 +76,32 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Checks that each interface that it exports is of the contract's types. That it is there says no such thing, and a call
+    /// should not be the first to find out.
+    pub(super) fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {
+        if let Some(requests) = &self.requests {
+            requests.check_types(store, instance).context("its interface `requests` is not the contract's")?;
+        }
+        if let Some(failures) = &self.failures {
+            failures.load(&mut *store, instance).context("its interface `failures` is not the contract's")?;
+        }
+        if let Some(queries) = &self.queries {
+            queries.load(&mut *store, instance).context("its interface `queries` is not the contract's")?;
+        }
+        if let Some(limits) = &self.limits {
+            limits.load(&mut *store, instance).context("its interface `limits` is not the contract's")?;
+        }
+        if let Some(answers) = &self.answers {
+            answers.load(&mut *store, instance).context("its interface `answers` is not the contract's")?;
+        }
+        if let Some(streams) = &self.streams {
+            streams.load(&mut *store, instance).context("its interface `streams` is not the contract's")?;
+        }
+        Ok(())
+    }
+}
+
 impl Provider {
     pub(super) async fn describe(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<String> {
         match self {
@@ -86,6 +113,14 @@ impl Provider {
 }
 
 impl Requests {
+    fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Requests::V0_1(indices) => indices.load(&mut *store, instance).map(drop),
+            #[cfg(test)]
+            Requests::Next(indices) => indices.load(&mut *store, instance).map(drop),
+        }
+    }
+
     pub(super) async fn prepare(
         &self,
         store: &mut Store<HookState>,
