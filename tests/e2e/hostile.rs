@@ -10,7 +10,10 @@ fn ask(gateway: &Gateway, behaviour: &str) -> Answer {
 }
 
 fn hostile_at(upstream: &Upstream) -> Setup {
-    Gateway::start().with_plugin("hostile").with_origin("hostile", upstream)
+    let setup = Gateway::start().with_plugin("hostile").with_origin("hostile", upstream);
+    // Compiled once the list is there, so that no call is early.
+    setup.command(&["plugin", "list"]).ok();
+    setup
 }
 
 #[test]

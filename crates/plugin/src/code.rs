@@ -9,9 +9,8 @@ mod next;
 
 use std::sync::Arc;
 
-use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
-use wasmtime::error::Context;
+use wasmtime::{Store, format_err};
 
 use super::contract::{
     Answer, BodyArgument, Call, Failure, Names, Step, answers, failures, limits, provider, queries, requests, streams,
@@ -81,22 +80,22 @@ impl Code {
     /// should not be the first to find out.
     pub(super) fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {
         if let Some(requests) = &self.requests {
-            requests.check_types(store, instance).context("its interface `requests` is not the contract's")?;
+            fits("requests", requests.check_types(store, instance))?;
         }
         if let Some(failures) = &self.failures {
-            failures.load(&mut *store, instance).context("its interface `failures` is not the contract's")?;
+            fits("failures", failures.load(&mut *store, instance))?;
         }
         if let Some(queries) = &self.queries {
-            queries.load(&mut *store, instance).context("its interface `queries` is not the contract's")?;
+            fits("queries", queries.load(&mut *store, instance))?;
         }
         if let Some(limits) = &self.limits {
-            limits.load(&mut *store, instance).context("its interface `limits` is not the contract's")?;
+            fits("limits", limits.load(&mut *store, instance))?;
         }
         if let Some(answers) = &self.answers {
-            answers.load(&mut *store, instance).context("its interface `answers` is not the contract's")?;
+            fits("answers", answers.load(&mut *store, instance))?;
         }
         if let Some(streams) = &self.streams {
-            streams.load(&mut *store, instance).context("its interface `streams` is not the contract's")?;
+            fits("streams", streams.load(&mut *store, instance))?;
         }
         Ok(())
     }
@@ -153,6 +152,11 @@ impl Requests {
             Requests::Next(_) => Ok(Ok(Step::Described)),
         }
     }
+}
+
+/// One error, and no chain: what is said of a hook is its root.
+fn fits<T>(interface: &str, loaded: wasmtime::Result<T>) -> wasmtime::Result<()> {
+    loaded.map(drop).map_err(|error| format_err!("its interface `{interface}` is not the contract's: {error:#}"))
 }
 
 fn export(pre: &InstancePre<HookState>, interface: &str, version: &str) -> Option<ComponentExportIndex> {
