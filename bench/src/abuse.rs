@@ -5,6 +5,7 @@
 mod bodies;
 pub mod calm;
 mod connections;
+mod corpus;
 mod row;
 pub mod scene;
 mod verdict;
@@ -66,6 +67,9 @@ pub struct Options {
     /// Where the tests' components are, of which some rows need one.
     #[arg(long, value_name = "FOLDER", default_value = "target/components/tests")]
     components: PathBuf,
+    /// Where the hostile corpus is, which one row plays.
+    #[arg(long, value_name = "FOLDER", default_value = "tests/hostile")]
+    corpus: PathBuf,
     /// Give up after this many minutes.
     #[arg(long, default_value_t = 45)]
     pub minutes: u64,
@@ -134,7 +138,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let (mut verdicts, mut survivors) = (Vec::new(), Vec::new());
     for abuse in options.rows() {
         eprintln!("{}", abuse.title());
-        let prepared = abuse.prepare().with_context(|| abuse.title())?;
+        let prepared = abuse.prepare(options).with_context(|| abuse.title())?;
         let stage = Stage { options, program: &program, upstream: &upstream, bare: &bare };
         let (mut verdict, survivor) =
             stage.measure_until_quiet(abuse, &prepared).await.with_context(|| abuse.title())?;
@@ -190,7 +194,7 @@ impl Stage<'_> {
 
     async fn measure(&self, abuse: Abuse, prepared: &Prepared) -> Result<(Verdict, Survivor)> {
         let span = self.options.span();
-        let files = abuse.gateway(self.program.clone(), &self.options.components, self.upstream.addr)?;
+        let files = abuse.gateway(self.program.clone(), self.options, self.upstream.addr)?;
         let (mut gateway, log) = match abuse {
             Abuse::LogPipe => {
                 let (gateway, pipe) = files.start_with_pipe()?;

@@ -143,6 +143,14 @@ impl Gateway {
         Ok(Self { program, upstream, ca: ca.map(Path::to_owned), config, home, descriptors: None })
     }
 
+    /// With this file in the plugin folder, accepted by nobody.
+    pub fn with_plugin_file(self, name: &str, bytes: &[u8]) -> Result<Self> {
+        let folder = self.home.path().join("plugins");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(name), bytes).with_context(|| format!("write the plugin {name}"))?;
+        Ok(self)
+    }
+
     /// With another provider besides `openai`: a component of the tests, which sends to `upstream` by plain HTTP.
     pub fn with_component(mut self, components: &Path, id: &str, upstream: SocketAddr) -> Result<Self> {
         let file = components.join(format!("{id}.wasm"));

@@ -37,6 +37,7 @@ mod folding;
 mod framings;
 mod gemini_cli;
 mod hostile;
+mod hostile_corpus;
 mod hot_loading;
 mod http1_required;
 mod http2;

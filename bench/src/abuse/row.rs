@@ -2,7 +2,6 @@
 //! abuses themselves are in the files beside this one.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::bodies::{self, BEYOND, Coding, WITHIN};
-use super::connections;
 use super::scene::{Post, Scene};
+use super::{Options, connections, corpus};
 use crate::answers::Behaviour;
 use crate::bodies::Kind;
 use crate::child::{Gateway, Program};
@@ -93,6 +92,8 @@ pub enum Abuse {
     ForeignBursts,
     /// Models with names of 20 MB.
     LongNames,
+    /// All that `tests/hostile` holds: a component's behaviours, several at once, in a folder full of those that must not load.
+    Corpus,
     /// Clients that vanish without a word; needs network namespaces.
     Vanished,
 }
@@ -130,13 +131,14 @@ impl Abuse {
             Self::ForeignHeaders => "a client with a foreign organization, 2/s",
             Self::ForeignBursts => "6 clients with a foreign organization, 2/s each",
             Self::LongNames => "model names of 20 MB",
+            Self::Corpus => "the hostile corpus, 4 at once",
             Self::Vanished => "200 clients that vanish without a FIN",
         }
     }
 
     /// The gateway that it is done to.
-    pub fn gateway(self, program: Program, components: &Path, upstream: SocketAddr) -> Result<Gateway> {
-        let gateway = Gateway::new(program, upstream, None)?;
+    pub fn gateway(self, program: Program, options: &Options, upstream: SocketAddr) -> Result<Gateway> {
+        let (gateway, components) = (Gateway::new(program, upstream, None)?, options.components.as_path());
         let component = |gateway: Gateway, id: &str| gateway.with_component(components, id, upstream);
         match self {
             Self::FewDescriptors => Ok(gateway.with_descriptors(FEW)),
@@ -147,6 +149,7 @@ impl Abuse {
             Self::MembersCodex | Self::FewerMembersCodex => gateway.with_codex(upstream),
             Self::MembersRewriting => component(gateway, "rewriting"),
             Self::Sleeps => component(gateway, "sleeping"),
+            Self::Corpus => corpus::fill(component(gateway, "hostile")?, &options.corpus),
             Self::FloodSelect
             | Self::FloodPatch
             | Self::FloodMoves
@@ -180,7 +183,7 @@ impl Abuse {
     }
 
     /// Makes what it will send: that takes time, and is nobody's harm.
-    pub fn prepare(self) -> Result<Prepared> {
+    pub fn prepare(self, options: &Options) -> Result<Prepared> {
         let all_codings = |size| Coding::ALL.into_iter().map(|coding| coding.bomb(size)).collect::<Result<Vec<_>>>();
         let hostile = |deed| vec![bodies::hostile(deed)];
         let posts = match self {
@@ -207,6 +210,7 @@ impl Abuse {
             Self::FloodPushes => vec![bodies::hostile_stream("flood-pushes")],
             Self::LongNames => bodies::long_names().to_vec(),
             Self::ForeignHeaders | Self::ForeignBursts => vec![bodies::foreign()],
+            Self::Corpus => corpus::calls(&options.corpus)?,
             _ => Vec::new(),
         };
         Ok(Prepared { abuse: self, posts: posts.into() })
@@ -245,6 +249,7 @@ impl Prepared {
             // No oftener than they could if each slept as long as it asks for: what is abused is the time, not the load.
             Abuse::Sleeps => bodies::paced(&scene, 400, NAP, posts).await,
             Abuse::LongNames => bodies::bombs(&scene, 1, posts).await,
+            Abuse::Corpus => corpus::play(&scene, posts).await,
             Abuse::Vanished => connections::vanish(&scene, 200).await,
             _ => bodies::bombs(&scene, 2, posts).await,
         }

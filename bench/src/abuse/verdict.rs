@@ -14,6 +14,8 @@ pub const JUDGED_FROM: f64 = 5.0;
 pub const NOISE_UP_TO: f64 = 100.0;
 /// Resident memory at most, in megabytes (2^20 bytes).
 pub const MEMORY: f64 = 400.0;
+/// By how much more than in the calm at most, for the components of the corpus.
+pub const MEMORY_OF_CORPUS: f64 = 200.0;
 /// By how much more than in the calm a minute after.
 pub const MEMORY_LATER: f64 = 50.0;
 
@@ -125,6 +127,12 @@ impl Verdict {
         if let Some(peak) = self.memory.peak.filter(|&peak| peak > MEMORY) {
             faults.push(format!("{peak:.0} MB at the most, and {MEMORY} are meant"));
         }
+        if let Some((peak, calm)) = self.memory.peak.zip(self.memory.calm)
+            && self.abuse == Abuse::Corpus
+            && peak > calm + MEMORY_OF_CORPUS
+        {
+            faults.push(format!("{:.0} MB above calm, and {MEMORY_OF_CORPUS} are meant", peak - calm));
+        }
         if let Some((later, calm)) = self.memory.later.zip(self.memory.calm)
             && later > calm + MEMORY_LATER
         {
@@ -196,6 +204,10 @@ pub fn table(verdicts: &[Verdict]) -> String {
     text.push('\n');
     for verdict in verdicts {
         let title = verdict.abuse.title();
+        if let (Abuse::Corpus, Some((peak, calm))) = (verdict.abuse, verdict.memory.peak.zip(verdict.memory.calm)) {
+            writeln!(text, "{title}: at most {:.0} MB above calm, and {MEMORY_OF_CORPUS} are meant", peak - calm)
+                .expect("writing to a string cannot fail");
+        }
         writeln!(text, "{title}: measured {} ×; the abuser saw: {}", verdict.measured, verdict.told)
             .expect("writing to a string cannot fail");
         for fault in verdict.faults() {
@@ -262,6 +274,7 @@ mod tests {
         assert!(fails(|verdict| verdict.after.errors = 1));
         assert!(fails(|verdict| verdict.memory.peak = Some(400.1)));
         assert!(fails(|verdict| verdict.memory.later = Some(95.1)));
+        assert!(fails(|verdict| verdict.abuse = Abuse::Corpus));
         assert!(fails(|verdict| verdict.looks.unanswered = 1));
         assert!(fails(|verdict| verdict.looks.status = Some("nothing".into())));
         assert!(fails(|verdict| verdict.faults.push("the gateway ended".into())));

@@ -16,6 +16,19 @@ pub fn word(text: String) -> String {
     cut(text, WORD)
 }
 
+/// The same text on one line, without what a terminal would obey or turn around.
+pub fn one_line(text: &str) -> String {
+    let odd = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if odd(letter) { line.extend(letter.escape_default()) } else { line.push(letter) }
+    }
+    line
+}
+
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));
@@ -36,5 +49,10 @@ mod tests {
             assert!(cut.len() <= most + '…'.len_utf8() && cut.ends_with('…'));
         }
         assert_eq!(sentence("short"), "short");
+    }
+
+    #[test]
+    fn a_line_writes_nothing_on_a_terminal() {
+        assert_eq!(one_line("a\r\n\u{1b}[31mü\u{202e}"), "a\\r\\n\\u{1b}[31mü\\u{202e}");
     }
 }

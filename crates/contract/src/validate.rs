@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub use alike::paths;
 pub use mistakes::mistakes;
 
+use crate::cut::one_line;
 use crate::description::{Attach, AttachTo, Auth, Description, Region, understood};
 use crate::{Forward, Reserved};
 
@@ -131,7 +132,8 @@ fn problems(description: &Description) -> Vec<(String, String)> {
         fault("exchanges.wait_ms", "it is longer than an hour: at most 3600000".into());
     }
     wrong.extend(alike::problems(description));
-    wrong
+    // Both hold words of the description, and go to terminals and logs.
+    wrong.into_iter().map(|(place, problem)| (one_line(&place), one_line(&problem))).collect()
 }
 
 /// Whether a text may be the id of a provider or a vendor: 1 to 32 of `a-z`, `0-9` and `-`, a letter first.

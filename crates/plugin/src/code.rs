@@ -9,8 +9,8 @@ mod next;
 
 use std::sync::Arc;
 
-use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
+use wasmtime::{Store, format_err};
 
 use super::contract::{
     Answer, BodyArgument, Call, Failure, Names, Step, answers, failures, limits, provider, queries, requests, streams,
@@ -75,6 +75,32 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Checks that each interface that it exports is of the contract's types. That it is there says no such thing, and a call
+    /// should not be the first to find out.
+    pub(super) fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {
+        if let Some(requests) = &self.requests {
+            fits("requests", requests.check_types(store, instance))?;
+        }
+        if let Some(failures) = &self.failures {
+            fits("failures", failures.load(&mut *store, instance))?;
+        }
+        if let Some(queries) = &self.queries {
+            fits("queries", queries.load(&mut *store, instance))?;
+        }
+        if let Some(limits) = &self.limits {
+            fits("limits", limits.load(&mut *store, instance))?;
+        }
+        if let Some(answers) = &self.answers {
+            fits("answers", answers.load(&mut *store, instance))?;
+        }
+        if let Some(streams) = &self.streams {
+            fits("streams", streams.load(&mut *store, instance))?;
+        }
+        Ok(())
+    }
+}
+
 impl Provider {
     pub(super) async fn describe(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<String> {
         match self {
@@ -86,6 +112,14 @@ impl Provider {
 }
 
 impl Requests {
+    fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Requests::V0_1(indices) => indices.load(&mut *store, instance).map(drop),
+            #[cfg(test)]
+            Requests::Next(indices) => indices.load(&mut *store, instance).map(drop),
+        }
+    }
+
     pub(super) async fn prepare(
         &self,
         store: &mut Store<HookState>,
@@ -118,6 +152,11 @@ impl Requests {
             Requests::Next(_) => Ok(Ok(Step::Described)),
         }
     }
+}
+
+/// One error, and no chain: what is said of a hook is its root.
+fn fits<T>(interface: &str, loaded: wasmtime::Result<T>) -> wasmtime::Result<()> {
+    loaded.map(drop).map_err(|error| format_err!("its interface `{interface}` is not the contract's: {error:#}"))
 }
 
 fn export(pre: &InstancePre<HookState>, interface: &str, version: &str) -> Option<ComponentExportIndex> {

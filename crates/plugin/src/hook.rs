@@ -397,6 +397,7 @@ pub(super) async fn describe(runtime: &Runtime, code: &Code) -> Result<String, H
     let mut store = store(runtime, state, FUEL);
     within(runtime, "describe", &mut store, async |store: &mut Store<HookState>| {
         let instance = code.pre.instantiate_async(&mut *store).await?;
+        code.check_types(store, &instance)?;
         code.provider.describe(store, &instance).await
     })
     .await

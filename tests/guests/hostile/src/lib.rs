@@ -1,17 +1,24 @@
-//! Misbehaves in the hook and in the way that the call's model names. It declares no credential, so it is served without
-//! a grant, like anything a user drops into the folder. `ok` behaves.
+//! Misbehaves in the hook and in the way that the call's model names; `tests/hostile/calls.json` lists the ways, with what
+//! the gateway makes of each. It declares no credential, so it is served without a grant, like anything a user drops into
+//! the folder. `ok` behaves.
+
+mod handles;
+mod pages;
+mod rewriters;
+mod shapes;
+mod tables;
 
 use std::hint::black_box;
 
 use bitrouter_provider::{
-    Answer, Call, Document, Edit, Event, Failure, Failures, Field, Head, Level, Limits, Payload, Provider, Queries,
+    Answer, Answers, Call, Document, Edit, Failure, Failures, Field, Head, Level, Limits, Payload, Provider, Queries,
     Request, Requests, Rewriter, Step, Streams, Trouble, Window, export, log, scope,
 };
 
 /// The provider.
 pub struct Hostile;
 
-export!(Hostile: Requests, Failures, Queries, Limits, Streams);
+export!(Hostile: Requests, Failures, Queries, Limits, Answers, Streams);
 
 impl Provider for Hostile {
     fn describe() -> String {
@@ -20,7 +27,7 @@ impl Provider for Hostile {
             "name": "Hostile",
             "version": "0.1.0",
             "origins": { "api": "http://127.0.0.1:9/v1" },
-            "serves": { "generate": ["chat-completions"] },
+            "serves": { "generate": ["chat-completions"], "embeddings": ["openai"] },
             "models": [{ "id": "ok" }],
             "observe": { "headers": ["x-hostile-*"], "events": ["hostile"] },
             "side_requests": { "models": { "kind": "models", "path": "/models" } },
@@ -103,15 +110,28 @@ impl Requests for Hostile {
                 log(Level::Error, &"a line of a kilobyte. ".repeat(48));
             },
             "flood-pushes" => plain().rewrite("sse"),
+            model if model.starts_with("rewriter-") || model.starts_with("shape-") => plain().rewrite("sse"),
+            model if model.starts_with("handle-") => {
+                handles::misuse(model);
+                plain().pass()
+            }
             "flood-failure" => {
                 return Err(Failure::new("other", scope::REQUEST, "a ".repeat(1 << 20)).code("x".repeat(1 << 20)));
             }
-            "ask-once" | "ask-forever" => Request::get("api", "/ask").ask(b"1".to_vec()),
-            _ => plain().pass(),
+            "ask-once" | "ask-forever" | "trap-resume" | "loop-resume" | "fail-resume" => {
+                Request::get("api", "/ask").ask(b"1".to_vec())
+            }
+            _ => return tables::prepare(call, body),
         })
     }
 
     fn resume(call: &Call, _body: &Payload<'_>, memo: Vec<u8>, answer: Answer) -> Result<Step, Failure> {
+        match call.model.as_str() {
+            "trap-resume" => trap(),
+            "loop-resume" => spin(),
+            "fail-resume" => return Err(Failure::new("other", scope::PROVIDER, "two\r\nlines\u{1b}[31m").code("\u{0}")),
+            _ => {}
+        }
         if call.model == "ask-forever" {
             return Ok(Request::get("api", "/ask").ask([memo, b"1".to_vec()].concat()));
         }
@@ -125,10 +145,21 @@ impl Failures for Hostile {
         match memo.as_slice() {
             b"trap-explain" => trap(),
             b"loop-explain" => spin(),
-            b"bad-kind" => {
+            b"grow-explain" => grow(),
+            b"escapes-explain" => {
+                Some(Failure::new("other", scope::REQUEST, "\u{1b}]0;title\u{7}\u{202e}\r\nx: y").status(599))
+            }
+            b"status-explain" => Some(Failure::new("other", scope::REQUEST, "all is well").status(200)),
+            b"status-zero-explain" => Some(Failure::new("other", scope::REQUEST, "").status(0)),
+            b"more-explain" => {
+                let mut failure = Failure::new("overloaded", scope::PROVIDER, "more");
+                failure.more = "[".repeat(100_000);
+                Some(failure)
+            }
+            b"bad-kind" | b"bad-kind-explain" => {
                 Some(Failure::new("no-such-kind", "no-such-scope", "two\r\nlines").code("x".repeat(1 << 20)))
             }
-            b"retry-forever" => {
+            b"retry-forever" | b"retry-forever-explain" => {
                 let mut failure = Failure::new("rate-limited", scope::PROVIDER, "come back at the end of time");
                 failure.retry_after_ms = Some(u64::MAX);
                 failure.resets_at = Some(u64::MAX);
@@ -141,19 +172,20 @@ impl Failures for Hostile {
 
 impl Queries for Hostile {
     fn interpret(_side: &str, page: Answer) -> Result<Option<String>, Failure> {
-        match page.body.trim() {
-            "trap" => trap(),
-            "loop" => spin(),
-            "not-json" => Ok(Some("{\"models\":".into())),
-            _ => Ok(Some("{\"models\":[{\"id\":\"from-interpret\"}]}".into())),
-        }
+        pages::read(page.body.trim())
     }
 }
 
 impl Limits for Hostile {
     fn quota(headers: &[Field], _event: Option<&str>) -> Option<Vec<Window>> {
-        if headers.iter().any(|header| header.value == "trap-quota") {
-            trap();
+        match headers.first().map_or("", |header| header.value.as_str()) {
+            "trap-quota" => trap(),
+            "loop-quota" => spin(),
+            "grow-quota" => grow(),
+            "many-windows" => return Some((0..100_000).map(|n| window(&n.to_string())).collect()),
+            "long-name" => return Some(vec![window(&"n".repeat(1 << 20))]),
+            "escapes-quota" => return Some(vec![window("\u{1b}[31m\u{202e}\r\n\u{0}")]),
+            _ => {}
         }
         let used = headers.iter().any(|header| header.value == "not-a-number").then_some(f64::NAN);
         Some(vec![Window {
@@ -169,25 +201,29 @@ impl Limits for Hostile {
     }
 }
 
-impl Streams for Hostile {
-    fn rewriter(call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
-        (call.model == "flood-pushes").then(|| Box::new(Flooding) as Box<dyn Rewriter>)
+impl Answers for Hostile {
+    fn shape(call: &Call, _memo: Vec<u8>, _head: &Head, body: &Document<'_>) -> Result<(), Failure> {
+        shapes::shape(&call.model, body)
     }
 }
 
-/// Makes a thousand events and as many lines of the log of each event.
-struct Flooding;
-
-impl Rewriter for Flooding {
-    fn push(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
-        for _ in 0..1000 {
-            log(Level::Error, &"a line of a kilobyte. ".repeat(48));
-        }
-        Ok(events.into_iter().flat_map(|event| vec![event; 1000]).collect())
+impl Streams for Hostile {
+    fn rewriter(call: Call, _memo: Vec<u8>, _head: Head) -> Option<Box<dyn Rewriter>> {
+        rewriters::named(&call.model)
     }
+}
 
-    fn finish(&mut self) -> Result<Vec<Event>, Failure> {
-        Ok(Vec::new())
+/// A window that is full.
+fn window(name: &str) -> Window {
+    Window {
+        name: name.into(),
+        used_percent: Some(100.0),
+        limit: Some(1),
+        remaining: Some(0),
+        length_seconds: None,
+        resets_at: None,
+        resets_in_seconds: Some(1),
+        more: String::new(),
     }
 }
 

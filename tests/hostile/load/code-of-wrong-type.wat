@@ -1,0 +1,15 @@
+;; A function of it is not of its type, which validation finds.
+;; is: refused
+;; says: type mismatch
+
+(component
+  (core module $m
+    (memory (export "memory") 4)
+    (func (export "describe") (result i32) (i64.const 0))
+  )
+  (core instance $i (instantiate $m))
+  (func $describe (result string)
+    (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+  (instance $provider (export "describe" (func $describe)))
+  (export "bitrouter:provider/provider@0.1.0" (instance $provider))
+)

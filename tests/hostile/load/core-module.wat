@@ -1,0 +1,5 @@
+;; A core module: the encoding of a component is missing.
+;; is: refused
+;; says: core WebAssembly module
+
+(module)

@@ -1,0 +1,15 @@
+;; Its describe divides by nothing.
+;; is: refused
+;; says: crashed
+
+(component
+  (core module $m
+    (memory (export "memory") 4)
+    (func (export "describe") (result i32) (i32.div_u (i32.const 1) (i32.const 0)))
+  )
+  (core instance $i (instantiate $m))
+  (func $describe (result string)
+    (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+  (instance $provider (export "describe" (func $describe)))
+  (export "bitrouter:provider/provider@0.1.0" (instance $provider))
+)

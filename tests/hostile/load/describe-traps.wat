@@ -1,0 +1,15 @@
+;; Its describe traps.
+;; is: refused
+;; says: crashed
+
+(component
+  (core module $m
+    (memory (export "memory") 4)
+    (func (export "describe") (result i32) (unreachable))
+  )
+  (core instance $i (instantiate $m))
+  (func $describe (result string)
+    (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+  (instance $provider (export "describe" (func $describe)))
+  (export "bitrouter:provider/provider@0.1.0" (instance $provider))
+)

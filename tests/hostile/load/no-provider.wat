@@ -1,0 +1,5 @@
+;; A component that exports nothing.
+;; is: refused
+;; says: exports no bitrouter:provider/provider
+
+(component)
