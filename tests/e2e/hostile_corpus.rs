@@ -82,7 +82,7 @@ fn made() -> Vec<Load> {
         Load::refused(
             "made-long-description.wasm",
             described(&within(""), &json!({ "id": "made-long-description", "name": "n".repeat(2 << 20) })),
-            "its description is not valid: it has",
+            "describe",
         ),
     ]
 }
