@@ -297,9 +297,9 @@ async fn a_description_alone_does_what_it_says_without_any_instance() {
 }
 
 #[tokio::test]
-async fn a_component_that_looked_at_the_body_is_asked_each_time() {
+async fn what_a_component_edited_once_is_edited_again_without_it_and_a_failure_is_asked_for_each_time() {
     let hostile = unhurried("tests/hostile.wasm").await;
-    // It patches, which fails for want of a value to remove: a body that has one would be answered otherwise.
+    // It patches, which fails for want of a value to remove: a body that has one is answered otherwise.
     for _ in 0..2 {
         let Ok(Err(failure)) = prepare(&hostile, &call("patch-bad")).await else { panic!("the patch went through") };
         assert!(failure.message.contains("/not/there"), "{}", failure.message);
@@ -309,7 +309,7 @@ async fn a_component_that_looked_at_the_body_is_asked_each_time() {
     let Ok(Ok(Prepared::Send(first))) = answer else { panic!("the patch did not go through") };
     let (answer, body) = hostile.prepare(&call("patch-bad"), with(r#"{"not":{"there":2}}"#), None).await;
     let Ok(Ok(Prepared::Send(second))) = answer else { panic!("the patch did not go through") };
-    assert!(!Arc::ptr_eq(&first, &second));
+    assert!(Arc::ptr_eq(&first, &second));
     let HookBody::Json(document) = body else { panic!("the body is gone") };
     let left: Vec<u8> = document.output().into_chunks().into_iter().flatten().collect();
     assert_eq!(String::from_utf8(left).unwrap(), r#"{"not":{},"user":"kept?"}"#);
@@ -344,7 +344,12 @@ async fn another_build_has_another_digest_and_is_compiled_anew() {
 #[tokio::test]
 async fn a_description_is_known_without_compiled_code() {
     let cache = tempfile::tempdir().unwrap();
+    // It says what it is in its file.
     let bytes = components::read("openai.wasm");
+    let description = without_compiler(&cache).describe(&bytes, &Digest::of(&bytes)).await.unwrap();
+    assert_eq!(description[0].id, "openai");
+    // It has to be asked, once.
+    let bytes = components::read("tests/hostile.wasm");
     let digest = Digest::of(&bytes);
     assert!(without_compiler(&cache).describe(&bytes, &digest).await.is_err());
     loader(&cache).describe(&bytes, &digest).await.unwrap();
@@ -352,7 +357,7 @@ async fn a_description_is_known_without_compiled_code() {
         std::fs::remove_file(file).unwrap();
     }
     let description = without_compiler(&cache).describe(&bytes, &digest).await.unwrap();
-    assert_eq!(description[0].id, "openai");
+    assert_eq!(description[0].id, "hostile");
 }
 
 #[tokio::test]
