@@ -79,7 +79,7 @@ fn serves_acme(language: &str, setup: Setup, install: impl Fn(&Path)) {
     // As a stranger finds it.
     project("plain");
     run(&["plugin", "build", "plain"]).says("plain.wasm");
-    run(&["plugin", "test", "plain"]).says("1 cases: 1 held");
+    run(&["plugin", "test", "plain"]).says("1 case: 1 held");
 
     let folder = project("acme");
     for (from, to) in [
