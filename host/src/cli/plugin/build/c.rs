@@ -34,6 +34,7 @@ impl Recipe for C {
         let mut args: Vec<OsString> = ["-std=gnu2x", "-Os", "-s"].map(OsString::from).into();
         args.extend(warnings);
         args.extend(flags(project, &bindings)?);
+        args.push(portable(project));
         args.extend(project.ending_in("c").into_iter().map(OsString::from));
         args.extend(sources(project, &bindings).into_iter().map(OsString::from));
         args.extend(["-o".into(), output.clone().into()]);
@@ -67,14 +68,18 @@ pub(super) fn bindings(project: &Project) -> Result<PathBuf, Box<dyn Error>> {
     Ok(folder)
 }
 
-/// Where headers are, and what the SDK's files are told of the project's world.
-pub(super) fn flags(project: &Project, bindings: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
-    let mut flags: Vec<OsString> = vec!["-I".into(), bindings.into(), "-I".into(), project.at(SDK).into()];
-    // The folders of this machine stay out of the component, whose digest should not depend on where it was built.
+/// What keeps the folders of this machine out of the component, whose digest should not depend on where it was built. For a
+/// compiler of C: what only reads headers does not know it.
+pub(super) fn portable(project: &Project) -> OsString {
     let mut portable = OsString::from("-ffile-prefix-map=");
     portable.push(project.folder());
     portable.push("/=");
-    flags.push(portable);
+    portable
+}
+
+/// Where headers are, and what the SDK's files are told of the project's world.
+pub(super) fn flags(project: &Project, bindings: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
+    let mut flags: Vec<OsString> = vec!["-I".into(), bindings.into(), "-I".into(), project.at(SDK).into()];
     let exports = Contract::of(project)?.exports();
     flags.extend(exports.iter().map(|name| format!("-DEXPORTS_{}", name.to_uppercase()).into()));
     Ok(flags)

@@ -47,6 +47,7 @@ impl Recipe for Zig {
         args.extend(target.map(OsString::from));
         args.extend(["-cflags", "-std=gnu2x"].map(OsString::from));
         args.extend(flags);
+        args.push(c::portable(project));
         args.push("--".into());
         args.extend(c::sources(project, &bindings).into_iter().map(OsString::from));
         // What a module imports stands before it.
