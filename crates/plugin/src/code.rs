@@ -73,9 +73,7 @@ impl Code {
             wasi,
         })
     }
-}
 
-impl Code {
     /// Checks that each interface that it exports is of the contract's types. That it is there says no such thing, and a call
     /// should not be the first to find out.
     pub(super) fn check_types(&self, store: &mut Store<HookState>, instance: &Instance) -> wasmtime::Result<()> {

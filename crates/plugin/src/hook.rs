@@ -24,7 +24,6 @@ use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::instance::{FUEL, HookError, HookState, store, within};
 use super::prepare_cache::{Trace, Walked};
-use super::wasi::Inert;
 use super::{cut, described};
 
 /// What a call has for a body, on its way through the hooks.
@@ -343,11 +342,7 @@ impl Plugin {
             Err(busy) => return (Err(busy), document),
         };
         let body_size = document.as_ref().map_or(0, Document::body_len);
-        let wasi = code.wasi.as_ref().map(|moment| {
-            let still = trace.is_kept().then_some(&**moment);
-            Inert::new(&self.log, scrubber.clone(), still)
-        });
-        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, wasi, trace);
+        let state = HookState::new(Arc::clone(&self.log), document, scrubber, budget, code.wasi.as_deref(), trace);
         let mut store = store(&self.runtime, state, FUEL + 2 * body_size);
         let answer = within(&self.runtime, name, &mut store, async |store: &mut Store<HookState>| {
             let instance = code.pre.instantiate_async(&mut *store).await?;
@@ -392,8 +387,7 @@ fn off_the_path(budget: Budget) -> Budget {
 pub(super) async fn describe(runtime: &Runtime, code: &Code) -> Result<String, HookError> {
     let budget = off_the_path(runtime.budget());
     let log = GuestLog::new("(loading)");
-    let wasi = code.wasi.as_ref().map(|_| Inert::new(&log, None, None));
-    let state = HookState::new(log, None, None, budget, wasi, Trace::default());
+    let state = HookState::new(log, None, None, budget, code.wasi.as_deref(), Trace::default());
     let mut store = store(runtime, state, FUEL);
     within(runtime, "describe", &mut store, async |store: &mut Store<HookState>| {
         let instance = code.pre.instantiate_async(&mut *store).await?;

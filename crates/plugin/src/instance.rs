@@ -14,7 +14,7 @@ use super::engine::{Budget, Runtime};
 use super::guest_log::GuestLog;
 use super::meter::Meter;
 use super::prepare_cache::Trace;
-use super::wasi::Inert;
+use super::wasi::{Inert, Moment};
 
 /// What a hook's store holds.
 pub struct HookState {
@@ -93,11 +93,12 @@ impl HookState {
         document: Option<Document>,
         scrubber: Option<Arc<Scrubber>>,
         budget: Budget,
-        wasi: Option<Inert>,
+        wasi: Option<&Moment>,
         trace: Trace,
     ) -> Self {
+        let inert = |moment| Box::new(Inert::new(&log, scrubber.clone(), trace.is_kept().then_some(moment)));
         HookState {
-            wasi: wasi.map(Box::new),
+            wasi: wasi.map(inert),
             log,
             document,
             body_error: None,

@@ -42,6 +42,7 @@ pub use engine::{Budget, EngineError, REWRITERS, Runtime, SLOTS, settings};
 pub use hook::{HookBody, Prepared, Read};
 pub use instance::{HookError, HookState};
 pub use load::{LoadError, Loader};
+pub use meter::thread_time;
 pub use registry::{Refused, Registry, Snapshot, Sources};
 pub use rewriter::Rewriter;
 

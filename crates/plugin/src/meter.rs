@@ -165,14 +165,15 @@ async fn rest(going: Arc<Going>, long: bool) {
 /// The CPU time that this thread has used; none where the system does not say it to the microsecond. Then each tick is
 /// charged in whole.
 #[cfg(unix)]
-fn thread_time() -> Option<Duration> {
+pub fn thread_time() -> Option<Duration> {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }
 
+/// Nothing is known of it here.
 #[cfg(not(unix))]
-fn thread_time() -> Option<Duration> {
+pub fn thread_time() -> Option<Duration> {
     None
 }
 

@@ -15,7 +15,6 @@ use super::cut;
 use super::instance::{self, HookError, HookState};
 use super::prepare_cache::Trace;
 use super::slots::Slot;
-use super::wasi::Inert;
 
 /// What a rewriter may return beyond [`GROWTH`] times what it was given.
 const LEAST: usize = 1 << 20;
@@ -51,8 +50,7 @@ impl Rewriter {
         };
         let slot = plugin.rewriters.slot().await?;
         let (log, budget) = (Arc::clone(&plugin.log), plugin.runtime.budget());
-        let wasi = code.wasi.as_ref().map(|_| Inert::new(&log, scrubber.clone(), None));
-        let state = HookState::new(log, None, scrubber, budget, wasi, Trace::default());
+        let state = HookState::new(log, None, scrubber, budget, code.wasi.as_deref(), Trace::default());
         let mut store = instance::store(&plugin.runtime, state, instance::FUEL);
         let (guest, resource) =
             instance::within(&plugin.runtime, "rewriter", &mut store, async |store: &mut Store<HookState>| {

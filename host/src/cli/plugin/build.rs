@@ -76,23 +76,18 @@ pub(super) fn build(recipe: &dyn Recipe, project: &Project) -> Result<PathBuf, B
         Made::Module { name, module } => (project.output(&name), component::of_module(&module)?),
         Made::Component { name, component } => (project.output(&name), component),
     };
-    let bytes = described_by_its_file(project, bytes);
     // A module that exports nothing makes a component, too.
-    bitrouter_plugin::contract::names(&bytes)
+    let names = bitrouter_plugin::contract::names(&bytes)
         .map_err(|error| format!("{}: what was built is no provider: {error}", shown(&file)))?;
+    // What it says of itself, where users see it before anything of it is compiled.
+    let bytes = match project.read("description.json") {
+        Ok(json) if names.description.is_none() => section::with_description(&bytes, &json),
+        _ => bytes,
+    };
     keep(&file, &bytes)?;
     let seconds = started.elapsed().as_secs_f64();
     print::answer(&format!("{}: {} KB, in {seconds:.1} s\n", shown(&file), bytes.len().div_ceil(1024)))?;
     Ok(file)
-}
-
-/// With what it says of itself in a section of its file, where users see it before anything of it is compiled.
-fn described_by_its_file(project: &Project, component: Vec<u8>) -> Vec<u8> {
-    let is_plain = bitrouter_plugin::contract::names(&component).is_ok_and(|names| names.description.is_none());
-    match project.read("description.json") {
-        Ok(json) if is_plain => section::with_description(&component, &json),
-        _ => component,
-    }
 }
 
 /// The file that a project has built, as far as it is there.

@@ -11,7 +11,7 @@ use bitrouter_document::Document;
 use bitrouter_golden as golden;
 use bitrouter_golden::{Body, Broken, Hooks, written};
 use bitrouter_plugin::contract::types;
-use bitrouter_plugin::{HookBody, HookError, Plugin, Prepared, Read, Rewriter};
+use bitrouter_plugin::{HookBody, HookError, Plugin, Prepared, Read, Rewriter, thread_time};
 use tokio::runtime::Runtime;
 
 use super::heard;
@@ -229,17 +229,4 @@ fn broken(error: HookError) -> Broken {
             Broken::Hook(format!("the component {error}{said}"))
         }
     }
-}
-
-/// The CPU time that this thread has used; none where the system does not say it.
-#[cfg(unix)]
-fn thread_time() -> Option<Duration> {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
-}
-
-#[cfg(not(unix))]
-fn thread_time() -> Option<Duration> {
-    None
 }

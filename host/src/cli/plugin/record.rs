@@ -71,7 +71,7 @@ impl Record {
             None => self.provider.clone().unwrap_or_default(),
             Some(staged) => {
                 let descriptions = staged.renew()?;
-                setup.loaded.config.plugins.dir = staged.plugins();
+                staged.enter(&mut setup.loaded.config);
                 setup.paths = setup.paths.for_one_run(staged.folder());
                 descriptions.first().map(|description| description.id.clone()).unwrap_or_default()
             }

@@ -98,7 +98,7 @@ impl Try {
 
 /// What this run's config says otherwise: the folder of components, and where requests go.
 fn change(staged: &Staged, descriptions: &[Description], echo: Option<SocketAddr>) -> Result<Change, Box<dyn Error>> {
-    let folder = staged.plugins();
+    let staged = staged.clone();
     let mut elsewhere: Vec<(String, BTreeMap<String, Origin>, bool)> = Vec::new();
     for description in descriptions.iter().filter(|_| echo.is_some()) {
         let mut origins = BTreeMap::new();
@@ -110,9 +110,7 @@ fn change(staged: &Staged, descriptions: &[Description], echo: Option<SocketAddr
         elsewhere.push((description.id.clone(), origins, has_key));
     }
     Ok(Box::new(move |config: &mut Config| {
-        config.plugins.dir.clone_from(&folder);
-        // The run has a lock of its own.
-        config.plugins.lock = None;
+        staged.enter(config);
         for (id, origins, has_key) in &elsewhere {
             let block = config.providers.entry(id.clone()).or_default();
             block.origins.clone_from(origins);

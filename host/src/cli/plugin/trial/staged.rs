@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::app;
 use crate::cli::print;
 use crate::cli::setup::{self, Setup};
+use crate::config::Config;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -98,8 +99,14 @@ impl Staged {
     }
 
     /// The folder of components.
-    pub(in crate::cli::plugin) fn plugins(&self) -> PathBuf {
+    fn plugins(&self) -> PathBuf {
         self.folder().join("plugins")
+    }
+
+    /// Makes a config one of this run: its components, and its lock in the place of a prepared one.
+    pub(in crate::cli::plugin) fn enter(&self, config: &mut Config) {
+        config.plugins.dir = self.plugins();
+        config.plugins.lock = None;
     }
 
     /// The digest of what is staged.
